@@ -1,0 +1,57 @@
+# Everything here needs only make, Node.js and npm. The recipes keep to what GNU make and the BSDs'
+# make have in common.
+
+# Ran first in every recipe that needs Node, so that a machine without it gets a sentence instead of
+# "command not found" from the middle of a build. The floor is that of "engines" in package.json.
+NEED_NODE = \
+  if ! command -v node >/dev/null 2>&1 || ! command -v npm >/dev/null 2>&1; then \
+    echo "sockloop needs Node.js 20.19 or newer, with npm, and they are not on the PATH." >&2; \
+    echo "Install them from https://nodejs.org or with your system's package manager." >&2; \
+    exit 1; \
+  fi; \
+  if ! node -e 'var v = process.versions.node.split("."); process.exit(v[0] > 20 || (v[0] == 20 && v[1] >= 19) ? 0 : 1)'; then \
+    echo "sockloop needs Node.js 20.19 or newer, and this is $$(node --version)." >&2; \
+    echo "Install a newer one from https://nodejs.org or with your system's package manager." >&2; \
+    exit 1; \
+  fi
+
+# The tools are called by their path: npx would find the same ones, half a second later.
+TSC = node_modules/.bin/tsc
+BIOME = node_modules/.bin/biome
+
+# Test files start servers and load on them, so only two run at a time. A file may take five minutes.
+TEST_FLAGS = --test-concurrency=2 --test-timeout=300000
+
+.PHONY: all build demo test check clean help
+
+all: build ## Same as build (the default).
+
+build: node_modules/.package-lock.json ## Compile src/ to dist/, and the tests, benches and examples to build/.
+	@$(NEED_NODE); $(TSC) -b
+
+demo: build ## Show the servers and clients at work, on this machine.
+	@node dist/cli/demo.js
+
+# The list is made from the sources: a compiled test whose source is gone must not run, and Node 20
+# and 22 disagree about what a directory argument means.
+test: check ## Build, check, and run every test.
+	@node --test $(TEST_FLAGS) \
+	  $$(find test -name '*.test.ts' | sort | sed -e 's|^test/|build/test/|' -e 's|ts$$|js|')
+
+check: build ## Types, lint and format.
+	@$(BIOME) check --error-on-warnings .
+
+clean: ## Remove what build made.
+	rm -rf dist build
+
+help: ## List the targets.
+	@sed -n 's/^\([a-z][a-z]*\):.*## \(.*\)/  \1 \2/p' Makefile | \
+	  while read -r target words; do printf '  %-7s %s\n' "$$target" "$$words"; done
+
+# npm rewrites this file at the end of every install, which makes it the mark of one. koffi's binary
+# comes as a package of its own, so npm's warning that its install script did not run is harmless.
+node_modules/.package-lock.json: package-lock.json package.json
+	@$(NEED_NODE); npm ci --no-fund --no-audit --loglevel=error || { \
+	  echo "sockloop: 'npm ci' could not install the packages in package-lock.json; npm's words are above." >&2; \
+	  echo "It needs the npm registry (or a cache of it), and package.json and package-lock.json in step." >&2; \
+	  exit 1; }
