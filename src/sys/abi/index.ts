@@ -1,0 +1,31 @@
+import type { Abi } from './abi.ts';
+import { type darwin, darwinArm64, darwinX64 } from './darwin.ts';
+import { type freebsd, freebsdArm64, freebsdX64 } from './freebsd.ts';
+import type { linux } from './linux.ts';
+import { linuxArm64 } from './linux-arm64.ts';
+import { linuxX64 } from './linux-x64.ts';
+
+/** Every platform that has a table. */
+export const abis: readonly Abi[] = [
+  linuxX64,
+  linuxArm64,
+  darwinX64,
+  darwinArm64,
+  freebsdX64,
+  freebsdArm64,
+];
+
+/** The fields of TCP_INFO and TCP_CONNECTION_INFO under the kernels' names, of all platforms. */
+export type TcpInfoFieldName =
+  | keyof typeof linux.structs.tcp_info.fields
+  | keyof typeof freebsd.structs.tcp_info.fields
+  | keyof typeof darwin.structs.tcp_connection_info.fields;
+
+/**
+ * The table of a platform, named as Node names them (`process.platform`, `process.arch`).
+ * Null where there is none. The same object comes back every time, so it may be a key.
+ */
+export function abiFor(platform: string, arch: string): Abi | null {
+  const name = `${platform}-${arch}`;
+  return abis.find((abi) => abi.platform === name) ?? null;
+}

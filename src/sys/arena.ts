@@ -1,0 +1,66 @@
+import type { Sys } from './sys.ts';
+import { sysError } from './sys-error.ts';
+
+/** All that one arena may hold: the largest view a typed array reaches on every platform. */
+const ARENA_BYTES_MAX = 2 ** 31 - 1;
+
+/**
+ * Memory outside of the JavaScript heap, mapped with mmap(2) and seen as bytes.
+ *
+ * V8 may move the bytes of a small typed array, so memory that the kernel reads or writes after
+ * a call has returned (a ring, its buffers) has to lie here. Pages cost nothing until they are
+ * touched. The arena owns the mapping: whoever opened it closes it, after the last use of
+ * {@link bytes} on any thread, for touching unmapped memory ends the process.
+ *
+ * @example
+ * ```ts
+ * import { Arena, nativeSys } from 'sockloop/sys';
+ *
+ * using arena = new Arena(nativeSys(), 65536);
+ * arena.bytes[0] = 42;
+ * ```
+ */
+export class Arena implements Disposable {
+  readonly #sys: Sys;
+  #bytes: Uint8Array | null;
+  /** Where the mapping begins, as a number that a system call takes for a pointer. */
+  readonly address: number;
+  /** The size of the mapping. */
+  readonly length: number;
+
+  /**
+   * Maps `length` bytes (1 to 2^31 - 1), all zero.
+   *
+   * Throws a RangeError for a length out of range, a SysError (`ENOMEM`) where there is no memory.
+   */
+  constructor(sys: Sys, length: number) {
+    if (!Number.isInteger(length) || length < 1 || length > ARENA_BYTES_MAX) {
+      throw new RangeError(`an arena holds 1 to ${ARENA_BYTES_MAX} bytes, not ${length}`);
+    }
+    const { PROT_READ, PROT_WRITE, MAP_PRIVATE, MAP_ANONYMOUS } = sys.abi.constants;
+    const address = sys.mmap(length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
+    if (address < 0) throw sysError(sys, address, 'mmap', `map ${length} bytes`);
+    this.#sys = sys;
+    this.#bytes = sys.view(address, length);
+    this.address = address;
+    this.length = length;
+  }
+
+  /** The mapped memory. Throws once the arena is closed. */
+  get bytes(): Uint8Array {
+    if (this.#bytes === null) throw new Error('the arena is closed');
+    return this.#bytes;
+  }
+
+  /** Unmaps the memory, munmap(2). A second call does nothing. */
+  close(): void {
+    if (this.#bytes === null) return;
+    this.#bytes = null;
+    const result = this.#sys.munmap(this.address, this.length);
+    if (result < 0) throw sysError(this.#sys, result, 'munmap', `unmap ${this.length} bytes`);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}

@@ -1,0 +1,16 @@
+export type { Abi, PlatformName } from './abi/abi.ts';
+export { abiFor } from './abi/index.ts';
+export { Arena } from './arena.ts';
+export { errnoName, gaiName } from './errno.ts';
+export { nativeSys } from './native.ts';
+export type {
+  AddressFamily,
+  IPv4Address,
+  IPv6Address,
+  SocketAddress,
+  UnixAddress,
+} from './sockaddr.ts';
+export { decodeSockaddr, encodeSockaddr, formatAddress } from './sockaddr.ts';
+export type { AddressHints, HostName, ResolvedAddresses, Sys } from './sys.ts';
+export { ResolveError, SysError } from './sys-error.ts';
+export { TracingSys } from './tracing.ts';

@@ -1,0 +1,187 @@
+import type { Abi } from './abi/abi.ts';
+import { formatIPv4, formatIPv6, parseIPv4, parseIPv6 } from './ip-address.ts';
+
+/** An IPv4 address and port. */
+export interface IPv4Address {
+  readonly family: 'IPv4';
+  /** A dotted quad: `127.0.0.1`. */
+  readonly address: string;
+  /** 0 to 65535. */
+  readonly port: number;
+}
+
+/** An IPv6 address and port. */
+export interface IPv6Address {
+  readonly family: 'IPv6';
+  /** RFC 4291 text without a zone: `::1`. */
+  readonly address: string;
+  /** 0 to 65535. */
+  readonly port: number;
+  /** The flow label and traffic class, 32 bits; 0 where it is left out. */
+  readonly flowInfo?: number;
+  /** The index of the interface of a link-local address; 0 where it is left out. */
+  readonly scopeId?: number;
+}
+
+/** The name of a UNIX socket. */
+export interface UnixAddress {
+  readonly family: 'UNIX';
+  /**
+   * A path in the file system; on Linux a name that begins with NUL is abstract and lives outside
+   * of it. Empty for a socket that was never bound.
+   */
+  readonly path: string;
+}
+
+/** The address of a socket, in the shape of Node's `net` where Node has one. */
+export type SocketAddress = IPv4Address | IPv6Address | UnixAddress;
+
+/** The families that sockloop speaks. */
+export type AddressFamily = SocketAddress['family'];
+
+/** Room for any sockaddr of any family: `sizeof(struct sockaddr_storage)` on all platforms. */
+export const SOCKADDR_BYTES_MAX = 128;
+
+const text = new TextEncoder();
+
+/**
+ * Writes `address` as the platform's sockaddr into `into` (at least {@link SOCKADDR_BYTES_MAX}
+ * bytes) and returns its length in bytes.
+ *
+ * Throws a RangeError where the address has no such form: a host name, a port out of range, a
+ * path too long.
+ */
+export function encodeSockaddr(abi: Abi, address: SocketAddress, into: Uint8Array): number {
+  into.fill(0, 0, SOCKADDR_BYTES_MAX);
+  const length = encodeFamily(abi, address, into);
+  const { sa_family, sa_len } = abi.structs.sockaddr.fields;
+  const view = new DataView(into.buffer, into.byteOffset);
+  if (sa_len !== undefined) into[sa_len.offset] = length;
+  const family = familyNumber(abi, address.family);
+  if (sa_family.size === 1) view.setUint8(sa_family.offset, family);
+  else view.setUint16(sa_family.offset, family, true);
+  return length;
+}
+
+function encodeFamily(abi: Abi, address: SocketAddress, into: Uint8Array): number {
+  switch (address.family) {
+    case 'IPv4':
+      return encodeIPv4(abi, address, into);
+    case 'IPv6':
+      return encodeIPv6(abi, address, into);
+    case 'UNIX':
+      return encodeUnix(abi, address, into);
+  }
+}
+
+function encodeIPv4(abi: Abi, address: IPv4Address, into: Uint8Array): number {
+  const { size, fields } = abi.structs.sockaddr_in;
+  writePort(into, fields.sin_port.offset, address.port);
+  if (!parseIPv4(address.address, into, fields.sin_addr.offset)) {
+    throw new RangeError(`"${address.address}" is not an IPv4 address`);
+  }
+  return size;
+}
+
+function encodeIPv6(abi: Abi, address: IPv6Address, into: Uint8Array): number {
+  const { size, fields } = abi.structs.sockaddr_in6;
+  writePort(into, fields.sin6_port.offset, address.port);
+  if (!parseIPv6(address.address, into, fields.sin6_addr.offset)) {
+    throw new RangeError(`"${address.address}" is not an IPv6 address`);
+  }
+  const view = new DataView(into.buffer, into.byteOffset);
+  view.setUint32(fields.sin6_flowinfo.offset, address.flowInfo ?? 0, false);
+  view.setUint32(fields.sin6_scope_id.offset, address.scopeId ?? 0, true);
+  return size;
+}
+
+function encodeUnix(abi: Abi, address: UnixAddress, into: Uint8Array): number {
+  const { sun_path } = abi.structs.sockaddr_un.fields;
+  const bytes = text.encode(address.path);
+  const abstract = bytes[0] === 0;
+  if (abstract && !abi.behaviours.abstractUnixNames) {
+    throw new RangeError(`abstract UNIX names do not exist on ${abi.platform}`);
+  }
+  if (!abstract && bytes.includes(0)) throw new RangeError('a UNIX path cannot hold a NUL byte');
+  // A path is closed with a NUL byte; the length of an abstract name tells where it ends.
+  const bytesMax = abstract ? sun_path.size : sun_path.size - 1;
+  if (bytes.length > bytesMax) {
+    throw new RangeError(
+      `a UNIX path takes at most ${bytesMax} bytes on ${abi.platform}, not ${bytes.length}`,
+    );
+  }
+  into.set(bytes, sun_path.offset);
+  return sun_path.offset + bytes.length + (abstract || bytes.length === 0 ? 0 : 1);
+}
+
+function writePort(into: Uint8Array, at: number, port: number): void {
+  if (!Number.isInteger(port) || port < 0 || port > 65535) {
+    throw new RangeError(`a port is a number from 0 to 65535, not ${port}`);
+  }
+  into[at] = port >> 8;
+  into[at + 1] = port & 0xff;
+}
+
+/** Reads the sockaddr of `length` bytes in `bytes`. Throws a RangeError for a foreign family. */
+export function decodeSockaddr(abi: Abi, bytes: Uint8Array, length: number): SocketAddress {
+  // macOS reports an unbound UNIX peer as no sockaddr at all.
+  if (length === 0) return { family: 'UNIX', path: '' };
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  const family = readFamily(abi, view);
+  const { constants, structs } = abi;
+  if (family === constants.AF_INET) {
+    const { sin_port, sin_addr } = structs.sockaddr_in.fields;
+    const address = formatIPv4(bytes, sin_addr.offset);
+    return { family: 'IPv4', address, port: view.getUint16(sin_port.offset, false) };
+  }
+  if (family === constants.AF_INET6) return decodeIPv6(abi, bytes, view);
+  if (family === constants.AF_UNIX) return decodeUnix(abi, bytes, length);
+  throw new RangeError(`address family ${family} is not one of AF_INET, AF_INET6 and AF_UNIX`);
+}
+
+function readFamily(abi: Abi, view: DataView): number {
+  const { offset, size } = abi.structs.sockaddr.fields.sa_family;
+  return size === 1 ? view.getUint8(offset) : view.getUint16(offset, true);
+}
+
+function decodeIPv6(abi: Abi, bytes: Uint8Array, view: DataView): IPv6Address {
+  const { fields } = abi.structs.sockaddr_in6;
+  const flowInfo = view.getUint32(fields.sin6_flowinfo.offset, false);
+  const scopeId = view.getUint32(fields.sin6_scope_id.offset, true);
+  return {
+    family: 'IPv6',
+    address: formatIPv6(bytes, fields.sin6_addr.offset),
+    port: view.getUint16(fields.sin6_port.offset, false),
+    ...(flowInfo === 0 ? {} : { flowInfo }),
+    ...(scopeId === 0 ? {} : { scopeId }),
+  };
+}
+
+function decodeUnix(abi: Abi, bytes: Uint8Array, length: number): UnixAddress {
+  const start = abi.structs.sockaddr_un.fields.sun_path.offset;
+  let path = bytes.subarray(start, Math.max(start, length));
+  const end = path.indexOf(0);
+  if (end > 0 || (end === 0 && !abi.behaviours.abstractUnixNames)) path = path.subarray(0, end);
+  return { family: 'UNIX', path: new TextDecoder().decode(path) };
+}
+
+/** The `AF_*` number of a family. */
+export function familyNumber(abi: Abi, family: AddressFamily): number {
+  const { AF_INET, AF_INET6, AF_UNIX } = abi.constants;
+  return { IPv4: AF_INET, IPv6: AF_INET6, UNIX: AF_UNIX }[family];
+}
+
+/** The address as people write it: `127.0.0.1:7007`, `[::1]:7007`, `/run/echo.sock`, `@name`. */
+export function formatAddress(address: SocketAddress): string {
+  switch (address.family) {
+    case 'IPv4':
+      return `${address.address}:${address.port}`;
+    case 'IPv6': {
+      const zone = address.scopeId === undefined ? '' : `%${address.scopeId}`;
+      return `[${address.address}${zone}]:${address.port}`;
+    }
+    case 'UNIX':
+      if (address.path === '') return 'an unnamed UNIX socket';
+      return address.path.startsWith('\0') ? `@${address.path.slice(1)}` : address.path;
+  }
+}

@@ -1,0 +1,125 @@
+import { errnoName, gaiName } from './errno.ts';
+import { formatAddress, type SocketAddress } from './sockaddr.ts';
+import type { Sys } from './sys.ts';
+
+/**
+ * A system call that failed, in the shape of Node's own errors.
+ *
+ * The message says what was tried, on what, and why it failed:
+ * `cannot listen on 127.0.0.1:7007: EADDRINUSE (address already in use)`.
+ *
+ * @example
+ * ```ts
+ * import assert from 'node:assert/strict';
+ * import { Socket, SysError } from 'sockloop/socket';
+ *
+ * using socket = new Socket('IPv4');
+ * try {
+ *   socket.connect({ address: '127.0.0.1', port: 1 });
+ * } catch (error) {
+ *   assert(error instanceof SysError);
+ *   assert.equal(error.code, 'ECONNREFUSED');
+ *   assert.equal(error.syscall, 'connect');
+ *   assert.equal(error.port, 1);
+ * }
+ * ```
+ */
+export class SysError extends Error {
+  override readonly name = 'SysError';
+  /** The name of the errno: `ECONNRESET`. */
+  readonly code: string;
+  /** The errno, negative as in Node's own errors. */
+  readonly errno: number;
+  /** The call that failed: `connect`. */
+  readonly syscall: string;
+  /** What the code means, in words. */
+  readonly reason: string;
+  /** The IP address or UNIX path the call was about. */
+  readonly address?: string;
+  /** The port the call was about. */
+  readonly port?: number;
+
+  constructor(attempt: string, failure: Failure) {
+    super(`cannot ${attempt}: ${failure.code} (${failure.reason})`);
+    this.code = failure.code;
+    this.errno = failure.errno;
+    this.syscall = failure.syscall;
+    this.reason = failure.reason;
+    if (failure.on === undefined) return;
+    this.address = failure.on.family === 'UNIX' ? failure.on.path : failure.on.address;
+    if (failure.on.family !== 'UNIX') this.port = failure.on.port;
+  }
+}
+
+/** The facts of a failed call. */
+interface Failure {
+  readonly code: string;
+  readonly errno: number;
+  readonly syscall: string;
+  readonly reason: string;
+  readonly on?: SocketAddress | undefined;
+}
+
+/**
+ * The error for a call that returned `result` (`-errno`).
+ *
+ * `attempt` completes "cannot ...", without the address: `connect to`, `send`. `on` is the
+ * address that the attempt was about, if there was one; `reason` replaces the words of strerror(3).
+ */
+export function sysError(
+  sys: Sys,
+  result: number,
+  syscall: string,
+  attempt: string,
+  on?: SocketAddress,
+  reason?: string,
+): SysError {
+  return new SysError(on === undefined ? attempt : `${attempt} ${formatAddress(on)}`, {
+    code: errnoName(sys.abi, result),
+    errno: result,
+    syscall,
+    reason: reason ?? lowerFirst(sys.strerror(-result)),
+    on,
+  });
+}
+
+/**
+ * A host name that getaddrinfo(3) could not resolve:
+ * `cannot resolve "nowhere.invalid": EAI_NONAME (name or service not known)`.
+ *
+ * @example
+ * ```ts
+ * import assert from 'node:assert/strict';
+ * import { ResolveError, resolve } from 'sockloop/socket';
+ *
+ * assert.throws(
+ *   () => resolve('not a name', 80),
+ *   (error) => error instanceof ResolveError && error.hostname === 'not a name',
+ * );
+ * ```
+ */
+export class ResolveError extends Error {
+  override readonly name = 'ResolveError';
+  readonly syscall = 'getaddrinfo';
+  /** The name of the resolver's code, or of the errno where that is what failed. */
+  readonly code: string;
+  /** What was asked for. */
+  readonly hostname: string;
+  /** What the code means, in words. */
+  readonly reason: string;
+
+  constructor(sys: Sys, eai: number, errno: number, hostname: string) {
+    const system = eai === sys.abi.constants.EAI_SYSTEM;
+    const code = system ? errnoName(sys.abi, errno) : gaiName(sys.abi, eai);
+    const reason = lowerFirst(system ? sys.strerror(errno) : sys.gai_strerror(eai));
+    super(`cannot resolve "${hostname}": ${code} (${reason})`);
+    this.code = code;
+    this.hostname = hostname;
+    this.reason = reason;
+  }
+}
+
+/** `Address already in use` as the tail of a sentence; names such as `RPC timed out` stay. */
+function lowerFirst(words: string): string {
+  return /^[A-Z][a-z]/.test(words) ? words.charAt(0).toLowerCase() + words.slice(1) : words;
+}

@@ -1,0 +1,109 @@
+import type { Abi } from './abi/abi.ts';
+
+/**
+ * The system calls, one method each: no policy, no retry, no throw.
+ *
+ * A result is a number: `>= 0` as the man page says, or `-errno` on failure. Buffers are the
+ * caller's and are lent for the length of the call. Every method may block the calling thread as
+ * its man page says, and any thread may call it.
+ *
+ * Implementations: `NativeSys` (the kernel, through the FFI), `TracingSys` (a decorator that prints
+ * each call as strace would).
+ */
+export interface Sys {
+  /** The numbers and layouts that go with these calls. */
+  readonly abi: Abi;
+
+  /** socket(2): a new descriptor. */
+  socket(domain: number, type: number, protocol: number): number;
+  /** socketpair(2): two connected descriptors, written into `pair`. */
+  socketpair(domain: number, type: number, protocol: number, pair: Int32Array): number;
+  /** bind(2): `address` holds a sockaddr of `length` bytes. */
+  bind(fd: number, address: Uint8Array, length: number): number;
+  /** listen(2). */
+  listen(fd: number, backlog: number): number;
+  /** accept(2): `length[0]` goes in as the room in `address`, comes out as the peer's length. */
+  accept(fd: number, address: Uint8Array, length: Int32Array): number;
+  /** accept4(2): accept with `SOCK_CLOEXEC` and `SOCK_NONBLOCK`; `-ENOSYS` where there is none. */
+  accept4(fd: number, address: Uint8Array, length: Int32Array, flags: number): number;
+  /** connect(2). */
+  connect(fd: number, address: Uint8Array, length: number): number;
+  /** send(2): `length` bytes of `buffer` from `offset` on. */
+  send(fd: number, buffer: Uint8Array, offset: number, length: number, flags: number): number;
+  /** recv(2): at most `length` bytes into `buffer` at `offset`; 0 is the end of the stream. */
+  recv(fd: number, buffer: Uint8Array, offset: number, length: number, flags: number): number;
+  /** shutdown(2). */
+  shutdown(fd: number, how: number): number;
+  /** close(2). The descriptor is gone whatever it returns, so `-EINTR` must not be retried. */
+  close(fd: number): number;
+  /** getsockname(2): as accept, the length goes in and comes out. */
+  getsockname(fd: number, address: Uint8Array, length: Int32Array): number;
+  /** getpeername(2). */
+  getpeername(fd: number, address: Uint8Array, length: Int32Array): number;
+  /** getsockopt(2): `length[0]` is the room in `value` on the way in, its length on the way out. */
+  getsockopt(
+    fd: number,
+    level: number,
+    name: number,
+    value: Uint8Array,
+    length: Int32Array,
+  ): number;
+  /** setsockopt(2). */
+  setsockopt(fd: number, level: number, name: number, value: Uint8Array, length: number): number;
+  /** fcntl(2), the commands with one integer argument. */
+  fcntl(fd: number, command: number, argument: number): number;
+  /** poll(2): `fds` holds `count` pollfd structures; `timeoutMs` -1 waits for ever. */
+  poll(fds: Uint8Array, count: number, timeoutMs: number): number;
+  /** unlink(2). */
+  unlink(path: string): number;
+  /** mmap(2) of private anonymous memory: its address, or `-errno`. */
+  mmap(length: number, protection: number, flags: number): number;
+  /** munmap(2). */
+  munmap(address: number, length: number): number;
+  /** The mapped memory as bytes. They are gone, and touching them is fatal, after munmap. */
+  view(address: number, length: number): Uint8Array;
+
+  /**
+   * getaddrinfo(3), blocking: fills `results` and returns 0, or returns an `EAI_*` code, with
+   * `results.errno` set where the code is `EAI_SYSTEM`.
+   */
+  getaddrinfo(
+    node: string | null,
+    service: string | null,
+    hints: AddressHints,
+    results: ResolvedAddresses,
+  ): number;
+  /** getnameinfo(3): the host's name into `results.host`; returns 0 or an `EAI_*` code. */
+  getnameinfo(address: Uint8Array, length: number, flags: number, results: HostName): number;
+  /** if_nametoindex(3): the interface's index, 0 where there is none of that name. */
+  if_nametoindex(name: string): number;
+
+  /** clock_gettime(2) of CLOCK_MONOTONIC, in milliseconds with fractions, from any fixed point. */
+  monotonicMs(): number;
+
+  /** strerror(3): the words for a positive errno, as the C library has them. */
+  strerror(errno: number): string;
+  /** gai_strerror(3): the words for an `EAI_*` code. */
+  gai_strerror(code: number): string;
+}
+
+/** What getaddrinfo(3) is asked for; zero where anything will do. */
+export interface AddressHints {
+  readonly flags: number;
+  readonly family: number;
+  readonly socktype: number;
+  readonly protocol: number;
+}
+
+/** What getaddrinfo(3) answered: socket addresses in the order of the resolver (RFC 6724). */
+export interface ResolvedAddresses {
+  addresses: Uint8Array[];
+  canonicalName: string | null;
+  errno: number;
+}
+
+/** What getnameinfo(3) answered. */
+export interface HostName {
+  host: string;
+  errno: number;
+}

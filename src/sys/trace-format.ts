@@ -1,0 +1,158 @@
+import type { Abi, CommonConstantName, OptionalConstantName } from './abi/abi.ts';
+import { errnoName, gaiName } from './errno.ts';
+import { decodeSockaddr } from './sockaddr.ts';
+import type { Sys } from './sys.ts';
+
+/** How the arguments and results of system calls read in a trace: as strace(1) would print them. */
+
+type ConstantName = CommonConstantName | OptionalConstantName;
+
+/** strace's own default: enough to recognise a message by. */
+const STRING_BYTES_MAX = 32;
+
+/** The name of `value` among `names`, or the number. */
+export function symbol(abi: Abi, value: number, names: readonly ConstantName[]): string {
+  return names.find((name) => abi.constants[name] === value) ?? String(value);
+}
+
+/** The names of the bits of `value` joined by `|`, what is left of it in hex, `0` for none. */
+export function flags(abi: Abi, value: number, names: readonly ConstantName[]): string {
+  const parts: string[] = [];
+  let left = value;
+  for (const name of names) {
+    const bit = abi.constants[name];
+    if (bit === undefined || bit === 0 || (left & bit) !== bit) continue;
+    parts.push(name);
+    left &= ~bit;
+  }
+  if (left !== 0) parts.push(`0x${(left >>> 0).toString(16)}`);
+  return parts.length === 0 ? '0' : parts.join('|');
+}
+
+/** `SOCK_STREAM|SOCK_CLOEXEC`. */
+export function socketType(abi: Abi, type: number): string {
+  const { SOCK_STREAM, SOCK_CLOEXEC = 0, SOCK_NONBLOCK = 0 } = abi.constants;
+  const modifiers = type & (SOCK_CLOEXEC | SOCK_NONBLOCK);
+  const base = type & ~modifiers;
+  const name = base === SOCK_STREAM ? 'SOCK_STREAM' : String(base);
+  if (modifiers === 0) return name;
+  return `${name}|${flags(abi, modifiers, ['SOCK_CLOEXEC', 'SOCK_NONBLOCK'])}`;
+}
+
+/** `{AF_INET, 127.0.0.1:7007}`. */
+export function sockaddr(abi: Abi, bytes: Uint8Array, length: number): string {
+  const known = safeDecode(abi, bytes, length);
+  if (known === null) return `{${length} bytes}`;
+  switch (known.family) {
+    case 'IPv4':
+      return `{AF_INET, ${known.address}:${known.port}}`;
+    case 'IPv6':
+      return `{AF_INET6, [${known.address}]:${known.port}}`;
+    case 'UNIX':
+      if (known.path === '') return '{AF_UNIX}';
+      return known.path.startsWith('\0')
+        ? `{AF_UNIX, @"${known.path.slice(1)}"}`
+        : `{AF_UNIX, "${known.path}"}`;
+  }
+}
+
+function safeDecode(abi: Abi, bytes: Uint8Array, length: number) {
+  try {
+    return decodeSockaddr(abi, bytes, length);
+  } catch {
+    return null; // A family that is not ours: its length is all there is to say.
+  }
+}
+
+const ESCAPES: Readonly<Record<number, string>> = {
+  9: '\\t',
+  10: '\\n',
+  11: '\\v',
+  12: '\\f',
+  13: '\\r',
+  34: '\\"',
+  92: '\\\\',
+};
+
+/** `"hello\n"`; what is longer than 32 bytes ends in `...`. */
+export function bytesLiteral(buffer: Uint8Array, offset: number, length: number): string {
+  const shown = buffer.subarray(offset, offset + Math.min(length, STRING_BYTES_MAX));
+  let out = '"';
+  for (const [index, byte] of shown.entries()) out += escaped(byte, shown[index + 1]);
+  return `${out}"${length > STRING_BYTES_MAX ? '...' : ''}`;
+}
+
+function escaped(byte: number, next: number | undefined): string {
+  const short = ESCAPES[byte];
+  if (short !== undefined) return short;
+  if (byte >= 0x20 && byte < 0x7f) return String.fromCharCode(byte);
+  // A digit behind a short octal escape would be read as part of it.
+  const digitFollows = next !== undefined && next >= 0x30 && next <= 0x39;
+  return `\\${byte.toString(8).padStart(digitFollows ? 3 : 1, '0')}`;
+}
+
+/** The level and name of a socket option: `['SOL_SOCKET', 'SO_REUSEADDR']`. */
+export function optionNames(abi: Abi, level: number, option: number): [string, string] {
+  const levelName = symbol(abi, level, ['SOL_SOCKET', 'IPPROTO_TCP', 'IPPROTO_IP', 'IPPROTO_IPV6']);
+  const prefix = {
+    SOL_SOCKET: 'SO_',
+    IPPROTO_TCP: 'TCP_',
+    IPPROTO_IP: 'IP_',
+    IPPROTO_IPV6: 'IPV6_',
+  }[levelName];
+  const name = Object.keys(abi.options).find(
+    (key) => prefix !== undefined && key.startsWith(prefix) && abi.options[key] === option,
+  );
+  return [levelName, name ?? String(option)];
+}
+
+/** `[1]`, `{tv_sec=5, tv_usec=0}`, `{l_onoff=1, l_linger=0}` or the bytes. */
+export function optionValue(abi: Abi, name: string, value: Uint8Array, length: number): string {
+  const view = new DataView(value.buffer, value.byteOffset, length);
+  const { timeval, linger } = abi.structs;
+  if ((name === 'SO_RCVTIMEO' || name === 'SO_SNDTIMEO') && length >= timeval.size) {
+    const seconds = view.getBigInt64(timeval.fields.tv_sec.offset, true);
+    return `{tv_sec=${seconds}, tv_usec=${view.getInt32(timeval.fields.tv_usec.offset, true)}}`;
+  }
+  if (name === 'SO_LINGER' && length >= linger.size) {
+    const onOff = view.getInt32(linger.fields.l_onoff.offset, true);
+    return `{l_onoff=${onOff}, l_linger=${view.getInt32(linger.fields.l_linger.offset, true)}}`;
+  }
+  if (name === 'SO_ERROR' && length === 4) {
+    const errno = view.getInt32(0, true);
+    return errno === 0 ? '[0]' : `[${errnoName(abi, errno)}]`;
+  }
+  return length === 4 ? `[${view.getInt32(0, true)}]` : bytesLiteral(value, 0, length);
+}
+
+const POLL_EVENTS = ['POLLIN', 'POLLOUT', 'POLLERR', 'POLLHUP', 'POLLNVAL'] as const;
+
+/** `[{fd=3, events=POLLIN}]`, or with what came back. */
+export function pollfds(
+  abi: Abi,
+  fds: Uint8Array,
+  count: number,
+  field: 'events' | 'revents',
+): string {
+  const { size, fields } = abi.structs.pollfd;
+  const view = new DataView(fds.buffer, fds.byteOffset, fds.byteLength);
+  const parts: string[] = [];
+  for (let i = 0; i < count; i++) {
+    const fd = view.getInt32(i * size + fields.fd.offset, true);
+    const events = view.getUint16(i * size + fields[field].offset, true);
+    if (field === 'revents' && events === 0) continue;
+    parts.push(`{fd=${fd}, ${field}=${flags(abi, events, POLL_EVENTS)}}`);
+  }
+  return `[${parts.join(', ')}]`;
+}
+
+/** ` = 4`, or ` = -1 EADDRINUSE (Address already in use)`. */
+export function outcome(sys: Sys, result: number): string {
+  if (result >= 0) return ` = ${result}`;
+  return ` = -1 ${errnoName(sys.abi, result)} (${sys.strerror(-result)})`;
+}
+
+/** ` = 0`, or ` = EAI_NONAME (Name or service not known)`. */
+export function gaiOutcome(sys: Sys, code: number): string {
+  return code === 0 ? ' = 0' : ` = ${gaiName(sys.abi, code)} (${sys.gai_strerror(code)})`;
+}

@@ -1,0 +1,281 @@
+import type { Abi } from './abi/abi.ts';
+import type { AddressHints, HostName, ResolvedAddresses, Sys } from './sys.ts';
+import * as format from './trace-format.ts';
+
+const DOMAINS = ['AF_UNSPEC', 'AF_UNIX', 'AF_INET', 'AF_INET6'] as const;
+const PROTOCOLS = ['IPPROTO_IP', 'IPPROTO_TCP'] as const;
+const SHUTDOWNS = ['SHUT_RD', 'SHUT_WR', 'SHUT_RDWR'] as const;
+const MESSAGE_FLAGS = [
+  'MSG_DONTWAIT',
+  'MSG_NOSIGNAL',
+  'MSG_OOB',
+  'MSG_PEEK',
+  'MSG_TRUNC',
+  'MSG_WAITALL',
+] as const;
+const FCNTL_COMMANDS = ['F_GETFD', 'F_SETFD', 'F_GETFL', 'F_SETFL'] as const;
+const PROTECTIONS = ['PROT_READ', 'PROT_WRITE'] as const;
+const MAP_FLAGS = ['MAP_PRIVATE', 'MAP_ANONYMOUS'] as const;
+const HINTS = ['AI_PASSIVE', 'AI_CANONNAME', 'AI_NUMERICHOST', 'AI_NUMERICSERV'] as const;
+const NAME_FLAGS = ['NI_NUMERICHOST', 'NI_NUMERICSERV', 'NI_NAMEREQD'] as const;
+
+/**
+ * System calls that are counted and printed, each as strace(1) would, once they have returned:
+ * `accept4(3, {AF_INET, 127.0.0.1:51234}, SOCK_CLOEXEC) = 4`.
+ *
+ * The calls themselves go to another {@link Sys}. A printer that throws breaks the caller's call.
+ *
+ * @example
+ * ```ts
+ * import assert from 'node:assert/strict';
+ * import { nativeSys, TracingSys } from 'sockloop/sys';
+ *
+ * const lines: string[] = [];
+ * const sys = new TracingSys(nativeSys(), (line) => lines.push(line));
+ * sys.close(-1);
+ * assert.deepEqual(lines, ['close(-1) = -1 EBADF (Bad file descriptor)']);
+ * assert.equal(sys.counts.get('close'), 1);
+ * ```
+ */
+export class TracingSys implements Sys {
+  readonly abi: Abi;
+  /** How often each call was made, by its name. */
+  readonly counts = new Map<string, number>();
+  readonly #sys: Sys;
+  readonly #print: (line: string) => void;
+
+  /** Traces the calls that go through to `sys`; `print` gets one line a call, without a newline. */
+  constructor(sys: Sys, print: (line: string) => void) {
+    this.abi = sys.abi;
+    this.#sys = sys;
+    this.#print = print;
+  }
+
+  socket(domain: number, type: number, protocol: number): number {
+    const result = this.#sys.socket(domain, type, protocol);
+    const names = [
+      format.symbol(this.abi, domain, DOMAINS),
+      format.socketType(this.abi, type),
+      domain === this.abi.constants.AF_UNIX
+        ? String(protocol)
+        : format.symbol(this.abi, protocol, PROTOCOLS),
+    ];
+    return this.#traced('socket', names.join(', '), result);
+  }
+
+  socketpair(domain: number, type: number, protocol: number, pair: Int32Array): number {
+    const result = this.#sys.socketpair(domain, type, protocol, pair);
+    const names = [
+      format.symbol(this.abi, domain, DOMAINS),
+      format.socketType(this.abi, type),
+      String(protocol),
+      result < 0 ? '?' : `[${pair.join(', ')}]`,
+    ];
+    return this.#traced('socketpair', names.join(', '), result);
+  }
+
+  bind(fd: number, address: Uint8Array, length: number): number {
+    const result = this.#sys.bind(fd, address, length);
+    const name = format.sockaddr(this.abi, address, length);
+    return this.#traced('bind', `${fd}, ${name}, ${length}`, result);
+  }
+
+  listen(fd: number, backlog: number): number {
+    return this.#traced('listen', `${fd}, ${backlog}`, this.#sys.listen(fd, backlog));
+  }
+
+  accept(fd: number, address: Uint8Array, length: Int32Array): number {
+    const result = this.#sys.accept(fd, address, length);
+    return this.#traced('accept', `${fd}, ${this.#filled(address, length, result)}`, result);
+  }
+
+  accept4(fd: number, address: Uint8Array, length: Int32Array, flags: number): number {
+    const result = this.#sys.accept4(fd, address, length, flags);
+    const peer = this.#filled(address, length, result);
+    const names = format.flags(this.abi, flags, ['SOCK_CLOEXEC', 'SOCK_NONBLOCK']);
+    return this.#traced('accept4', `${fd}, ${peer}, ${names}`, result);
+  }
+
+  connect(fd: number, address: Uint8Array, length: number): number {
+    const result = this.#sys.connect(fd, address, length);
+    const name = format.sockaddr(this.abi, address, length);
+    return this.#traced('connect', `${fd}, ${name}, ${length}`, result);
+  }
+
+  send(fd: number, buffer: Uint8Array, offset: number, length: number, flags: number): number {
+    const result = this.#sys.send(fd, buffer, offset, length, flags);
+    const bytes = format.bytesLiteral(buffer, offset, length);
+    return this.#traced('send', `${fd}, ${bytes}, ${length}, ${this.#message(flags)}`, result);
+  }
+
+  recv(fd: number, buffer: Uint8Array, offset: number, length: number, flags: number): number {
+    const result = this.#sys.recv(fd, buffer, offset, length, flags);
+    const bytes = result < 0 ? '?' : format.bytesLiteral(buffer, offset, result);
+    return this.#traced('recv', `${fd}, ${bytes}, ${length}, ${this.#message(flags)}`, result);
+  }
+
+  shutdown(fd: number, how: number): number {
+    const result = this.#sys.shutdown(fd, how);
+    return this.#traced('shutdown', `${fd}, ${format.symbol(this.abi, how, SHUTDOWNS)}`, result);
+  }
+
+  close(fd: number): number {
+    return this.#traced('close', String(fd), this.#sys.close(fd));
+  }
+
+  getsockname(fd: number, address: Uint8Array, length: Int32Array): number {
+    const result = this.#sys.getsockname(fd, address, length);
+    return this.#traced('getsockname', `${fd}, ${this.#filled(address, length, result)}`, result);
+  }
+
+  getpeername(fd: number, address: Uint8Array, length: Int32Array): number {
+    const result = this.#sys.getpeername(fd, address, length);
+    return this.#traced('getpeername', `${fd}, ${this.#filled(address, length, result)}`, result);
+  }
+
+  getsockopt(
+    fd: number,
+    level: number,
+    name: number,
+    value: Uint8Array,
+    length: Int32Array,
+  ): number {
+    const result = this.#sys.getsockopt(fd, level, name, value, length);
+    const [levelName, option] = format.optionNames(this.abi, level, name);
+    const bytes = length[0] ?? 0;
+    const shown = result < 0 ? '?' : format.optionValue(this.abi, option, value, bytes);
+    return this.#traced(
+      'getsockopt',
+      `${fd}, ${levelName}, ${option}, ${shown}, [${bytes}]`,
+      result,
+    );
+  }
+
+  setsockopt(fd: number, level: number, name: number, value: Uint8Array, length: number): number {
+    const result = this.#sys.setsockopt(fd, level, name, value, length);
+    const [levelName, option] = format.optionNames(this.abi, level, name);
+    const shown = format.optionValue(this.abi, option, value, length);
+    return this.#traced(
+      'setsockopt',
+      `${fd}, ${levelName}, ${option}, ${shown}, ${length}`,
+      result,
+    );
+  }
+
+  fcntl(fd: number, command: number, argument: number): number {
+    const result = this.#sys.fcntl(fd, command, argument);
+    const name = format.symbol(this.abi, command, FCNTL_COMMANDS);
+    return this.#traced('fcntl', `${fd}, ${name}${this.#fcntlArgument(name, argument)}`, result);
+  }
+
+  #fcntlArgument(command: string, argument: number): string {
+    if (command === 'F_SETFD') return `, ${format.flags(this.abi, argument, ['FD_CLOEXEC'])}`;
+    if (command === 'F_SETFL') return `, ${format.flags(this.abi, argument, ['O_NONBLOCK'])}`;
+    return command.startsWith('F_GET') ? '' : `, ${argument}`;
+  }
+
+  poll(fds: Uint8Array, count: number, timeoutMs: number): number {
+    const asked = format.pollfds(this.abi, fds, count, 'events');
+    const result = this.#sys.poll(fds, count, timeoutMs);
+    const came = result > 0 ? ` (${format.pollfds(this.abi, fds, count, 'revents')})` : '';
+    return this.#traced('poll', `${asked}, ${count}, ${timeoutMs}`, result, came);
+  }
+
+  unlink(path: string): number {
+    return this.#traced('unlink', JSON.stringify(path), this.#sys.unlink(path));
+  }
+
+  mmap(length: number, protection: number, flags: number): number {
+    const result = this.#sys.mmap(length, protection, flags);
+    const names = [
+      'NULL',
+      String(length),
+      format.flags(this.abi, protection, PROTECTIONS),
+      format.flags(this.abi, flags, MAP_FLAGS),
+      '-1, 0',
+    ];
+    const shown = names.join(', ');
+    if (result < 0) return this.#traced('mmap', shown, result);
+    this.#note('mmap', `${shown}) = 0x${result.toString(16)}`);
+    return result;
+  }
+
+  munmap(address: number, length: number): number {
+    const result = this.#sys.munmap(address, length);
+    return this.#traced('munmap', `0x${address.toString(16)}, ${length}`, result);
+  }
+
+  view(address: number, length: number): Uint8Array {
+    return this.#sys.view(address, length);
+  }
+
+  getaddrinfo(
+    node: string | null,
+    service: string | null,
+    hints: AddressHints,
+    results: ResolvedAddresses,
+  ): number {
+    const code = this.#sys.getaddrinfo(node, service, hints, results);
+    const wanted = [
+      format.flags(this.abi, hints.flags, HINTS),
+      format.symbol(this.abi, hints.family, DOMAINS),
+      format.socketType(this.abi, hints.socktype),
+    ];
+    const found = results.addresses.map((bytes) => format.sockaddr(this.abi, bytes, bytes.length));
+    const names = [
+      JSON.stringify(node),
+      JSON.stringify(service),
+      `{${wanted.join(', ')}}`,
+      `[${found.join(', ')}]`,
+    ];
+    this.#note('getaddrinfo', `${names.join(', ')})${format.gaiOutcome(this.#sys, code)}`);
+    return code;
+  }
+
+  getnameinfo(address: Uint8Array, length: number, flags: number, results: HostName): number {
+    const code = this.#sys.getnameinfo(address, length, flags, results);
+    const names = [
+      format.sockaddr(this.abi, address, length),
+      code === 0 ? JSON.stringify(results.host) : '?',
+      format.flags(this.abi, flags, NAME_FLAGS),
+    ];
+    this.#note('getnameinfo', `${names.join(', ')})${format.gaiOutcome(this.#sys, code)}`);
+    return code;
+  }
+
+  if_nametoindex(name: string): number {
+    const index = this.#sys.if_nametoindex(name);
+    this.#note('if_nametoindex', `${JSON.stringify(name)}) = ${index}`);
+    return index;
+  }
+
+  monotonicMs(): number {
+    return this.#sys.monotonicMs();
+  }
+
+  strerror(errno: number): string {
+    return this.#sys.strerror(errno);
+  }
+
+  gai_strerror(code: number): string {
+    return this.#sys.gai_strerror(code);
+  }
+
+  #message(flags: number): string {
+    return format.flags(this.abi, flags, MESSAGE_FLAGS);
+  }
+
+  #filled(address: Uint8Array, length: Int32Array, result: number): string {
+    return result < 0 ? '?' : format.sockaddr(this.abi, address, length[0] ?? 0);
+  }
+
+  #traced(name: string, shown: string, result: number, extra = ''): number {
+    this.#note(name, `${shown})${format.outcome(this.#sys, result)}${extra}`);
+    return result;
+  }
+
+  #note(name: string, rest: string): void {
+    this.counts.set(name, (this.counts.get(name) ?? 0) + 1);
+    this.#print(`${name}(${rest}`);
+  }
+}

@@ -1,0 +1,283 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import type { Abi, Field, StructLayout } from '#src/sys/abi/abi.js';
+import { abiFor, abis } from '#src/sys/abi/index.js';
+import { errnoName, gaiName } from '#src/sys/errno.js';
+
+/** What the headers of a platform say: `fields` are [offset, size, first bit?, last bit?]. */
+interface Vector {
+  readonly platform: string;
+  readonly constants: Readonly<Record<string, number>>;
+  readonly errno: Readonly<Record<string, number>>;
+  readonly structs: Readonly<
+    Record<string, { readonly size: number; readonly fields: Readonly<Record<string, number[]>> }>
+  >;
+}
+
+/** Marks in errno.h that are no errors; macOS moves its own with every release. */
+const ERRNO_MARKS: ReadonlySet<string> = new Set(['ELAST']);
+
+function vectorOf(abi: Abi): Vector {
+  const file = new URL(`../../test/vectors/abi/${abi.platform}.json`, import.meta.url);
+  return JSON.parse(readFileSync(file, 'utf8'));
+}
+
+function structsOf(abi: Abi): [string, StructLayout][] {
+  return Object.entries(abi.structs);
+}
+
+function sharedNumbers(numbers: Readonly<Record<string, number>>): string[][] {
+  const names = new Map<number, string[]>();
+  for (const [name, number] of Object.entries(numbers)) {
+    names.set(number, [...(names.get(number) ?? []), name]);
+  }
+  return [...names.values()].filter((group) => group.length > 1).map((group) => group.sort());
+}
+
+describe('the tables and the headers of six platforms', () => {
+  it('are found by the names that Node uses', () => {
+    assert.deepEqual(abis.map((abi) => abi.platform).sort(), [
+      'darwin-arm64',
+      'darwin-x64',
+      'freebsd-arm64',
+      'freebsd-x64',
+      'linux-arm64',
+      'linux-x64',
+    ]);
+    for (const abi of abis) {
+      const [platform, arch] = abi.platform.split('-');
+      assert.equal(abiFor(platform ?? '', arch ?? ''), abi);
+    }
+    assert.equal(abiFor('win32', 'x64'), null);
+    assert.equal(abiFor('linux', 'riscv64'), null);
+    assert.equal(abiFor('linux-x64', ''), null);
+  });
+
+  for (const abi of abis) {
+    describe(abi.platform, () => {
+      const vector = vectorOf(abi);
+
+      it('agree in every constant and option', () => {
+        assert.equal(vector.platform, abi.platform);
+        for (const [name, value] of Object.entries({ ...abi.constants, ...abi.options })) {
+          assert.equal(value, vector.constants[name], name);
+        }
+      });
+
+      it('agree in every errno, and neither has one more', () => {
+        const expected = Object.entries(vector.errno).filter(([name]) => !ERRNO_MARKS.has(name));
+        assert.deepEqual({ ...abi.errno }, Object.fromEntries(expected));
+      });
+
+      it('agree in every structure', () => {
+        for (const [name, layout] of structsOf(abi)) {
+          const expected = vector.structs[name];
+          assert.ok(expected, name);
+          assert.equal(layout.size, expected.size, name);
+          for (const [fieldName, { offset, size, bits }] of Object.entries(layout.fields)) {
+            const place = [offset, size, ...(bits ?? [])];
+            assert.deepEqual(place, expected.fields[fieldName], `${name}.${fieldName}`);
+          }
+        }
+      });
+
+      it('have one name for each number of a level', () => {
+        const levels = new Map<string, Record<string, number>>();
+        for (const [name, number] of Object.entries(abi.options)) {
+          const level = name.slice(0, name.indexOf('_'));
+          levels.set(level, { ...levels.get(level), [name]: number });
+        }
+        for (const [level, options] of levels) assert.deepEqual(sharedNumbers(options), [], level);
+      });
+
+      it('name every errno, the better known name first', () => {
+        const yielding = new Set<string>();
+        for (const group of sharedNumbers(abi.errno)) {
+          const name = errnoName(abi, abi.errno[group[0] ?? ''] ?? 0);
+          assert.ok(['EAGAIN', 'EDEADLK', 'EOPNOTSUPP'].includes(name), group.join());
+          assert.ok(group.includes(name));
+          for (const other of group) if (other !== name) yielding.add(other);
+        }
+        for (const [name, number] of Object.entries(abi.errno)) {
+          if (yielding.has(name)) continue;
+          assert.equal(errnoName(abi, number), name);
+          assert.equal(errnoName(abi, -number), name);
+        }
+        assert.equal(errnoName(abi, 4000), 'UNKNOWN_4000');
+        assert.equal(errnoName(abi, -4000), 'UNKNOWN_4000');
+        assert.equal(errnoName(abi, 0), 'UNKNOWN_0');
+      });
+
+      it('name every answer of getaddrinfo', () => {
+        for (const [name, code] of Object.entries(abi.constants)) {
+          if (name.startsWith('EAI_')) assert.equal(gaiName(abi, code), name);
+        }
+        assert.equal(gaiName(abi, 0), 'UNKNOWN_0');
+        assert.equal(gaiName(abi, -4000), 'UNKNOWN_-4000');
+      });
+    });
+  }
+});
+
+/**
+ * Macros that the headers of a machine may lack, with the reason. All others have to be there:
+ * without them the probe does not compile, and the test fails.
+ */
+const NEWER_MACROS: ReadonlyMap<string, string> = new Map([
+  ['IP_LOCAL_PORT_RANGE', 'not in the netinet/in.h of glibc 2.36'],
+  ['TCP_DELACK_MAX_US', 'in the headers of Linux 7.2, not in those of 6.12'],
+  ['TCP_IS_MPTCP', 'in the headers of Linux 6.12, not in those of 6.1'],
+  ['TCP_RTO_MAX_MS', 'in the headers of Linux 7.2, not in those of 6.12'],
+  ['TCP_RTO_MIN_US', 'in the headers of Linux 7.2, not in those of 6.12'],
+]);
+
+/** The kernel appends to tcp_info, so older headers end before these fields. */
+const NEWER_TCP_INFO_FIELDS: readonly string[] = [
+  'tcpi_rcv_wnd',
+  'tcpi_rehash',
+  'tcpi_total_rto',
+  'tcpi_total_rto_recoveries',
+  'tcpi_total_rto_time',
+  'tcpi_received_ce',
+  'tcpi_delivered_e1_bytes',
+  'tcpi_delivered_e0_bytes',
+  'tcpi_delivered_ce_bytes',
+  'tcpi_received_e1_bytes',
+  'tcpi_received_e0_bytes',
+  'tcpi_received_ce_bytes',
+  'tcpi_ecn_mode',
+  'tcpi_accecn_opt_seen',
+  'tcpi_accecn_fail_mode',
+];
+
+const HEADERS = [
+  'errno.h',
+  'fcntl.h',
+  'netdb.h',
+  'netinet/in.h',
+  'poll.h',
+  'stddef.h',
+  'stdio.h',
+  'string.h',
+  'sys/mman.h',
+  'sys/socket.h',
+  'sys/time.h',
+  'sys/un.h',
+  // The kernel's own, for netinet/tcp.h has an older and shorter tcp_info.
+  'linux/tcp.h',
+];
+const INCLUDES = ['#define _GNU_SOURCE', ...HEADERS.map((header) => `#include <${header}>`)];
+
+/** A C program that prints "what number" for everything in the table of Linux. */
+function probeSource(abi: Abi, missingFields: ReadonlySet<string>): string {
+  const lines = [...INCLUDES, 'int main(void) {'];
+  const print = (label: string, expression: string) =>
+    `printf("%s %lld\\n", "${label}", (long long)(${expression}));`;
+  for (const name of Object.keys({ ...abi.constants, ...abi.errno, ...abi.options })) {
+    const line = print(name, name);
+    lines.push(NEWER_MACROS.has(name) ? `#ifdef ${name}\n${line}\n#endif` : line);
+  }
+  for (const [name, layout] of structsOf(abi)) {
+    lines.push(`{ struct ${name} s; (void)s;`, print(name, `sizeof s`));
+    for (const [fieldName, field] of Object.entries(layout.fields)) {
+      if (missingFields.has(fieldName)) continue;
+      lines.push(...fieldLines(name, fieldName, field, print));
+    }
+    lines.push('}');
+  }
+  lines.push('return 0; }', '');
+  return lines.join('\n');
+}
+
+function fieldLines(
+  struct: string,
+  fieldName: string,
+  field: Field,
+  print: (label: string, expression: string) => string,
+): string[] {
+  const label = `${struct}.${fieldName}`;
+  if (field.bits === undefined) {
+    return [
+      print(`${label}.offset`, `offsetof(struct ${struct}, ${fieldName})`),
+      print(`${label}.size`, `sizeof s.${fieldName}`),
+    ];
+  }
+  // C gives no offset of a bit field, but setting all of it shows where it is.
+  const byte = `((unsigned char *)&s)[${field.offset}]`;
+  return [`memset(&s, 0, sizeof s); s.${fieldName} = ~0;`, print(`${label}.mask`, byte)];
+}
+
+function expectedOfProbe(abi: Abi): Map<string, number> {
+  const expected = new Map(Object.entries({ ...abi.constants, ...abi.errno, ...abi.options }));
+  for (const [name, layout] of structsOf(abi)) {
+    expected.set(name, layout.size);
+    for (const [fieldName, { offset, size, bits }] of Object.entries(layout.fields)) {
+      const label = `${name}.${fieldName}`;
+      if (bits === undefined) {
+        expected.set(`${label}.offset`, offset);
+        expected.set(`${label}.size`, size);
+      } else {
+        expected.set(`${label}.mask`, 2 ** (bits[1] + 1) - 2 ** bits[0]);
+      }
+    }
+  }
+  return expected;
+}
+
+function run(command: string, args: readonly string[]): string {
+  const result = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 2 ** 26 });
+  assert.equal(result.status, 0, `${command} ${args.join(' ')}: ${result.error ?? result.stderr}`);
+  return result.stdout;
+}
+
+function reportMissing(context: TestContext, missing: readonly string[]): void {
+  const reasons = missing.map((name) => `${name} (${NEWER_MACROS.get(name) ?? 'newer tcp_info'})`);
+  context.diagnostic(`these headers lack ${reasons.join(', ')}`);
+}
+
+describe('the table of this machine and its own headers', () => {
+  const compiler = process.env['CC'] ?? 'cc';
+  const compiles = spawnSync(compiler, ['--version']).status === 0;
+  const abi = abiFor(process.platform, process.arch);
+  let skip: string | false = false;
+  if (process.platform !== 'linux' || abi === null) skip = 'the probe is written for Linux';
+  else if (!compiles && !process.env['CI']) skip = `there is no C compiler (${compiler})`;
+
+  it('agree, by a program compiled with them', { skip }, (context) => {
+    assert.ok(abi);
+    const folder = mkdtempSync(join(tmpdir(), 'sockloop-abi-'));
+    try {
+      const source = join(folder, 'probe.c');
+      const program = join(folder, 'probe');
+      writeFileSync(source, [...INCLUDES, ''].join('\n'));
+      const words = new Set(run(compiler, ['-E', source]).match(/\btcpi_\w+/g));
+      const missingFields = new Set(NEWER_TCP_INFO_FIELDS.filter((field) => !words.has(field)));
+      writeFileSync(source, probeSource(abi, missingFields));
+      run(compiler, ['-w', '-o', program, source]);
+
+      const lines = run(program, []).trim().split('\n');
+      const found = new Map(lines.map((line) => line.split(' ') as [string, string]));
+      const missing: string[] = [];
+      for (const [name, value] of expectedOfProbe(abi)) {
+        const text = found.get(name);
+        if (text !== undefined) {
+          // Headers that lack the last fields of tcp_info have a shorter one.
+          if (name === 'tcp_info' && missingFields.size > 0) assert.ok(Number(text) <= value);
+          else assert.equal(Number(text), value, name);
+        } else {
+          const field = name.startsWith('tcp_info.') ? name.split('.')[1] : undefined;
+          const allowed = NEWER_MACROS.has(name) || (field && missingFields.has(field));
+          assert.ok(allowed, `${name} was not printed`);
+          missing.push(name);
+        }
+      }
+      if (missing.length > 0) reportMissing(context, missing);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
