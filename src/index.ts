@@ -1,0 +1,2 @@
+export * from './socket/index.ts';
+export { nativeSys, TracingSys } from './sys/index.ts';

@@ -1,0 +1,18 @@
+export type { AddressFamily, SocketAddress } from '../sys/sockaddr.ts';
+export { formatAddress } from '../sys/sockaddr.ts';
+export { ResolveError, SysError } from '../sys/sys-error.ts';
+export type { AddressInput } from './address.ts';
+export type { ConnectionOptions, Endpoint, ServerOptions } from './create.ts';
+export { createConnection, createServer } from './create.ts';
+export type { Credentials, OptionSpec, PortRange, TcpInfo } from './option-spec.ts';
+export type {
+  GettableOptionName,
+  OptionValue,
+  SettableOptionName,
+  SocketOptionName,
+} from './options.ts';
+export { optionPlatforms, socketOptions } from './options.ts';
+export type { ResolveOptions } from './resolve.ts';
+export { hostName, resolve } from './resolve.ts';
+export type { SocketOptions } from './socket.ts';
+export { Socket, TIMEOUT_MS_MAX } from './socket.ts';

@@ -1,0 +1,76 @@
+import type { Abi, PlatformName } from '../sys/abi/abi.ts';
+import { abis } from '../sys/abi/index.ts';
+import { ipOptions } from './ip-options.ts';
+import type { OptionSpec, OptionValues } from './option-spec.ts';
+import { socketLevelOptions } from './socket-options.ts';
+import { tcpOptions } from './tcp-options.ts';
+
+/**
+ * Every socket option that `getSockOpt` and `setSockOpt` know, by the name of the headers. A
+ * platform has those that its table of numbers names: see `optionPlatforms`.
+ *
+ * Left out are options whose values are pointers or lists of filters, those that only change what
+ * recvmsg(2) hands over beside the data, and those of datagrams and multicast alone.
+ */
+export const socketOptions = {
+  ...socketLevelOptions,
+  ...tcpOptions,
+  ...ipOptions,
+} as const satisfies Readonly<Record<string, OptionSpec>>;
+
+type Table = typeof socketOptions;
+
+/** The name of a socket option, on whatever platform. */
+export type SocketOptionName = keyof Table;
+
+/** What a program gets and sets under the name of an option. */
+export type OptionValue<Name extends SocketOptionName> = OptionValues[Table[Name]['kind']];
+
+/** The options that can be set. */
+export type SettableOptionName = {
+  [Name in SocketOptionName]: Table[Name]['access'] extends 'get' ? never : Name;
+}[SocketOptionName];
+
+/** The options that can be read. */
+export type GettableOptionName = {
+  [Name in SocketOptionName]: Table[Name]['access'] extends 'set' ? never : Name;
+}[SocketOptionName];
+
+/** The two numbers that getsockopt(2) and setsockopt(2) take for an option. */
+interface OptionNumbers {
+  readonly level: number;
+  readonly name: number;
+}
+
+/**
+ * What the table says of an option.
+ * @throws TypeError if there is no option of that name.
+ */
+export function optionSpec(name: SocketOptionName): OptionSpec {
+  if (!Object.hasOwn(socketOptions, name)) {
+    throw new TypeError(`${String(name)} is not a socket option that sockloop knows`);
+  }
+  return socketOptions[name];
+}
+
+/**
+ * The level and the number of an option on a platform.
+ * @throws TypeError if there is no option of that name, RangeError if the platform lacks it.
+ */
+export function optionNumbers(abi: Abi, name: SocketOptionName): OptionNumbers {
+  const level = abi.constants[optionSpec(name).level];
+  const number = abi.options[name];
+  if (level === undefined || number === undefined) {
+    throw new RangeError(`${name} does not exist on ${abi.platform}`);
+  }
+  return { level, name: number };
+}
+
+/**
+ * The platforms that have an option.
+ * @throws TypeError if there is no option of that name.
+ */
+export function optionPlatforms(name: SocketOptionName): PlatformName[] {
+  optionSpec(name);
+  return abis.filter((abi) => Object.hasOwn(abi.options, name)).map((abi) => abi.platform);
+}

@@ -1,0 +1,25 @@
+import type { Sys } from '../sys/sys.ts';
+
+// Waiting for one descriptor with poll(2), where a blocking call alone cannot be bounded.
+
+/** The longest timeout of poll(2), an int of milliseconds: nearly 25 days. */
+const POLL_TIMEOUT_MS_MAX = 2 ** 31 - 1;
+
+/**
+ * Waits until `fd` is ready for `events` (`POLLIN`, `POLLOUT`) or `timeoutMs` have passed; null
+ * waits for ever.
+ *
+ * Returns the events that came (`POLLERR` and `POLLHUP` count as ready), 0 when the time is up,
+ * or `-errno`. A wait that a signal ended is `-EINTR`.
+ */
+export function waitFor(sys: Sys, fd: number, events: number, timeoutMs: number | null): number {
+  const { size, fields } = sys.abi.structs.pollfd;
+  const pollfd = new Uint8Array(size);
+  const view = new DataView(pollfd.buffer);
+  view.setInt32(fields.fd.offset, fd, true);
+  view.setInt16(fields.events.offset, events, true);
+  // poll(2) counts whole milliseconds: rounding down would end the wait early.
+  const wholeMs = timeoutMs === null ? -1 : Math.min(Math.ceil(timeoutMs), POLL_TIMEOUT_MS_MAX);
+  const result = sys.poll(pollfd, 1, wholeMs);
+  return result <= 0 ? result : view.getInt16(fields.revents.offset, true);
+}
