@@ -1,0 +1,173 @@
+import type { Command } from 'commander';
+import { EchoClient, type ReplyEnd } from '../echo/client.ts';
+import { LINE_BYTES_MAX } from '../echo/limits.ts';
+import type { EchoMode } from '../echo/session.ts';
+import { createConnection, type Endpoint } from '../socket/create.ts';
+import type { Socket } from '../socket/socket.ts';
+import { nativeSys } from '../sys/native.ts';
+import { formatAddress } from '../sys/sockaddr.ts';
+import type { Sys } from '../sys/sys.ts';
+import { TracingSys } from '../sys/tracing.ts';
+import { UsageError } from './exit.ts';
+import { parseMode, parsePort, parseSeconds } from './flags.ts';
+import { printError, printOut, writeOut } from './output.ts';
+import { unixPath } from './serve.ts';
+import { linesOf, standardInput } from './standard-input.ts';
+
+interface SendFlags {
+  readonly unix?: string;
+  readonly mode: string;
+  readonly timeout: string;
+  readonly trace?: true;
+  readonly json?: true;
+}
+
+/** What `--json` says of one message. */
+interface Exchange {
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+  readonly roundTripMs: number;
+  /** The reply, where it is UTF-8; else its bytes in base64. */
+  readonly reply?: string;
+  readonly replyBase64?: string;
+}
+
+/** Adds `sockloop send` to the program. */
+export function addSend(program: Command): void {
+  program
+    .command('send')
+    .description('send lines to an echo server and print what comes back')
+    .usage(
+      '[options] HOST PORT [MESSAGE...]\n       sockloop send [options] --unix PATH [MESSAGE...]',
+    )
+    .argument('[arguments...]', 'host, port and messages; lines of standard input if none is given')
+    .option('--unix <path>', 'connect to a UNIX socket instead; @name is an abstract name')
+    .option('--mode <mode>', 'what the server answers: echo, line or once (see serve)', 'line')
+    .option('--timeout <s>', 'longest wait for the server, in seconds', '10')
+    .option('--trace', 'print each system call on standard error, as strace would')
+    .option('--json', 'print one JSON document')
+    .action((words: string[], flags: SendFlags) => send(words, flags));
+}
+
+async function send(words: readonly string[], flags: SendFlags): Promise<void> {
+  const { endpoint, messages } = target(words, flags);
+  const mode = parseMode(flags.mode);
+  const timeoutMs = parseSeconds(flags.timeout, '--timeout');
+  const native = nativeSys();
+  const sys = flags.trace === true ? new TracingSys(native, printError) : native;
+  using sender = new Sender(endpoint, mode, timeoutMs, flags.json === true, sys);
+  if (messages.length > 0) {
+    for (const message of messages) sender.exchange(Buffer.from(`${message}\n`));
+  } else {
+    for await (const line of linesOf(standardInput(), LINE_BYTES_MAX)) sender.exchange(line);
+  }
+  sender.finish();
+}
+
+function target(
+  words: readonly string[],
+  flags: SendFlags,
+): { endpoint: Endpoint; messages: readonly string[] } {
+  if (flags.unix !== undefined)
+    return { endpoint: { path: unixPath(flags.unix) }, messages: words };
+  const [host, port, ...messages] = words;
+  if (host === undefined || port === undefined) {
+    throw new UsageError('send takes a HOST and a PORT, or --unix PATH');
+  }
+  return { endpoint: { host, port: parsePort(port, 1, 'PORT') }, messages };
+}
+
+/** Sends one message after the other, over one connection or, in mode `once`, over one for each. */
+class Sender implements Disposable {
+  readonly #endpoint: Endpoint;
+  readonly #mode: EchoMode;
+  readonly #timeoutMs: number;
+  readonly #json: boolean;
+  readonly #sys: Sys;
+  readonly #exchanges: Exchange[] = [];
+  #socket: Socket | null = null;
+  #client: EchoClient | null = null;
+  #peer: string | null = null;
+  #endedWithNewline = true;
+
+  constructor(endpoint: Endpoint, mode: EchoMode, timeoutMs: number, json: boolean, sys: Sys) {
+    this.#endpoint = endpoint;
+    this.#mode = mode;
+    this.#timeoutMs = timeoutMs;
+    this.#json = json;
+    this.#sys = sys;
+    // A server that is not there is told before the first line is asked for.
+    this.#connect();
+  }
+
+  exchange(message: Uint8Array): void {
+    const client = this.#connect();
+    const pieces: Uint8Array[] = [];
+    const startMs = this.#sys.monotonicMs();
+    const unfinished = message.at(-1) !== NEWLINE;
+    const receivedBytes = client.exchange(
+      message,
+      this.#replyEnd(message, unfinished),
+      (piece) => {
+        if (this.#json) pieces.push(piece.slice());
+        else this.#print(piece);
+      },
+      // Without a newline only the end of the stream tells the server that the line is whole.
+      unfinished,
+    );
+    const roundTripMs = Math.round((this.#sys.monotonicMs() - startMs) * 1e3) / 1e3;
+    if (this.#json) {
+      const reply = asText(Buffer.concat(pieces));
+      this.#exchanges.push({ sentBytes: message.length, receivedBytes, roundTripMs, ...reply });
+    }
+    if (this.#mode === 'once' || unfinished) this[Symbol.dispose]();
+  }
+
+  /** Prints what is printed at the end. */
+  finish(): void {
+    if (this.#json) {
+      printOut(
+        JSON.stringify({ server: this.#peer, mode: this.#mode, exchanges: this.#exchanges }),
+      );
+    } else if (!this.#endedWithNewline && process.stdout.isTTY) {
+      printOut('');
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#socket?.close();
+    this.#socket = null;
+    this.#client = null;
+  }
+
+  #connect(): EchoClient {
+    if (this.#client !== null) return this.#client;
+    const socket = createConnection(this.#endpoint, { sys: this.#sys, timeoutMs: this.#timeoutMs });
+    this.#socket = socket;
+    this.#peer = formatAddress(socket.getPeerName());
+    this.#client = new EchoClient(socket);
+    return this.#client;
+  }
+
+  #replyEnd(message: Uint8Array, unfinished: boolean): ReplyEnd {
+    if (this.#mode === 'once' || unfinished) return { closed: true };
+    if (this.#mode === 'echo') return { bytes: message.length };
+    return { lines: message.reduce((lines, byte) => lines + (byte === NEWLINE ? 1 : 0), 0) };
+  }
+
+  #print(piece: Uint8Array): void {
+    writeOut(piece);
+    this.#endedWithNewline = piece.at(-1) === NEWLINE;
+  }
+}
+
+const NEWLINE = 10;
+
+function asText(bytes: Uint8Array): { reply: string } | { replyBase64: string } {
+  try {
+    return { reply: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes) };
+  } catch {
+    // Not text: a reader of the JSON gets every byte all the same.
+    return { replyBase64: Buffer.from(bytes).toString('base64') };
+  }
+}

@@ -1,0 +1,53 @@
+import { ResolveError, SysError } from '../sys/sys-error.ts';
+import { printError } from './output.ts';
+
+// How the textbook's programs fail: perror(3)'s words behind the name of the step, and status 1.
+
+/** A step of a textbook program that failed. */
+export class Failed extends Error {
+  override readonly name = 'Failed';
+
+  print(): void {
+    printError(this.message);
+  }
+}
+
+/** The words of a usage error. */
+class WrongUsage extends Error {}
+
+/** Runs `call`; what it throws becomes `ERROR on binding: Address already in use`. */
+export function step<Result>(label: string, call: () => Result): Result {
+  try {
+    return call();
+  } catch (error) {
+    if (error instanceof SysError || error instanceof ResolveError) {
+      throw new Failed(`${label}: ${error.reason.charAt(0).toUpperCase()}${error.reason.slice(1)}`);
+    }
+    throw error;
+  }
+}
+
+/** The port of the command line, from `min` on. Wrong usage if there is none. */
+export function parseTextbookPort(text: string | undefined, min: 0 | 1): number {
+  if (text === undefined) throw new WrongUsage();
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+  if (port >= min && port <= 65535) return port;
+  throw new Failed(`ERROR, "${text}" is not a port: a number from ${min} to 65535`);
+}
+
+/** Wrong usage, where a program looks at its other arguments itself. */
+export function wrongUsage(): never {
+  throw new WrongUsage();
+}
+
+/** Runs a textbook program: wrong usage and failed steps end it with status 1. */
+export function textbook(usage: string, main: (words: readonly string[]) => void): void {
+  try {
+    main(process.argv.slice(2));
+  } catch (error) {
+    process.exitCode = 1;
+    if (error instanceof WrongUsage) printError(`usage: ${usage}`);
+    else if (error instanceof Failed) error.print();
+    else throw error;
+  }
+}

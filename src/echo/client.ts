@@ -1,0 +1,140 @@
+import type { Socket } from '../socket/socket.ts';
+import { SysError } from '../sys/sys-error.ts';
+import { CHUNK_BYTES } from './limits.ts';
+
+/** Where a reply ends: after so many bytes or lines, or where the server closes. */
+export type ReplyEnd =
+  | { readonly bytes: number }
+  | { readonly lines: number }
+  | { readonly closed: true };
+
+/**
+ * One side of a conversation with an echo server over a blocking socket: a message out, its reply
+ * back. What a server sends beyond a reply is kept for the next one.
+ *
+ * The socket stays its caller's.
+ */
+export class EchoClient {
+  readonly #socket: Socket;
+  readonly #chunk = new Uint8Array(CHUNK_BYTES);
+  /** What of the chunk has come and belongs to no reply yet. */
+  #from = 0;
+  #to = 0;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+  }
+
+  /**
+   * Sends `message` and hands its reply to `sink`, piece by piece, each lent for the call only.
+   * Returns the length of the reply.
+   *
+   * A long message is sent while its reply comes in, for a server that echoes as it reads stops
+   * reading once nobody takes its echo. `finish` ends the stream behind the message. Throws a
+   * SysError, or an Error where the server closes before the reply is whole.
+   */
+  exchange(
+    message: Uint8Array,
+    end: ReplyEnd,
+    sink: (piece: Uint8Array) => void,
+    finish = false,
+  ): number {
+    const reply = new Reply(end, sink);
+    if (message.length <= CHUNK_BYTES) this.#socket.sendAll(message);
+    else this.#sendWhileReceiving(message, reply);
+    if (finish) this.#socket.shutdown('write');
+    this.#takeKept(reply);
+    while (!reply.whole) {
+      if (this.#receive(reply) === 0) {
+        if (reply.endsWithStream) break;
+        throw new Error(`the server closed the connection ${reply.progress()}`);
+      }
+    }
+    return reply.length;
+  }
+
+  #sendWhileReceiving(message: Uint8Array, reply: Reply): void {
+    const { POLLIN, POLLOUT, MSG_DONTWAIT } = this.#socket.constants;
+    this.#takeKept(reply);
+    let ended = reply.whole;
+    for (let sent = 0; sent < message.length; ) {
+      const events = this.#socket.poll(ended ? POLLOUT : POLLIN | POLLOUT);
+      if ((events & ~POLLOUT) !== 0 && !ended) ended = this.#receive(reply) === 0 || reply.whole;
+      if ((events & POLLOUT) === 0) continue;
+      const length = Math.min(CHUNK_BYTES, message.length - sent);
+      sent += this.#sendNow(message, sent, length, MSG_DONTWAIT);
+    }
+  }
+
+  #sendNow(message: Uint8Array, offset: number, length: number, flags: number): number {
+    try {
+      return this.#socket.send(message, offset, length, flags);
+    } catch (error) {
+      if (error instanceof SysError && error.code === 'EAGAIN') return 0;
+      throw error;
+    }
+  }
+
+  #receive(reply: Reply): number {
+    const length = this.#socket.recv(this.#chunk);
+    this.#from = 0;
+    this.#to = length;
+    this.#takeKept(reply);
+    return length;
+  }
+
+  #takeKept(reply: Reply): void {
+    if (this.#from === this.#to) return;
+    this.#from += reply.take(this.#chunk.subarray(this.#from, this.#to));
+  }
+}
+
+/** A reply as it comes in, and the rule that says where it ends. */
+class Reply {
+  length = 0;
+  readonly #end: ReplyEnd;
+  readonly #sink: (piece: Uint8Array) => void;
+  #lines = 0;
+
+  constructor(end: ReplyEnd, sink: (piece: Uint8Array) => void) {
+    this.#end = end;
+    this.#sink = sink;
+  }
+
+  get endsWithStream(): boolean {
+    return 'closed' in this.#end;
+  }
+
+  get whole(): boolean {
+    if ('bytes' in this.#end) return this.length >= this.#end.bytes;
+    return 'lines' in this.#end && this.#lines >= this.#end.lines;
+  }
+
+  /** Takes what belongs to the reply from the front of `bytes`, and returns how much that was. */
+  take(bytes: Uint8Array): number {
+    if (this.whole) return 0;
+    const length = this.#lengthWithin(bytes);
+    this.length += length;
+    if (length > 0) this.#sink(bytes.subarray(0, length));
+    return length;
+  }
+
+  #lengthWithin(bytes: Uint8Array): number {
+    if ('bytes' in this.#end) return Math.min(bytes.length, this.#end.bytes - this.length);
+    if ('closed' in this.#end) return bytes.length;
+    let at = 0;
+    while (this.#lines < this.#end.lines) {
+      const newline = bytes.indexOf(10, at);
+      if (newline < 0) return bytes.length;
+      this.#lines += 1;
+      at = newline + 1;
+    }
+    return at;
+  }
+
+  progress(): string {
+    if (this.length === 0) return 'without a reply';
+    if ('bytes' in this.#end) return `after ${this.length} of ${this.#end.bytes} bytes`;
+    return `after ${this.length} bytes, before the end of the line`;
+  }
+}

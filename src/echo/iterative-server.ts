@@ -1,0 +1,164 @@
+import { setTimeout as pause, setImmediate as turnOfNode } from 'node:timers/promises';
+import type { Socket } from '../socket/socket.ts';
+import { nativeSys } from '../sys/native.ts';
+import type { SocketAddress } from '../sys/sockaddr.ts';
+import type { Sys } from '../sys/sys.ts';
+import { SysError } from '../sys/sys-error.ts';
+import { ACCEPT_PAUSE_MS, DRAIN_MS, LINE_BYTES_MAX, WAIT_MS } from './limits.ts';
+import { type EchoMode, EchoSession } from './session.ts';
+
+/** How an {@link IterativeServer} serves. */
+interface IterativeServerOptions {
+  readonly mode: EchoMode;
+  /** A client that neither sends nor reads for so long is closed; null waits for ever. */
+  readonly idleTimeoutMs?: number | null;
+  /** The longest line in the modes `line` and `once`. */
+  readonly lineBytesMax?: number;
+  /** Where the time comes from; this machine if left out. */
+  readonly sys?: Sys;
+  /** Hears of each connection. */
+  readonly observer?: ServerObserver;
+}
+
+/** Who wants to know what a server does. */
+export interface ServerObserver {
+  accepted?(address: SocketAddress, connection: number): void;
+  /** `failure` is null where the client ended the connection as it should. */
+  closed?(address: SocketAddress, connection: ConnectionTotals, failure: Error | null): void;
+  /** accept(2) failed; the server goes on. */
+  acceptFailed?(failure: Error): void;
+}
+
+/** What one connection came to. */
+interface ConnectionTotals {
+  /** Counted from 1. */
+  readonly connection: number;
+  readonly receivedBytes: number;
+  readonly sentBytes: number;
+  readonly lines: number;
+}
+
+/** What a server came to. */
+export interface ServerTotals {
+  connections: number;
+  /** Connections that broke, or that the server had to close. */
+  failed: number;
+  receivedBytes: number;
+  sentBytes: number;
+}
+
+/**
+ * The textbook's first server: one client at a time, blocking calls, everybody else waits in the
+ * queue of listen(2).
+ *
+ * Every wait ends after a second or with a signal, and Node's own loop turns in between, so that
+ * {@link stop} can be called from a signal handler. The server owns the connections it accepts;
+ * the listener stays its caller's.
+ */
+export class IterativeServer {
+  readonly totals: ServerTotals = { connections: 0, failed: 0, receivedBytes: 0, sentBytes: 0 };
+  readonly #listener: Socket;
+  readonly #mode: EchoMode;
+  readonly #idleTimeoutMs: number | null;
+  readonly #lineBytesMax: number;
+  readonly #sys: Sys;
+  readonly #observer: ServerObserver;
+  #stopping = false;
+
+  constructor(listener: Socket, options: IterativeServerOptions) {
+    this.#listener = listener;
+    this.#mode = options.mode;
+    this.#idleTimeoutMs = options.idleTimeoutMs ?? null;
+    this.#lineBytesMax = options.lineBytesMax ?? LINE_BYTES_MAX;
+    this.#sys = options.sys ?? nativeSys();
+    this.#observer = options.observer ?? {};
+  }
+
+  /** Accepts no more; an answer that is on its way out still gets its time. */
+  stop(): void {
+    this.#stopping = true;
+  }
+
+  /** Serves one client after the other until {@link stop}. Throws where the listener is broken. */
+  async run(): Promise<ServerTotals> {
+    this.#listener.interruptible = true;
+    this.#listener.setTimeout(Math.min(WAIT_MS, this.#idleTimeoutMs ?? WAIT_MS));
+    for (;;) {
+      await turnOfNode();
+      if (this.#stopping) return this.totals;
+      const client = await this.#accept();
+      if (client !== null) await this.#serve(...client);
+    }
+  }
+
+  async #accept(): Promise<[Socket, SocketAddress] | null> {
+    try {
+      return this.#listener.accept();
+    } catch (error) {
+      if (!(error instanceof SysError)) throw error;
+      if (error.code === 'ETIMEDOUT' || error.code === 'EINTR') return null;
+      if (TRANSIENT.has(error.code)) {
+        this.#observer.acceptFailed?.(error);
+        return null;
+      }
+      if (!EXHAUSTED.has(error.code)) throw error;
+      this.#observer.acceptFailed?.(error);
+      // The connection stays in the queue: without a pause this loop would spin.
+      await pause(ACCEPT_PAUSE_MS);
+      return null;
+    }
+  }
+
+  async #serve(socket: Socket, address: SocketAddress): Promise<void> {
+    const connection = ++this.totals.connections;
+    const session = new EchoSession(socket, this.#mode, this.#lineBytesMax);
+    let failure: Error | null = null;
+    try {
+      using _ = socket;
+      this.#observer.accepted?.(address, connection);
+      await this.#converse(session);
+    } catch (error) {
+      if (!(error instanceof SysError || error instanceof RangeError)) throw error;
+      failure = error;
+      this.totals.failed += 1;
+    }
+    const { received: receivedBytes, sent: sentBytes, lines } = session;
+    this.totals.receivedBytes += receivedBytes;
+    this.totals.sentBytes += sentBytes;
+    this.#observer.closed?.(address, { connection, receivedBytes, sentBytes, lines }, failure);
+  }
+
+  async #converse(session: EchoSession): Promise<void> {
+    let heardMs = this.#sys.monotonicMs();
+    let stoppedMs: number | null = null;
+    for (;;) {
+      const progress = session.run();
+      if (progress === 'ended') return;
+      await turnOfNode();
+      const nowMs = this.#sys.monotonicMs();
+      if (progress === 'more') heardMs = nowMs;
+      else if (this.#idleTimeoutMs !== null && nowMs - heardMs >= this.#idleTimeoutMs) {
+        throw new RangeError(`the client was idle for ${this.#idleTimeoutMs} ms`);
+      }
+      if (!this.#stopping) continue;
+      stoppedMs ??= nowMs;
+      if (!session.sending || nowMs - stoppedMs >= DRAIN_MS) return;
+    }
+  }
+}
+
+/** The connection went away while it waited in the queue: accept(2), section Errors. */
+const TRANSIENT: ReadonlySet<string> = new Set([
+  'ECONNABORTED',
+  'EPROTO',
+  'ENETDOWN',
+  'ENOPROTOOPT',
+  'EHOSTDOWN',
+  'ENONET',
+  'EHOSTUNREACH',
+  'EOPNOTSUPP',
+  'ENETUNREACH',
+]);
+
+/** There is nothing left to accept a connection with. */
+const EXHAUSTED: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);
