@@ -1,0 +1,145 @@
+// Goal: every example in the documentation compiles under the flags of the project and runs, and
+// every public name has its words.
+// Method: each ```ts block of a doc comment or of README.md becomes a file below build/, where the
+// package's own name resolves to it; one compilation, then one run of Node per example.
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { publicDeclarations } from './tidy/declarations.ts';
+import { loadProject, type TextFile } from './tidy/project.ts';
+import { scan } from './tidy/scan.ts';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const directory = `${root}build/doc-examples/`;
+const project = loadProject(root);
+const RUN_TIMEOUT_MS = 20_000;
+const COMPILE_TIMEOUT_MS = 120_000;
+
+interface Example {
+  readonly path: string;
+  readonly line: number;
+  /** What follows the fence: `ts`, and nothing else, is an example. */
+  readonly language: string;
+  readonly text: string;
+}
+
+/** The fenced blocks of `text`, whose first line is line `first` of its file. */
+function fencedBlocks({ path, text }: TextFile, first: number): Example[] {
+  const blocks: Example[] = [];
+  let open: { line: number; language: string; body: string[] } | undefined;
+  for (const [index, words] of text.split('\n').entries()) {
+    const fence = /^\s*```(.*)$/.exec(words);
+    if (open === undefined && fence !== null) {
+      open = { line: first + index + 1, language: fence[1]?.trim() ?? '', body: [] };
+    } else if (open !== undefined && fence !== null) {
+      const { line, language, body } = open;
+      blocks.push({ path, line, language, text: `${body.join('\n')}\n` });
+      open = undefined;
+    } else {
+      open?.body.push(words);
+    }
+  }
+  assert.equal(open, undefined, `${path}:${open?.line}: a fence is never closed`);
+  return blocks;
+}
+
+function allBlocks(): Example[] {
+  const readme = project.texts.find(({ path }) => path === 'README.md');
+  const blocks = readme === undefined ? [] : fencedBlocks(readme, 1);
+  for (const { path, tokens } of project.sources.values()) {
+    if (!path.startsWith('src/')) continue;
+    for (const { kind, text, line } of tokens) {
+      if (kind !== 'comment' || !text.startsWith('/**')) continue;
+      const words = text.replace(/^\/\*\*|\*\/$/g, '').replace(/^[ ]*\* ?/gm, '');
+      blocks.push(...fencedBlocks({ path, text: words }, line));
+    }
+  }
+  return blocks;
+}
+
+function fileNameOf({ path, line }: Example): string {
+  return `${path.replace(/\.(ts|md)$/, '').replaceAll('/', '-')}-${line}`;
+}
+
+/** Writes the examples so that each line has the number it has where it was written. */
+function writeExamples(examples: readonly Example[]): void {
+  rmSync(directory, { recursive: true, force: true });
+  mkdirSync(directory, { recursive: true });
+  for (const example of examples) {
+    const text = '\n'.repeat(example.line - 1) + example.text;
+    writeFileSync(`${directory}${fileNameOf(example)}.ts`, text);
+  }
+  const config = {
+    extends: '../../tsconfig.base.json',
+    compilerOptions: {
+      composite: false,
+      declaration: false,
+      declarationMap: false,
+      sourceMap: false,
+      rootDir: '.',
+      outDir: 'out',
+    },
+    include: ['*.ts'],
+  };
+  writeFileSync(`${directory}tsconfig.json`, JSON.stringify(config));
+}
+
+const blocks = allBlocks();
+const examples = blocks.filter(({ language }) => language === 'ts');
+
+test('documentation: no example escapes its test', () => {
+  const escaped = blocks
+    .filter(({ language }) => /^(ts\b.|typescript|mts|js|javascript)/.test(language))
+    .map(({ path, line, language }) => `${path}:${line}: \`\`\`${language}: write \`\`\`ts`);
+  assert.equal(escaped.length, 0, `\n${escaped.join('\n')}`);
+});
+
+test('documentation: the examples compile', () => {
+  if (examples.length === 0) return;
+  writeExamples(examples);
+  const tsc = `${root}node_modules/typescript/bin/tsc`;
+  const options = { cwd: root, encoding: 'utf8', timeout: COMPILE_TIMEOUT_MS } as const;
+  const result = spawnSync(process.execPath, [tsc, '-p', directory], options);
+  assert.equal(result.status, 0, `${result.error ?? ''}\n${result.stdout}${result.stderr}`);
+});
+
+for (const example of examples) {
+  test(`documentation: the example at ${example.path}:${example.line} runs`, () => {
+    const file = `${directory}out/${fileNameOf(example)}.js`;
+    // Without the mark of the runner, an example that uses node:test would report to it.
+    const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+    const options = {
+      env,
+      encoding: 'utf8',
+      timeout: RUN_TIMEOUT_MS,
+      killSignal: 'SIGKILL',
+    } as const;
+    const result = spawnSync(process.execPath, [file], options);
+    assert.equal(result.status, 0, `${result.error ?? ''}\n${result.stdout}${result.stderr}`);
+  });
+}
+
+test('documentation: every public name has a doc comment directly above it', () => {
+  const silent = publicDeclarations(project)
+    .filter(({ doc }) => doc === '')
+    .map(({ path, line, name }) => `${path}:${line}: ${name}: say what it is, in /** ... */`);
+  assert.equal(silent.length, 0, `\n${silent.join('\n')}`);
+});
+
+test('documentation: every public class has an example', () => {
+  const silent = publicDeclarations(project)
+    .filter(({ isClass, docs }) => isClass && !/@example[\s\S]*```ts\n/.test(docs))
+    .map(({ path, line, name }) => `${path}:${line}: ${name}: show its use, after @example`);
+  assert.equal(silent.length, 0, `\n${silent.join('\n')}`);
+});
+
+test('documentation: this test can find fault', () => {
+  const [comment] = scan('\n/**\n * ```ts ignore\n * f();\n * ```\n */');
+  assert.ok(comment !== undefined);
+  const text = comment.text.replace(/^[ ]*\* ?/gm, '');
+  const [block] = fencedBlocks({ path: 'a.ts', text }, comment.line);
+  assert.deepEqual(block, { path: 'a.ts', line: 4, language: 'ts ignore', text: 'f();\n' });
+});

@@ -1,0 +1,105 @@
+/** What a test leaves behind: open descriptors, and handles that keep the process alive. */
+
+import assert from 'node:assert/strict';
+import { existsSync, fstatSync, readdirSync, readlinkSync } from 'node:fs';
+import type { TestContext } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+
+const FD_DIRECTORY = existsSync('/proc/self/fd') ? '/proc/self/fd' : '/dev/fd';
+
+/** Node closes some handles a few turns after close() returned. */
+const GRACE_MS = 1000;
+const GRACE_STEP_MS = 10;
+
+/** What a process has open at one moment. */
+export interface OpenResources {
+  readonly fds: ReadonlyMap<number, string>;
+  readonly handles: readonly string[];
+}
+
+openWhatNodeOpensLate();
+
+/**
+ * The open descriptors of this process with what each leads to (`socket:[123]`, `/dev/null`), as
+ * far as the system tells.
+ */
+export function openFds(): Map<number, string> {
+  const fds = new Map<number, string>();
+  for (const name of readdirSync(FD_DIRECTORY)) {
+    const fd = Number(name);
+    // The descriptor of the scan itself is in the list too, and closed by now.
+    if (isOpen(fd)) fds.set(fd, targetOf(name));
+  }
+  return fds;
+}
+
+/** What is open now. */
+export function openResources(): OpenResources {
+  return { fds: openFds(), handles: process.getActiveResourcesInfo() };
+}
+
+/** What is open now and was not open at `before`, in words: one line each. */
+export function leaksSince(before: OpenResources): string[] {
+  const now = openResources();
+  const leaks: string[] = [];
+  for (const [fd, target] of now.fds) {
+    if (before.fds.get(fd) !== target) leaks.push(`descriptor ${fd}: ${target}`);
+  }
+  for (const kind of new Set(now.handles)) {
+    const count = countOf(kind, now.handles) - countOf(kind, before.handles);
+    if (count > 0) leaks.push(`${count} active ${kind}`);
+  }
+  return leaks;
+}
+
+/**
+ * Fails the test `t` if it leaves open what was not open at this call, so call it first. The check
+ * comes after every `t.after` of the test.
+ */
+export function leakCheck(t: TestContext): void {
+  const before = openResources();
+  // Hooks run in the order of their registration; one that is registered by a hook runs last.
+  t.after(() => {
+    t.after(async () => {
+      const end = process.uptime() * 1000 + GRACE_MS;
+      while (leaksSince(before).length > 0 && process.uptime() * 1000 < end) {
+        await delay(GRACE_STEP_MS);
+      }
+      assert.deepEqual(leaksSince(before), [], 'the test left these open');
+    });
+  });
+}
+
+/**
+ * Node opens the pipe behind signals and child processes, and the standard streams, at their first
+ * use. A test that happens to be the first has not leaked them.
+ */
+function openWhatNodeOpensLate(): void {
+  const ignore = (): undefined => undefined;
+  process.on('SIGWINCH', ignore);
+  process.off('SIGWINCH', ignore);
+  void process.stdout;
+  void process.stderr;
+}
+
+function isOpen(fd: number): boolean {
+  try {
+    fstatSync(fd);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function targetOf(name: string): string {
+  try {
+    return readlinkSync(`${FD_DIRECTORY}/${name}`);
+  } catch {
+    // Where /dev/fd holds devices, not links, the number has to do.
+    return 'open';
+  }
+}
+
+function countOf(kind: string, handles: readonly string[]): number {
+  return handles.filter((handle) => handle === kind).length;
+}
