@@ -1,0 +1,23 @@
+// A TCP echo server in the calls of the textbook: one client at a time, blocking.
+//
+//   node build/examples/echo-server.js [PORT]
+//
+// Try it with: node build/examples/echo-client.js PORT hello
+
+import { formatAddress, Socket } from 'sockloop/socket';
+
+using listener = new Socket('IPv4');
+listener.setSockOpt('SO_REUSEADDR', true);
+listener.bind({ address: '127.0.0.1', port: Number(process.argv[2] ?? '7007') });
+listener.listen(5);
+console.log(`listening on ${formatAddress(listener.getSockName())}`);
+
+const buffer = new Uint8Array(65536);
+for (;;) {
+  const [socket, address] = listener.accept();
+  using client = socket;
+  console.log(`connection from ${formatAddress(address)}`);
+  for (let length = client.recv(buffer); length > 0; length = client.recv(buffer)) {
+    client.sendAll(buffer.subarray(0, length));
+  }
+}
