@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { EXIT, report } from './exit.ts';
 import { printError, printOut } from './output.ts';
 
 // `make demo`: the server and the client of this package, each in its own process, with every
@@ -55,7 +56,10 @@ class Shown {
   /** Waits for the first line on standard output. */
   async firstLine(): Promise<string> {
     while (this.lines.length === 0) {
-      if (this.child.exitCode !== null) throw new Error(`the ${this.#label} ended too soon`);
+      const { exitCode, signalCode } = this.child;
+      if (exitCode !== null || signalCode !== null) {
+        throw new Error(`the ${this.#label} ended too soon: ${signalCode ?? `status ${exitCode}`}`);
+      }
       await Promise.race([this.exit, new Promise((resolve) => setTimeout(resolve, 10))]);
     }
     return this.lines[0] ?? '';
@@ -84,13 +88,22 @@ async function demo(): Promise<boolean> {
   }
 }
 
-if (await demo()) {
+/** Shows it all and returns the exit status. */
+async function main(): Promise<number> {
+  if (!(await demo())) {
+    printError('\nThe demo failed: what came back is not what went out.');
+    return EXIT.failed;
+  }
   const count = MESSAGES.length;
   printOut(`\n${count} lines went out, the same ${count} came back, and both ends closed.`);
   printOut('Try it yourself, each line in a terminal of its own:');
   printOut('  node dist/cli/main.js serve');
   printOut('  node dist/cli/main.js send 127.0.0.1 7007 hello');
-} else {
-  printError('\nThe demo failed: what came back is not what went out.');
-  process.exitCode = 1;
+  return EXIT.done;
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  process.exitCode = report('demo', error);
 }

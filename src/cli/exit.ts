@@ -1,3 +1,4 @@
+import { ReplyError } from '../echo/client.ts';
 import { ResolveError, SysError } from '../sys/sys-error.ts';
 import { printError } from './output.ts';
 
@@ -20,7 +21,8 @@ export function report(program: string, error: unknown): number {
     printError(`Try '${program} --help' for more.`);
     return EXIT.usage;
   }
-  const expected = error instanceof SysError || error instanceof ResolveError;
+  const expected =
+    error instanceof SysError || error instanceof ResolveError || error instanceof ReplyError;
   if (expected || (error instanceof Error && error.constructor === Error)) {
     printError(`${program}: ${error.message}`);
   } else {
@@ -30,7 +32,7 @@ export function report(program: string, error: unknown): number {
 }
 
 /** Whoever read our output has gone, and nobody is left to tell. */
-function isBrokenPipe(error: unknown): boolean {
+export function isBrokenPipe(error: unknown): boolean {
   return (
     error instanceof Error &&
     !(error instanceof SysError) &&

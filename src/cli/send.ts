@@ -56,12 +56,20 @@ async function send(words: readonly string[], flags: SendFlags): Promise<void> {
   const native = nativeSys();
   const sys = flags.trace === true ? new TracingSys(native, printError) : native;
   using sender = new Sender(endpoint, mode, timeoutMs, flags.json === true, sys);
-  if (messages.length > 0) {
-    for (const message of messages) sender.exchange(Buffer.from(`${message}\n`));
-  } else {
-    for await (const line of linesOf(standardInput(), LINE_BYTES_MAX)) sender.exchange(line);
+  try {
+    // A server that is not there is told before the first line is asked for.
+    sender.connect();
+    if (messages.length > 0) {
+      for (const message of messages) sender.exchange(Buffer.from(`${message}\n`));
+    } else {
+      for await (const line of linesOf(standardInput(), LINE_BYTES_MAX)) sender.exchange(line);
+    }
+  } catch (error) {
+    // What came before the failure is still of use.
+    sender.finish(error instanceof Error ? error : null);
+    throw error;
   }
-  sender.finish();
+  sender.finish(null);
 }
 
 function target(
@@ -96,12 +104,10 @@ class Sender implements Disposable {
     this.#timeoutMs = timeoutMs;
     this.#json = json;
     this.#sys = sys;
-    // A server that is not there is told before the first line is asked for.
-    this.#connect();
   }
 
   exchange(message: Uint8Array): void {
-    const client = this.#connect();
+    const client = this.connect();
     const pieces: Uint8Array[] = [];
     const startMs = this.#sys.monotonicMs();
     const unfinished = message.at(-1) !== NEWLINE;
@@ -123,12 +129,13 @@ class Sender implements Disposable {
     if (this.#mode === 'once' || unfinished) this[Symbol.dispose]();
   }
 
-  /** Prints what is printed at the end. */
-  finish(): void {
+  /** Prints what is printed at the end, also at the end that a `failure` made. */
+  finish(failure: Error | null): void {
     if (this.#json) {
-      printOut(
-        JSON.stringify({ server: this.#peer, mode: this.#mode, exchanges: this.#exchanges }),
-      );
+      const facts = { server: this.#peer, mode: this.#mode, exchanges: this.#exchanges };
+      const code = failure !== null && 'code' in failure ? { code: failure.code } : {};
+      const end = failure === null ? {} : { failure: { message: failure.message, ...code } };
+      printOut(JSON.stringify({ ...facts, ...end }));
     } else if (!this.#endedWithNewline && process.stdout.isTTY) {
       printOut('');
     }
@@ -140,7 +147,8 @@ class Sender implements Disposable {
     this.#client = null;
   }
 
-  #connect(): EchoClient {
+  /** The client of the connection, which is made if there is none. */
+  connect(): EchoClient {
     if (this.#client !== null) return this.#client;
     const socket = createConnection(this.#endpoint, { sys: this.#sys, timeoutMs: this.#timeoutMs });
     this.#socket = socket;
@@ -150,8 +158,8 @@ class Sender implements Disposable {
   }
 
   #replyEnd(message: Uint8Array, unfinished: boolean): ReplyEnd {
-    if (this.#mode === 'once' || unfinished) return { closed: true };
     if (this.#mode === 'echo') return { bytes: message.length };
+    if (this.#mode === 'once' || unfinished) return { closed: true };
     return { lines: message.reduce((lines, byte) => lines + (byte === NEWLINE ? 1 : 0), 0) };
   }
 

@@ -9,7 +9,12 @@ import type { EchoMode } from '../echo/session.ts';
 import { createServer, type Endpoint } from '../socket/create.ts';
 import type { Socket } from '../socket/socket.ts';
 import { nativeSys } from '../sys/native.ts';
-import { formatAddress, type SocketAddress } from '../sys/sockaddr.ts';
+import {
+  encodeSockaddr,
+  formatAddress,
+  SOCKADDR_BYTES_MAX,
+  type SocketAddress,
+} from '../sys/sockaddr.ts';
 import type { Sys } from '../sys/sys.ts';
 import { TracingSys } from '../sys/tracing.ts';
 import { UsageError } from './exit.ts';
@@ -56,7 +61,10 @@ export function addServe(program: Command): void {
     .option('--mode <mode>', 'echo: bytes; line: each line; once: one line, then close', 'echo')
     .option('--backlog <n>', 'connections that may wait to be accepted')
     .option('--idle-timeout <s>', 'close a client that is silent for so many seconds')
-    .option('--max-line <bytes>', `longest line; ${LINE_BYTES_MAX} if left out`)
+    .option(
+      '--max-line <bytes>',
+      `longest line, its newline included; ${LINE_BYTES_MAX} if left out`,
+    )
     .option('--trace', 'print each system call on standard error, as strace would')
     .option('--verbose', 'print a line for each connection')
     .option('--json', 'print one JSON document per event on standard output')
@@ -73,9 +81,10 @@ async function serve(flags: ServeFlags): Promise<void> {
     ...(plan.backlog === undefined ? {} : { backlog: plan.backlog }),
   });
   const address = listener.getSockName();
-  log.listening(address, plan.mode);
   try {
-    log.stopped(await untilSignal(listener, plan, log.observer));
+    // Whoever reads that it listens may send a signal at once.
+    const ready = (): void => log.listening(address, plan.mode);
+    log.stopped(await untilSignal(listener, plan, log.observer, ready));
   } finally {
     if (address.family === 'UNIX') removeName(sys, address.path);
   }
@@ -103,7 +112,15 @@ function planOf(flags: ServeFlags): ServePlan {
 /** `@name` as the abstract name it stands for. */
 export function unixPath(text: string): string {
   if (text === '' || text === '@') throw new UsageError('--unix takes a path or @name');
-  return text.startsWith('@') ? `\0${text.slice(1)}` : text;
+  const path = text.startsWith('@') ? `\0${text.slice(1)}` : text;
+  try {
+    const room = new Uint8Array(SOCKADDR_BYTES_MAX);
+    encodeSockaddr(nativeSys().abi, { family: 'UNIX', path }, room);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new UsageError(`--unix: ${error.message}`);
+  }
+  return path;
 }
 
 /** A UNIX socket outlives its server as a file. */
@@ -120,6 +137,7 @@ async function untilSignal(
   listener: Socket,
   plan: ServePlan,
   observer: ServerObserver,
+  ready: () => void,
 ): Promise<ServerTotals> {
   const server = new IterativeServer(listener, { ...plan, observer });
   const stop = (signal: NodeJS.Signals): void => {
@@ -131,6 +149,7 @@ async function untilSignal(
   };
   for (const name of STOP_SIGNALS) process.on(name, stop);
   try {
+    ready();
     return await server.run();
   } finally {
     for (const name of STOP_SIGNALS) process.off(name, stop);

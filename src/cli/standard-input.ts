@@ -1,12 +1,36 @@
-import { createReadStream, readSync } from 'node:fs';
+import { read, readSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { CHUNK_BYTES } from '../echo/limits.ts';
 import { waitFor } from '../socket/wait.ts';
 import { nativeSys } from '../sys/native.ts';
 import { LineBuffer } from '../tcp/framing/line-buffer.ts';
 
-/** Standard input as bytes. Node's own loop turns while it waits. */
-export function standardInput(): AsyncIterable<Uint8Array> {
-  // process.stdin would make a shared terminal non-blocking for whoever reads from it next.
-  return createReadStream('', { fd: 0, autoClose: false });
+const readAsync = promisify(read);
+
+/**
+ * Standard input as bytes. Node's own loop turns while it waits.
+ *
+ * Nothing is read ahead: a read(2) that waits for a line nobody will send any more would keep a
+ * program that has failed from ending. process.stdin reads ahead, and makes a shared terminal
+ * non-blocking for whoever reads from it next.
+ */
+export async function* standardInput(): AsyncGenerator<Uint8Array> {
+  for (;;) {
+    const chunk = new Uint8Array(CHUNK_BYTES);
+    const length = await readInputAsync(chunk);
+    if (length === 0) return;
+    yield chunk.subarray(0, length);
+  }
+}
+
+async function readInputAsync(into: Uint8Array): Promise<number> {
+  for (;;) {
+    try {
+      return (await readAsync(0, into, 0, into.length, null)).bytesRead;
+    } catch (error) {
+      waitUnlessBroken(error);
+    }
+  }
 }
 
 /**
@@ -35,11 +59,15 @@ export function readInput(into: Uint8Array, offset: number, length: number): num
     try {
       return readSync(0, into, offset, length, null);
     } catch (error) {
-      const empty = error instanceof Error && 'code' in error && error.code === 'EAGAIN';
-      if (!empty) throw error;
-      // Another process has made the shared pipe or terminal non-blocking.
-      const sys = nativeSys();
-      waitFor(sys, 0, sys.abi.constants.POLLIN, null);
+      waitUnlessBroken(error);
     }
   }
+}
+
+/** Waits for input where another process has made the shared pipe or terminal non-blocking. */
+function waitUnlessBroken(error: unknown): void {
+  const empty = error instanceof Error && 'code' in error && error.code === 'EAGAIN';
+  if (!empty) throw error;
+  const sys = nativeSys();
+  waitFor(sys, 0, sys.abi.constants.POLLIN, null);
 }

@@ -24,20 +24,19 @@ function main(words: readonly string[]): void {
   const unfinished = message.at(-1) !== NEWLINE;
   const client = new EchoClient(socket);
   const end = unfinished ? ({ closed: true } as const) : { lines: 1 };
-  let last = 0;
-  writeOut(Buffer.from('Echo from server: '));
-  step('ERROR talking to the server', () =>
-    client.exchange(
-      message,
-      end,
-      (piece) => {
-        writeOut(piece);
-        last = piece.at(-1) ?? last;
-      },
-      unfinished,
-    ),
-  );
-  if (last !== NEWLINE) printOut('');
+  let last: number | undefined;
+  const print = (piece: Uint8Array): void => {
+    if (last === undefined) writeOut(Buffer.from('Echo from server: '));
+    writeOut(piece);
+    last = piece.at(-1);
+  };
+  try {
+    step('ERROR talking to the server', () => client.exchange(message, end, print, unfinished));
+    if (last === undefined) printOut('Echo from server: ');
+  } finally {
+    // Half a reply, too, ends its line before the error says what became of the rest.
+    if (last !== undefined && last !== NEWLINE) printOut('');
+  }
 }
 
 function connect(host: string, port: number): Socket {

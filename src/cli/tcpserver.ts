@@ -23,7 +23,7 @@ function main(words: readonly string[]): never {
   if (port === 0 && name.family !== 'UNIX') printOut(`server listening on port ${name.port}`);
 
   for (;;) {
-    const [connection, address] = step('ERROR on accept', () => listener.accept());
+    const [connection, address] = nextClient(listener);
     using client = connection;
     try {
       serve(client, address);
@@ -34,10 +34,23 @@ function main(words: readonly string[]): never {
   }
 }
 
+function nextClient(listener: Socket): [Socket, SocketAddress] {
+  for (;;) {
+    try {
+      return step('ERROR on accept', () => listener.accept());
+    } catch (error) {
+      // It left while it waited in the queue, which is no reason to leave the others.
+      if (!(error instanceof Failed) || error.code !== 'ECONNABORTED') throw error;
+      error.print();
+    }
+  }
+}
+
 function serve(client: Socket, address: SocketAddress): void {
   printOut(`server established connection with ${caller(address)}`);
   const line = step('ERROR reading from socket', () => readLine(client));
-  const text = new TextDecoder().decode(line);
+  // A byte order mark is among the bytes that came.
+  const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(line);
   printOut(`server received ${line.length} bytes: ${text.replace(/\n$/, '')}`);
   step('ERROR writing to socket', () => client.sendAll(line));
 }

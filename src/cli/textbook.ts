@@ -1,4 +1,6 @@
+import { ReplyError } from '../echo/client.ts';
 import { ResolveError, SysError } from '../sys/sys-error.ts';
+import { isBrokenPipe } from './exit.ts';
 import { printError } from './output.ts';
 
 // How the textbook's programs fail: perror(3)'s words behind the name of the step, and status 1.
@@ -6,6 +8,13 @@ import { printError } from './output.ts';
 /** A step of a textbook program that failed. */
 export class Failed extends Error {
   override readonly name = 'Failed';
+  /** The name of the errno, where a system call failed. */
+  readonly code: string | undefined;
+
+  constructor(message: string, code?: string) {
+    super(message);
+    this.code = code;
+  }
 
   print(): void {
     printError(this.message);
@@ -21,10 +30,15 @@ export function step<Result>(label: string, call: () => Result): Result {
     return call();
   } catch (error) {
     if (error instanceof SysError || error instanceof ResolveError) {
-      throw new Failed(`${label}: ${error.reason.charAt(0).toUpperCase()}${error.reason.slice(1)}`);
+      throw new Failed(`${label}: ${upperFirst(error.reason)}`, error.code);
     }
+    if (error instanceof ReplyError) throw new Failed(`${label}: ${upperFirst(error.message)}`);
     throw error;
   }
+}
+
+function upperFirst(words: string): string {
+  return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
 /** The port of the command line, from `min` on. Wrong usage if there is none. */
@@ -48,6 +62,6 @@ export function textbook(usage: string, main: (words: readonly string[]) => void
     process.exitCode = 1;
     if (error instanceof WrongUsage) printError(`usage: ${usage}`);
     else if (error instanceof Failed) error.print();
-    else throw error;
+    else if (!isBrokenPipe(error)) throw error;
   }
 }

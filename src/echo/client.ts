@@ -8,6 +8,11 @@ export type ReplyEnd =
   | { readonly lines: number }
   | { readonly closed: true };
 
+/** The server closed the connection before its reply was whole, or without one. */
+export class ReplyError extends Error {
+  override readonly name = 'ReplyError';
+}
+
 /**
  * One side of a conversation with an echo server over a blocking socket: a message out, its reply
  * back. What a server sends beyond a reply is kept for the next one.
@@ -31,7 +36,7 @@ export class EchoClient {
    *
    * A long message is sent while its reply comes in, for a server that echoes as it reads stops
    * reading once nobody takes its echo. `finish` ends the stream behind the message. Throws a
-   * SysError, or an Error where the server closes before the reply is whole.
+   * SysError, or a ReplyError where the server closes before the reply is whole.
    */
   exchange(
     message: Uint8Array,
@@ -46,8 +51,8 @@ export class EchoClient {
     this.#takeKept(reply);
     while (!reply.whole) {
       if (this.#receive(reply) === 0) {
-        if (reply.endsWithStream) break;
-        throw new Error(`the server closed the connection ${reply.progress()}`);
+        if (reply.endsWithStream && (reply.length > 0 || message.length === 0)) break;
+        throw new ReplyError(`the server closed the connection ${reply.progress()}`);
       }
     }
     return reply.length;
@@ -60,7 +65,8 @@ export class EchoClient {
     for (let sent = 0; sent < message.length; ) {
       const events = this.#socket.poll(ended ? POLLOUT : POLLIN | POLLOUT);
       if ((events & ~POLLOUT) !== 0 && !ended) ended = this.#receive(reply) === 0 || reply.whole;
-      if ((events & POLLOUT) === 0) continue;
+      // A connection that has broken has no room to wait for: send(2) says how it broke.
+      if ((events & ~POLLIN) === 0) continue;
       const length = Math.min(CHUNK_BYTES, message.length - sent);
       sent += this.#sendNow(message, sent, length, MSG_DONTWAIT);
     }

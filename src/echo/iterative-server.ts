@@ -74,7 +74,7 @@ export class IterativeServer {
     this.#observer = options.observer ?? {};
   }
 
-  /** Accepts no more; an answer that is on its way out still gets its time. */
+  /** Accepts and receives no more; what has come still gets its answer, within DRAIN_MS. */
   stop(): void {
     this.#stopping = true;
   }
@@ -132,17 +132,21 @@ export class IterativeServer {
     let heardMs = this.#sys.monotonicMs();
     let stoppedMs: number | null = null;
     for (;;) {
-      const progress = session.run();
-      if (progress === 'ended') return;
+      const movedBefore = session.received + session.sent;
+      if (session.run() === 'ended') return;
       await turnOfNode();
       const nowMs = this.#sys.monotonicMs();
-      if (progress === 'more') heardMs = nowMs;
+      // A run that ends in a wait may have moved bytes before.
+      if (session.received + session.sent > movedBefore) heardMs = nowMs;
       else if (this.#idleTimeoutMs !== null && nowMs - heardMs >= this.#idleTimeoutMs) {
         throw new RangeError(`the client was idle for ${this.#idleTimeoutMs} ms`);
       }
       if (!this.#stopping) continue;
+      session.drain();
       stoppedMs ??= nowMs;
-      if (!session.sending || nowMs - stoppedMs >= DRAIN_MS) return;
+      if (nowMs - stoppedMs >= DRAIN_MS) {
+        throw new RangeError(`the client did not take its answer within ${DRAIN_MS} ms`);
+      }
     }
   }
 }

@@ -33,6 +33,7 @@ export class EchoSession {
   #outputSent = 0;
   /** Whether to end once the output has gone. */
   #last = false;
+  #draining = false;
 
   constructor(socket: Socket, mode: EchoMode, lineBytesMax: number) {
     this.#socket = socket;
@@ -40,8 +41,12 @@ export class EchoSession {
     this.#buffer = new LineBuffer(lineBytesMax);
   }
 
-  /** Whether an answer is still on its way out. */
-  get sending(): boolean {
+  /** Receives no more; what has come is still answered. */
+  drain(): void {
+    this.#draining = true;
+  }
+
+  get #sending(): boolean {
     return this.#outputSent < this.#output.length;
   }
 
@@ -53,7 +58,7 @@ export class EchoSession {
    */
   run(): Progress {
     for (let step = 0; step < STEPS_PER_TURN; step++) {
-      const progress = this.sending ? this.#send() : this.#next();
+      const progress = this.#sending ? this.#send() : this.#next();
       if (progress !== 'more') return progress;
     }
     return 'more';
@@ -62,7 +67,7 @@ export class EchoSession {
   #next(): Progress {
     if (this.#last) return 'ended';
     if (this.#mode !== 'echo' && this.#answerLine()) return 'more';
-    return this.#receive();
+    return this.#draining ? 'ended' : this.#receive();
   }
 
   #receive(): Progress {
@@ -105,7 +110,8 @@ export class EchoSession {
     if (sent === null) return 'waited';
     this.#outputSent += sent;
     this.sent += sent;
-    return 'more';
+    // A send that took a part has waited for the whole timeout, and the next one would as well.
+    return this.sending ? 'waited' : 'more';
   }
 }
 

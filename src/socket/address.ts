@@ -14,11 +14,18 @@ export type AddressInput =
     }
   | { readonly path: string };
 
+/** A family with its article, for a message. */
+export function withArticle(family: AddressFamily): string {
+  return family === 'UNIX' ? 'a UNIX' : `an ${family}`;
+}
+
 /** `input` as an address of `family`. Throws a TypeError where it is of another one. */
 export function addressOf(family: AddressFamily, input: AddressInput): SocketAddress {
   if ('family' in input) {
     if (input.family === family) return input;
-    throw new TypeError(`an ${family} socket does not take an ${input.family} address`);
+    throw new TypeError(
+      `${withArticle(family)} socket does not take ${withArticle(input.family)} address`,
+    );
   }
   if ('path' in input) {
     if (family === 'UNIX') return { family, path: input.path };

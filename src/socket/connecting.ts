@@ -1,13 +1,17 @@
 import { setNonblocking } from '../sys/descriptors.ts';
+import { SOCKADDR_BYTES_MAX } from '../sys/sockaddr.ts';
 import type { Sys } from '../sys/sys.ts';
-import { waitFor } from './wait.ts';
+import { deadline, leftMs, waitWithin } from './wait.ts';
 
 const error = new Uint8Array(4);
 const errorLength = new Int32Array(1);
+const peer = new Uint8Array(SOCKADDR_BYTES_MAX);
+const peerLength = new Int32Array(1);
 
 /**
  * connect(2), bounded by `timeoutMs` where that is not null. Returns 0, or `-errno` with
- * `-ETIMEDOUT` when the time is up. `-EINPROGRESS` comes from a socket that does not block.
+ * `-ETIMEDOUT` when the time is up. `-EINPROGRESS` comes from a socket that does not block, and
+ * `-EINTR` from one that is `interruptible`.
  */
 export function connectWithin(
   sys: Sys,
@@ -15,16 +19,27 @@ export function connectWithin(
   address: Uint8Array,
   length: number,
   timeoutMs: number | null,
+  interruptible: boolean,
 ): number {
   if (timeoutMs !== null && !sys.abi.behaviours.timeoutsBoundAcceptAndConnect) {
-    return connectByPolling(sys, fd, address, length, timeoutMs);
+    return connectByPolling(sys, fd, address, length, timeoutMs, interruptible);
   }
-  const { EINTR, EINPROGRESS, ETIMEDOUT } = sys.abi.errno;
-  const result = sys.connect(fd, address, length);
-  // An interrupted connect goes on by itself and must not be called again: POSIX, connect().
-  if (result === -EINTR) return connected(sys, fd, timeoutMs);
-  // Linux ends a connect whose SO_SNDTIMEO is over with EINPROGRESS: socket(7).
-  return result === -EINPROGRESS && timeoutMs !== null ? -ETIMEDOUT : result;
+  const { EAGAIN, EINPROGRESS, EINTR, ETIMEDOUT } = sys.abi.errno;
+  const deadlineMs = deadline(sys, timeoutMs);
+  for (;;) {
+    const result = sys.connect(fd, address, length);
+    if (result !== -EINTR || interruptible) {
+      // Linux ends a connect whose SO_SNDTIMEO is over with EINPROGRESS, socket(7), or with EAGAIN
+      // where a UNIX listener had no room in its queue.
+      const late = timeoutMs !== null && (result === -EINPROGRESS || result === -EAGAIN);
+      return late ? -ETIMEDOUT : result;
+    }
+    // An interrupted connect goes on by itself and must not be called again: POSIX, connect().
+    const waited = connected(sys, fd, leftMs(sys, deadlineMs), interruptible);
+    if (waited < 0 || hasPeer(sys, fd)) return waited;
+    // All but one that waited for room in the queue of a UNIX listener: that one has not begun.
+    if (leftMs(sys, deadlineMs) === 0) return -ETIMEDOUT;
+  }
 }
 
 /** Where SO_SNDTIMEO does not bound connect(2): the same in three calls. */
@@ -34,27 +49,24 @@ function connectByPolling(
   address: Uint8Array,
   length: number,
   timeoutMs: number,
+  interruptible: boolean,
 ): number {
   const mode = setNonblocking(sys, fd, true);
   if (mode < 0) return mode;
   const { EINTR, EINPROGRESS } = sys.abi.errno;
   let result = sys.connect(fd, address, length);
-  if (result === -EINPROGRESS || result === -EINTR) result = connected(sys, fd, timeoutMs);
+  if (result === -EINPROGRESS || (result === -EINTR && !interruptible)) {
+    result = connected(sys, fd, timeoutMs, interruptible);
+  }
   const restored = setNonblocking(sys, fd, false);
   return result < 0 ? result : restored;
 }
 
 /** Waits until a connect that is under way has ended. Returns 0 or `-errno`. */
-function connected(sys: Sys, fd: number, timeoutMs: number | null): number {
-  const { EINTR, ETIMEDOUT } = sys.abi.errno;
-  const deadlineMs = timeoutMs === null ? null : sys.monotonicMs() + timeoutMs;
-  for (;;) {
-    const leftMs = deadlineMs === null ? null : Math.max(0, deadlineMs - sys.monotonicMs());
-    const events = waitFor(sys, fd, sys.abi.constants.POLLOUT, leftMs);
-    if (events === -EINTR) continue;
-    if (events === 0) return -ETIMEDOUT;
-    return events < 0 ? events : pendingError(sys, fd);
-  }
+function connected(sys: Sys, fd: number, timeoutMs: number | null, interruptible: boolean): number {
+  const events = waitWithin(sys, fd, sys.abi.constants.POLLOUT, timeoutMs, interruptible);
+  if (events === 0) return -sys.abi.errno.ETIMEDOUT;
+  return events < 0 ? events : pendingError(sys, fd);
 }
 
 /** SO_ERROR as a result: 0 or `-errno`. Reading it clears it. */
@@ -63,4 +75,9 @@ function pendingError(sys: Sys, fd: number): number {
   errorLength[0] = error.length;
   const result = sys.getsockopt(fd, SOL_SOCKET, SO_ERROR, error, errorLength);
   return result < 0 ? result : -new DataView(error.buffer).getInt32(0, true);
+}
+
+function hasPeer(sys: Sys, fd: number): boolean {
+  peerLength[0] = peer.length;
+  return sys.getpeername(fd, peer, peerLength) >= 0;
 }

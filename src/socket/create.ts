@@ -1,3 +1,4 @@
+import { lstatSync } from 'node:fs';
 import { nativeSys } from '../sys/native.ts';
 import { formatAddress, type SocketAddress, type UnixAddress } from '../sys/sockaddr.ts';
 import type { Sys } from '../sys/sys.ts';
@@ -123,8 +124,12 @@ function bindOrTakeOver(socket: Socket, address: SocketAddress, sys: Sys): void 
 /** Whether nobody listens on the path any more: a UNIX socket outlives its server as a file. */
 function isLeftBehind(address: UnixAddress, sys: Sys): boolean {
   if (address.path.startsWith('\0')) return false;
+  // Linux refuses a connection to any other file with ECONNREFUSED too.
+  if (lstatSync(address.path, { throwIfNoEntry: false })?.isSocket() !== true) return false;
   using probe = new Socket('UNIX', { sys });
   try {
+    // Without a wait: a server that is stopped and whose queue is full is alive as well.
+    probe.setBlocking(false);
     probe.connect(address);
     return false;
   } catch (error) {

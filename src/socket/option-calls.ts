@@ -1,9 +1,46 @@
 import type { Sys } from '../sys/sys.ts';
 import { sysError } from '../sys/sys-error.ts';
+import {
+  decodeOptionValue,
+  encodeOptionValue,
+  OPTION_SIZE_BYTES_MAX,
+  optionSizeBytes,
+} from './option-values.ts';
+import {
+  type GettableOptionName,
+  type OptionValue,
+  optionNumbers,
+  type SettableOptionName,
+} from './options.ts';
 
 // getsockopt(2) and setsockopt(2) with an error that names the option.
 
+const bytes = new Uint8Array(OPTION_SIZE_BYTES_MAX);
 const length = new Int32Array(1);
+
+/** The value of an option of the table. Throws a RangeError where the platform lacks it. */
+export function readNamed<Name extends GettableOptionName>(
+  sys: Sys,
+  fd: number,
+  name: Name,
+): OptionValue<Name> {
+  const { level, name: option } = optionNumbers(sys.abi, name);
+  const size = optionSizeBytes(sys.abi, name);
+  const count = readOption(sys, fd, [level, option], bytes, size, name);
+  return decodeOptionValue(sys.abi, name, bytes, count);
+}
+
+/** Sets an option of the table. Throws a RangeError or TypeError for a wrong value. */
+export function writeNamed<Name extends SettableOptionName>(
+  sys: Sys,
+  fd: number,
+  name: Name,
+  value: OptionValue<Name>,
+): void {
+  const { level, name: option } = optionNumbers(sys.abi, name);
+  const count = encodeOptionValue(sys.abi, name, value, bytes);
+  writeOption(sys, fd, [level, option], bytes, count, name);
+}
 
 /** Reads an option into at most `size` bytes of `into`, and returns how many there were. */
 export function readOption(

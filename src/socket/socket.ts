@@ -16,23 +16,12 @@ import {
   type SocketAddress,
 } from '../sys/sockaddr.ts';
 import type { Sys } from '../sys/sys.ts';
-import { type SysError, sysError } from '../sys/sys-error.ts';
-import { type AddressInput, addressOf } from './address.ts';
+import { SysError, sysError } from '../sys/sys-error.ts';
+import { type AddressInput, addressOf, withArticle } from './address.ts';
 import { connectWithin } from './connecting.ts';
-import { readOption, writeOption } from './option-calls.ts';
-import {
-  decodeOptionValue,
-  encodeOptionValue,
-  OPTION_SIZE_BYTES_MAX,
-  optionSizeBytes,
-} from './option-values.ts';
-import {
-  type GettableOptionName,
-  type OptionValue,
-  optionNumbers,
-  type SettableOptionName,
-} from './options.ts';
-import { waitFor } from './wait.ts';
+import { readNamed, readOption, writeNamed, writeOption } from './option-calls.ts';
+import type { GettableOptionName, OptionValue, SettableOptionName } from './options.ts';
+import { waitWithin } from './wait.ts';
 
 /** The longest timeout that `setTimeout` takes: 24 days, what a timer of Node takes as well. */
 export const TIMEOUT_MS_MAX = 2 ** 31 - 1;
@@ -49,7 +38,6 @@ export interface SocketOptions {
 // of another.
 const name = new Uint8Array(SOCKADDR_BYTES_MAX);
 const nameLength = new Int32Array(1);
-const option = new Uint8Array(OPTION_SIZE_BYTES_MAX);
 
 /**
  * A stream socket: the Berkeley interface, socket(2) and its companions, as a class.
@@ -96,6 +84,7 @@ export class Socket implements Disposable {
   interruptible = false;
   readonly #sys: Sys;
   #fd: number;
+  #blocks = true;
   #timeoutMs: number | null = null;
   #hasBeenTimed = false;
   #name: SocketAddress | undefined;
@@ -110,8 +99,10 @@ export class Socket implements Disposable {
   constructor(family: AddressFamily, options: SocketOptions = {}) {
     this.#sys = options.sys ?? nativeSys();
     this.family = family;
-    this.#fd = options.fd ?? openStream(this.#sys, familyNumber(this.#sys.abi, family));
-    if (this.#fd < 0) throw this.#error(this.#fd, 'socket', `open an ${family} socket`);
+    const { fd } = options;
+    if (fd !== undefined && !(fd >= 0)) throw new RangeError(`${fd} is not a descriptor`);
+    this.#fd = fd ?? openStream(this.#sys, familyNumber(this.#sys.abi, family));
+    if (this.#fd < 0) throw this.#error(this.#fd, 'socket', `open ${withArticle(family)} socket`);
   }
 
   /** socketpair(2): two UNIX sockets connected to each other. */
@@ -160,21 +151,26 @@ export class Socket implements Disposable {
       nameLength[0] = name.length;
       const fd = acceptStream(this.#sys, this.#fd, name, nameLength);
       if (fd >= 0) return this.#accepted(fd);
-      if (this.#mayRetry(fd)) continue;
-      throw this.#ended(fd, 'accept', 'accept a connection on', this.#nameOrNone());
+      if (this.#resumes(fd, abi.constants.POLLIN, 'accept', 'accept a connection on')) continue;
+      throw this.#ended(fd, 'accept', 'accept a connection on');
     }
   }
 
   #accepted(fd: number): [Socket, SocketAddress] {
     const sys = this.#sys;
     const socket = new Socket(this.family, { sys, fd });
-    const address = decodeSockaddr(sys.abi, name, nameLength[0] ?? 0);
-    socket.#peer = address;
-    socket.interruptible = this.interruptible;
-    // Linux and FreeBSD hand down what was set when the connection came in, which may be long ago,
-    // and Linux does so for TCP but not for UNIX sockets.
-    if (this.#hasBeenTimed) socket.#applyTimeout(this.#timeoutMs);
-    return [socket, address];
+    try {
+      const address = decodeSockaddr(sys.abi, name, nameLength[0] ?? 0);
+      socket.#peer = address;
+      socket.interruptible = this.interruptible;
+      // Linux and FreeBSD hand down what was set when the connection came in, which may be long
+      // ago, and Linux does so for TCP but not for UNIX sockets.
+      if (this.#hasBeenTimed) socket.#applyTimeout(this.#timeoutMs, true);
+      return [socket, address];
+    } catch (error) {
+      socket.close();
+      throw error;
+    }
   }
 
   /**
@@ -186,7 +182,8 @@ export class Socket implements Disposable {
   connect(address: AddressInput): void {
     const on = addressOf(this.family, address);
     const length = encodeSockaddr(this.#sys.abi, on, name);
-    const result = connectWithin(this.#sys, this.#fd, name, length, this.#timeoutMs);
+    const { interruptible } = this;
+    const result = connectWithin(this.#sys, this.#fd, name, length, this.#timeoutMs, interruptible);
     if (result < 0) {
       const late = result === -this.#sys.abi.errno.ETIMEDOUT && this.#timeoutMs !== null;
       const reason = late ? `no answer within ${this.#timeoutMs} ms` : undefined;
@@ -207,7 +204,7 @@ export class Socket implements Disposable {
     for (;;) {
       const result = this.#sys.send(this.#fd, buffer, offset, length, allFlags);
       if (result >= 0) return result;
-      if (this.#mayRetry(result)) continue;
+      if (this.#resumes(result, this.constants.POLLOUT, 'send', 'send to')) continue;
       throw this.#transferError(result, flags, 'send', 'send to');
     }
   }
@@ -225,7 +222,7 @@ export class Socket implements Disposable {
     for (;;) {
       const result = this.#sys.recv(this.#fd, buffer, offset, length, flags);
       if (result >= 0) return result;
-      if (this.#mayRetry(result)) continue;
+      if (this.#resumes(result, this.constants.POLLIN, 'recv', 'receive from')) continue;
       throw this.#transferError(result, flags, 'recv', 'receive from');
     }
   }
@@ -293,11 +290,12 @@ export class Socket implements Disposable {
     this.setTimeout(null);
     const result = setNonblocking(this.#sys, this.#fd, !blocking);
     if (result < 0) throw this.#error(result, 'fcntl', 'change the mode of a socket');
+    this.#blocks = blocking;
   }
 
   /**
-   * Bounds every wait of this socket to `timeoutMs` (above 0, at most {@link TIMEOUT_MS_MAX});
-   * null ends the bound. Sets SO_RCVTIMEO and SO_SNDTIMEO: see socket(7).
+   * Bounds every wait of this socket to `timeoutMs` (above 0, at most {@link TIMEOUT_MS_MAX}), and
+   * lets it wait; null ends the bound. Sets SO_RCVTIMEO and SO_SNDTIMEO: see socket(7).
    *
    * A call whose time is up throws a SysError with the code `ETIMEDOUT`.
    */
@@ -307,13 +305,19 @@ export class Socket implements Disposable {
         `a timeout is above 0 and at most ${TIMEOUT_MS_MAX} ms, not ${timeoutMs}`,
       );
     }
+    if (timeoutMs !== null && !this.#blocks) this.setBlocking(true);
     if (timeoutMs !== this.#timeoutMs) this.#applyTimeout(timeoutMs);
   }
 
-  #applyTimeout(timeoutMs: number | null): void {
+  #applyTimeout(timeoutMs: number | null, mayBeReset = false): void {
     this.#hasBeenTimed = true;
-    this.setSockOpt('SO_RCVTIMEO', timeoutMs ?? 0);
-    this.setSockOpt('SO_SNDTIMEO', timeoutMs ?? 0);
+    try {
+      this.setSockOpt('SO_RCVTIMEO', timeoutMs ?? 0);
+      this.setSockOpt('SO_SNDTIMEO', timeoutMs ?? 0);
+    } catch (error) {
+      // macOS refuses the options of a socket whose peer has reset it: it waits for nothing.
+      if (!mayBeReset || !(error instanceof SysError) || error.code !== 'EINVAL') throw error;
+    }
     this.#timeoutMs = timeoutMs;
   }
 
@@ -325,18 +329,12 @@ export class Socket implements Disposable {
    * (`ENOPROTOOPT`, `EOPNOTSUPP`) for one that this kernel or family does not have.
    */
   getSockOpt<Name extends GettableOptionName>(optionName: Name): OptionValue<Name> {
-    const { abi } = this.#sys;
-    const { level, name: number } = optionNumbers(abi, optionName);
-    const size = optionSizeBytes(abi, optionName);
-    const length = readOption(this.#sys, this.#fd, [level, number], option, size, optionName);
-    return decodeOptionValue(abi, optionName, option, length);
+    return readNamed(this.#sys, this.#fd, optionName);
   }
 
   /** setsockopt(2): as {@link getSockOpt}. Throws a RangeError or TypeError for a wrong value. */
   setSockOpt<Name extends SettableOptionName>(optionName: Name, value: OptionValue<Name>): void {
-    const { level, name: number } = optionNumbers(this.#sys.abi, optionName);
-    const length = encodeOptionValue(this.#sys.abi, optionName, value, option);
-    writeOption(this.#sys, this.#fd, [level, number], option, length, optionName);
+    writeNamed(this.#sys, this.#fd, optionName, value);
   }
 
   /** getsockopt(2) with the numbers and bytes of the C call: the length of the value in `value`. */
@@ -350,25 +348,22 @@ export class Socket implements Disposable {
   }
 
   #waitUntil(events: number, syscall: string, attempt: string): number {
-    const sys = this.#sys;
-    const deadlineMs = this.#timeoutMs === null ? null : sys.monotonicMs() + this.#timeoutMs;
-    for (;;) {
-      const leftMs = deadlineMs === null ? null : Math.max(0, deadlineMs - sys.monotonicMs());
-      const result = waitFor(sys, this.#fd, events, leftMs);
-      if (result > 0) return result;
-      if (result === 0) {
-        throw this.#ended(-sys.abi.errno.EAGAIN, syscall, attempt, this.#peer);
-      }
-      if (!this.#mayRetry(result)) throw this.#error(result, syscall, attempt, this.#peer);
-    }
+    const result = waitWithin(this.#sys, this.#fd, events, this.#timeoutMs, this.interruptible);
+    if (result > 0) return result;
+    throw this.#ended(result === 0 ? -this.#sys.abi.errno.EAGAIN : result, syscall, attempt);
   }
 
-  #mayRetry(result: number): boolean {
-    return result === -this.#sys.abi.errno.EINTR && !this.interruptible;
+  /** Whether a call that a signal ended is to be made again, after the rest of its wait. */
+  #resumes(result: number, events: number, syscall: string, attempt: string): boolean {
+    if (result !== -this.#sys.abi.errno.EINTR || this.interruptible) return false;
+    // The call would begin its timeout anew with each signal, and a profiler sends one every ms.
+    if (this.#timeoutMs !== null) this.#waitUntil(events, syscall, attempt);
+    return true;
   }
 
   /** The error of a call that may have run out of time: the kernel says EAGAIN for that. */
-  #ended(result: number, syscall: string, attempt: string, on?: SocketAddress): SysError {
+  #ended(result: number, syscall: string, attempt: string): SysError {
+    const on = syscall === 'accept' ? this.#nameOrNone() : this.#peer;
     const { EAGAIN, ETIMEDOUT } = this.#sys.abi.errno;
     if (result !== -EAGAIN || this.#timeoutMs === null) {
       return this.#error(result, syscall, attempt, on);
@@ -381,7 +376,7 @@ export class Socket implements Disposable {
   #transferError(result: number, flags: number, syscall: string, attempt: string): SysError {
     const waited = (flags & this.#sys.abi.constants.MSG_DONTWAIT) === 0;
     return waited
-      ? this.#ended(result, syscall, attempt, this.#peer)
+      ? this.#ended(result, syscall, attempt)
       : this.#error(result, syscall, attempt, this.#peer);
   }
 

@@ -13,6 +13,8 @@ const POLL_TIMEOUT_MS_MAX = 2 ** 31 - 1;
  * or `-errno`. A wait that a signal ended is `-EINTR`.
  */
 export function waitFor(sys: Sys, fd: number, events: number, timeoutMs: number | null): number {
+  // poll(2) looks at no negative descriptor, and would wait for ever.
+  if (fd < 0) return -sys.abi.errno.EBADF;
   const { size, fields } = sys.abi.structs.pollfd;
   const pollfd = new Uint8Array(size);
   const view = new DataView(pollfd.buffer);
@@ -21,5 +23,32 @@ export function waitFor(sys: Sys, fd: number, events: number, timeoutMs: number 
   // poll(2) counts whole milliseconds: rounding down would end the wait early.
   const wholeMs = timeoutMs === null ? -1 : Math.min(Math.ceil(timeoutMs), POLL_TIMEOUT_MS_MAX);
   const result = sys.poll(pollfd, 1, wholeMs);
-  return result <= 0 ? result : view.getInt16(fields.revents.offset, true);
+  if (result <= 0) return result;
+  const came = view.getInt16(fields.revents.offset, true);
+  return (came & sys.abi.constants.POLLNVAL) === 0 ? came : -sys.abi.errno.EBADF;
+}
+
+/** As {@link waitFor}, but a signal ends the wait only if it is `interruptible`. */
+export function waitWithin(
+  sys: Sys,
+  fd: number,
+  events: number,
+  timeoutMs: number | null,
+  interruptible: boolean,
+): number {
+  const deadlineMs = deadline(sys, timeoutMs);
+  for (;;) {
+    const result = waitFor(sys, fd, events, leftMs(sys, deadlineMs));
+    if (interruptible || result !== -sys.abi.errno.EINTR) return result;
+  }
+}
+
+/** The time `timeoutMs` from now; null for no such time. */
+export function deadline(sys: Sys, timeoutMs: number | null): number | null {
+  return timeoutMs === null ? null : sys.monotonicMs() + timeoutMs;
+}
+
+/** What is left until a deadline, 0 once it has passed; null where there is none. */
+export function leftMs(sys: Sys, deadlineMs: number | null): number | null {
+  return deadlineMs === null ? null : Math.max(0, deadlineMs - sys.monotonicMs());
 }

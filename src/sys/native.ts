@@ -144,12 +144,12 @@ class NativeSys implements Sys {
   }
 
   accept(fd: number, address: Uint8Array, length: Int32Array): number {
-    requireRoom(address.length, 0, length[0] ?? 0);
+    requireRoom(address.length, 0, lengthIn(length));
     return checked(this.#c.accept(fd, address, length));
   }
 
   accept4(fd: number, address: Uint8Array, length: Int32Array, flags: number): number {
-    requireRoom(address.length, 0, length[0] ?? 0);
+    requireRoom(address.length, 0, lengthIn(length));
     if (this.#accept4 === null) return -this.abi.errno.ENOSYS;
     return checked(this.#accept4(fd, address, length, flags));
   }
@@ -180,12 +180,12 @@ class NativeSys implements Sys {
   }
 
   getsockname(fd: number, address: Uint8Array, length: Int32Array): number {
-    requireRoom(address.length, 0, length[0] ?? 0);
+    requireRoom(address.length, 0, lengthIn(length));
     return checked(this.#c.getsockname(fd, address, length));
   }
 
   getpeername(fd: number, address: Uint8Array, length: Int32Array): number {
-    requireRoom(address.length, 0, length[0] ?? 0);
+    requireRoom(address.length, 0, lengthIn(length));
     return checked(this.#c.getpeername(fd, address, length));
   }
 
@@ -196,7 +196,7 @@ class NativeSys implements Sys {
     value: Uint8Array,
     length: Int32Array,
   ): number {
-    requireRoom(value.length, 0, length[0] ?? 0);
+    requireRoom(value.length, 0, lengthIn(length));
     return checked(this.#c.getsockopt(fd, level, name, value, length));
   }
 
@@ -215,6 +215,7 @@ class NativeSys implements Sys {
   }
 
   unlink(path: string): number {
+    requireWhole(path);
     return checked(this.#c.unlink(path));
   }
 
@@ -236,6 +237,8 @@ class NativeSys implements Sys {
     hints: AddressHints,
     results: ResolvedAddresses,
   ): number {
+    requireWhole(node ?? '');
+    requireWhole(service ?? '');
     const { size, fields } = this.abi.structs.addrinfo;
     const hint = new DataView(new ArrayBuffer(size));
     hint.setInt32(fields.ai_flags.offset, hints.flags, true);
@@ -278,6 +281,7 @@ class NativeSys implements Sys {
   }
 
   if_nametoindex(name: string): number {
+    requireWhole(name);
     return this.#c.if_nametoindex(name);
   }
 
@@ -303,6 +307,17 @@ function checked(result: number): number {
 function requireRoom(size: number, offset: number, length: number): void {
   if (offset >= 0 && length >= 0 && offset + length <= size) return;
   throw new RangeError(`${length} bytes at ${offset} do not fit into a buffer of ${size}`);
+}
+
+/** The room that a call is told of, in an array that has room for the answer too. */
+function lengthIn(length: Int32Array): number {
+  requireRoom(length.length, 0, 1);
+  return length[0] ?? 0;
+}
+
+/** C would read the text up to its first NUL byte: another path, another host. */
+function requireWhole(text: string): void {
+  if (text.includes('\0')) throw new RangeError('a C string cannot hold a NUL byte');
 }
 
 function copyOf(address: bigint, length: number): Uint8Array {

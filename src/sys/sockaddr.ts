@@ -89,9 +89,12 @@ function encodeIPv6(abi: Abi, address: IPv6Address, into: Uint8Array): number {
   if (!parseIPv6(address.address, into, fields.sin6_addr.offset)) {
     throw new RangeError(`"${address.address}" is not an IPv6 address`);
   }
+  const { flowInfo = 0, scopeId = 0 } = address;
+  requireUint32('a flow label', flowInfo);
+  requireUint32('a scope', scopeId);
   const view = new DataView(into.buffer, into.byteOffset);
-  view.setUint32(fields.sin6_flowinfo.offset, address.flowInfo ?? 0, false);
-  view.setUint32(fields.sin6_scope_id.offset, address.scopeId ?? 0, true);
+  view.setUint32(fields.sin6_flowinfo.offset, flowInfo, false);
+  view.setUint32(fields.sin6_scope_id.offset, scopeId, true);
   return size;
 }
 
@@ -120,6 +123,11 @@ function writePort(into: Uint8Array, at: number, port: number): void {
   }
   into[at] = port >> 8;
   into[at + 1] = port & 0xff;
+}
+
+function requireUint32(what: string, value: number): void {
+  if (Number.isInteger(value) && value >= 0 && value < 2 ** 32) return;
+  throw new RangeError(`${what} is a number from 0 to 4294967295, not ${value}`);
 }
 
 /** Reads the sockaddr of `length` bytes in `bytes`. Throws a RangeError for a foreign family. */
@@ -162,7 +170,8 @@ function decodeUnix(abi: Abi, bytes: Uint8Array, length: number): UnixAddress {
   let path = bytes.subarray(start, Math.max(start, length));
   const end = path.indexOf(0);
   if (end > 0 || (end === 0 && !abi.behaviours.abstractUnixNames)) path = path.subarray(0, end);
-  return { family: 'UNIX', path: new TextDecoder().decode(path) };
+  // A byte order mark is a character of a path as any other.
+  return { family: 'UNIX', path: new TextDecoder('utf-8', { ignoreBOM: true }).decode(path) };
 }
 
 /** The `AF_*` number of a family. */

@@ -34,10 +34,10 @@ export class SysError extends Error {
   readonly syscall: string;
   /** What the code means, in words. */
   readonly reason: string;
-  /** The IP address or UNIX path the call was about. */
-  readonly address?: string;
-  /** The port the call was about. */
-  readonly port?: number;
+  /** The IP address or UNIX path the call was about; absent without one. */
+  declare readonly address?: string;
+  /** The port the call was about; absent without one. */
+  declare readonly port?: number;
 
   constructor(attempt: string, failure: Failure) {
     super(`cannot ${attempt}: ${failure.code} (${failure.reason})`);
@@ -63,8 +63,9 @@ interface Failure {
 /**
  * The error for a call that returned `result` (`-errno`).
  *
- * `attempt` completes "cannot ...", without the address: `connect to`, `send`. `on` is the
- * address that the attempt was about, if there was one; `reason` replaces the words of strerror(3).
+ * `attempt` completes "cannot ...", without the address: `connect to`, `close`. `on` is the address
+ * that the attempt was about; without one, the preposition in front of it goes as well. `reason`
+ * replaces the words of strerror(3).
  */
 export function sysError(
   sys: Sys,
@@ -74,7 +75,8 @@ export function sysError(
   on?: SocketAddress,
   reason?: string,
 ): SysError {
-  return new SysError(on === undefined ? attempt : `${attempt} ${formatAddress(on)}`, {
+  const alone = attempt.replace(/ (?:to|from|on|for)$/, '');
+  return new SysError(on === undefined ? alone : `${attempt} ${formatAddress(on)}`, {
     code: errnoName(sys.abi, result),
     errno: result,
     syscall,
@@ -112,7 +114,7 @@ export class ResolveError extends Error {
     const system = eai === sys.abi.constants.EAI_SYSTEM;
     const code = system ? errnoName(sys.abi, errno) : gaiName(sys.abi, eai);
     const reason = lowerFirst(system ? sys.strerror(errno) : sys.gai_strerror(eai));
-    super(`cannot resolve "${hostname}": ${code} (${reason})`);
+    super(`cannot resolve ${JSON.stringify(hostname)}: ${code} (${reason})`);
     this.code = code;
     this.hostname = hostname;
     this.reason = reason;

@@ -51,8 +51,8 @@ export function sockaddr(abi: Abi, bytes: Uint8Array, length: number): string {
     case 'UNIX':
       if (known.path === '') return '{AF_UNIX}';
       return known.path.startsWith('\0')
-        ? `{AF_UNIX, @"${known.path.slice(1)}"}`
-        : `{AF_UNIX, "${known.path}"}`;
+        ? `{AF_UNIX, @${textLiteral(known.path.slice(1))}}`
+        : `{AF_UNIX, ${textLiteral(known.path)}}`;
   }
 }
 
@@ -77,9 +77,18 @@ const ESCAPES: Readonly<Record<number, string>> = {
 /** `"hello\n"`; what is longer than 32 bytes ends in `...`. */
 export function bytesLiteral(buffer: Uint8Array, offset: number, length: number): string {
   const shown = buffer.subarray(offset, offset + Math.min(length, STRING_BYTES_MAX));
+  return `${quoted(shown)}${length > STRING_BYTES_MAX ? '...' : ''}`;
+}
+
+/** A path or a name, whole, as one line of plain ASCII. */
+export function textLiteral(text: string): string {
+  return quoted(new TextEncoder().encode(text));
+}
+
+function quoted(bytes: Uint8Array): string {
   let out = '"';
-  for (const [index, byte] of shown.entries()) out += escaped(byte, shown[index + 1]);
-  return `${out}"${length > STRING_BYTES_MAX ? '...' : ''}`;
+  for (const [index, byte] of bytes.entries()) out += escaped(byte, bytes[index + 1]);
+  return `${out}"`;
 }
 
 function escaped(byte: number, next: number | undefined): string {

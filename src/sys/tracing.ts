@@ -182,7 +182,7 @@ export class TracingSys implements Sys {
   }
 
   unlink(path: string): number {
-    return this.#traced('unlink', JSON.stringify(path), this.#sys.unlink(path));
+    return this.#traced('unlink', format.textLiteral(path), this.#sys.unlink(path));
   }
 
   mmap(length: number, protection: number, flags: number): number {
@@ -223,8 +223,8 @@ export class TracingSys implements Sys {
     ];
     const found = results.addresses.map((bytes) => format.sockaddr(this.abi, bytes, bytes.length));
     const names = [
-      JSON.stringify(node),
-      JSON.stringify(service),
+      node === null ? 'NULL' : format.textLiteral(node),
+      service === null ? 'NULL' : format.textLiteral(service),
       `{${wanted.join(', ')}}`,
       `[${found.join(', ')}]`,
     ];
@@ -236,7 +236,7 @@ export class TracingSys implements Sys {
     const code = this.#sys.getnameinfo(address, length, flags, results);
     const names = [
       format.sockaddr(this.abi, address, length),
-      code === 0 ? JSON.stringify(results.host) : '?',
+      code === 0 ? format.textLiteral(results.host) : '?',
       format.flags(this.abi, flags, NAME_FLAGS),
     ];
     this.#note('getnameinfo', `${names.join(', ')})${format.gaiOutcome(this.#sys, code)}`);
@@ -245,7 +245,7 @@ export class TracingSys implements Sys {
 
   if_nametoindex(name: string): number {
     const index = this.#sys.if_nametoindex(name);
-    this.#note('if_nametoindex', `${JSON.stringify(name)}) = ${index}`);
+    this.#note('if_nametoindex', `${format.textLiteral(name)}) = ${index}`);
     return index;
   }
 

@@ -8,7 +8,8 @@ const INITIAL_BYTES = 4096;
  *
  * The reader receives straight into {@link bytes} between {@link end} and the end of the array,
  * after {@link reserve} has made room, and reports what came with {@link commit}. The buffer grows
- * to the longest line so far, and never past `lineBytesMax` plus one reservation.
+ * with the lines, and past `lineBytesMax` plus one reservation only for a reader that takes no
+ * lines.
  */
 export class LineBuffer {
   /** The longest line that is taken, its newline included. */
@@ -18,6 +19,7 @@ export class LineBuffer {
   #start = 0;
   #searched = 0;
   #end = 0;
+  #overlong = false;
 
   constructor(lineBytesMax: number) {
     if (!Number.isSafeInteger(lineBytesMax) || lineBytesMax < 1) {
@@ -36,9 +38,9 @@ export class LineBuffer {
     return this.#end - this.#start;
   }
 
-  /** Whether the line that is coming in, of which {@link takeLine} found no end, is too long. */
+  /** Whether {@link takeLine} stopped at a line that is too long, whole or not. */
   get overlong(): boolean {
-    return this.length > this.lineBytesMax && this.#searched === this.#end;
+    return this.#overlong;
   }
 
   /** Makes room for at least `bytes` more bytes behind {@link end}. Ends the loan of all lines. */
@@ -50,8 +52,11 @@ export class LineBuffer {
     }
     if (this.bytes.length - this.#end >= bytes) return;
     const needed = this.length + bytes;
-    const roomy = needed <= this.bytes.length / 2;
-    const target = roomy ? this.bytes : new Uint8Array(Math.max(needed, 2 * this.bytes.length));
+    const limit = this.lineBytesMax + bytes;
+    const doubled = Math.max(needed, 2 * this.bytes.length);
+    const size = needed > limit ? doubled : Math.min(doubled, limit);
+    const roomy = needed <= this.bytes.length / 2 || size <= this.bytes.length;
+    const target = roomy ? this.bytes : new Uint8Array(size);
     target.set(this.bytes.subarray(this.#start, this.#end));
     this.bytes = target;
     this.#searched -= this.#start;
@@ -67,23 +72,29 @@ export class LineBuffer {
     this.#end += bytes;
   }
 
-  /** The next line with its newline, lent until the next reservation; null if it is not whole. */
+  /**
+   * The next line with its newline, lent until the next reservation; null if it is not whole, or
+   * {@link overlong}.
+   */
   takeLine(): Uint8Array | null {
     // indexOf looks at each byte once, however many pieces a line comes in.
     const newline = this.bytes.subarray(0, this.#end).indexOf(NEWLINE, this.#searched);
-    if (newline < 0) {
-      this.#searched = this.#end;
+    const end = newline < 0 ? this.#end : newline + 1;
+    this.#overlong = end - this.#start > this.lineBytesMax;
+    if (newline < 0 || this.#overlong) {
+      this.#searched = newline < 0 ? end : newline;
       return null;
     }
-    const line = this.bytes.subarray(this.#start, newline + 1);
-    this.#start = newline + 1;
-    this.#searched = this.#start;
+    const line = this.bytes.subarray(this.#start, end);
+    this.#start = end;
+    this.#searched = end;
     return line;
   }
 
   /** All that is left, lent until the next reservation: a last line without a newline. */
   takeRest(): Uint8Array {
     const rest = this.bytes.subarray(this.#start, this.#end);
+    this.#overlong = false;
     this.#start = this.#end;
     this.#searched = this.#end;
     return rest;
