@@ -1,0 +1,143 @@
+// Goal: the command line says what it can do, refuses what it cannot, and the demo shows it.
+// Method: the real programs; the demo is also run with a server that cannot start.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { run } from './commands/command.ts';
+import { assertOutcome, demo, quoted, root, sockloop, tcpserver } from './commands/programs.ts';
+import { reasonWithout, reasonWithoutProc } from './commands/tools.ts';
+import { leakCheck } from './leaks.ts';
+
+const timeout = 60_000;
+const DEMO_MS_MAX = 20_000;
+const COLUMNS = 80;
+const HINT = "Try 'sockloop --help' for more.\n";
+
+test('sockloop --version is that of the package', { timeout }, async (t) => {
+  leakCheck(t);
+  const { version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
+  for (const word of ['--version', '-V']) {
+    assertOutcome(await run(t, sockloop(word)), 0, `${version}\n`, '');
+  }
+});
+
+test('sockloop: usage texts fit 80 columns and name every flag', { timeout }, async (t) => {
+  leakCheck(t);
+  const serveFlags =
+    '--port --host --unix --loop --mode --backlog --idle-timeout --max-line --trace --verbose ' +
+    '--json';
+  const table: [words: string[], names: string][] = [
+    [['--help'], 'serve send --version --help'],
+    [['-h'], 'serve send'],
+    [['help'], 'serve send'],
+    [['serve', '--help'], serveFlags],
+    [['help', 'serve'], serveFlags],
+    [['send', '--help'], 'HOST PORT [MESSAGE...] --unix --mode --timeout --trace --json'],
+  ];
+  for (const [words, names] of table) {
+    const { status, out, err } = await run(t, sockloop(...words));
+    assert.deepEqual([status, err], [0, '']);
+    assert.match(out, /^Usage: sockloop /);
+    for (const name of names.split(' ')) assert.ok(out.includes(name), `${words}: ${name}`);
+    for (const line of out.split('\n')) assert.ok(line.length <= COLUMNS, line);
+  }
+});
+
+test('sockloop: no command, an unknown one, an unknown option', { timeout }, async (t) => {
+  leakCheck(t);
+  const bare = await run(t, sockloop());
+  assert.deepEqual([bare.status, bare.out], [2, '']);
+  assert.match(bare.err, /^Usage: sockloop \[options\] \[command\]\n/);
+  const table: [words: string[], why: string][] = [
+    [['frob'], "unknown command 'frob'"],
+    [['--frob'], "unknown option '--frob'"],
+    [['serve', '--frob'], "unknown option '--frob'"],
+    [['send', '--mode'], "option '--mode <mode>' argument missing"],
+    [['serf'], "unknown command 'serf'\n(Did you mean one of send, serve?)"],
+  ];
+  for (const [words, why] of table) {
+    assertOutcome(await run(t, sockloop(...words)), 2, '', `sockloop: ${why}\n${HINT}`);
+  }
+});
+
+/** The lowest port that everybody may have: below, it takes a right. */
+function unprivilegedFrom(): number {
+  const file = '/proc/sys/net/ipv4/ip_unprivileged_port_start';
+  return process.platform === 'linux' ? Number(readFileSync(file, 'utf8')) : 1024;
+}
+
+test('a port that takes a right which we do not have', {
+  timeout,
+  skip:
+    reasonWithoutProc ||
+    (unprivilegedFrom() > 1 ? false : 'here everybody may have every port') ||
+    (process.getuid?.() === 0 ? reasonWithout('setpriv') : false),
+}, async (t) => {
+  leakCheck(t);
+  // Root without the one capability is refused as everybody is, and can still read the tree.
+  const without =
+    process.getuid?.() === 0 ? ['setpriv', '--bounding-set=-net_bind_service', '--'] : [];
+  const port = `${Math.min(80, unprivilegedFrom() - 1)}`;
+  const textbook = await run(t, [...without, ...tcpserver(port)]);
+  assertOutcome(textbook, 1, '', 'ERROR on binding: Permission denied\n');
+  const serve = await run(t, [...without, ...sockloop('serve', '--port', port)]);
+  const why = `cannot listen on 127.0.0.1:${port}: EACCES (permission denied)`;
+  assertOutcome(serve, 1, '', `sockloop: ${why}\n`);
+});
+
+test('demo: shows both sides and ends by itself', { timeout }, async (t) => {
+  leakCheck(t);
+  const startMs = performance.now();
+  const { status, out, err } = await run(t, demo());
+  assert.ok(performance.now() - startMs < DEMO_MS_MAX);
+  assert.deepEqual([status, err], [0, '']);
+  assert.match(out, /^server \| listening on 127\.0\.0\.1:\d+ \(blocking, line\)$/m);
+  assert.match(out, /^server \| accept4\(.*\) = \d+$/m);
+  assert.match(out, /^server \| recv\(\d+, "hello\\n", 65536, 0\) = 6$/m);
+  assert.match(out, /^client \| connect\(.*\) = 0$/m);
+  assert.match(out, /^client \| hello$/m);
+  assert.match(out, /^client \| the same bytes come back: gr\u{fc}\u{df}e$/mu);
+  assert.match(out, /^server \| served 1 connection: 40 bytes in, 40 out$/m);
+  assert.match(out, /^2 lines went out, the same 2 came back, and both ends closed\.$/m);
+  assert.ok(!out.includes('\u{1b}'), 'no colours where nobody would see them');
+});
+
+test('demo: colours on a terminal, none where NO_COLOR asks for none', {
+  timeout,
+  skip: reasonWithout('script'),
+}, async (t) => {
+  leakCheck(t);
+  const { NO_COLOR: _, ...plain } = process.env;
+  for (const [env, coloured] of [
+    [plain, true],
+    [{ ...plain, NO_COLOR: '1' }, false],
+  ] as const) {
+    const words = ['script', '-qec', quoted(demo()), '/dev/null'];
+    const { status, out } = await run(t, words, '', { env });
+    assert.equal(status, 0);
+    assert.equal(out.includes('\u{1b}['), coloured);
+    assert.match(out, /both ends closed\./);
+  }
+});
+
+test('demo: fails where its server or its client does', { timeout }, async (t) => {
+  leakCheck(t);
+  const table: [command: string, death: string, told: RegExp][] = [
+    ['serve', 'process.exit(3)', /^demo: the server ended too soon: status 3\n$/],
+    [
+      'serve',
+      "process.kill(process.pid,'SIGKILL')",
+      /^demo: the server ended too soon: SIGKILL\n$/,
+    ],
+    ['send', 'process.exit(3)', /^\nThe demo failed: .*\n$/],
+  ];
+  for (const [command, death, told] of table) {
+    const code = `if(process.argv[2]==='${command}'){${death}}`;
+    const env = { ...process.env, NODE_OPTIONS: `--import data:text/javascript,${code}` };
+    const { status, out, err } = await run(t, demo(), '', { env });
+    assert.equal(status, 1);
+    assert.match(err, told);
+    assert.ok(!out.includes('both ends closed'));
+  }
+});

@@ -1,0 +1,179 @@
+// Goal: the textbook's server says what it does in the textbook's words, and no client ends it.
+// Method: the real program; clients of Node's net, polite and rude; descriptors counted from
+// outside.
+
+import assert from 'node:assert/strict';
+import { lookupService } from 'node:dns/promises';
+import { test } from 'node:test';
+import {
+  bigText,
+  closed,
+  dial,
+  heard,
+  peer,
+  rudeClients,
+  type Target,
+  talk,
+} from './commands/clients.ts';
+import { closeReader, eventually, run, start } from './commands/command.ts';
+import { openFdsOf } from './commands/process-state.ts';
+import { assertOutcome, serveTextbook, tcpserver } from './commands/programs.ts';
+import { reasonWithout, reasonWithoutProc } from './commands/tools.ts';
+import { leakCheck } from './leaks.ts';
+
+const timeout = 60_000;
+
+const USAGE = 'usage: tcpserver <port>\n';
+const notAPort = (text: string): string =>
+  `ERROR, "${text}" is not a port: a number from 0 to 65535\n`;
+
+test('tcpserver: wrong usage and bad ports', { timeout }, async (t) => {
+  leakCheck(t);
+  const table: [words: string[], err: string][] = [
+    [[], USAGE],
+    [['1', '2'], USAGE],
+    ...['abc', '-1', '65536', '', '80x', '0x50', '8e1', ' 80', '000080', '99999999999'].map(
+      (text): [string[], string] => [[text], notAPort(text)],
+    ),
+  ];
+  const outcomes = await Promise.all(table.map(([words]) => run(t, tcpserver(...words))));
+  for (const [index, outcome] of outcomes.entries()) {
+    assertOutcome(outcome, 1, '', table[index]?.[1] ?? '');
+  }
+});
+
+test('tcpserver: a port in use', { timeout }, async (t) => {
+  leakCheck(t);
+  const port = await peer(t, (socket) => socket.end());
+  const outcome = await run(t, tcpserver(`${port}`));
+  assertOutcome(outcome, 1, '', 'ERROR on binding: Address already in use\n');
+});
+
+/** What the server calls a client: the textbook's name and address, or the address alone. */
+async function nameOf(address: string): Promise<string> {
+  const name = await lookupService(address, 80).catch(() => null);
+  return name === null ? address : `${name.hostname} (${address})`;
+}
+
+test('tcpserver: says who came and what, echoes one line, closes', { timeout }, async (t) => {
+  leakCheck(t);
+  const { command, port } = await serveTextbook(t);
+  const who = `server established connection with ${await nameOf('127.0.0.1')}\n`;
+  const table: { sent: string | Buffer; finish?: 'stay'; back?: string; says: string }[] = [
+    { sent: 'hello\n', finish: 'stay', says: '6 bytes: hello' },
+    { sent: '\n', finish: 'stay', says: '1 bytes: ' },
+    { sent: 'no newline', says: '10 bytes: no newline' },
+    { sent: '', says: '0 bytes: ' },
+    { sent: 'a\0b\0\n', finish: 'stay', says: '5 bytes: a\0b\0' },
+    {
+      sent: 'gr\u{fc}\u{df}e \u{1f600}\n',
+      finish: 'stay',
+      says: '13 bytes: gr\u{fc}\u{df}e \u{1f600}',
+    },
+    { sent: '\u{feff}mark\n', finish: 'stay', says: '8 bytes: \u{feff}mark' },
+    { sent: 'crlf\r\n', finish: 'stay', says: '6 bytes: crlf\r' },
+    { sent: 'one\ntwo\n', back: 'one\n', says: '4 bytes: one' },
+  ];
+  let printed = `server listening on port ${port}\n`;
+  for (const { sent, finish, back, says } of table) {
+    const reply = await talk({ port }, sent, finish);
+    assert.deepEqual(reply, Buffer.from(back ?? sent), says);
+    printed += `${who}server received ${says}\n`;
+    await eventually(() => assert.equal(command.out, printed));
+  }
+  assert.equal(command.err, '');
+  const { status, signal } = await command.stop('SIGINT');
+  assert.deepEqual([status, signal], [null, 'SIGINT'], 'Ctrl-C ends it');
+});
+
+test('tcpserver: an address without a name stands alone', { timeout }, async (t) => {
+  leakCheck(t);
+  const { command, port } = await serveTextbook(t);
+  const target: Target = { port, localAddress: '127.0.0.3' };
+  assert.equal((await talk(target, 'x\n')).toString(), 'x\n');
+  const expected = `server established connection with ${await nameOf('127.0.0.3')}\n`;
+  assert.equal(command.out.split('\n')[1], expected.trimEnd());
+});
+
+test('tcpserver: bytes that are no text, and 10 MB', { timeout }, async (t) => {
+  leakCheck(t);
+  const { port } = await serveTextbook(t);
+  const everyByte = Buffer.from(Array.from({ length: 256 }, (_, index) => index));
+  const [head, tail] = [everyByte.subarray(0, 10), everyByte.subarray(11)];
+  for (const bytes of [head, tail, bigText(), Buffer.concat([bigText(), Buffer.from('\n')])]) {
+    assert.ok(bytes.equals(await talk({ port }, bytes)), `${bytes.length} bytes come back whole`);
+  }
+});
+
+test('tcpserver: no client ends it, and none leaves a descriptor', {
+  timeout,
+  skip: reasonWithoutProc,
+}, async (t) => {
+  leakCheck(t);
+  const { command, port } = await serveTextbook(t);
+  const before = openFdsOf(command.pid);
+  for (const rude of rudeClients) {
+    await t.test(rude.name, { timeout }, async (each) => {
+      leakCheck(each);
+      await rude.run({ port });
+      assert.equal((await talk({ port }, 'still there\n', 'stay')).toString(), 'still there\n');
+      await eventually(() => assert.deepEqual(openFdsOf(command.pid), before));
+    });
+  }
+  assert.match(command.err, /^ERROR reading from socket: Connection reset by peer$/m);
+  const known = /^ERROR (reading from|writing to) socket: (Connection reset by peer|Broken pipe)$/;
+  for (const line of command.err.trimEnd().split('\n')) assert.match(line, known);
+});
+
+test('tcpserver: 1,000 clients, one after another', {
+  timeout,
+  skip: reasonWithoutProc,
+}, async (t) => {
+  leakCheck(t);
+  const { command, port } = await serveTextbook(t);
+  const before = openFdsOf(command.pid);
+  for (let count = 0; count < 1000; count++) {
+    const line = `client ${count}\n`;
+    assert.equal((await talk({ port }, line, 'stay')).toString(), line);
+  }
+  await eventually(() => assert.deepEqual(openFdsOf(command.pid), before));
+  assert.equal(command.out.match(/server received/g)?.length, 1000);
+  assert.equal(command.err, '');
+});
+
+test('tcpserver: clients that come while another is served wait their turn', {
+  timeout,
+}, async (t) => {
+  leakCheck(t);
+  const { port } = await serveTextbook(t);
+  const silent = await dial({ port });
+  const waiting = [1, 2, 3].map((count) => talk({ port }, `${count}\n`, 'stay'));
+  silent.write('at last\n');
+  assert.equal((await heard(silent)).toString(), 'at last\n');
+  assert.equal(Buffer.concat(await Promise.all(waiting)).toString(), '1\n2\n3\n');
+  await closed(silent);
+});
+
+test('tcpserver: a connection that is gone before accept(2) is no reason to end', {
+  timeout,
+  skip: reasonWithout('strace'),
+}, async (t) => {
+  leakCheck(t);
+  const inject = ['-e', 'trace=accept4', '-e', 'inject=accept4:error=ECONNABORTED:when=1'];
+  // With -D the server is the child of this test, and is ended with it.
+  const command = start(t, ['strace', '-D', '-qq', ...inject, ...tcpserver('0')]);
+  const port = Number((await command.until('out', /port (\d+)/))[1]);
+  await command.until('err', /^ERROR on accept: Software caused connection abort$/m);
+  assert.equal((await talk({ port }, 'on\n', 'stay')).toString(), 'on\n');
+});
+
+test('tcpserver: a reader of its output that leaves ends it without a stack', {
+  timeout,
+}, async (t) => {
+  leakCheck(t);
+  const { command, port } = await serveTextbook(t);
+  await closeReader(command);
+  await talk({ port }, 'hello\n').catch(() => undefined);
+  const { status, err } = await command.end();
+  assert.deepEqual([status, err], [1, '']);
+});

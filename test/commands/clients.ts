@@ -1,0 +1,207 @@
+/** Clients and servers inside the test, written with Node's own net: polite ones and rude ones. */
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Scope, WAIT_MS } from './command.ts';
+
+/** Where a server listens. */
+export type Target =
+  | { readonly host?: string; readonly port: number; readonly localAddress?: string }
+  | { readonly path: string };
+
+/** `promise`, or a failure when it takes too long. */
+export async function bounded<Value>(promise: Promise<Value>, what: string): Promise<Value> {
+  const waiting = new AbortController();
+  const late = delay(WAIT_MS, undefined, { signal: waiting.signal }).then(
+    () => assert.fail(`${what} took more than ${WAIT_MS} ms`),
+    () => promise,
+  );
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    waiting.abort();
+  }
+}
+
+/** A connection to `target`. Errors on it are the business of whoever waits for something. */
+export async function dial(target: Target): Promise<Socket> {
+  const socket = connect({ host: '127.0.0.1', allowHalfOpen: true, ...target });
+  await bounded(once(socket, 'connect'), 'connecting');
+  socket.on('error', () => undefined);
+  return socket;
+}
+
+/** Sends `bytes` and returns all that comes back until the server closes. */
+export async function talk(
+  target: Target,
+  bytes: string | Uint8Array,
+  finish: 'half-close' | 'stay' = 'half-close',
+): Promise<Buffer> {
+  const socket = await dial(target);
+  const pieces: Buffer[] = [];
+  socket.on('data', (piece: Buffer) => pieces.push(piece));
+  const ended = once(socket, 'end');
+  if (finish === 'half-close') socket.end(bytes);
+  else socket.write(bytes);
+  await bounded(ended, 'the reply');
+  await closed(socket);
+  return Buffer.concat(pieces);
+}
+
+/** The end of a connection, however it comes: once() would throw at an error. */
+export async function over(socket: Socket): Promise<void> {
+  if (socket.closed) return;
+  await bounded(new Promise<void>((resolve) => socket.once('close', () => resolve())), 'the end');
+}
+
+/** Waits until the server has ended or reset a connection, and closes it. */
+export async function dismissed(socket: Socket): Promise<void> {
+  const end = new Promise<void>((resolve) => {
+    socket
+      .resume()
+      .once('end', resolve)
+      .once('close', () => resolve());
+  });
+  if (!socket.closed && !socket.readableEnded) await bounded(end, 'the end');
+  await closed(socket);
+}
+
+/** Closes a connection in the ordinary way. */
+export async function closed(socket: Socket): Promise<void> {
+  socket.destroy();
+  await over(socket);
+}
+
+/** Ends a connection with a reset: SO_LINGER with a time of 0. */
+export async function reset(socket: Socket): Promise<void> {
+  socket.resetAndDestroy();
+  await over(socket);
+}
+
+/** Waits for the next bytes that come. What comes behind them is kept for the next reader. */
+export function heard(socket: Socket): Promise<Buffer> {
+  const next = new Promise<Buffer>((resolve, reject) => {
+    socket.once('close', () => reject(new Error('closed without an answer')));
+    socket.once('data', (piece: Buffer) => {
+      socket.pause();
+      resolve(piece);
+    });
+  });
+  socket.resume();
+  return bounded(next, 'an answer');
+}
+
+export const MIB = 1024 * 1024;
+
+/** 10 MB without a newline, in which a lost or doubled piece shows. */
+export function bigText(bytes: number = 10 * MIB): Buffer {
+  const text = Buffer.alloc(bytes);
+  for (let at = 0; at < bytes; at += 16) text.write(`${at}`.padEnd(16, '.'), at);
+  return text;
+}
+
+/** One way of not being nice to a server. */
+export interface RudeClient {
+  readonly name: string;
+  run(target: Target): Promise<void>;
+}
+
+const big = bigText();
+
+export const rudeClients: readonly RudeClient[] = [
+  { name: 'connects and leaves', run: async (target) => closed(await dial(target)) },
+  { name: 'resets at once', run: async (target) => reset(await dial(target)) },
+  {
+    name: 'sends half a line and leaves',
+    run: async (target) => {
+      const socket = await dial(target);
+      await new Promise((resolve) => socket.write('half a li', resolve));
+      await closed(socket);
+    },
+  },
+  {
+    name: 'resets in the middle of a line',
+    run: async (target) => {
+      const socket = await dial(target);
+      await new Promise((resolve) => socket.write('half a li', resolve));
+      await reset(socket);
+    },
+  },
+  {
+    name: 'resets behind its line',
+    run: async (target) => {
+      const socket = await dial(target);
+      await new Promise((resolve) => socket.write('a line\n', resolve));
+      await reset(socket);
+    },
+  },
+  {
+    name: 'leaves without reading its reply',
+    run: async (target) => {
+      const socket = await dial(target);
+      socket.pause();
+      await new Promise((resolve) => socket.write('a line\n', resolve));
+      await closed(socket);
+    },
+  },
+  {
+    name: 'leaves bytes behind its line',
+    run: async (target) => {
+      const socket = await dial(target);
+      socket.write('a line\n');
+      socket.end(big.subarray(0, MIB));
+      await over(socket.resume());
+    },
+  },
+  {
+    name: 'resets in the middle of its reply',
+    run: async (target) => {
+      const socket = await dial(target);
+      socket.end(big);
+      const first = await heard(socket);
+      assert.ok(first.length < big.length);
+      await reset(socket);
+    },
+  },
+];
+
+/** A server inside the test that does `serve` with each connection. Returns where it listens. */
+export async function peer(
+  scope: Scope,
+  serve: (socket: Socket) => void,
+  target: { host?: string; path?: string } = {},
+): Promise<number> {
+  const sockets = new Set<Socket>();
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    sockets.add(socket);
+    socket.on('error', () => undefined);
+    serve(socket);
+  });
+  scope.after(async () => {
+    const gone = once(server, 'close');
+    server.close();
+    for (const socket of sockets) socket.destroy();
+    await bounded(gone, 'closing a server');
+  });
+  if (target.path === undefined) server.listen(0, target.host ?? '127.0.0.1');
+  else server.listen(target.path);
+  await bounded(once(server, 'listening'), 'listening');
+  return portOf(server);
+}
+
+function portOf(server: Server): number {
+  return (server.address() as AddressInfo).port;
+}
+
+/** A port on which nobody listens, a moment ago at least. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await bounded(once(server, 'listening'), 'listening');
+  const port = portOf(server);
+  const gone = once(server, 'close');
+  server.close();
+  await bounded(gone, 'closing a server');
+  return port;
+}

@@ -1,0 +1,24 @@
+/** A Sys that stands in for the kernel's: it answers some calls itself and passes the others on. */
+
+import type { Abi } from '#src/sys/abi/abi.js';
+import type { Sys } from '#src/sys/sys.js';
+
+export function standIn(sys: Sys, own: Partial<Sys>): Sys {
+  return new Proxy(sys, {
+    get(target, key) {
+      if (Object.hasOwn(own, key)) return Reflect.get(own, key);
+      const value: unknown = Reflect.get(target, key);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
+
+/** The table of this machine without what a BSD lacks, so that its paths run here. */
+export function strippedAbi(abi: Abi, accept4 = false): Abi {
+  const constants = { ...abi.constants };
+  delete constants.SOCK_CLOEXEC;
+  delete constants.SOCK_NONBLOCK;
+  delete constants.MSG_NOSIGNAL;
+  const behaviours = { ...abi.behaviours, accept4, timeoutsBoundAcceptAndConnect: false };
+  return { ...abi, constants, behaviours };
+}
