@@ -111,7 +111,7 @@ export class EchoSession {
     this.#outputSent += sent;
     this.sent += sent;
     // A send that took a part has waited for the whole timeout, and the next one would as well.
-    return this.sending ? 'waited' : 'more';
+    return this.#sending ? 'waited' : 'more';
   }
 }
 
