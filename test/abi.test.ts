@@ -21,8 +21,43 @@ interface Vector {
 /** Marks in errno.h that are no errors; macOS moves its own with every release. */
 const ERRNO_MARKS: ReadonlySet<string> = new Set(['ELAST']);
 
+/**
+ * What the tables of Linux have from libkqueue 2.7: no header of the system has it. The numbers are
+ * the same on both BSDs, EVFILT_USER is FreeBSD's, and the structure is that of macOS.
+ */
+const LIBKQUEUE_CONSTANTS: ReadonlySet<string> = new Set([
+  'EVFILT_READ',
+  'EVFILT_WRITE',
+  'EVFILT_TIMER',
+  'EVFILT_USER',
+  'EV_ADD',
+  'EV_DELETE',
+  'EV_ENABLE',
+  'EV_DISABLE',
+  'EV_ONESHOT',
+  'EV_CLEAR',
+  'EV_RECEIPT',
+  'EV_DISPATCH',
+  'EV_ERROR',
+  'EV_EOF',
+  'NOTE_FFNOP',
+  'NOTE_TRIGGER',
+]);
+const LIBKQUEUE_STRUCTS: ReadonlySet<string> = new Set(['kevent']);
+
+/** The headers that a name of the table is held against. */
+function sourceOf(abi: Abi, name: string): Vector {
+  if (!abi.platform.startsWith('linux')) return vectorOf(abi);
+  if (LIBKQUEUE_STRUCTS.has(name)) return vectorNamed('darwin-x64');
+  return LIBKQUEUE_CONSTANTS.has(name) ? vectorNamed('freebsd-x64') : vectorOf(abi);
+}
+
 function vectorOf(abi: Abi): Vector {
-  const file = new URL(`../../test/vectors/abi/${abi.platform}.json`, import.meta.url);
+  return vectorNamed(abi.platform);
+}
+
+function vectorNamed(platform: string): Vector {
+  const file = new URL(`../../test/vectors/abi/${platform}.json`, import.meta.url);
   return JSON.parse(readFileSync(file, 'utf8'));
 }
 
@@ -64,7 +99,7 @@ describe('the tables and the headers of six platforms', () => {
       it('agree in every constant and option', () => {
         assert.equal(vector.platform, abi.platform);
         for (const [name, value] of Object.entries({ ...abi.constants, ...abi.options })) {
-          assert.equal(value, vector.constants[name], name);
+          assert.equal(value, sourceOf(abi, name).constants[name], name);
         }
       });
 
@@ -75,7 +110,7 @@ describe('the tables and the headers of six platforms', () => {
 
       it('agree in every structure', () => {
         for (const [name, layout] of structsOf(abi)) {
-          const expected = vector.structs[name];
+          const expected = sourceOf(abi, name).structs[name];
           assert.ok(expected, name);
           assert.equal(layout.size, expected.size, name);
           for (const [fieldName, { offset, size, bits }] of Object.entries(layout.fields)) {
@@ -163,26 +198,45 @@ const HEADERS = [
   'stddef.h',
   'stdio.h',
   'string.h',
+  'sys/epoll.h',
+  'sys/eventfd.h',
   'sys/mman.h',
+  'sys/resource.h',
+  'sys/select.h',
   'sys/socket.h',
   'sys/time.h',
   'sys/un.h',
+  'time.h',
   // The kernel's own, for netinet/tcp.h has an older and shorter tcp_info.
   'linux/tcp.h',
 ];
 const INCLUDES = ['#define _GNU_SOURCE', ...HEADERS.map((header) => `#include <${header}>`)];
+
+/** Structures that C programs name without the word `struct`. */
+const TYPEDEFS: ReadonlySet<string> = new Set(['fd_set']);
+
+/** The table of Linux without what comes from libkqueue. */
+function headerPart(abi: Abi): { numbers: [string, number][]; structs: [string, StructLayout][] } {
+  const numbers = Object.entries({ ...abi.constants, ...abi.errno, ...abi.options });
+  return {
+    numbers: numbers.filter(([name]) => !LIBKQUEUE_CONSTANTS.has(name)),
+    structs: structsOf(abi).filter(([name]) => !LIBKQUEUE_STRUCTS.has(name)),
+  };
+}
 
 /** A C program that prints "what number" for everything in the table of Linux. */
 function probeSource(abi: Abi, missingFields: ReadonlySet<string>): string {
   const lines = [...INCLUDES, 'int main(void) {'];
   const print = (label: string, expression: string) =>
     `printf("%s %lld\\n", "${label}", (long long)(${expression}));`;
-  for (const name of Object.keys({ ...abi.constants, ...abi.errno, ...abi.options })) {
+  const { numbers, structs } = headerPart(abi);
+  for (const [name] of numbers) {
     const line = print(name, name);
     lines.push(NEWER_MACROS.has(name) ? `#ifdef ${name}\n${line}\n#endif` : line);
   }
-  for (const [name, layout] of structsOf(abi)) {
-    lines.push(`{ struct ${name} s; (void)s;`, print(name, `sizeof s`));
+  for (const [name, layout] of structs) {
+    const type = TYPEDEFS.has(name) ? name : `struct ${name}`;
+    lines.push(`{ ${type} s; (void)s;`, print(name, `sizeof s`));
     for (const [fieldName, field] of Object.entries(layout.fields)) {
       if (missingFields.has(fieldName)) continue;
       lines.push(...fieldLines(name, fieldName, field, print));
@@ -212,8 +266,9 @@ function fieldLines(
 }
 
 function expectedOfProbe(abi: Abi): Map<string, number> {
-  const expected = new Map(Object.entries({ ...abi.constants, ...abi.errno, ...abi.options }));
-  for (const [name, layout] of structsOf(abi)) {
+  const { numbers, structs } = headerPart(abi);
+  const expected = new Map(numbers);
+  for (const [name, layout] of structs) {
     expected.set(name, layout.size);
     for (const [fieldName, { offset, size, bits }] of Object.entries(layout.fields)) {
       const label = `${name}.${fieldName}`;
@@ -238,6 +293,23 @@ function reportMissing(context: TestContext, missing: readonly string[]): void {
   const reasons = missing.map((name) => `${name} (${NEWER_MACROS.get(name) ?? 'newer tcp_info'})`);
   context.diagnostic(`these headers lack ${reasons.join(', ')}`);
 }
+
+describe('the numbers of libkqueue', () => {
+  it('are only those that the headers of Linux lack', () => {
+    for (const { constants, structs } of [vectorNamed('linux-x64'), vectorNamed('linux-arm64')]) {
+      for (const name of LIBKQUEUE_CONSTANTS) assert.equal(constants[name], undefined, name);
+      for (const name of LIBKQUEUE_STRUCTS) assert.equal(structs[name], undefined, name);
+    }
+  });
+
+  it('are those of the BSDs, which disagree in one', () => {
+    const [darwin, freebsd] = [vectorNamed('darwin-x64'), vectorNamed('freebsd-x64')];
+    const differing = [...LIBKQUEUE_CONSTANTS].filter(
+      (name) => darwin.constants[name] !== freebsd.constants[name],
+    );
+    assert.deepEqual(differing, ['EVFILT_USER']);
+  });
+});
 
 describe('the table of this machine and its own headers', () => {
   const compiler = process.env['CC'] ?? 'cc';

@@ -332,8 +332,12 @@ describe('trace', () => {
   it('every call is in the list, and counts', (t) => {
     leakCheck(t);
     const silent = ['constructor', 'view', 'monotonicMs', 'strerror', 'gai_strerror'];
+    // Those of the pollers have a list of their own, in sys-poll-trace.
+    const elsewhere = 'select epoll_create1 epoll_ctl epoll_wait kqueue kevent eventfd pipe2 pipe '
+      .concat('read write dup open getrlimit setrlimit')
+      .split(' ');
     const calls = Object.getOwnPropertyNames(TracingSys.prototype).filter(
-      (name) => !silent.includes(name),
+      (name) => !silent.includes(name) && !elsewhere.includes(name),
     );
     const sys = new TracingSys(new AnsweringSys(0) as unknown as Sys, () => undefined);
     for (const [, call] of LINES) call(sys);

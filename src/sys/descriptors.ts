@@ -4,10 +4,13 @@ import type { Sys } from './sys.ts';
 // a send to a peer that has gone is EPIPE, never a SIGPIPE.
 
 /** A stream socket, closed on exec. Returns the descriptor or `-errno`. */
-export function openStream(sys: Sys, domain: number): number {
-  const { SOCK_STREAM, SOCK_CLOEXEC = 0 } = sys.abi.constants;
-  const fd = sys.socket(domain, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  return fd < 0 ? fd : prepared(sys, fd, SOCK_CLOEXEC !== 0);
+export function openStream(sys: Sys, domain: number, nonblocking = false): number {
+  const { SOCK_STREAM, SOCK_CLOEXEC = 0, SOCK_NONBLOCK = 0 } = sys.abi.constants;
+  const mode = nonblocking ? SOCK_NONBLOCK : 0;
+  const fd = sys.socket(domain, SOCK_STREAM | SOCK_CLOEXEC | mode, 0);
+  if (fd < 0) return fd;
+  const safe = prepared(sys, fd, SOCK_CLOEXEC !== 0);
+  return safe < 0 || !nonblocking || mode !== 0 ? safe : madeNonblocking(sys, fd);
 }
 
 /** Two connected UNIX stream sockets, closed on exec, into `pair`. Returns 0 or `-errno`. */
@@ -33,18 +36,42 @@ export function acceptStream(
   listener: number,
   address: Uint8Array,
   length: Int32Array,
+  nonblocking = false,
 ): number {
-  const { SOCK_CLOEXEC } = sys.abi.constants;
-  const atomic = sys.abi.behaviours.accept4 && SOCK_CLOEXEC !== undefined;
-  const fd = atomic
-    ? sys.accept4(listener, address, length, SOCK_CLOEXEC)
-    : sys.accept(listener, address, length);
-  if (fd < 0 || atomic) return fd < 0 ? fd : prepared(sys, fd, true);
+  const { SOCK_CLOEXEC, SOCK_NONBLOCK = 0 } = sys.abi.constants;
+  if (sys.abi.behaviours.accept4 && SOCK_CLOEXEC !== undefined) {
+    const flags = nonblocking ? SOCK_CLOEXEC | SOCK_NONBLOCK : SOCK_CLOEXEC;
+    const fd = sys.accept4(listener, address, length, flags);
+    return fd < 0 ? fd : prepared(sys, fd, true);
+  }
+  const fd = sys.accept(listener, address, length);
+  if (fd < 0) return fd;
   // Plain accept(2) on a BSD hands the listener's O_NONBLOCK down.
-  const mode = setNonblocking(sys, fd, false);
+  const mode = setNonblocking(sys, fd, nonblocking);
   if (mode >= 0) return prepared(sys, fd, false);
   sys.close(fd);
   return mode;
+}
+
+/**
+ * A pipe, closed on exec: the end for reading and the end for writing into `pair`. Returns 0 or
+ * `-errno`.
+ */
+export function openPipe(sys: Sys, pair: Int32Array, nonblocking: boolean): number {
+  const { O_CLOEXEC, O_NONBLOCK } = sys.abi.constants;
+  const atOnce = sys.pipe2(pair, nonblocking ? O_CLOEXEC | O_NONBLOCK : O_CLOEXEC);
+  if (atOnce !== -sys.abi.errno.ENOSYS) return atOnce;
+  const result = sys.pipe(pair);
+  if (result < 0) return result;
+  const [reader = -1, writer = -1] = pair;
+  const failure = Math.min(
+    preparedEnd(sys, reader, nonblocking),
+    preparedEnd(sys, writer, nonblocking),
+  );
+  if (failure >= 0) return 0;
+  sys.close(reader);
+  sys.close(writer);
+  return failure;
 }
 
 /** Sets or clears O_NONBLOCK. Returns a number `>= 0` or `-errno`. */
@@ -74,4 +101,18 @@ function prepared(sys: Sys, fd: number, closedOnExec: boolean): number {
   if (result >= 0) return fd;
   sys.close(fd);
   return result;
+}
+
+/** Closes `fd` where it stays blocking. Returns it or `-errno`. */
+function madeNonblocking(sys: Sys, fd: number): number {
+  const result = setNonblocking(sys, fd, true);
+  if (result >= 0) return fd;
+  sys.close(fd);
+  return result;
+}
+
+function preparedEnd(sys: Sys, fd: number, nonblocking: boolean): number {
+  const { F_SETFD, FD_CLOEXEC } = sys.abi.constants;
+  const result = sys.fcntl(fd, F_SETFD, FD_CLOEXEC);
+  return result < 0 || !nonblocking ? result : setNonblocking(sys, fd, true);
 }

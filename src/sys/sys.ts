@@ -54,6 +54,51 @@ export interface Sys {
   fcntl(fd: number, command: number, argument: number): number;
   /** poll(2): `fds` holds `count` pollfd structures; `timeoutMs` -1 waits for ever. */
   poll(fds: Uint8Array, count: number, timeoutMs: number): number;
+  /**
+   * select(2): the sets are fd_sets of at least `nfds` bits, rewritten with what is ready;
+   * `timeout` is a timeval, null waits for ever. Linux writes the time left into it.
+   */
+  select(
+    nfds: number,
+    readfds: Uint8Array | null,
+    writefds: Uint8Array | null,
+    timeout: Uint8Array | null,
+  ): number;
+  /** epoll_create1(2). `-ENOSYS` where there is none, as for the next two. */
+  epoll_create1(flags: number): number;
+  /** epoll_ctl(2): `event` holds an epoll_event. */
+  epoll_ctl(epfd: number, operation: number, fd: number, event: Uint8Array): number;
+  /** epoll_wait(2): `events` has room for `maxevents`; `timeoutMs` -1 waits for ever. */
+  epoll_wait(epfd: number, events: Uint8Array, maxevents: number, timeoutMs: number): number;
+  /** kqueue(2). `-ENOSYS` where there is none: on Linux, where libkqueue cannot be loaded. */
+  kqueue(): number;
+  /** kevent(2): both lists hold kevent structures; `timeout` is a timespec, null waits for ever. */
+  kevent(
+    kq: number,
+    changes: Uint8Array | null,
+    changeCount: number,
+    events: Uint8Array | null,
+    eventCount: number,
+    timeout: Uint8Array | null,
+  ): number;
+  /** eventfd(2). `-ENOSYS` where there is none: macOS. */
+  eventfd(initial: number, flags: number): number;
+  /** pipe2(2): the ends for reading and for writing into `pair`. `-ENOSYS` on macOS. */
+  pipe2(pair: Int32Array, flags: number): number;
+  /** pipe(2). */
+  pipe(pair: Int32Array): number;
+  /** read(2): at most `length` bytes into `buffer` at `offset`. */
+  read(fd: number, buffer: Uint8Array, offset: number, length: number): number;
+  /** write(2): `length` bytes of `buffer` from `offset` on. */
+  write(fd: number, buffer: Uint8Array, offset: number, length: number): number;
+  /** dup(2). */
+  dup(fd: number): number;
+  /** open(2) of an existing file, without a mode. */
+  open(path: string, flags: number): number;
+  /** getrlimit(2): `limit` holds an rlimit afterwards. */
+  getrlimit(resource: number, limit: Uint8Array): number;
+  /** setrlimit(2). */
+  setrlimit(resource: number, limit: Uint8Array): number;
   /** unlink(2). */
   unlink(path: string): number;
   /** mmap(2) of private anonymous memory: its address, or `-errno`. */

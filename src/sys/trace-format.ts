@@ -1,5 +1,6 @@
 import type { Abi, CommonConstantName, OptionalConstantName } from './abi/abi.ts';
 import { errnoName, gaiName } from './errno.ts';
+import { readLimit } from './limits.ts';
 import { decodeSockaddr } from './sockaddr.ts';
 import type { Sys } from './sys.ts';
 
@@ -21,7 +22,8 @@ export function flags(abi: Abi, value: number, names: readonly ConstantName[]): 
   let left = value;
   for (const name of names) {
     const bit = abi.constants[name];
-    if (bit === undefined || bit === 0 || (left & bit) !== bit) continue;
+    // The highest bit makes the result of & negative.
+    if (bit === undefined || bit === 0 || (left & bit) >>> 0 !== bit) continue;
     parts.push(name);
     left &= ~bit;
   }
@@ -134,25 +136,27 @@ export function optionValue(abi: Abi, name: string, value: Uint8Array, length: n
   return length === 4 ? `[${view.getInt32(0, true)}]` : bytesLiteral(value, 0, length);
 }
 
-const POLL_EVENTS = ['POLLIN', 'POLLOUT', 'POLLERR', 'POLLHUP', 'POLLNVAL'] as const;
+/** The two descriptors that a call opened: `[3, 4]`. */
+export function fdPair(pair: Int32Array, result: number): string {
+  return result < 0 ? '?' : `[${pair.join(', ')}]`;
+}
 
-/** `[{fd=3, events=POLLIN}]`, or with what came back. */
-export function pollfds(
-  abi: Abi,
-  fds: Uint8Array,
-  count: number,
-  field: 'events' | 'revents',
-): string {
-  const { size, fields } = abi.structs.pollfd;
-  const view = new DataView(fds.buffer, fds.byteOffset, fds.byteLength);
-  const parts: string[] = [];
-  for (let i = 0; i < count; i++) {
-    const fd = view.getInt32(i * size + fields.fd.offset, true);
-    const events = view.getUint16(i * size + fields[field].offset, true);
-    if (field === 'revents' && events === 0) continue;
-    parts.push(`{fd=${fd}, ${field}=${flags(abi, events, POLL_EVENTS)}}`);
-  }
-  return `[${parts.join(', ')}]`;
+/** `O_RDONLY|O_CLOEXEC`. */
+export function openFlags(abi: Abi, value: number): string {
+  const { O_RDONLY, O_WRONLY, O_RDWR } = abi.constants;
+  const access = value & (O_RDONLY | O_WRONLY | O_RDWR);
+  const name = symbol(abi, access, ['O_RDONLY', 'O_WRONLY', 'O_RDWR']);
+  const others = value & ~access;
+  return others === 0 ? name : `${name}|${flags(abi, others, ['O_CLOEXEC', 'O_NONBLOCK'])}`;
+}
+
+/** `{rlim_cur=1024, rlim_max=RLIM_INFINITY}`. */
+export function rlimit(abi: Abi, bytes: Uint8Array): string {
+  const { rlim_cur, rlim_max } = abi.structs.rlimit.fields;
+  const [soft, hard] = [readLimit(bytes, rlim_cur), readLimit(bytes, rlim_max)].map((limit) =>
+    limit === Number.POSITIVE_INFINITY ? 'RLIM_INFINITY' : String(limit),
+  );
+  return `{rlim_cur=${soft}, rlim_max=${hard}}`;
 }
 
 /** ` = 4`, or ` = -1 EADDRINUSE (Address already in use)`. */

@@ -1,6 +1,7 @@
 import type { Abi } from './abi/abi.ts';
 import type { AddressHints, HostName, ResolvedAddresses, Sys } from './sys.ts';
 import * as format from './trace-format.ts';
+import * as waiting from './trace-poll.ts';
 
 const DOMAINS = ['AF_UNSPEC', 'AF_UNIX', 'AF_INET', 'AF_INET6'] as const;
 const PROTOCOLS = ['IPPROTO_IP', 'IPPROTO_TCP'] as const;
@@ -69,7 +70,7 @@ export class TracingSys implements Sys {
       format.symbol(this.abi, domain, DOMAINS),
       format.socketType(this.abi, type),
       String(protocol),
-      result < 0 ? '?' : `[${pair.join(', ')}]`,
+      format.fdPair(pair, result),
     ];
     return this.#traced('socketpair', names.join(', '), result);
   }
@@ -175,10 +176,114 @@ export class TracingSys implements Sys {
   }
 
   poll(fds: Uint8Array, count: number, timeoutMs: number): number {
-    const asked = format.pollfds(this.abi, fds, count, 'events');
+    const asked = waiting.pollfds(this.abi, fds, count, 'events');
     const result = this.#sys.poll(fds, count, timeoutMs);
-    const came = result > 0 ? ` (${format.pollfds(this.abi, fds, count, 'revents')})` : '';
+    const came = result > 0 ? ` (${waiting.pollfds(this.abi, fds, count, 'revents')})` : '';
     return this.#traced('poll', `${asked}, ${count}, ${timeoutMs}`, result, came);
+  }
+
+  select(
+    nfds: number,
+    readfds: Uint8Array | null,
+    writefds: Uint8Array | null,
+    timeout: Uint8Array | null,
+  ): number {
+    const sets = () => `${waiting.fdSet(readfds, nfds)}, ${waiting.fdSet(writefds, nfds)}`;
+    const asked = `${nfds}, ${sets()}, ${waiting.timeval(this.abi, timeout)}`;
+    const result = this.#sys.select(nfds, readfds, writefds, timeout);
+    return this.#traced('select', asked, result, result > 0 ? ` (${sets()})` : '');
+  }
+
+  epoll_create1(flags: number): number {
+    const names = format.flags(this.abi, flags, ['EPOLL_CLOEXEC']);
+    return this.#traced('epoll_create1', names, this.#sys.epoll_create1(flags));
+  }
+
+  epoll_ctl(epfd: number, operation: number, fd: number, event: Uint8Array): number {
+    const result = this.#sys.epoll_ctl(epfd, operation, fd, event);
+    const change = waiting.epollChange(this.abi, operation, fd, event);
+    return this.#traced('epoll_ctl', `${epfd}, ${change}`, result);
+  }
+
+  epoll_wait(epfd: number, events: Uint8Array, maxevents: number, timeoutMs: number): number {
+    const result = this.#sys.epoll_wait(epfd, events, maxevents, timeoutMs);
+    const came = waiting.epollEvents(this.abi, events, result);
+    return this.#traced('epoll_wait', `${epfd}, ${came}, ${maxevents}, ${timeoutMs}`, result);
+  }
+
+  kqueue(): number {
+    return this.#traced('kqueue', '', this.#sys.kqueue());
+  }
+
+  kevent(
+    kq: number,
+    changes: Uint8Array | null,
+    changeCount: number,
+    events: Uint8Array | null,
+    eventCount: number,
+    timeout: Uint8Array | null,
+  ): number {
+    // One buffer may be both lists, so what is asked is read before the call.
+    const asked = waiting.kevents(this.abi, changes, changeCount);
+    const result = this.#sys.kevent(kq, changes, changeCount, events, eventCount, timeout);
+    const names = [
+      `${kq}, ${asked}, ${changeCount}`,
+      `${waiting.kevents(this.abi, events, result)}, ${eventCount}`,
+      waiting.timespec(this.abi, timeout),
+    ];
+    return this.#traced('kevent', names.join(', '), result);
+  }
+
+  eventfd(initial: number, flags: number): number {
+    const names = format.flags(this.abi, flags, ['EFD_CLOEXEC', 'EFD_NONBLOCK']);
+    return this.#traced('eventfd', `${initial}, ${names}`, this.#sys.eventfd(initial, flags));
+  }
+
+  pipe2(pair: Int32Array, flags: number): number {
+    const result = this.#sys.pipe2(pair, flags);
+    const names = format.flags(this.abi, flags, ['O_CLOEXEC', 'O_NONBLOCK']);
+    return this.#traced('pipe2', `${format.fdPair(pair, result)}, ${names}`, result);
+  }
+
+  pipe(pair: Int32Array): number {
+    const result = this.#sys.pipe(pair);
+    return this.#traced('pipe', format.fdPair(pair, result), result);
+  }
+
+  read(fd: number, buffer: Uint8Array, offset: number, length: number): number {
+    const result = this.#sys.read(fd, buffer, offset, length);
+    const bytes = result < 0 ? '?' : format.bytesLiteral(buffer, offset, result);
+    return this.#traced('read', `${fd}, ${bytes}, ${length}`, result);
+  }
+
+  write(fd: number, buffer: Uint8Array, offset: number, length: number): number {
+    const result = this.#sys.write(fd, buffer, offset, length);
+    const bytes = format.bytesLiteral(buffer, offset, length);
+    return this.#traced('write', `${fd}, ${bytes}, ${length}`, result);
+  }
+
+  dup(fd: number): number {
+    return this.#traced('dup', String(fd), this.#sys.dup(fd));
+  }
+
+  open(path: string, flags: number): number {
+    const shown = `${format.textLiteral(path)}, ${format.openFlags(this.abi, flags)}`;
+    return this.#traced('open', shown, this.#sys.open(path, flags));
+  }
+
+  getrlimit(resource: number, limit: Uint8Array): number {
+    const result = this.#sys.getrlimit(resource, limit);
+    const shown = result < 0 ? '?' : format.rlimit(this.abi, limit);
+    return this.#traced('getrlimit', `${this.#resource(resource)}, ${shown}`, result);
+  }
+
+  setrlimit(resource: number, limit: Uint8Array): number {
+    const shown = `${this.#resource(resource)}, ${format.rlimit(this.abi, limit)}`;
+    return this.#traced('setrlimit', shown, this.#sys.setrlimit(resource, limit));
+  }
+
+  #resource(resource: number): string {
+    return format.symbol(this.abi, resource, ['RLIMIT_NOFILE']);
   }
 
   unlink(path: string): number {

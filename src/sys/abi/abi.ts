@@ -61,11 +61,33 @@ export type CommonConstantName =
   | 'F_SETFL'
   | 'FD_CLOEXEC'
   | 'O_NONBLOCK'
+  | 'O_CLOEXEC'
+  | 'O_RDONLY'
+  | 'O_WRONLY'
+  | 'O_RDWR'
   | 'POLLIN'
   | 'POLLOUT'
   | 'POLLERR'
   | 'POLLHUP'
   | 'POLLNVAL'
+  | 'FD_SETSIZE'
+  | 'RLIMIT_NOFILE'
+  | 'EVFILT_READ'
+  | 'EVFILT_WRITE'
+  | 'EVFILT_TIMER'
+  | 'EVFILT_USER'
+  | 'EV_ADD'
+  | 'EV_DELETE'
+  | 'EV_ENABLE'
+  | 'EV_DISABLE'
+  | 'EV_ONESHOT'
+  | 'EV_CLEAR'
+  | 'EV_RECEIPT'
+  | 'EV_DISPATCH'
+  | 'EV_ERROR'
+  | 'EV_EOF'
+  | 'NOTE_FFNOP'
+  | 'NOTE_TRIGGER'
   | 'PROT_READ'
   | 'PROT_WRITE'
   | 'MAP_PRIVATE'
@@ -100,7 +122,23 @@ export type OptionalConstantName =
   | 'EAI_NODATA'
   | 'EAI_ADDRFAMILY'
   | 'EAI_BADHINTS'
-  | 'EAI_PROTOCOL';
+  | 'EAI_PROTOCOL'
+  | 'POLLRDHUP'
+  | 'EPOLLIN'
+  | 'EPOLLOUT'
+  | 'EPOLLERR'
+  | 'EPOLLHUP'
+  | 'EPOLLRDHUP'
+  | 'EPOLLET'
+  | 'EPOLLONESHOT'
+  | 'EPOLLEXCLUSIVE'
+  | 'EPOLL_CTL_ADD'
+  | 'EPOLL_CTL_DEL'
+  | 'EPOLL_CTL_MOD'
+  | 'EPOLL_CLOEXEC'
+  | 'EFD_CLOEXEC'
+  | 'EFD_NONBLOCK'
+  | 'OPEN_MAX';
 
 export type Constants = Readonly<Record<CommonConstantName, number>> &
   Readonly<Partial<Record<OptionalConstantName, number>>>;
@@ -116,6 +154,7 @@ type ErrnoName =
   | 'ECONNABORTED'
   | 'ECONNREFUSED'
   | 'ECONNRESET'
+  | 'EEXIST'
   | 'EINPROGRESS'
   | 'EINTR'
   | 'EINVAL'
@@ -127,9 +166,11 @@ type ErrnoName =
   | 'ENOENT'
   | 'ENOMEM'
   | 'ENOPROTOOPT'
+  | 'ENOSPC'
   | 'ENOSYS'
   | 'ENOTCONN'
   | 'ENOTSOCK'
+  | 'EPERM'
   | 'EPIPE'
   | 'EPROTO'
   | 'ETIMEDOUT'
@@ -156,8 +197,17 @@ interface Structs {
     | 'ai_next'
   >;
   readonly timeval: StructLayout<'tv_sec' | 'tv_usec'>;
+  readonly timespec: StructLayout<'tv_sec' | 'tv_nsec'>;
+  /** Unsigned on Linux, signed on the BSDs; no limit is all bits that are not the sign. */
+  readonly rlimit: StructLayout<'rlim_cur' | 'rlim_max'>;
   readonly linger: StructLayout<'l_onoff' | 'l_linger'>;
   readonly pollfd: StructLayout<'fd' | 'events' | 'revents'>;
+  /** Descriptor n is bit n % 8 of byte n / 8: the platforms are little-endian. */
+  readonly fd_set: StructLayout;
+  /** On Linux as libkqueue has it. */
+  readonly kevent: StructLayout<'ident' | 'filter' | 'flags' | 'fflags' | 'data' | 'udata'>;
+  /** Linux; `data` is the caller's. */
+  readonly epoll_event?: StructLayout<'events' | 'data'>;
   /** Who is at the other end of a UNIX socket, for SO_PEERCRED: Linux. */
   readonly ucred?: StructLayout<'pid' | 'uid' | 'gid'>;
   /** The same for LOCAL_PEERCRED: the BSDs, and `cr_pid` on FreeBSD alone. */

@@ -1,8 +1,9 @@
 import type { Abi } from './abi.ts';
+import { libkqueue } from './libkqueue.ts';
 
 /**
- * Linux: the numbers that x64 and arm64 share, which is all that the code uses so far. What differs
- * between them (`epoll_event`, the numbers of the system calls) belongs in the tables of each.
+ * Linux: the numbers that x64 and arm64 share. What differs between them (`epoll_event`, and the
+ * numbers of the system calls) belongs in the tables of each. What kqueue needs is libkqueue's.
  */
 export const linux = {
   constants: {
@@ -35,11 +36,18 @@ export const linux = {
     F_SETFL: 4,
     FD_CLOEXEC: 1,
     O_NONBLOCK: 2048,
+    O_CLOEXEC: 524288,
+    O_RDONLY: 0,
+    O_WRONLY: 1,
+    O_RDWR: 2,
     POLLIN: 1,
     POLLOUT: 4,
     POLLERR: 8,
     POLLHUP: 16,
     POLLNVAL: 32,
+    FD_SETSIZE: 1024,
+    RLIMIT_NOFILE: 7,
+    ...libkqueue.constants,
     PROT_READ: 1,
     PROT_WRITE: 2,
     MAP_PRIVATE: 2,
@@ -68,6 +76,21 @@ export const linux = {
     MSG_NOSIGNAL: 16384,
     EAI_NODATA: -5,
     EAI_ADDRFAMILY: -9,
+    EPOLLIN: 1,
+    EPOLLOUT: 4,
+    EPOLLERR: 8,
+    EPOLLHUP: 16,
+    EPOLLRDHUP: 8192,
+    EPOLLET: 2147483648,
+    EPOLLONESHOT: 1073741824,
+    EPOLLEXCLUSIVE: 268435456,
+    EPOLL_CTL_ADD: 1,
+    EPOLL_CTL_DEL: 2,
+    EPOLL_CTL_MOD: 3,
+    EPOLL_CLOEXEC: 524288,
+    EFD_CLOEXEC: 524288,
+    EFD_NONBLOCK: 2048,
+    POLLRDHUP: 8192,
   },
   errno: {
     EPERM: 1,
@@ -263,6 +286,20 @@ export const linux = {
         tv_usec: { offset: 8, size: 8 },
       },
     },
+    timespec: {
+      size: 16,
+      fields: {
+        tv_sec: { offset: 0, size: 8 },
+        tv_nsec: { offset: 8, size: 8 },
+      },
+    },
+    rlimit: {
+      size: 16,
+      fields: {
+        rlim_cur: { offset: 0, size: 8 },
+        rlim_max: { offset: 8, size: 8 },
+      },
+    },
     linger: {
       size: 8,
       fields: {
@@ -278,6 +315,8 @@ export const linux = {
         revents: { offset: 6, size: 2 },
       },
     },
+    fd_set: { size: 128, fields: {} },
+    ...libkqueue.structs,
     ucred: {
       size: 12,
       fields: {

@@ -1,0 +1,77 @@
+// What the FFI binds, as types: the C functions with their arguments as JavaScript gives them.
+
+type Call<Arguments extends unknown[]> = (...args: Arguments) => number;
+type AddressIn = [fd: number, address: Uint8Array, length: number];
+type AddressOut = [fd: number, address: Uint8Array, length: Int32Array];
+type Message = [fd: number, buffer: Uint8Array, length: number, flags: number];
+type MessageAt = [fd: number, address: number, length: number, flags: number];
+type Transfer = [fd: number, buffer: Uint8Array, length: number];
+type Option = [fd: number, level: number, name: number, value: Uint8Array];
+type Bytes = Uint8Array | null;
+
+/** The C functions as they are: -1 for an error, with `errno` beside. Null is a missing one. */
+export interface CLibrary {
+  readonly socket: Call<[domain: number, type: number, protocol: number]>;
+  readonly socketpair: Call<[domain: number, type: number, protocol: number, pair: Int32Array]>;
+  readonly bind: Call<AddressIn>;
+  readonly listen: Call<[fd: number, backlog: number]>;
+  readonly accept: Call<AddressOut>;
+  readonly accept4: Call<[...AddressOut, flags: number]> | null;
+  readonly connect: Call<AddressIn>;
+  readonly send: Call<Message>;
+  readonly recv: Call<Message>;
+  /** The same two with the buffer's address: numbers alone are what the FFI takes fastest. */
+  readonly sendFrom: Call<MessageAt>;
+  readonly recvInto: Call<MessageAt>;
+  readonly shutdown: Call<[fd: number, how: number]>;
+  readonly getsockname: Call<AddressOut>;
+  readonly getpeername: Call<AddressOut>;
+  readonly getsockopt: Call<[...Option, length: Int32Array]>;
+  readonly setsockopt: Call<[...Option, length: number]>;
+
+  readonly poll: Call<[fds: Uint8Array, count: number, timeoutMs: number]>;
+  readonly select: Call<[nfds: number, read: Bytes, write: Bytes, except: null, timeout: Bytes]>;
+  readonly epoll_create1: Call<[flags: number]> | null;
+  readonly epoll_ctl: Call<[epfd: number, op: number, fd: number, event: Uint8Array]> | null;
+  readonly epoll_wait: Call<[epfd: number, events: Uint8Array, max: number, ms: number]> | null;
+  readonly eventfd: Call<[initial: number, flags: number]> | null;
+  /** Loads what has kqueue(2), at the first need. */
+  openKqueue(): KqueueLibrary | null;
+
+  readonly close: Call<[fd: number]>;
+  readonly read: Call<Transfer>;
+  readonly write: Call<Transfer>;
+  readonly dup: Call<[fd: number]>;
+  readonly pipe: Call<[pair: Int32Array]>;
+  readonly pipe2: Call<[pair: Int32Array, flags: number]> | null;
+  readonly fcntl: Call<[fd: number, command: number, type: 'int', argument: number]>;
+  readonly open: Call<[path: string, flags: number]>;
+  readonly unlink: Call<[path: string]>;
+  readonly getrlimit: Call<[resource: number, limit: Uint8Array]>;
+  readonly setrlimit: Call<[resource: number, limit: Uint8Array]>;
+  readonly mmap: Call<[number, length: number, prot: number, flags: number, -1, offset: 0]>;
+  readonly munmap: Call<[address: number, length: number]>;
+
+  readonly getaddrinfo: Call<[string | null, string | null, Uint8Array, BigUint64Array]>;
+  readonly freeaddrinfo: (list: bigint) => void;
+  readonly getnameinfo: Call<[Uint8Array, number, Uint8Array, number, null, 0, flags: number]>;
+  readonly if_nametoindex: Call<[name: string]>;
+  readonly strerror: (errno: number) => string;
+  readonly gai_strerror: (code: number) => string;
+
+  errno(): number;
+  /** Where the bytes of a buffer lie. */
+  addressOf(buffer: Uint8Array): bigint;
+  /** The memory at an address, not a copy of it. */
+  view(address: number | bigint, length: number): Uint8Array;
+  /** The string at an address. */
+  text(address: bigint): string;
+}
+
+/** What libkqueue has on Linux, and the C library elsewhere. */
+export interface KqueueLibrary {
+  readonly kqueue: Call<[]>;
+  readonly kevent: Call<
+    [kq: number, changes: Bytes, count: number, events: Bytes, room: number, timeout: Bytes]
+  >;
+}

@@ -1,0 +1,330 @@
+import type { Abi } from './abi/abi.ts';
+import type { CLibrary, KqueueLibrary } from './c-library.ts';
+import { StableAddress } from './stable-address.ts';
+import type { AddressHints, HostName, ResolvedAddresses, Sys } from './sys.ts';
+
+/** See `nativeSys`. Pointers are typed arrays, and what the platform lacks is `-ENOSYS`. */
+export class NativeSys implements Sys {
+  readonly abi: Abi;
+  readonly #c: CLibrary;
+  /** Undefined until somebody asks: on Linux it is a library that few want loaded. */
+  #kq: KqueueLibrary | null | undefined;
+  readonly #missing: number;
+  readonly #sent: StableAddress;
+  readonly #received: StableAddress;
+  readonly #epollEventBytes: number;
+  readonly #keventBytes: number;
+
+  constructor(abi: Abi, c: CLibrary) {
+    this.abi = abi;
+    this.#c = c;
+    this.#missing = -abi.errno.ENOSYS;
+    this.#sent = new StableAddress(c.addressOf);
+    this.#received = new StableAddress(c.addressOf);
+    this.#epollEventBytes = abi.structs.epoll_event?.size ?? 0;
+    this.#keventBytes = abi.structs.kevent.size;
+  }
+
+  socket(domain: number, type: number, protocol: number): number {
+    return this.#checked(this.#c.socket(domain, type, protocol));
+  }
+
+  socketpair(domain: number, type: number, protocol: number, pair: Int32Array): number {
+    requireRoom(pair.length, 0, 2);
+    return this.#checked(this.#c.socketpair(domain, type, protocol, pair));
+  }
+
+  bind(fd: number, address: Uint8Array, length: number): number {
+    requireRoom(address.length, 0, length);
+    return this.#checked(this.#c.bind(fd, address, length));
+  }
+
+  listen(fd: number, backlog: number): number {
+    return this.#checked(this.#c.listen(fd, backlog));
+  }
+
+  accept(fd: number, address: Uint8Array, length: Int32Array): number {
+    requireRoom(address.length, 0, lengthIn(length));
+    return this.#checked(this.#c.accept(fd, address, length));
+  }
+
+  accept4(fd: number, address: Uint8Array, length: Int32Array, flags: number): number {
+    requireRoom(address.length, 0, lengthIn(length));
+    if (this.#c.accept4 === null) return this.#missing;
+    return this.#checked(this.#c.accept4(fd, address, length, flags));
+  }
+
+  connect(fd: number, address: Uint8Array, length: number): number {
+    requireRoom(address.length, 0, length);
+    return this.#checked(this.#c.connect(fd, address, length));
+  }
+
+  send(fd: number, buffer: Uint8Array, offset: number, length: number, flags: number): number {
+    requireRoom(buffer.length, offset, length);
+    const address = this.#sent.of(buffer);
+    if (address !== 0) return this.#checked(this.#c.sendFrom(fd, address + offset, length, flags));
+    const from = offset === 0 ? buffer : buffer.subarray(offset);
+    return this.#checked(this.#c.send(fd, from, length, flags));
+  }
+
+  recv(fd: number, buffer: Uint8Array, offset: number, length: number, flags: number): number {
+    requireRoom(buffer.length, offset, length);
+    const address = this.#received.of(buffer);
+    if (address !== 0) return this.#checked(this.#c.recvInto(fd, address + offset, length, flags));
+    const into = offset === 0 ? buffer : buffer.subarray(offset);
+    return this.#checked(this.#c.recv(fd, into, length, flags));
+  }
+
+  shutdown(fd: number, how: number): number {
+    return this.#checked(this.#c.shutdown(fd, how));
+  }
+
+  close(fd: number): number {
+    return this.#checked(this.#c.close(fd));
+  }
+
+  getsockname(fd: number, address: Uint8Array, length: Int32Array): number {
+    requireRoom(address.length, 0, lengthIn(length));
+    return this.#checked(this.#c.getsockname(fd, address, length));
+  }
+
+  getpeername(fd: number, address: Uint8Array, length: Int32Array): number {
+    requireRoom(address.length, 0, lengthIn(length));
+    return this.#checked(this.#c.getpeername(fd, address, length));
+  }
+
+  getsockopt(
+    fd: number,
+    level: number,
+    name: number,
+    value: Uint8Array,
+    length: Int32Array,
+  ): number {
+    requireRoom(value.length, 0, lengthIn(length));
+    return this.#checked(this.#c.getsockopt(fd, level, name, value, length));
+  }
+
+  setsockopt(fd: number, level: number, name: number, value: Uint8Array, length: number): number {
+    requireRoom(value.length, 0, length);
+    return this.#checked(this.#c.setsockopt(fd, level, name, value, length));
+  }
+
+  fcntl(fd: number, command: number, argument: number): number {
+    return this.#checked(this.#c.fcntl(fd, command, 'int', argument));
+  }
+
+  poll(fds: Uint8Array, count: number, timeoutMs: number): number {
+    requireRoom(fds.length, 0, count * this.abi.structs.pollfd.size);
+    return this.#checked(this.#c.poll(fds, count, timeoutMs));
+  }
+
+  select(
+    nfds: number,
+    readfds: Uint8Array | null,
+    writefds: Uint8Array | null,
+    timeout: Uint8Array | null,
+  ): number {
+    // The kernel reads and writes whole words of a set.
+    const setBytes = Math.ceil(nfds / 64) * 8;
+    if (readfds !== null) requireRoom(readfds.length, 0, setBytes);
+    if (writefds !== null) requireRoom(writefds.length, 0, setBytes);
+    if (timeout !== null) requireRoom(timeout.length, 0, this.abi.structs.timeval.size);
+    return this.#checked(this.#c.select(nfds, readfds, writefds, null, timeout));
+  }
+
+  epoll_create1(flags: number): number {
+    if (this.#c.epoll_create1 === null) return this.#missing;
+    return this.#checked(this.#c.epoll_create1(flags));
+  }
+
+  epoll_ctl(epfd: number, operation: number, fd: number, event: Uint8Array): number {
+    requireRoom(event.length, 0, this.#epollEventBytes);
+    if (this.#c.epoll_ctl === null) return this.#missing;
+    return this.#checked(this.#c.epoll_ctl(epfd, operation, fd, event));
+  }
+
+  epoll_wait(epfd: number, events: Uint8Array, maxevents: number, timeoutMs: number): number {
+    requireRoom(events.length, 0, maxevents * this.#epollEventBytes);
+    if (this.#c.epoll_wait === null) return this.#missing;
+    return this.#checked(this.#c.epoll_wait(epfd, events, maxevents, timeoutMs));
+  }
+
+  kqueue(): number {
+    const library = this.#kqueueLibrary();
+    return library === null ? this.#missing : this.#checked(library.kqueue());
+  }
+
+  kevent(
+    kq: number,
+    changes: Uint8Array | null,
+    changeCount: number,
+    events: Uint8Array | null,
+    eventCount: number,
+    timeout: Uint8Array | null,
+  ): number {
+    requireRoom(changes?.length ?? 0, 0, changeCount * this.#keventBytes);
+    requireRoom(events?.length ?? 0, 0, eventCount * this.#keventBytes);
+    if (timeout !== null) requireRoom(timeout.length, 0, this.abi.structs.timespec.size);
+    const library = this.#kq ?? this.#kqueueLibrary();
+    if (library === null) return this.#missing;
+    return this.#checked(library.kevent(kq, changes, changeCount, events, eventCount, timeout));
+  }
+
+  /** A thread may get the number of a kqueue from another one, so that kevent is its first call. */
+  #kqueueLibrary(): KqueueLibrary | null {
+    if (this.#kq === undefined) this.#kq = this.#c.openKqueue();
+    return this.#kq;
+  }
+
+  eventfd(initial: number, flags: number): number {
+    if (this.#c.eventfd === null) return this.#missing;
+    return this.#checked(this.#c.eventfd(initial, flags));
+  }
+
+  pipe2(pair: Int32Array, flags: number): number {
+    requireRoom(pair.length, 0, 2);
+    if (this.#c.pipe2 === null) return this.#missing;
+    return this.#checked(this.#c.pipe2(pair, flags));
+  }
+
+  pipe(pair: Int32Array): number {
+    requireRoom(pair.length, 0, 2);
+    return this.#checked(this.#c.pipe(pair));
+  }
+
+  read(fd: number, buffer: Uint8Array, offset: number, length: number): number {
+    requireRoom(buffer.length, offset, length);
+    const into = offset === 0 ? buffer : buffer.subarray(offset);
+    return this.#checked(this.#c.read(fd, into, length));
+  }
+
+  write(fd: number, buffer: Uint8Array, offset: number, length: number): number {
+    requireRoom(buffer.length, offset, length);
+    const from = offset === 0 ? buffer : buffer.subarray(offset);
+    return this.#checked(this.#c.write(fd, from, length));
+  }
+
+  dup(fd: number): number {
+    return this.#checked(this.#c.dup(fd));
+  }
+
+  open(path: string, flags: number): number {
+    requireWhole(path);
+    return this.#checked(this.#c.open(path, flags));
+  }
+
+  getrlimit(resource: number, limit: Uint8Array): number {
+    requireRoom(limit.length, 0, this.abi.structs.rlimit.size);
+    return this.#checked(this.#c.getrlimit(resource, limit));
+  }
+
+  setrlimit(resource: number, limit: Uint8Array): number {
+    requireRoom(limit.length, 0, this.abi.structs.rlimit.size);
+    return this.#checked(this.#c.setrlimit(resource, limit));
+  }
+
+  unlink(path: string): number {
+    requireWhole(path);
+    return this.#checked(this.#c.unlink(path));
+  }
+
+  mmap(length: number, protection: number, flags: number): number {
+    return this.#checked(this.#c.mmap(0, length, protection, flags, -1, 0));
+  }
+
+  munmap(address: number, length: number): number {
+    return this.#checked(this.#c.munmap(address, length));
+  }
+
+  view(address: number, length: number): Uint8Array {
+    return this.#c.view(address, length);
+  }
+
+  getaddrinfo(
+    node: string | null,
+    service: string | null,
+    hints: AddressHints,
+    results: ResolvedAddresses,
+  ): number {
+    requireWhole(node ?? '');
+    requireWhole(service ?? '');
+    const { size, fields } = this.abi.structs.addrinfo;
+    const hint = new DataView(new ArrayBuffer(size));
+    hint.setInt32(fields.ai_flags.offset, hints.flags, true);
+    hint.setInt32(fields.ai_family.offset, hints.family, true);
+    hint.setInt32(fields.ai_socktype.offset, hints.socktype, true);
+    hint.setInt32(fields.ai_protocol.offset, hints.protocol, true);
+    const list = new BigUint64Array(1);
+    const code = this.#c.getaddrinfo(node, service, new Uint8Array(hint.buffer), list);
+    results.errno = this.#c.errno();
+    results.addresses = [];
+    results.canonicalName = null;
+    if (code !== 0) return code;
+    const head = list[0] ?? 0n;
+    this.#copyAddresses(head, results);
+    this.#c.freeaddrinfo(head);
+    return 0;
+  }
+
+  #copyAddresses(head: bigint, results: ResolvedAddresses): void {
+    const { size, fields } = this.abi.structs.addrinfo;
+    for (let at = head; at !== 0n; ) {
+      const bytes = this.#c.view(at, size).slice();
+      const info = new DataView(bytes.buffer, bytes.byteOffset);
+      const address = info.getBigUint64(fields.ai_addr.offset, true);
+      const length = info.getUint32(fields.ai_addrlen.offset, true);
+      if (address !== 0n) results.addresses.push(this.#c.view(address, length).slice());
+      const name = info.getBigUint64(fields.ai_canonname.offset, true);
+      if (name !== 0n) results.canonicalName = this.#c.text(name);
+      at = info.getBigUint64(fields.ai_next.offset, true);
+    }
+  }
+
+  getnameinfo(address: Uint8Array, length: number, flags: number, results: HostName): number {
+    requireRoom(address.length, 0, length);
+    const host = new Uint8Array(this.abi.constants.NI_MAXHOST);
+    const code = this.#c.getnameinfo(address, length, host, host.length, null, 0, flags);
+    results.errno = this.#c.errno();
+    results.host = code === 0 ? new TextDecoder().decode(host.subarray(0, host.indexOf(0))) : '';
+    return code;
+  }
+
+  if_nametoindex(name: string): number {
+    requireWhole(name);
+    return this.#c.if_nametoindex(name);
+  }
+
+  monotonicMs(): number {
+    return performance.now();
+  }
+
+  strerror(errno: number): string {
+    return this.#c.strerror(errno);
+  }
+
+  gai_strerror(code: number): string {
+    return this.#c.gai_strerror(code);
+  }
+
+  /** errno is the thread's and the next call's, so it is read right after this one. */
+  #checked(result: number): number {
+    return result < 0 ? -this.#c.errno() : result;
+  }
+}
+
+/** The kernel would write past the end of a buffer that is too small, and nobody would notice. */
+function requireRoom(size: number, offset: number, length: number): void {
+  if (offset >= 0 && length >= 0 && offset + length <= size) return;
+  throw new RangeError(`${length} bytes at ${offset} do not fit into a buffer of ${size}`);
+}
+
+/** The room that a call is told of, in an array that has room for the answer too. */
+function lengthIn(length: Int32Array): number {
+  requireRoom(length.length, 0, 1);
+  return length[0] ?? 0;
+}
+
+/** C would read the text up to its first NUL byte: another path, another host. */
+function requireWhole(text: string): void {
+  if (text.includes('\0')) throw new RangeError('a C string cannot hold a NUL byte');
+}
