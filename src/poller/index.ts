@@ -1,0 +1,6 @@
+export type { Poller, PollerName, ReadySink, WakeHandle } from './poller.ts';
+export { Interest } from './poller.ts';
+export type { PollerEntry, PollerOptions } from './pollers.ts';
+export { createPoller, pollers } from './pollers.ts';
+export type { WakerKind } from './wakers.ts';
+export { wake } from './wakers.ts';

@@ -1,0 +1,62 @@
+import type { ReadySink } from './poller.ts';
+import { lengthened, type Registry } from './registry.ts';
+
+/** One entry: descriptor, generation, what it is ready for, errno. */
+const ENTRY_WORDS = 4;
+
+/** How many entries have room at first. */
+const INITIAL_ENTRIES = 64;
+
+/**
+ * What a wait found, put down in full before the first report: a report may register and
+ * deregister, and so change the very arrays that the kernel's answer has to be read with.
+ */
+export class ReadyList {
+  #words = new Int32Array(INITIAL_ENTRIES * ENTRY_WORDS);
+  /** Where the entry of a descriptor is, if that is where it is: never cleared, only checked. */
+  #positions = new Int32Array(INITIAL_ENTRIES);
+  #count = 0;
+
+  clear(): void {
+    this.#count = 0;
+  }
+
+  /** Notes what `fd` is ready for. Two notes of one registration become one report. */
+  add(fd: number, generation: number, found: number, errno: number): void {
+    const words = this.#words;
+    const position = this.#positions[fd] ?? 0;
+    const at = position * ENTRY_WORDS;
+    if (position < this.#count && words[at] === fd && words[at + 1] === generation) {
+      words[at + 2] = (words[at + 2] ?? 0) | found;
+      if (errno !== 0) words[at + 3] = errno;
+      return;
+    }
+    this.#append(fd, generation, found, errno);
+  }
+
+  #append(fd: number, generation: number, found: number, errno: number): void {
+    const at = this.#count * ENTRY_WORDS;
+    if (at === this.#words.length) this.#words = lengthened(this.#words, 2 * at);
+    if (fd >= this.#positions.length) this.#positions = lengthened(this.#positions, 2 * fd);
+    const words = this.#words;
+    words[at] = fd;
+    words[at + 1] = generation;
+    words[at + 2] = found;
+    words[at + 3] = errno;
+    this.#positions[fd] = this.#count;
+    this.#count += 1;
+  }
+
+  /** Reports what is still registered. Returns how many reports there were. */
+  deliver(registry: Registry, sink: ReadySink): number {
+    let reports = 0;
+    for (let entry = 0; entry < this.#count; entry += 1) {
+      const words = this.#words;
+      const at = entry * ENTRY_WORDS;
+      const fd = words[at] ?? 0;
+      const generation = words[at + 1] ?? 0;
+      reports += registry.deliver(fd, generation, words[at + 2] ?? 0, words[at + 3] ?? 0, sink);
+    }
+    return reports;
+  }
+}

@@ -1,0 +1,203 @@
+/** Registering, changing, forgetting: what a poller makes of what it is told. */
+
+import assert from 'node:assert/strict';
+import { Interest } from '#src/poller/poller.js';
+import type { Ends, Stage } from './stage.ts';
+import type { PollerCase } from './suite.ts';
+
+const TOKEN_MAX = 2 ** 31 - 1;
+
+/** Both ends of a pair, the left one with something to read. */
+function readablePair(stage: Stage): Ends {
+  const ends = stage.pair();
+  stage.write(ends[1]);
+  return ends;
+}
+
+function tokensOf(stage: Stage): number[] {
+  return stage.wait().map(({ token }) => token);
+}
+
+/** The steps that can be made with one descriptor: what the model below has to keep up with. */
+const STEPS = [
+  ['register', Interest.none],
+  ['register', Interest.read],
+  ['register', Interest.both],
+  ['modify', Interest.none],
+  ['modify', Interest.read],
+  ['modify', Interest.write],
+  ['modify', Interest.both],
+  ['deregister', Interest.none],
+] as const;
+
+/** Every sequence of `length` steps. */
+function* sequences(length: number): Generator<(typeof STEPS)[number][]> {
+  if (length === 0) {
+    yield [];
+    return;
+  }
+  for (const sequence of sequences(length - 1)) for (const step of STEPS) yield [...sequence, step];
+}
+
+/** Makes the steps with a descriptor that is ready for everything, and compares with a model. */
+function playSteps(stage: Stage, fd: number, steps: (typeof STEPS)[number][]): void {
+  const { poller } = stage;
+  let expected: { token: number; interest: Interest } | null = null;
+  for (const [token, [verb, interest]] of steps.entries()) {
+    if (verb === 'deregister') {
+      poller.deregister(fd);
+      expected = null;
+    } else if (verb === 'modify' && expected === null) {
+      assert.throws(() => poller.modify(fd, interest, token), /is not registered/);
+    } else {
+      poller[verb](fd, interest, token);
+      expected = { token, interest };
+    }
+  }
+  const ready = expected === null || expected.interest === Interest.none ? [] : [expected];
+  const reports = stage.wait().map(({ token, interest }) => ({ token, interest }));
+  assert.deepEqual(reports, ready, JSON.stringify(steps));
+  poller.deregister(fd);
+}
+
+export const registrationCases: readonly PollerCase[] = [
+  {
+    name: 'what is registered is reported with its token',
+    run(stage) {
+      const [left] = readablePair(stage);
+      stage.poller.register(left, Interest.read, 0);
+      assert.deepEqual(stage.wait(), [{ token: 0, interest: Interest.read, errno: 0 }]);
+      stage.poller.register(left, Interest.read, TOKEN_MAX);
+      assert.deepEqual(stage.wait(), [{ token: TOKEN_MAX, interest: Interest.read, errno: 0 }]);
+      return undefined;
+    },
+  },
+  {
+    name: 'register, modify and deregister work in every order of up to four',
+    run(stage) {
+      const [left] = readablePair(stage);
+      for (let length = 1; length <= 4; length += 1) {
+        for (const steps of sequences(length)) playSteps(stage, left, steps);
+      }
+      return undefined;
+    },
+  },
+  {
+    name: 'registering again replaces interest and token',
+    run(stage) {
+      const [left] = readablePair(stage);
+      stage.poller.register(left, Interest.read, 1);
+      stage.poller.register(left, Interest.write, 2);
+      assert.deepEqual(stage.wait(), [{ token: 2, interest: Interest.write, errno: 0 }]);
+      return undefined;
+    },
+  },
+  {
+    name: 'modify replaces the token where the interest stays',
+    run(stage) {
+      const [left] = readablePair(stage);
+      stage.poller.register(left, Interest.both, 1);
+      stage.poller.modify(left, Interest.both, 2);
+      stage.poller.modify(left, Interest.both, 2);
+      assert.deepEqual(stage.wait(), [{ token: 2, interest: Interest.both, errno: 0 }]);
+      return undefined;
+    },
+  },
+  {
+    name: 'an interest in nothing is a registration that is silent',
+    run(stage) {
+      const [left, right] = readablePair(stage);
+      stage.poller.register(left, Interest.none, 1);
+      stage.idle();
+      stage.poller.modify(left, Interest.both, 1);
+      assert.deepEqual(stage.wait(), [{ token: 1, interest: Interest.both, errno: 0 }]);
+      stage.poller.modify(left, Interest.none, 1);
+      stage.closeFd(right);
+      // A hang-up is no reason to wake somebody who did not ask.
+      stage.idle();
+      stage.poller.modify(left, Interest.read, 3);
+      assert.deepEqual(tokensOf(stage), [3]);
+      return undefined;
+    },
+  },
+  {
+    name: 'deregister is legal twice and for what was never registered',
+    run(stage) {
+      const [left, right] = readablePair(stage);
+      stage.poller.register(left, Interest.read, 1);
+      for (const fd of [left, left, right, 1_000_000, -1]) stage.poller.deregister(fd);
+      stage.idle();
+      return undefined;
+    },
+  },
+  {
+    name: 'modify of what is not registered throws',
+    run(stage) {
+      const [left] = stage.pair();
+      const wanted = { message: `descriptor ${left} is not registered` };
+      assert.throws(() => stage.poller.modify(left, Interest.read, 1), wanted);
+      return undefined;
+    },
+  },
+  {
+    name: 'a descriptor that is not open is refused: EBADF',
+    run(stage) {
+      const [left] = stage.pair();
+      stage.closeFd(left);
+      for (const interest of [Interest.none, Interest.read, Interest.both]) {
+        const refused = { code: 'EBADF', message: /^cannot watch descriptor \d+ with / };
+        assert.throws(() => stage.poller.register(left, interest, 1), refused);
+      }
+      assert.throws(() => stage.poller.register(-1, Interest.read, 1), { code: 'EBADF' });
+      stage.idle();
+      return undefined;
+    },
+  },
+  {
+    name: 'a plain file is always ready, except that epoll refuses it: EPERM',
+    run(stage) {
+      const { sys, poller, world } = stage;
+      if ('skip' in world.plainFile) return world.plainFile;
+      const fd = stage.keep(sys.open(world.plainFile.path, sys.abi.constants.O_RDONLY));
+      const register = (): void => poller.register(fd, Interest.read, 1);
+      if (poller.name === 'epoll') {
+        assert.throws(register, { code: 'EPERM', syscall: 'epoll_ctl' });
+        assert.throws(() => poller.modify(fd, Interest.both, 1), /is not registered/);
+      } else {
+        register();
+        assert.deepEqual(tokensOf(stage), [1]);
+      }
+      return undefined;
+    },
+  },
+  {
+    name: 'a poller has registrations of its own',
+    run(stage) {
+      const [left] = readablePair(stage);
+      const other = stage.anotherPoller();
+      stage.poller.register(left, Interest.read, 1);
+      other.register(left, Interest.write, 2);
+      assert.deepEqual(tokensOf(stage), [1]);
+      other.deregister(left);
+      assert.deepEqual(tokensOf(stage), [1]);
+      return undefined;
+    },
+  },
+  {
+    name: 'many descriptors have an entry each, whichever goes first',
+    run(stage) {
+      const pairs = Array.from({ length: 40 }, () => readablePair(stage));
+      const lefts = pairs.map(([left]) => left);
+      for (const left of lefts) stage.poller.register(left, Interest.read, left);
+      const remaining = new Set(lefts);
+      // From the middle, in steps that meet every entry once.
+      for (let step = 0; step < lefts.length; step += 1) {
+        const left = lefts[(20 + 7 * step) % lefts.length] ?? -1;
+        stage.poller.deregister(left);
+        remaining.delete(left);
+        assert.deepEqual(new Set(tokensOf(stage)), remaining);
+      }
+      return undefined;
+    },
+  },
+];

@@ -1,0 +1,76 @@
+/** The simulated kernel as a world: other threads are actions of its clock. */
+
+import assert from 'node:assert/strict';
+import type { PollerName } from '#src/poller/poller.js';
+import { pollers } from '#src/poller/pollers.js';
+import { type WakerKind, wake } from '#src/poller/wakers.js';
+import type { Abi } from '#src/sys/abi/abi.js';
+import { abis } from '#src/sys/abi/index.js';
+import { FaultPlan } from '../../sim/faults.ts';
+import { SimSys } from '../../sim/sim-sys.ts';
+import { type PollerSubject, type RepeatedWakes, skipsOf, type World } from './world.ts';
+
+/** What a process may open at first: the suite raises it as it would on a kernel. */
+const DESCRIPTORS_MAX = 8192;
+
+/** One of each kind: what a processor changes is the size of an epoll_event on Linux. */
+const PLATFORMS: readonly string[] = ['linux-x64', 'linux-arm64', 'darwin-arm64', 'freebsd-x64'];
+
+/** Every poller with every waker, on every kind of platform. */
+export function simulatedSubjects(): (PollerSubject & { readonly abi: Abi })[] {
+  const chosen = abis.filter(({ platform }) => PLATFORMS.includes(platform));
+  return chosen.flatMap((abi) =>
+    pollers.flatMap(({ name, available }) =>
+      wakersOf(name, abi).map((waker) => ({
+        name: `${name}, woken by ${waker}, simulated ${abi.platform}`,
+        poller: name,
+        waker,
+        abi,
+        available: available(new SimSys({ seed: 1, abi })),
+        skips: skipsOf(name, new SimSys({ seed: 1, abi })),
+        open: () =>
+          worldOf(new SimSys({ seed: 1, abi, limits: { descriptorsMax: DESCRIPTORS_MAX } })),
+      })),
+    ),
+  );
+}
+
+/** A simulated kernel in which every wait is interrupted. */
+export function interruptingSys(abi: Abi): SimSys {
+  return new SimSys({ seed: 1, abi, faults: new FaultPlan({ interrupt: 1 }) });
+}
+
+function wakersOf(poller: PollerName, abi: Abi): WakerKind[] {
+  const wakers: WakerKind[] = poller === 'kqueue' ? ['user', 'pipe'] : ['pipe'];
+  return abi.constants.EFD_CLOEXEC === undefined ? wakers : ['eventfd', ...wakers];
+}
+
+function worldOf(sys: SimSys): World {
+  const { kernel } = sys;
+  return {
+    sys,
+    plainFile: { skip: 'the simulated kernel has no files' },
+    wakeLater: (delayMs, handle, count) => {
+      kernel.after(delayMs, () => {
+        for (let wakes = 0; wakes < count; wakes += 1) wake(sys, handle);
+      });
+    },
+    wakeRepeatedly: (handle, count): RepeatedWakes => {
+      let done = 0;
+      const next = (): void => {
+        if (done === count) return;
+        kernel.after(done % 3, () => {
+          done += 1;
+          wake(sys, handle);
+        });
+      };
+      next();
+      return { done: () => done, acknowledge: next };
+    },
+    writeLater: (delayMs, fd) => {
+      kernel.after(delayMs, () => assert.equal(sys.write(fd, new Uint8Array(1), 0, 1), 1));
+    },
+    interruptLater: () => ({ skip: 'a simulated signal comes by chance: see the test of its own' }),
+    close: () => assert.deepEqual(sys.openDescriptors(), [], 'the case left these open'),
+  };
+}

@@ -1,0 +1,116 @@
+/** One suite for every poller, and the matrix of what came of it. */
+
+import { describe, test } from 'node:test';
+import { burdenCases } from './cases-burden.ts';
+import { lifeCases } from './cases-life.ts';
+import { readinessCases } from './cases-readiness.ts';
+import { registrationCases } from './cases-registration.ts';
+import { reportingCases } from './cases-reporting.ts';
+import { wakingCases } from './cases-waking.ts';
+import { Stage } from './stage.ts';
+import type { PollerSubject } from './world.ts';
+
+/** Why a case cannot be played. */
+export interface Skip {
+  readonly skip: string;
+}
+
+/** One thing that holds for every poller. */
+export interface PollerCase {
+  /** What holds, as a sentence. */
+  readonly name: string;
+  /** Plays it; returns why where this subject cannot. */
+  run(stage: Stage): Skip | undefined;
+}
+
+/** How a case ended on a subject. */
+export type Verdict = 'pass' | 'fail' | Skip;
+
+/** One cell of the matrix. */
+export interface PollerVerdict {
+  readonly subject: string;
+  readonly case: string;
+  readonly verdict: Verdict;
+}
+
+export const pollerCases: readonly PollerCase[] = [
+  ...registrationCases,
+  ...lifeCases,
+  ...readinessCases,
+  ...reportingCases,
+  ...wakingCases,
+  ...burdenCases,
+];
+
+const verdicts: PollerVerdict[] = [];
+
+/** What has come of all cases on all subjects so far, in the order in which they ran. */
+export function pollerMatrix(): readonly PollerVerdict[] {
+  return verdicts;
+}
+
+/** The whole suite over one poller. */
+export function describePoller(subject: PollerSubject): void {
+  const { name, available } = subject;
+  const note = (caseName: string, verdict: Verdict): void => {
+    verdicts.push({ subject: name, case: caseName, verdict });
+  };
+  describe(`poller: ${name}`, () => {
+    if (available !== true) {
+      const skip = available.reason;
+      test(`${name}: all cases`, { skip }, () => undefined);
+      for (const { name: caseName } of pollerCases) note(caseName, { skip });
+      return;
+    }
+    for (const { name: caseName, run } of pollerCases) {
+      const skip = skipReason(subject, caseName);
+      if (skip !== undefined) {
+        test(`${name}: ${caseName}`, { skip }, () => undefined);
+        note(caseName, { skip });
+        continue;
+      }
+      test(`${name}: ${caseName}`, (t) => {
+        let verdict: Verdict = 'fail';
+        try {
+          const stage = new Stage(subject, subject.open(t));
+          try {
+            verdict = run(stage) ?? 'pass';
+          } finally {
+            stage.close();
+          }
+        } finally {
+          note(caseName, verdict);
+        }
+        if (typeof verdict === 'object') t.skip(verdict.skip);
+      });
+    }
+  });
+}
+
+function skipReason({ skips }: PollerSubject, caseName: string): string | undefined {
+  for (const [beginning, reason] of skips) if (caseName.startsWith(beginning)) return reason;
+  return undefined;
+}
+
+/** The matrix as text: a line for each case, a column for each subject, then the reasons. */
+export function formatMatrix(cells: readonly PollerVerdict[] = verdicts): string {
+  const subjects = [...new Set(cells.map((cell) => cell.subject))];
+  const reasons: string[] = [];
+  const cellText = (caseName: string, subject: string): string => {
+    const cell = cells.find((each) => each.case === caseName && each.subject === subject);
+    if (cell === undefined) return '';
+    if (typeof cell.verdict === 'string') return cell.verdict;
+    if (!reasons.includes(cell.verdict.skip)) reasons.push(cell.verdict.skip);
+    return `skip ${reasons.indexOf(cell.verdict.skip) + 1}`;
+  };
+  const names = [...new Set(cells.map((cell) => cell.case))];
+  return [
+    `| case | ${subjects.join(' | ')} |`,
+    `| --- |${' --- |'.repeat(subjects.length)}`,
+    ...names.map(
+      (name) => `| ${[name, ...subjects.map((of) => cellText(name, of))].join(' | ')} |`,
+    ),
+    '',
+    ...reasons.map((reason, index) => `skip ${index + 1}: ${reason}`),
+  ].join('\n');
+}

@@ -1,0 +1,55 @@
+/** What the suite of the pollers runs over: a kernel, real or simulated, and its other threads. */
+
+import type { TestContext } from 'node:test';
+import type { PollerName, WakeHandle } from '#src/poller/poller.js';
+import type { WakerKind } from '#src/poller/wakers.js';
+import type { Sys } from '#src/sys/sys.js';
+
+/** Wakes from somewhere else, each after the one before it was acknowledged. */
+export interface RepeatedWakes {
+  /** How many there were so far. */
+  done(): number;
+  /** Lets the next one come. */
+  acknowledge(): void;
+}
+
+/** A kernel with everything that happens beside the one thread that waits. */
+export interface World {
+  readonly sys: Sys;
+  /** Wakes a poller `count` times in a row, after `delayMs`, from another thread. */
+  wakeLater(delayMs: number, handle: WakeHandle, count: number): void;
+  /** Wakes a poller `count` times from another thread, in lockstep with this one. */
+  wakeRepeatedly(handle: WakeHandle, count: number): RepeatedWakes;
+  /** Writes a byte to `fd` after `delayMs`. */
+  writeLater(delayMs: number, fd: number): void;
+  /** Sends this process a signal after `delayMs`; returns why it cannot. */
+  interruptLater(delayMs: number): { readonly skip: string } | undefined;
+  /** A plain file to open, or why there is none. */
+  readonly plainFile: { readonly path: string } | { readonly skip: string };
+  /** Ends it. Throws where something is left open or under way. */
+  close(): void;
+}
+
+/** One poller with one waker in one kind of world. */
+export interface PollerSubject {
+  /** `epoll, woken by pipe`. */
+  readonly name: string;
+  readonly poller: PollerName;
+  readonly waker: WakerKind;
+  /** Whether this machine has it, and if not, why. */
+  readonly available: true | { readonly reason: string };
+  /** Why a case whose name begins with this cannot hold. */
+  readonly skips: ReadonlyMap<string, string>;
+  /** A world for one test. */
+  open(t: TestContext): World;
+}
+
+/**
+ * What no poller can make good on this kernel. libkqueue 2.7 keeps the file of a closed descriptor
+ * for as long as a duplicate has it open, and nobody can take it out.
+ */
+export function skipsOf(poller: PollerName, sys: Sys): ReadonlyMap<string, string> {
+  const isLibkqueue = poller === 'kqueue' && sys.abi.platform.startsWith('linux-');
+  const reason = 'libkqueue cannot let go of a file that was closed and has a duplicate';
+  return new Map(isLibkqueue ? [['a duplicate that', reason]] : []);
+}
