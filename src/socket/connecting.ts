@@ -70,7 +70,7 @@ function connected(sys: Sys, fd: number, timeoutMs: number | null, interruptible
 }
 
 /** SO_ERROR as a result: 0 or `-errno`. Reading it clears it. */
-function pendingError(sys: Sys, fd: number): number {
+export function pendingError(sys: Sys, fd: number): number {
   const { SOL_SOCKET, SO_ERROR } = sys.abi.constants;
   errorLength[0] = error.length;
   const result = sys.getsockopt(fd, SOL_SOCKET, SO_ERROR, error, errorLength);

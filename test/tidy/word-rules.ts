@@ -9,6 +9,7 @@ const REPLAYED_LAYERS = new Set(['base', 'sys', 'socket', 'poller', 'ring', 'loo
 
 /** Files of those layers that may meet Node's own clock and promises, each with its reason. */
 const MEETS_NODE = new Map([
+  ['src/loop/loop.ts', 'run() lets promise jobs and Node have their turns; a turn() does neither'],
   ['src/loop/hosted.ts', "its purpose is to take turns inside Node's own loop"],
 ]);
 

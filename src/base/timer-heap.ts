@@ -1,0 +1,82 @@
+/** A place in a {@link TimerHeap}; -1 when it is in none. */
+export interface HeapEntry {
+  /** When it is due. */
+  deadlineMs: number;
+  /** Breaks ties: the smaller was set first. */
+  sequence: number;
+  /** Where the heap keeps it. The heap's own. */
+  heapIndex: number;
+}
+
+/**
+ * A binary heap of deadlines: the earliest first, equal ones in the order in which they were set.
+ *
+ * push and remove take O(log n), peek O(1). An entry knows its place, so that a timer can be
+ * cancelled without a search.
+ */
+export class TimerHeap<Entry extends HeapEntry> {
+  readonly #entries: Entry[] = [];
+
+  get size(): number {
+    return this.#entries.length;
+  }
+
+  /** The earliest entry. */
+  peek(): Entry | undefined {
+    return this.#entries[0];
+  }
+
+  /** Adds an entry that is in no heap. */
+  push(entry: Entry): void {
+    this.#entries.push(entry);
+    this.#rise(entry, this.#entries.length - 1);
+  }
+
+  /** Takes an entry out; nothing happens if it is in no heap. */
+  remove(entry: Entry): void {
+    const index = entry.heapIndex;
+    if (index < 0) return;
+    entry.heapIndex = -1;
+    const last = this.#entries.pop();
+    if (last === undefined || last === entry) return;
+    this.#rise(last, index);
+    this.#sink(last, last.heapIndex);
+  }
+
+  #rise(entry: Entry, from: number): void {
+    let index = from;
+    while (index > 0) {
+      const parentIndex = (index - 1) >> 1;
+      const parent = this.#entries[parentIndex];
+      if (parent === undefined || !isBefore(entry, parent)) break;
+      this.#place(parent, index);
+      index = parentIndex;
+    }
+    this.#place(entry, index);
+  }
+
+  #sink(entry: Entry, from: number): void {
+    let index = from;
+    for (;;) {
+      const left = this.#entries[2 * index + 1];
+      const right = this.#entries[2 * index + 2];
+      const child =
+        right !== undefined && left !== undefined && isBefore(right, left) ? right : left;
+      if (child === undefined || !isBefore(child, entry)) break;
+      const childIndex = child.heapIndex;
+      this.#place(child, index);
+      index = childIndex;
+    }
+    this.#place(entry, index);
+  }
+
+  #place(entry: Entry, index: number): void {
+    this.#entries[index] = entry;
+    entry.heapIndex = index;
+  }
+}
+
+function isBefore(one: HeapEntry, other: HeapEntry): boolean {
+  if (one.deadlineMs !== other.deadlineMs) return one.deadlineMs < other.deadlineMs;
+  return one.sequence < other.sequence;
+}

@@ -1,0 +1,107 @@
+import { Interest } from '../poller/poller.ts';
+import { acceptStream } from '../sys/descriptors.ts';
+import { SOCKADDR_BYTES_MAX } from '../sys/sockaddr.ts';
+import type { AcceptSink, Subscription } from './backend.ts';
+import { ACCEPTS_PER_TURN } from './limits.ts';
+import { ReserveDescriptor } from './reserve-descriptor.ts';
+import { type Host, Subject } from './subject.ts';
+
+const address = new Uint8Array(SOCKADDR_BYTES_MAX);
+const length = new Int32Array(1);
+
+/** A listening socket on a readiness backend. */
+export class Acceptance extends Subject implements Subscription {
+  readonly #sink: AcceptSink;
+  readonly #reserve: ReserveDescriptor;
+  /** The errno with which the kernel refused to watch it, until that is reported. */
+  #refusal = 0;
+
+  constructor(host: Host, fd: number, sink: AcceptSink) {
+    super(host, fd);
+    this.#sink = sink;
+    this.#reserve = new ReserveDescriptor(host.sys);
+  }
+
+  wanted(): Interest {
+    return this.paused ? Interest.none : Interest.read;
+  }
+
+  ready(): void {
+    const { sys, stats } = this.host;
+    for (let accepts = 0; accepts < ACCEPTS_PER_TURN; accepts++) {
+      if (this.gone || this.paused) return;
+      length[0] = address.length;
+      const fd = acceptStream(sys, this.fd, address, length, true);
+      if (fd >= 0) {
+        stats.accepted += 1;
+        this.#sink.accepted(fd);
+      } else if (!this.#goOn(-fd)) {
+        return;
+      }
+    }
+  }
+
+  /** Whether to try the next connection after `errno`. */
+  #goOn(errno: number): boolean {
+    const { sys, stats } = this.host;
+    const known = sys.abi.errno;
+    if (errno === known.EAGAIN) return false;
+    if (errno === known.EINTR) {
+      stats.eintr += 1;
+      return true;
+    }
+    if (isGoneInQueue(known, errno)) return true;
+    if ([known.EMFILE, known.ENFILE, known.ENOBUFS, known.ENOMEM].includes(errno)) {
+      const shed = this.#reserve.shed(this.fd);
+      stats.shed += shed;
+      this.setPaused(true);
+      this.#sink.exhausted(errno, shed);
+      return false;
+    }
+    this.host.remove(this);
+    this.#sink.failed(errno);
+    return false;
+  }
+
+  /** As with descriptors: it rests, and tries again. */
+  override refused(errno: number): boolean {
+    this.#refusal = errno;
+    this.host.reportLater(this);
+    return true;
+  }
+
+  report(): void {
+    const errno = this.#refusal;
+    this.#refusal = 0;
+    if (errno === 0 || this.paused) return;
+    this.setPaused(true);
+    this.#sink.exhausted(errno, 0);
+  }
+
+  closed(): void {
+    this.#sink.closed();
+  }
+
+  override dispose(): void {
+    this.#reserve.close();
+  }
+}
+
+/** A connection that broke while it waited: accept(2) hands its error over and goes on. */
+function isGoneInQueue(known: Readonly<Record<string, number>>, errno: number): boolean {
+  return GONE_IN_QUEUE.some((name) => known[name] === errno);
+}
+
+const GONE_IN_QUEUE = [
+  'ECONNABORTED',
+  'EPROTO',
+  'ENETDOWN',
+  'ENOPROTOOPT',
+  'EHOSTDOWN',
+  'ENONET',
+  'EHOSTUNREACH',
+  'EOPNOTSUPP',
+  'ENETUNREACH',
+  'EPERM',
+  'ETIMEDOUT',
+] as const;

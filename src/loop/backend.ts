@@ -1,0 +1,165 @@
+import type { Interest, WakeHandle } from '../poller/poller.ts';
+
+/**
+ * What drives a loop: it delivers sockets and bytes, not readiness, so that the pollers and
+ * io_uring stand behind one interface. Twelve laws hold for every backend; each is at least one
+ * case of the conformance suite, and the code cites them by number.
+ *
+ *  1. Every subscription and operation ends exactly once: a value, an errno, or closed.
+ *  2. No callback runs inside a call that the user made; callbacks run only from `poll` and
+ *     `settle`, which only the loop calls.
+ *  3. EAGAIN, EWOULDBLOCK, EINPROGRESS and EINTR never reach a sink.
+ *  4. The end of a stream is delivered once and is final; any number of bytes from 1 on per chunk
+ *     is legal, and partial sends are normal.
+ *  5. Bytes arrive in order, none twice, none lost; output queued before `finish` is sent before
+ *     the FIN.
+ *  6. Closing joins: mark closing, cancel, wait for the kernel to let go, forget the token,
+ *     close(2), report once.
+ *  7. A stale event (a closed descriptor, a reused number, an older generation) is dropped and
+ *     counted.
+ *  8. Work per turn is bounded (`limits.ts`); no connection starves another.
+ *  9. A wake before or during a wait makes it return; wakes coalesce; none is lost.
+ * 10. Timers never fire early; equal deadlines fire in order; due timers are collected, then run.
+ * 11. Running out of descriptors never spins: a reserve descriptor sheds the connection, accepting
+ *     pauses and resumes.
+ * 12. Overflow of a queue is a counted condition with a defined path, never a lost operation.
+ *
+ * Descriptors that are handed to a backend are non-blocking and the backend's own from then on.
+ * All methods belong to the thread of the loop.
+ */
+export interface Backend {
+  readonly name: BackendName;
+  /** Descriptors from this number on cannot be held: FD_SETSIZE for select, Infinity otherwise. */
+  readonly fdLimit: number;
+  readonly stats: BackendStats;
+  /** For waking the loop from another thread. */
+  readonly wakeHandle: WakeHandle;
+  /** Whether the last wait was ended by a signal. */
+  readonly interrupted: boolean;
+  /** How many subscriptions and operations have not ended yet. */
+  readonly active: number;
+
+  /** Accepts connections on a listening socket until it is closed. */
+  accept(fd: number, sink: AcceptSink): Subscription;
+  /**
+   * Receives from a connected socket until its end, and sends on it. `tcp` says that it is a TCP
+   * socket, of which a receive that falls short has taken all there was: epoll(7), question 9.
+   */
+  open(fd: number, sink: StreamSink, tcp?: boolean): Stream;
+  /** Connects a socket to the sockaddr of `length` bytes in `address`, which is copied. */
+  connect(fd: number, address: Uint8Array, length: number, sink: ConnectSink): Subscription;
+  /** Watches any descriptor. It stays its owner's, who unwatches before closing it. */
+  watch(fd: number, interest: Interest, sink: WatchSink): Watch;
+
+  /** Stops accepting or receiving until {@link resume}; idempotent. Sends go on. */
+  pause(subject: Subscription | Stream): void;
+  resume(subject: Subscription | Stream): void;
+  /**
+   * Ends a subscription or a stream at once: queued output is dropped, the descriptor is closed in
+   * the closes phase, and `closed` is reported once. Idempotent.
+   */
+  close(subject: Subscription | Stream): void;
+
+  /**
+   * Sends `length` bytes of `bytes` from `offset` on: what the kernel takes goes at once, without
+   * a copy, the rest is copied to the stream's queue and follows in order. Returns how many bytes
+   * are queued now. On a stream that is finished, failed or closing the bytes are dropped, and the
+   * sink has been or will be told.
+   */
+  send(stream: Stream, bytes: Uint8Array, offset: number, length: number): number;
+  /** Ends the sending side once the queue is empty: shutdown(2). Idempotent. */
+  finish(stream: Stream): void;
+  /** As {@link close}, but the peer gets a reset. */
+  reset(stream: Stream): void;
+
+  /** Waits at most `timeoutMs` (0 does not wait, null for ever) and delivers what came. */
+  poll(timeoutMs: number | null): void;
+  /** The closes phase: closes what was marked for it and reports it. */
+  settle(): void;
+  /** Makes a wait return; from another thread, use the function `wake` on {@link wakeHandle}. */
+  wake(): void;
+  /** Closes everything that is open, without reports, and the backend itself. */
+  destroy(): void;
+}
+
+/** The names of the backends, in the words of `--loop`. */
+export type BackendName = 'epoll' | 'kqueue' | 'poll' | 'select' | 'simulated';
+
+/** Something that goes on until it is closed. */
+export interface Subscription {
+  readonly fd: number;
+}
+
+/** A connected socket. */
+export interface Stream extends Subscription {
+  /** Bytes that the kernel has not taken yet. */
+  readonly queuedBytes: number;
+}
+
+/** The watch of one descriptor. */
+export interface Watch extends Subscription {
+  /** Changes what it is watched for. */
+  modify(interest: Interest): void;
+  /** Ends it at once; nothing is reported. */
+  unwatch(): void;
+}
+
+export interface AcceptSink {
+  /** A new connection, non-blocking, owned by the sink. */
+  accepted(fd: number): void;
+  /**
+   * Out of descriptors or memory (`errno`, positive): the backend has paused this subscription,
+   * after it has turned `shed` connections away. The sink resumes it when it thinks fit.
+   */
+  exhausted(errno: number, shed: number): void;
+  /** The listening socket is broken (`errno`, positive). Nothing follows but `closed`. */
+  failed(errno: number): void;
+  /** The descriptor is closed. */
+  closed(): void;
+}
+
+export interface StreamSink {
+  /** The first `length` bytes of `bytes`, lent for this call only. */
+  received(bytes: Uint8Array, length: number): void;
+  /** The peer has ended its side. */
+  ended(): void;
+  /** The connection broke (`errno`, positive). Nothing follows but `closed`. */
+  failed(errno: number): void;
+  /** The queue is empty again after it was not. */
+  drained(): void;
+  /** The descriptor is closed. */
+  closed(): void;
+}
+
+export interface ConnectSink {
+  /** The socket is connected, and the sink's own again, to be opened as a stream. */
+  connected(fd: number): void;
+  /** It is not (`errno`, positive). Its descriptor gets closed; `closed` follows. */
+  failed(errno: number): void;
+  /** The descriptor is closed: after `failed`, or after `close`. */
+  closed(): void;
+}
+
+export interface WatchSink {
+  /** The descriptor is ready. `errno` is what the kernel said beside, 0 as a rule. */
+  ready(interest: Interest, errno: number): void;
+}
+
+/** Counters of one backend, from its beginning. */
+export interface BackendStats {
+  /** Waits in the kernel. */
+  waits: number;
+  /** Reports that were delivered to a live subject. */
+  reports: number;
+  /** Reports that were dropped because their subject has gone: law 7. */
+  stale: number;
+  accepted: number;
+  /** Connections that were turned away for lack of descriptors: law 11. */
+  shed: number;
+  /** Receives and sends that gave nothing. */
+  eagain: number;
+  /** Waits and calls that a signal ended. */
+  eintr: number;
+  /** Sends that took a part: law 12, the rest is queued. */
+  partialSends: number;
+}

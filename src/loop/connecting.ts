@@ -1,0 +1,61 @@
+import { Interest } from '../poller/poller.ts';
+import { pendingError } from '../socket/connecting.ts';
+import type { ConnectSink, Subscription } from './backend.ts';
+import { type Host, Subject } from './subject.ts';
+
+/** A connect that is under way on a readiness backend. */
+export class Connecting extends Subject implements Subscription {
+  readonly #sink: ConnectSink;
+  /** What came of it: undefined until it has ended, then 0 or an errno. */
+  #outcome: number | undefined;
+
+  constructor(host: Host, fd: number, sink: ConnectSink) {
+    super(host, fd);
+    this.#sink = sink;
+  }
+
+  /** connect(2). What it gives at once is reported in the next turn: law 2. */
+  start(address: Uint8Array, length: number): void {
+    const { sys } = this.host;
+    const result = sys.connect(this.fd, address, length);
+    // An interrupted connect goes on by itself: POSIX, connect(). A full backlog of a UNIX
+    // listener is EAGAIN on Linux, and nothing is under way then.
+    const { EINPROGRESS, EINTR } = sys.abi.errno;
+    if (result === -EINPROGRESS || result === -EINTR) return;
+    this.#outcome = -result;
+    this.host.interestChanged(this);
+    this.host.reportLater(this);
+  }
+
+  wanted(): Interest {
+    return this.#outcome === undefined ? Interest.write : Interest.none;
+  }
+
+  ready(_interest: Interest, errno: number): void {
+    if (this.#outcome !== undefined) return;
+    const error = -pendingError(this.host.sys, this.fd);
+    this.#outcome = error === 0 ? errno : error;
+    this.report();
+  }
+
+  override refused(errno: number): boolean {
+    this.#outcome ??= errno;
+    this.host.reportLater(this);
+    return true;
+  }
+
+  report(): void {
+    if (this.#outcome === undefined) return;
+    if (this.#outcome === 0) {
+      this.host.release(this);
+      this.#sink.connected(this.fd);
+    } else {
+      this.host.remove(this);
+      this.#sink.failed(this.#outcome);
+    }
+  }
+
+  closed(): void {
+    this.#sink.closed();
+  }
+}

@@ -1,0 +1,34 @@
+/** Every budget of a loop, by name: law 8. */
+
+/** One receive. Level triggering brings what is left in the next turn. */
+export const RECEIVE_BYTES = 65536;
+
+/** Connections taken from one listener in one turn. */
+export const ACCEPTS_PER_TURN = 32;
+
+/** Sends of one queue in one turn: a fast reader does not keep the loop to itself. */
+export const SENDS_PER_TURN = 16;
+
+/** A chunk of a queue: what is small enough to fill, and large enough to be sent in one call. */
+export const QUEUE_CHUNK_BYTES = 65536;
+
+/** Calls that a signal interrupts are made again this often before they count as not ready. */
+export const RETRIES_MAX = 8;
+
+/** Node's own loop gets its turn after so many of ours: signals, messages, its timers. */
+export const TURNS_PER_HOST_TURN = 256;
+
+/** How often a busy loop asks whether that has become too long: the clock costs 80 ns a look. */
+export const TURNS_PER_TIME_CHECK = 8;
+
+/** And at least this often when nothing happens: a signal just before a wait is not lost. */
+export const WAIT_MS_MAX = 500;
+
+/** The wait while Node's own loop has work of ours to finish, such as a look-up of a name. */
+export const HOST_WAIT_MS = 2;
+
+/** Deferred tasks run in one turn; the rest waits for the next. */
+export const TASKS_PER_TURN = 1024;
+
+/** Out of descriptors: the pause before accepting goes on. */
+export const ACCEPT_PAUSE_MS = 50;

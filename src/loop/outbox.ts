@@ -1,0 +1,67 @@
+import { QUEUE_CHUNK_BYTES } from './limits.ts';
+
+/**
+ * What a kernel has not taken yet, in order: chunks of {@link QUEUE_CHUNK_BYTES}, so that a long
+ * queue is never copied to grow and its memory goes as its bytes go.
+ */
+export class Outbox {
+  readonly #chunks: Uint8Array[] = [];
+  /** How much of the first chunk has gone. */
+  #start = 0;
+  /** How much of the last chunk is filled. */
+  #end = 0;
+  #length = 0;
+
+  /** How many bytes wait. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Copies `length` bytes of `bytes` from `offset` on behind what waits. */
+  append(bytes: Uint8Array, offset: number, length: number): void {
+    let from = offset;
+    for (let left = length; left > 0; ) {
+      let last = this.#chunks.at(-1);
+      if (last === undefined || this.#end === last.length) {
+        last = new Uint8Array(QUEUE_CHUNK_BYTES);
+        this.#chunks.push(last);
+        this.#end = 0;
+      }
+      const size = Math.min(left, last.length - this.#end);
+      last.set(bytes.subarray(from, from + size), this.#end);
+      this.#end += size;
+      from += size;
+      left -= size;
+    }
+    this.#length += length;
+  }
+
+  /** The first bytes that wait, as much as lies together. Empty if nothing waits. */
+  peek(): Uint8Array {
+    const first = this.#chunks[0];
+    if (first === undefined) return NOTHING;
+    return first.subarray(this.#start, this.#chunks.length === 1 ? this.#end : first.length);
+  }
+
+  /** Drops `length` bytes from the front, at most what {@link peek} showed. */
+  consume(length: number): void {
+    this.#start += length;
+    this.#length -= length;
+    const first = this.#chunks[0];
+    const end = this.#chunks.length === 1 ? this.#end : (first?.length ?? 0);
+    if (this.#start < end) return;
+    this.#chunks.shift();
+    this.#start = 0;
+    if (this.#chunks.length === 0) this.#end = 0;
+  }
+
+  /** Drops everything. */
+  clear(): void {
+    this.#chunks.length = 0;
+    this.#start = 0;
+    this.#end = 0;
+    this.#length = 0;
+  }
+}
+
+const NOTHING = new Uint8Array(0);

@@ -1,0 +1,228 @@
+import { ENDING, Interest } from '../poller/poller.ts';
+import type { Stream, StreamSink } from './backend.ts';
+import { RETRIES_MAX, SENDS_PER_TURN } from './limits.ts';
+import { Outbox } from './outbox.ts';
+import { type Host, Subject } from './subject.ts';
+
+/** A connected socket on a readiness backend. */
+export class ReadinessStream extends Subject implements Stream {
+  readonly #sink: StreamSink;
+  /** Made at the first send that falls short: most connections never need one. */
+  #outbox: Outbox | null = null;
+  #peerEnded = false;
+  /** Whether `finish` was called, and whether the FIN has gone. */
+  #finishing = false;
+  #finished = false;
+  /** The errno that ended it, 0 while it lives. */
+  #errno = 0;
+  /** Whether the queue ran empty and the sink does not know yet. */
+  #drained = false;
+  /** Edge-triggered: whether there may be something to read of which nobody will tell again. */
+  #readable = false;
+  /** Edge-triggered: whether the end or an error lies behind the bytes. */
+  #ending = false;
+  /** Edge-triggered: whether sending stopped before the kernel was full. */
+  #writable = false;
+  readonly #edge: boolean;
+
+  /** With `edge` it is told once of what is ready, and remembers. */
+  constructor(host: Host, fd: number, sink: StreamSink, edge: boolean) {
+    super(host, fd);
+    this.#sink = sink;
+    this.#edge = edge;
+  }
+
+  override get edge(): boolean {
+    return this.#edge;
+  }
+
+  get queuedBytes(): number {
+    return this.#outbox === null ? 0 : this.#outbox.length;
+  }
+
+  wanted(): Interest {
+    if (this.#errno !== 0) return Interest.none;
+    // An edge that nobody is waiting for costs nothing, and to ask anew would cost a call.
+    const silent = !this.#edge && (this.paused || this.#peerEnded);
+    const read = silent ? Interest.none : Interest.read;
+    const write = this.queuedBytes > 0 ? Interest.write : Interest.none;
+    return (read | write) as Interest;
+  }
+
+  ready(interest: Interest, errno: number): void {
+    if ((interest & Interest.write) !== 0) {
+      this.#flush();
+      if (this.#drained) this.report();
+    }
+    if ((interest & Interest.read) === 0) return;
+    this.#readable = true;
+    if ((interest & ENDING) !== 0) this.#ending = true;
+    this.#receiveIfWanted(errno);
+  }
+
+  /** The callbacks of this turn may have changed anything. */
+  #receiveIfWanted(errno: number): void {
+    if (this.gone || this.paused || this.#errno !== 0 || this.#peerEnded) return;
+    this.#receive(errno);
+    const more = this.#edge && this.#readable && !this.paused && !this.gone;
+    if (more) this.host.reportLater(this);
+  }
+
+  override setPaused(paused: boolean): void {
+    super.setPaused(paused);
+    if (this.#edge && this.#readable && !paused && !this.gone) this.host.reportLater(this);
+  }
+
+  #receive(errno: number): void {
+    const { sys, stats, receiveBuffer } = this.host;
+    const length = sys.recv(this.fd, receiveBuffer, 0, receiveBuffer.length, 0);
+    if (length > 0) {
+      // A receive that fell short took all there was, but for the end that comes behind.
+      this.#readable = length === receiveBuffer.length || this.#ending;
+      this.#sink.received(receiveBuffer, length);
+    } else if (length === 0) {
+      this.#readable = false;
+      // A kqueue may have taken the error off the socket: then the end is none.
+      if (errno !== 0) this.#broken(errno);
+      else this.#ended();
+    } else if (length === -sys.abi.errno.EAGAIN) {
+      stats.eagain += 1;
+      this.#readable = false;
+    } else if (length === -sys.abi.errno.EINTR) {
+      stats.eintr += 1; // Level triggering brings it back, and so does what is remembered.
+    } else {
+      this.#broken(-length);
+    }
+    if (this.#errno !== 0) this.report();
+  }
+
+  #ended(): void {
+    this.#peerEnded = true;
+    this.host.interestChanged(this);
+    this.#sink.ended();
+  }
+
+  send(bytes: Uint8Array, offset: number, length: number): number {
+    if (this.#finishing || this.#errno !== 0 || this.gone) return 0;
+    let sent = 0;
+    if (this.queuedBytes === 0) {
+      sent = this.#trySend(bytes, offset, length);
+      if (sent === length || this.#errno !== 0) return 0;
+      if (sent > 0) this.host.stats.partialSends += 1;
+    }
+    this.#outbox ??= new Outbox();
+    this.#outbox.append(bytes, offset + sent, length - sent);
+    this.#drained = false;
+    this.host.interestChanged(this);
+    return this.#outbox.length;
+  }
+
+  /** What the kernel takes now: 0 if it has no room. An error is kept for the next turn. */
+  #trySend(bytes: Uint8Array, offset: number, length: number): number {
+    const { sys, stats, sendFlags } = this.host;
+    for (let attempt = 0; attempt < RETRIES_MAX; attempt++) {
+      const result = sys.send(this.fd, bytes, offset, length, sendFlags);
+      if (result >= 0) return result;
+      if (result === -sys.abi.errno.EINTR) {
+        stats.eintr += 1;
+        continue;
+      }
+      if (result === -sys.abi.errno.EAGAIN || result === -sys.abi.errno.ENOBUFS) {
+        stats.eagain += 1;
+        this.#writable = this.#edge && result === -sys.abi.errno.ENOBUFS;
+        return 0;
+      }
+      this.#broken(-result);
+      return 0;
+    }
+    return 0;
+  }
+
+  #flush(): void {
+    const outbox = this.#outbox;
+    if (outbox === null || outbox.length === 0) return;
+    this.#writable = this.#edge;
+    for (let sends = 0; sends < SENDS_PER_TURN && outbox.length > 0; sends++) {
+      const bytes = outbox.peek();
+      const sent = this.#trySend(bytes, 0, bytes.length);
+      outbox.consume(sent);
+      if (sent === bytes.length) continue;
+      // A send that took a part has filled the kernel, and one that took nothing has said why.
+      if (sent > 0) this.#writable = false;
+      break;
+    }
+    if (this.#errno !== 0 || outbox.length > 0) {
+      if (this.#errno !== 0) this.report();
+      else if (this.#writable) this.host.reportLater(this);
+      return;
+    }
+    this.#writable = false;
+    this.host.interestChanged(this);
+    this.#drained = true;
+    if (this.#finishing) this.#sendFin();
+  }
+
+  finish(): void {
+    if (this.#finishing || this.#errno !== 0 || this.gone) return;
+    this.#finishing = true;
+    if (this.queuedBytes === 0) this.#sendFin();
+  }
+
+  #sendFin(): void {
+    if (this.#finished) return;
+    this.#finished = true;
+    const { sys } = this.host;
+    const result = sys.shutdown(this.fd, sys.abi.constants.SHUT_WR);
+    // ENOTCONN: the peer has reset the connection; the next receive tells.
+    if (result < 0 && result !== -sys.abi.errno.ENOTCONN) this.#broken(-result);
+  }
+
+  reset(): void {
+    if (this.gone) return;
+    const { sys } = this.host;
+    const { SOL_SOCKET, SO_LINGER } = sys.abi.constants;
+    // Linger for no time: close(2) drops what is queued and sends a RST. Where the option is
+    // refused, as on a UNIX socket, the peer sees a plain end.
+    sys.setsockopt(this.fd, SOL_SOCKET, SO_LINGER, lingerOff, sys.abi.structs.linger.size);
+    this.host.remove(this);
+  }
+
+  override refused(errno: number): boolean {
+    this.#broken(errno);
+    return true;
+  }
+
+  #broken(errno: number): void {
+    if (this.#errno !== 0) return;
+    this.#errno = errno;
+    this.#outbox?.clear();
+    this.host.interestChanged(this);
+    this.host.reportLater(this);
+  }
+
+  /** Reports an error or an empty queue, once. */
+  report(): void {
+    // A handler that has just run may have closed it, with an error or a queue to tell of.
+    if (this.gone) return;
+    if (this.#errno !== 0) {
+      this.host.remove(this);
+      this.#sink.failed(this.#errno);
+      return;
+    }
+    if (this.#writable) this.#flush();
+    if (this.gone) return;
+    if (this.#drained) {
+      this.#drained = false;
+      this.#sink.drained();
+    }
+    if (this.#edge && this.#readable) this.#receiveIfWanted(0);
+  }
+
+  closed(): void {
+    this.#outbox = null;
+    this.#sink.closed();
+  }
+}
+
+/** `struct linger { 1, 0 }`: two ints on every platform. */
+const lingerOff = new Uint8Array([1, 0, 0, 0, 0, 0, 0, 0]);

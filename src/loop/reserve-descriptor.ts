@@ -1,0 +1,48 @@
+import { acceptStream } from '../sys/descriptors.ts';
+import { SOCKADDR_BYTES_MAX } from '../sys/sockaddr.ts';
+import type { Sys } from '../sys/sys.ts';
+import { ACCEPTS_PER_TURN } from './limits.ts';
+
+const address = new Uint8Array(SOCKADDR_BYTES_MAX);
+const length = new Int32Array(1);
+
+/**
+ * A descriptor kept for the moment when there is none left: law 11.
+ *
+ * A connection that cannot be accepted stays in the queue, and its client waits for ever. With the
+ * reserve given up for a moment it can be accepted and closed, so that the client learns of it.
+ */
+export class ReserveDescriptor {
+  readonly #sys: Sys;
+  #fd: number;
+
+  constructor(sys: Sys) {
+    this.#sys = sys;
+    this.#fd = this.#open();
+  }
+
+  #open(): number {
+    const { O_RDONLY, O_CLOEXEC } = this.#sys.abi.constants;
+    return this.#sys.open('/dev/null', O_RDONLY | O_CLOEXEC);
+  }
+
+  /** Turns waiting connections of `listener` away, and returns how many. */
+  shed(listener: number): number {
+    this.close();
+    let shed = 0;
+    while (shed < ACCEPTS_PER_TURN) {
+      length[0] = address.length;
+      const fd = acceptStream(this.#sys, listener, address, length, true);
+      if (fd < 0) break;
+      this.#sys.close(fd);
+      shed += 1;
+    }
+    this.#fd = this.#open();
+    return shed;
+  }
+
+  close(): void {
+    if (this.#fd >= 0) this.#sys.close(this.#fd);
+    this.#fd = -1;
+  }
+}

@@ -1,0 +1,78 @@
+import { Interest } from '../poller/poller.ts';
+import type { Sys } from '../sys/sys.ts';
+import type { BackendStats } from './backend.ts';
+
+/** What a subject of a readiness backend may ask of it. */
+export interface Host {
+  readonly sys: Sys;
+  readonly stats: BackendStats;
+  readonly receiveBuffer: Uint8Array;
+  /** The flags of every send. */
+  readonly sendFlags: number;
+  /** `wanted()` gives something else than before: the poller is told before the next wait. */
+  interestChanged(subject: Subject): void;
+  /** `report()` is to be called in the next turn. */
+  reportLater(subject: Subject): void;
+  /** The subject has ended: its descriptor is closed in the closes phase. */
+  remove(subject: Subject): void;
+  /** The subject has ended, and its descriptor goes on elsewhere. */
+  release(subject: Subject): void;
+}
+
+/** Something that a readiness backend waits for, with all that the backend keeps about it. */
+export abstract class Subject {
+  readonly fd: number;
+  token = -1;
+  /** Whether the poller knows the descriptor, and for what. */
+  registered = false;
+  installed: Interest = Interest.none;
+  dirty = false;
+  reporting = false;
+  /** Whether it was removed: no callback follows but `closed`. */
+  gone = false;
+  protected paused = false;
+  protected readonly host: Host;
+
+  constructor(host: Host, fd: number) {
+    this.host = host;
+    this.fd = fd;
+  }
+
+  /** Whether it copes with being told once of what is ready. */
+  get edge(): boolean {
+    return false;
+  }
+
+  /** Whether the backend closes the descriptor. */
+  get ownsFd(): boolean {
+    return true;
+  }
+
+  setPaused(paused: boolean): void {
+    if (this.paused === paused || this.gone) return;
+    this.paused = paused;
+    this.host.interestChanged(this);
+  }
+
+  /** What to watch the descriptor for. */
+  abstract wanted(): Interest;
+  /** The descriptor is ready. */
+  abstract ready(interest: Interest, errno: number): void;
+  /**
+   * The kernel cannot watch it (`errno`, positive). Returns whether it deals with that, in its
+   * next report; else the error ends the turn.
+   */
+  refused(_errno: number): boolean {
+    return false;
+  }
+
+  /** Something came up inside a call, and it is time to report it. */
+  abstract report(): void;
+  /** The descriptor is closed. */
+  abstract closed(): void;
+
+  /** Frees what it holds beside its descriptor. */
+  dispose(): void {
+    // Most hold nothing.
+  }
+}

@@ -1,0 +1,95 @@
+import { type HeapEntry, TimerHeap } from '../base/timer-heap.ts';
+
+/**
+ * A timer that was set: {@link cancel} it, as often as you like, whether or not it has run.
+ *
+ * @example
+ * ```ts
+ * import assert from 'node:assert/strict';
+ * import { EventLoop } from 'sockloop';
+ *
+ * using loop = new EventLoop();
+ * const order: string[] = [];
+ * loop.setTimer(2, () => order.push('second'));
+ * loop.setTimer(1, () => order.push('first'));
+ * const never = loop.setTimer(60_000, () => order.push('never'));
+ * never.cancel();
+ * await loop.run();
+ * assert.deepEqual(order, ['first', 'second']);
+ * ```
+ */
+export class Timer implements HeapEntry {
+  deadlineMs: number;
+  sequence: number;
+  heapIndex = -1;
+  readonly #timers: Timers;
+  /** Run when it is due. The loop's own. */
+  readonly callback: () => void;
+  /** Whether it was cancelled or has run. */
+  over = false;
+
+  constructor(timers: Timers, deadlineMs: number, sequence: number, callback: () => void) {
+    this.#timers = timers;
+    this.deadlineMs = deadlineMs;
+    this.sequence = sequence;
+    this.callback = callback;
+  }
+
+  /** The callback will not run. */
+  cancel(): void {
+    this.over = true;
+    this.#timers.remove(this);
+  }
+}
+
+/** The timers of one loop: law 10. */
+export class Timers {
+  readonly #heap = new TimerHeap<Timer>();
+  readonly #due: Timer[] = [];
+  #sequence = 0;
+
+  get size(): number {
+    return this.#heap.size;
+  }
+
+  /** Sets a timer for `deadlineMs` on the clock of the loop. */
+  set(deadlineMs: number, callback: () => void): Timer {
+    const timer = new Timer(this, deadlineMs, this.#sequence++, callback);
+    this.#heap.push(timer);
+    return timer;
+  }
+
+  remove(timer: Timer): void {
+    this.#heap.remove(timer);
+  }
+
+  /** How long until the next one at `nowMs`: 0 if it is due, null if there is none. */
+  timeoutMs(nowMs: number): number | null {
+    const next = this.#heap.peek();
+    return next === undefined ? null : Math.max(0, next.deadlineMs - nowMs);
+  }
+
+  /**
+   * Runs what is due at `nowMs`. All of it is collected first, so that a timer of 0 ms which sets
+   * itself anew waits for the next turn.
+   */
+  run(nowMs: number): void {
+    for (
+      let next = this.#heap.peek();
+      next !== undefined && next.deadlineMs <= nowMs;
+      next = this.#heap.peek()
+    ) {
+      this.#heap.remove(next);
+      this.#due.push(next);
+    }
+    try {
+      for (const timer of this.#due) {
+        if (timer.over) continue; // Cancelled by a timer that ran before it.
+        timer.over = true;
+        timer.callback();
+      }
+    } finally {
+      this.#due.length = 0;
+    }
+  }
+}
