@@ -1,0 +1,59 @@
+import { lookup as nodeLookup } from 'node:dns';
+import { isIP } from 'node:net';
+import { resolve } from '../socket/resolve.ts';
+import type { SocketAddress } from '../sys/sockaddr.ts';
+import type { Sys } from '../sys/sys.ts';
+import { ResolveError } from '../sys/sys-error.ts';
+
+/**
+ * Finds the addresses of a host without blocking, in the order in which to try them, and calls
+ * `done` once, from Node's own loop: with numeric addresses, or with an error.
+ */
+export type Lookup = (
+  host: string,
+  done: (error: Error | null, addresses: readonly string[]) => void,
+) => void;
+
+/** The system's resolver, on a thread of Node's pool: getaddrinfo(3), in the order of RFC 6724. */
+export const systemLookup: Lookup = (host, done) => {
+  nodeLookup(host, { all: true, order: 'verbatim' }, (error, found) => {
+    done(error, error === null ? found.map(({ address }) => address) : []);
+  });
+};
+
+/** Whether `host` is an address and needs no resolver; null, the loopback address, is one. */
+export function isNumeric(host: string | null): boolean {
+  return host === null || isIP(host) !== 0;
+}
+
+/** The addresses of a numeric host: the resolver reads zones (`fe80::1%eth0`) and asks nobody. */
+export function numericAddresses(host: string | null, port: number, sys: Sys): SocketAddress[] {
+  if (host !== null && !host.includes('%')) {
+    return [{ family: isIP(host) === 4 ? 'IPv4' : 'IPv6', address: host, port }];
+  }
+  return resolve(host, port, { sys });
+}
+
+/**
+ * The addresses in the order in which to try them: RFC 8305, section 4, families alternate and the
+ * first stays the first.
+ */
+export function interleaved(addresses: readonly SocketAddress[]): SocketAddress[] {
+  const first = addresses[0]?.family;
+  const one = addresses.filter(({ family }) => family === first);
+  const other = addresses.filter(({ family }) => family !== first);
+  const mixed: SocketAddress[] = [];
+  for (let index = 0; index < Math.max(one.length, other.length); index++) {
+    mixed.push(...one.slice(index, index + 1), ...other.slice(index, index + 1));
+  }
+  return mixed;
+}
+
+/** What Node's resolver says of `host`, as this package says it. */
+export function lookupError(error: Error, host: string, sys: Sys): Error {
+  const code = 'code' in error ? error.code : undefined;
+  // Node has a name of its own for one code: dns.lookup.
+  const eai = code === 'ENOTFOUND' ? 'EAI_NONAME' : code;
+  const number = Object.entries(sys.abi.constants).find(([constant]) => constant === eai)?.[1];
+  return number === undefined ? error : new ResolveError(sys, number, 0, host);
+}

@@ -1,0 +1,48 @@
+import type { Loop } from '../loop/loop.ts';
+import type { ChunkViews } from './chunk-views.ts';
+import type { ConnectionHandlers, ConnectionSettings } from './connection.ts';
+import { QUEUE_BYTES_HIGH, QUEUE_BYTES_MAX, TIMEOUT_MS_MAX } from './limits.ts';
+import type { StreamConnection } from './stream-connection.ts';
+
+/** What the connections of one listener, or of one connect, share. */
+export class ConnectionGroup<Data> {
+  readonly loop: Loop;
+  readonly views: ChunkViews;
+  readonly handlers: ConnectionHandlers<Data>;
+  /** Whether its connections are TCP and not UNIX sockets. */
+  readonly tcp: boolean;
+  readonly idleTimeoutMs: number | null;
+  readonly queueBytesHigh: number;
+  readonly queueBytesMax: number;
+  /** Hears first that a descriptor is closed. */
+  readonly onClosed: ((connection: StreamConnection<Data>) => void) | null;
+
+  constructor(
+    loop: Loop,
+    views: ChunkViews,
+    settings: ConnectionSettings<Data>,
+    onClosed: ((connection: StreamConnection<Data>) => void) | null,
+  ) {
+    this.loop = loop;
+    this.views = views;
+    this.handlers = settings.handlers;
+    this.tcp = !('path' in settings);
+    this.idleTimeoutMs = checkedTimeout(settings.idleTimeoutMs ?? null, 'an idle timeout');
+    this.queueBytesMax = settings.queueBytesMax ?? QUEUE_BYTES_MAX;
+    this.queueBytesHigh = settings.queueBytesHigh ?? Math.min(QUEUE_BYTES_HIGH, this.queueBytesMax);
+    this.onClosed = onClosed;
+    checkBytes('queueBytesMax', this.queueBytesMax);
+    checkBytes('queueBytesHigh', this.queueBytesHigh);
+  }
+}
+
+/** Returns `timeoutMs`, or throws a RangeError that calls it `what`. */
+export function checkedTimeout(timeoutMs: number | null, what: string): number | null {
+  if (timeoutMs === null || (timeoutMs > 0 && timeoutMs <= TIMEOUT_MS_MAX)) return timeoutMs;
+  throw new RangeError(`${what} is above 0 and at most ${TIMEOUT_MS_MAX} ms, not ${timeoutMs}`);
+}
+
+function checkBytes(name: string, bytes: number): void {
+  if (Number.isSafeInteger(bytes) && bytes >= 0) return;
+  throw new RangeError(`${name} is a number of bytes, 0 and up, not ${bytes}`);
+}

@@ -1,0 +1,310 @@
+import type { ConnectSink, Subscription } from '../loop/backend.ts';
+import type { Loop } from '../loop/loop.ts';
+import type { Timer } from '../loop/timers.ts';
+import type { Endpoint } from '../socket/create.ts';
+import { openStream } from '../sys/descriptors.ts';
+import {
+  encodeSockaddr,
+  familyNumber,
+  SOCKADDR_BYTES_MAX,
+  type SocketAddress,
+} from '../sys/sockaddr.ts';
+import { sysError } from '../sys/sys-error.ts';
+import {
+  interleaved,
+  isNumeric,
+  type Lookup,
+  lookupError,
+  numericAddresses,
+  systemLookup,
+} from './addresses.ts';
+import type { ChunkViews } from './chunk-views.ts';
+import type { ConnectionSettings } from './connection.ts';
+import { ConnectionGroup, checkedTimeout } from './connection-group.ts';
+import { ATTEMPT_DELAY_MS, UNIX_RETRY_MS } from './limits.ts';
+import { tooHigh } from './listener.ts';
+import { StreamConnection } from './stream-connection.ts';
+
+/** Where and how to connect. */
+export type ConnectOptions<Data = undefined> = Endpoint & ConnectSettings<Data>;
+
+/** How to connect. */
+export interface ConnectSettings<Data = undefined> extends ConnectionSettings<Data> {
+  /** The longest wait for a connection, the look-up of the name included; none if left out. */
+  readonly timeoutMs?: number | null;
+  /** How long to wait for one address before the next is tried beside it; 250 if left out. */
+  readonly attemptDelayMs?: number;
+  /** Finds the addresses of a name; the system's resolver if left out. */
+  readonly lookup?: Lookup;
+  /**
+   * Hears, once, that there is no connection: a SysError or a ResolveError. `errors` holds what
+   * came of each address in the order of its end, and `error` is the last of them, or ETIMEDOUT.
+   * Unheard, the error ends `run()` of the loop.
+   */
+  onError?(error: Error, errors: readonly Error[]): void;
+}
+
+// Lent to one call at a time: a thread has its own copy of this module.
+const name = new Uint8Array(SOCKADDR_BYTES_MAX);
+
+/**
+ * A connect that is under way: made by `EventLoop.connect`. It ends with `open` of the handlers,
+ * or with `onError`, or with {@link cancel}.
+ *
+ * The addresses of a host are tried as RFC 8305 says: the families take turns, and the next one
+ * starts as soon as one fails or after 250 ms, beside those that have not answered yet. The first
+ * that connects wins, and the others are closed.
+ *
+ * @example
+ * ```ts
+ * import assert from 'node:assert/strict';
+ * import { EventLoop } from 'sockloop';
+ *
+ * using loop = new EventLoop();
+ * let failure = '';
+ * const connector = loop.connect({
+ *   host: '127.0.0.1',
+ *   port: 1,
+ *   timeoutMs: 1000,
+ *   handlers: { open: (connection) => connection.end() },
+ *   onError: (error) => {
+ *     failure = error.message;
+ *   },
+ * });
+ * assert(connector.connecting);
+ * await loop.run();
+ * assert.equal(failure, 'cannot connect to 127.0.0.1:1: ECONNREFUSED (connection refused)');
+ * ```
+ */
+export class Connector<Data = undefined> implements Disposable {
+  readonly #loop: Loop;
+  readonly #options: ConnectOptions<Data>;
+  readonly #group: ConnectionGroup<Data>;
+  readonly #attemptDelayMs: number;
+  readonly #attempts = new Set<Attempt>();
+  readonly #errors: Error[] = [];
+  #addresses: SocketAddress[] = [];
+  #next: Timer | null = null;
+  readonly #deadline: Timer | null = null;
+  /** Runs while a UNIX connect waits for room in the queue of its listener. */
+  #retry: Timer | null = null;
+  #looking = false;
+  #over = false;
+
+  /** Starts to connect. The loop's own: programs call `EventLoop.connect`. */
+  constructor(loop: Loop, views: ChunkViews, options: ConnectOptions<Data>) {
+    this.#loop = loop;
+    this.#options = options;
+    this.#group = new ConnectionGroup(loop, views, options, null);
+    this.#attemptDelayMs = options.attemptDelayMs ?? ATTEMPT_DELAY_MS;
+    if (!(this.#attemptDelayMs >= 0)) {
+      throw new RangeError(`attemptDelayMs is 0 or more, not ${options.attemptDelayMs}`);
+    }
+    const timeoutMs = checkedTimeout(options.timeoutMs ?? null, 'a timeout');
+    const addresses = this.#knownAddresses();
+    if (timeoutMs !== null) {
+      this.#deadline = loop.setTimer(timeoutMs, () => this.#timedOut(timeoutMs));
+    }
+    if (addresses !== null) this.#found(addresses);
+  }
+
+  /** Whether it goes on still. */
+  get connecting(): boolean {
+    return !this.#over;
+  }
+
+  /** Gives up: nothing is reported any more. Without effect once it has ended. */
+  cancel(): void {
+    if (this.#over) return;
+    this.#over = true;
+    if (this.#looking) this.#loop.releaseHost();
+    this.#looking = false;
+    this.#next?.cancel();
+    this.#deadline?.cancel();
+    this.#retry?.cancel();
+    for (const attempt of this.#attempts) attempt.cancel();
+    this.#attempts.clear();
+  }
+
+  [Symbol.dispose](): void {
+    this.cancel();
+  }
+
+  /** The addresses to try, or null where the resolver has to be asked, which it is then. */
+  #knownAddresses(): SocketAddress[] | null {
+    const options = this.#options;
+    if ('path' in options) return [checked({ family: 'UNIX', path: options.path }, this.#loop)];
+    const { host, port, lookup = systemLookup } = options;
+    checked({ family: 'IPv4', address: '0.0.0.0', port }, this.#loop);
+    if (host === null || isNumeric(host)) return numericAddresses(host, port, this.#loop.sys);
+    this.#looking = true;
+    lookup(host, (error, found) => {
+      if (!this.#looking || this.#over) return;
+      this.#looking = false;
+      // This is Node's own loop: handlers run in a turn of ours.
+      this.#loop.defer(() => {
+        this.#loop.releaseHost();
+        if (!this.#over) this.#resolved(host, port, error, found);
+      });
+    });
+    // Behind the call: a look-up that throws holds nothing.
+    this.#loop.holdHost();
+    return null;
+  }
+
+  #resolved(host: string, port: number, error: Error | null, found: readonly string[]): void {
+    const { sys } = this.#loop;
+    if (error !== null) {
+      this.#errors.push(lookupError(error, host, sys));
+    } else if (found.length === 0) {
+      this.#errors.push(new Error(`the look-up of "${host}" found no address`));
+    }
+    this.#found(found.flatMap((address) => this.#numeric(address, port)));
+  }
+
+  #numeric(address: string, port: number): SocketAddress[] {
+    try {
+      return numericAddresses(address, port, this.#loop.sys);
+    } catch (error) {
+      // A zone that this machine does not have.
+      this.#errors.push(error instanceof Error ? error : new Error(String(error)));
+      return [];
+    }
+  }
+
+  #found(addresses: readonly SocketAddress[]): void {
+    this.#addresses = interleaved(addresses);
+    this.#attemptNext();
+  }
+
+  /** Starts with the next address that a socket can be opened for. */
+  #attemptNext(): void {
+    this.#next?.cancel();
+    this.#next = null;
+    for (let address = this.#addresses.shift(); address; address = this.#addresses.shift()) {
+      if (this.#attempt(address)) break;
+    }
+    if (this.#addresses.length > 0) {
+      this.#next = this.#loop.setTimer(this.#attemptDelayMs, () => this.#attemptNext());
+    } else if (this.#attempts.size === 0 && this.#retry === null) {
+      // This may be a call that the program made: law 2.
+      this.#loop.defer(() => this.#fail(this.#errors.at(-1)));
+    }
+  }
+
+  /** Whether an attempt is under way; what hinders it is noted down. */
+  #attempt(address: SocketAddress): boolean {
+    const { sys, backend } = this.#loop;
+    try {
+      encodeSockaddr(sys.abi, address, name);
+    } catch (error) {
+      // A look-up of the program's own may answer with anything.
+      this.#errors.push(error instanceof Error ? error : new Error(String(error)));
+      return false;
+    }
+    const fd = openStream(sys, familyNumber(sys.abi, address.family), true);
+    if (fd < 0) {
+      this.#errors.push(sysError(sys, fd, 'socket', 'open a socket to connect to', address));
+      return false;
+    }
+    if (fd >= backend.fdLimit) {
+      sys.close(fd);
+      this.#errors.push(tooHigh(fd, this.#loop));
+      return false;
+    }
+    const attempt = new Attempt(this.#loop, address, fd, {
+      connected: (winner) => this.#connected(winner),
+      failed: (loser, errno) => this.#failed(loser, errno),
+    });
+    this.#attempts.add(attempt);
+    return true;
+  }
+
+  #connected(attempt: Attempt): void {
+    this.#attempts.delete(attempt);
+    this.cancel();
+    const connection = new StreamConnection(this.#group, attempt.fd, attempt.address);
+    this.#group.handlers.open?.(connection);
+  }
+
+  #failed(attempt: Attempt, errno: number): void {
+    const { sys } = this.#loop;
+    this.#attempts.delete(attempt);
+    const { address } = attempt;
+    if (address.family === 'UNIX' && errno === sys.abi.errno.EAGAIN) {
+      // The listener's queue is full. Nothing tells when it has room: connect(2), EAGAIN.
+      this.#retry = this.#loop.setTimer(UNIX_RETRY_MS, () => {
+        this.#retry = null;
+        this.#found([address]);
+      });
+      return;
+    }
+    this.#errors.push(sysError(sys, -errno, 'connect', 'connect to', address));
+    this.#attemptNext();
+  }
+
+  #timedOut(timeoutMs: number): void {
+    const { sys } = this.#loop;
+    const reason = `no answer within ${timeoutMs} ms`;
+    const { ETIMEDOUT } = sys.abi.errno;
+    const options = this.#options;
+    const [attempt] = this.#attempts;
+    const where = 'path' in options ? options.path : `"${options.host}" port ${options.port}`;
+    const [what, on] =
+      attempt === undefined ? [`connect to ${where}`] : (['connect to', attempt.address] as const);
+    this.#fail(sysError(sys, -ETIMEDOUT, 'connect', what, on, reason));
+  }
+
+  #fail(error: Error | undefined): void {
+    if (this.#over || error === undefined) return;
+    this.cancel();
+    if (this.#options.onError === undefined) throw error;
+    this.#options.onError(error, this.#errors);
+  }
+}
+
+/** One address of a {@link Connector}. */
+class Attempt implements ConnectSink {
+  readonly fd: number;
+  readonly address: SocketAddress;
+  readonly #loop: Loop;
+  readonly #outcome: AttemptOutcome;
+  readonly #subscription: Subscription;
+
+  /** Connects the new socket `fd`. */
+  constructor(loop: Loop, address: SocketAddress, fd: number, outcome: AttemptOutcome) {
+    this.fd = fd;
+    this.address = address;
+    this.#loop = loop;
+    this.#outcome = outcome;
+    const length = encodeSockaddr(loop.sys.abi, address, name);
+    this.#subscription = loop.backend.connect(fd, name, length, this);
+  }
+
+  cancel(): void {
+    this.#loop.backend.close(this.#subscription);
+  }
+
+  connected(): void {
+    this.#outcome.connected(this);
+  }
+
+  failed(errno: number): void {
+    this.#outcome.failed(this, errno);
+  }
+
+  closed(): void {
+    // The descriptor of an attempt that came to nothing.
+  }
+}
+
+interface AttemptOutcome {
+  connected(attempt: Attempt): void;
+  failed(attempt: Attempt, errno: number): void;
+}
+
+/** Returns `address`, or throws the RangeError that says why there is no such address. */
+function checked(address: SocketAddress, loop: Loop): SocketAddress {
+  encodeSockaddr(loop.sys.abi, address, name);
+  return address;
+}

@@ -1,0 +1,92 @@
+import type { Backend } from '../loop/backend.ts';
+import { createBackend, type LoopName } from '../loop/backends.ts';
+import { Loop } from '../loop/loop.ts';
+import { nativeSys } from '../sys/native.ts';
+import type { Sys } from '../sys/sys.ts';
+import { ChunkViews } from './chunk-views.ts';
+import { type ConnectOptions, Connector } from './connector.ts';
+import { Listener, type ListenOptions } from './listener.ts';
+
+/** What an {@link EventLoop} is made of. */
+export interface EventLoopOptions {
+  /**
+   * The way of waiting, by name, or one that is made already (a simulated one, say; the loop
+   * closes it). `auto`, the best that this machine has, if left out.
+   */
+  readonly backend?: LoopName | Backend;
+  /** The system calls to use; those of this machine if left out. */
+  readonly sys?: Sys;
+}
+
+/**
+ * An event loop with connections: one thread, one wait, any number of sockets.
+ *
+ * {@link listen} and {@link connect} return at once; their handlers run in the turns that
+ * {@link run} makes, never inside a call. `run` ends when nothing is left to wait for, or with
+ * {@link stop}; {@link close} then closes what is still open. A handler that throws ends `run`
+ * with its error. Use a loop from one thread; any thread can wake it.
+ *
+ * @example
+ * ```ts
+ * import assert from 'node:assert/strict';
+ * import { EventLoop } from 'sockloop';
+ *
+ * using loop = new EventLoop();
+ * const server = loop.listen({
+ *   host: '127.0.0.1',
+ *   port: 0,
+ *   handlers: {
+ *     data: (connection, chunk) => {
+ *       // What the kernel does not take is queued; a client that does not read is not read from.
+ *       if (!connection.write(chunk)) connection.pause();
+ *     },
+ *     drain: (connection) => connection.resume(),
+ *   },
+ * });
+ * assert(server.address.family === 'IPv4');
+ *
+ * let echo = '';
+ * loop.connect({
+ *   host: 'localhost',
+ *   port: server.address.port,
+ *   timeoutMs: 1000,
+ *   handlers: {
+ *     open: (connection) => connection.end(new TextEncoder().encode('hello\n')),
+ *     data: (_, chunk) => {
+ *       echo += new TextDecoder().decode(chunk);
+ *     },
+ *     close: () => server.close(),
+ *   },
+ * });
+ * await loop.run();
+ * assert.equal(echo, 'hello\n');
+ * ```
+ */
+export class EventLoop extends Loop {
+  readonly #views = new ChunkViews();
+
+  /** Throws an Error that says why where this machine does not have that way of waiting. */
+  constructor(options: EventLoopOptions = {}) {
+    const { backend = 'auto', sys = nativeSys() } = options;
+    super(sys, typeof backend === 'string' ? createBackend(backend, sys) : backend);
+  }
+
+  /**
+   * Listens: socket(2), SO_REUSEADDR, bind(2), listen(2), and every connection goes to the
+   * handlers. A host with several addresses listens on the first that can be bound; null is all
+   * interfaces. Blocks while a name is resolved. Throws a SysError (`EADDRINUSE`, `EACCES`, ...)
+   * or a ResolveError.
+   */
+  listen<Data = undefined>(options: ListenOptions<Data>): Listener<Data> {
+    return new Listener(this, this.#views, options);
+  }
+
+  /**
+   * Connects, without blocking, to the first address of the host that answers (RFC 8305). null is
+   * the loopback address. Throws a RangeError for an address that there cannot be (a port above
+   * 65535, a path too long); all other failures go to `onError`.
+   */
+  connect<Data = undefined>(options: ConnectOptions<Data>): Connector<Data> {
+    return new Connector(this, this.#views, options);
+  }
+}

@@ -1,0 +1,17 @@
+export type { Backend, Watch } from '../loop/backend.ts';
+export type { LoopName } from '../loop/backends.ts';
+export type { Timer } from '../loop/timers.ts';
+export type { WakeHandle } from '../poller/poller.ts';
+export { Interest } from '../poller/poller.ts';
+export { wake } from '../poller/wakers.ts';
+export type { Lookup } from './addresses.ts';
+export type { Connection, ConnectionHandlers, ConnectionSettings } from './connection.ts';
+export type { ConnectOptions, ConnectSettings } from './connector.ts';
+export { Connector } from './connector.ts';
+export type { EventLoopOptions } from './event-loop.ts';
+export { EventLoop } from './event-loop.ts';
+export type { PrefixBytes } from './framing/length-prefix.ts';
+export { encodeFrame, encodeLength, FrameBuffer } from './framing/length-prefix.ts';
+export { LineBuffer } from './framing/line-buffer.ts';
+export type { ListenerStats, ListenOptions, ListenSettings } from './listener.ts';
+export { Listener } from './listener.ts';

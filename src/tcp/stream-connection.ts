@@ -1,0 +1,247 @@
+import type { Stream, StreamSink } from '../loop/backend.ts';
+import type { Timer } from '../loop/timers.ts';
+import type { GettableOptionName, OptionValue, SettableOptionName } from '../socket/options.ts';
+import { decodeSockaddr, SOCKADDR_BYTES_MAX, type SocketAddress } from '../sys/sockaddr.ts';
+import { type SysError, sysError } from '../sys/sys-error.ts';
+import type { Connection } from './connection.ts';
+import { type ConnectionGroup, checkedTimeout } from './connection-group.ts';
+import { getOption, setOption } from './options.ts';
+
+// Lent to one call at a time: a thread has its own copy of this module.
+const name = new Uint8Array(SOCKADDR_BYTES_MAX);
+const nameLength = new Int32Array(1);
+
+/** A connection: its own sink, so that an idle one is two objects (this and its stream). */
+export class StreamConnection<Data> implements Connection<Data>, StreamSink {
+  // There is no better value before the program sets it, and its type says what it will be.
+  data: Data = undefined as Data;
+  readonly #group: ConnectionGroup<Data>;
+  readonly #stream: Stream;
+  #received = 0;
+  #written = 0;
+  /** Whether this side has ended, and whether the program asked for it. */
+  #ending = false;
+  #ended = false;
+  #peerEnded = false;
+  /** Whether `write` has returned false since the queue was empty. */
+  #drainOwed = false;
+  #closing = false;
+  #closed = false;
+  #error: SysError | null = null;
+  #idleMs = 0;
+  #idleTimer: Timer | null = null;
+  /** When something moved last, in the loop's time. */
+  #activeMs = 0;
+  /** How much was queued when the idle timer looked last. */
+  #queuedThen = 0;
+  #remote: SocketAddress | null;
+  #local: SocketAddress | null = null;
+
+  /** Takes over the connected, non-blocking `fd`. To be called in the loop's turn. */
+  constructor(group: ConnectionGroup<Data>, fd: number, remote: SocketAddress | null) {
+    this.#group = group;
+    this.#remote = remote;
+    this.#stream = group.loop.backend.open(fd, this, group.tcp);
+    if (group.idleTimeoutMs !== null) this.setTimeout(group.idleTimeoutMs);
+  }
+
+  get fd(): number {
+    return this.#closed ? -1 : this.#stream.fd;
+  }
+
+  get bytesReceived(): number {
+    return this.#received;
+  }
+
+  get bytesSent(): number {
+    return this.#written - this.queuedBytes;
+  }
+
+  get queuedBytes(): number {
+    return this.#closing ? 0 : this.#stream.queuedBytes;
+  }
+
+  get isOpen(): boolean {
+    return !this.#closing;
+  }
+
+  get remoteAddress(): SocketAddress | null {
+    if (this.#remote === null && !this.#closed) {
+      nameLength[0] = name.length;
+      const { sys } = this.#group.loop;
+      const result = sys.getpeername(this.#stream.fd, name, nameLength);
+      if (result >= 0) this.#remote = decodeSockaddr(sys.abi, name, nameLength[0]);
+    }
+    return this.#remote;
+  }
+
+  get localAddress(): SocketAddress | null {
+    if (this.#local === null && !this.#closed) {
+      nameLength[0] = name.length;
+      const { sys } = this.#group.loop;
+      const result = sys.getsockname(this.#stream.fd, name, nameLength);
+      if (result >= 0) this.#local = decodeSockaddr(sys.abi, name, nameLength[0]);
+    }
+    return this.#local;
+  }
+
+  write(bytes: Uint8Array, offset = 0, length: number = bytes.length - offset): boolean {
+    if (!(offset >= 0 && length >= 0 && offset + length <= bytes.length)) {
+      throw new RangeError(`cannot write ${length} bytes at ${offset} of ${bytes.length}`);
+    }
+    if (this.#ended) throw new Error('cannot write: end() has ended this side of the connection');
+    if (this.#ending || this.#closing) return false;
+    const { loop, queueBytesHigh, queueBytesMax } = this.#group;
+    const needed = this.#stream.queuedBytes + length;
+    if (needed > queueBytesMax) {
+      throw new RangeError(
+        `cannot write: ${needed} bytes would be queued, above queueBytesMax (${queueBytesMax})`,
+      );
+    }
+    const queued = length === 0 ? needed : loop.backend.send(this.#stream, bytes, offset, length);
+    this.#written += length;
+    if (this.#idleMs > 0) this.#activeMs = loop.nowMs;
+    if (queued <= queueBytesHigh) return true;
+    this.#drainOwed = true;
+    return false;
+  }
+
+  end(bytes?: Uint8Array): void {
+    if (this.#ended) return;
+    if (bytes !== undefined) this.write(bytes);
+    this.#ended = true;
+    this.#finish();
+  }
+
+  #finish(): void {
+    if (this.#ending || this.#closing) return;
+    this.#ending = true;
+    this.#group.loop.backend.finish(this.#stream);
+    this.#closeIfOver();
+  }
+
+  /** Both sides have ended and the queue is empty: nothing can happen any more. */
+  #closeIfOver(): void {
+    if (!this.#peerEnded || !this.#ending || this.queuedBytes > 0 || this.#closing) return;
+    // Deferred: a send that has just failed is reported first, and not lost with the stream.
+    this.#group.loop.defer(() => this.close());
+  }
+
+  pause(): void {
+    this.#group.loop.backend.pause(this.#stream);
+  }
+
+  resume(): void {
+    this.#group.loop.backend.resume(this.#stream);
+  }
+
+  reset(): void {
+    if (this.#closing) return;
+    this.#leave();
+    this.#group.loop.backend.reset(this.#stream);
+  }
+
+  close(): void {
+    if (this.#closing) return;
+    this.#leave();
+    this.#group.loop.backend.close(this.#stream);
+  }
+
+  /** Nothing but `close` follows. */
+  #leave(): void {
+    // What is dropped was not sent.
+    this.#written -= this.#stream.queuedBytes;
+    this.#closing = true;
+    this.#idleTimer?.cancel();
+    this.#idleTimer = null;
+  }
+
+  setTimeout(idleMs: number | null): void {
+    checkedTimeout(idleMs, 'an idle timeout');
+    this.#idleTimer?.cancel();
+    this.#idleTimer = null;
+    this.#idleMs = idleMs ?? 0;
+    if (idleMs === null || this.#closing) return;
+    this.#queuedThen = this.#stream.queuedBytes;
+    this.#idleTimer = this.#group.loop.setTimer(idleMs, () => this.#checkIdle());
+    this.#activeMs = this.#group.loop.nowMs;
+  }
+
+  /** The timer is set anew only here: what moves in between writes down a number, no more. */
+  #checkIdle(): void {
+    const { loop } = this.#group;
+    const timer = this.#idleTimer;
+    if (timer === null || this.#rearmed(timer)) return;
+    // Timers come before deliveries: after a turn that took long, what the peer has sent in time
+    // may lie in the socket.
+    loop.defer(() => {
+      if (this.#idleTimer !== timer || this.#rearmed(timer)) return;
+      const { ETIMEDOUT } = loop.sys.abi.errno;
+      this.#error = this.#brokenBy(ETIMEDOUT, `nothing moved within ${this.#idleMs} ms`);
+      this.close();
+    });
+  }
+
+  /** Whether there is time left, for which `timer` is set anew then. */
+  #rearmed(timer: Timer): boolean {
+    const { loop } = this.#group;
+    const queued = this.#stream.queuedBytes;
+    if (queued !== this.#queuedThen) this.#activeMs = loop.nowMs;
+    this.#queuedThen = queued;
+    const leftMs = this.#activeMs + this.#idleMs - loop.nowMs;
+    if (leftMs <= 0) return false;
+    this.#idleTimer = loop.setTimer(leftMs, timer.callback);
+    return true;
+  }
+
+  getSockOpt<Name extends GettableOptionName>(optionName: Name): OptionValue<Name> {
+    return getOption(this.#group.loop.sys, this.fd, optionName);
+  }
+
+  setSockOpt<Name extends SettableOptionName>(optionName: Name, value: OptionValue<Name>): void {
+    setOption(this.#group.loop.sys, this.fd, optionName, value);
+  }
+
+  /** For the backend, as all that follows. */
+  received(bytes: Uint8Array, length: number): void {
+    const group = this.#group;
+    if (this.#idleMs > 0) this.#activeMs = group.loop.nowMs;
+    this.#received += length;
+    group.handlers.data?.(this, group.views.of(bytes, length));
+  }
+
+  ended(): void {
+    const { handlers } = this.#group;
+    this.#peerEnded = true;
+    if (this.#ending) this.#closeIfOver();
+    if (handlers.end === undefined) this.#finish();
+    else handlers.end(this);
+  }
+
+  drained(): void {
+    if (this.#idleMs > 0) this.#activeMs = this.#group.loop.nowMs;
+    this.#closeIfOver();
+    if (!this.#drainOwed) return;
+    this.#drainOwed = false;
+    this.#group.handlers.drain?.(this);
+  }
+
+  failed(errno: number): void {
+    this.#error = this.#brokenBy(errno);
+    this.#leave();
+  }
+
+  closed(): void {
+    this.#closed = true;
+    this.#group.onClosed?.(this);
+    this.#group.handlers.close?.(this, this.#error);
+  }
+
+  #brokenBy(errno: number, reason?: string): SysError {
+    const { sys } = this.#group.loop;
+    const on = this.#remote ?? undefined;
+    const attempt = on === undefined ? 'keep a connection' : 'keep the connection with';
+    const syscall = errno === sys.abi.errno.EPIPE ? 'send' : 'recv';
+    return sysError(sys, -errno, syscall, attempt, on, reason);
+  }
+}
