@@ -1,0 +1,120 @@
+import { Random } from './random.ts';
+
+/**
+ * What can go wrong, each with the highest probability that a seed draws for it. All of it is what
+ * a real kernel may do at any time, so code that is right survives it.
+ *
+ * - partialSend: send(2) or write(2) takes fewer bytes than there is room for.
+ * - shortReceive: recv(2) or read(2) gives fewer bytes than there are.
+ * - falseEagain: a call on a ready non-blocking descriptor says EAGAIN.
+ * - interrupt: a call that would wait ends with EINTR, now or later.
+ * - interruptedClose: close(2) says EINTR; the descriptor is gone all the same.
+ * - spuriousReadiness: a descriptor is reported ready and is not.
+ * - hiddenReadiness: a ready descriptor is not reported for a while.
+ * - shuffledEvents: epoll_wait(2) and kevent(2) report in another order.
+ * - connectionReset: a connection is reset, as by the network: both ends see it.
+ * - abortedAccept: the next connection of a listener is gone, and accept(2) says ECONNABORTED.
+ * - descriptorsOut: a call that makes a descriptor says EMFILE or ENFILE.
+ * - changeError: EV_ADD or EPOLL_CTL_ADD is refused (ENOMEM, ENOSPC).
+ * - delayedDelivery: bytes, the end of a stream or a connection arrive later than usual.
+ * - suddenWake: a thread that waits is woken by another one, at a random moment.
+ * - connectAtOnce: a non-blocking connect(2) has its answer at once.
+ */
+const probabilityMax = {
+  partialSend: 0.5,
+  shortReceive: 0.5,
+  falseEagain: 0.3,
+  interrupt: 0.3,
+  interruptedClose: 0.2,
+  spuriousReadiness: 0.05,
+  hiddenReadiness: 0.3,
+  shuffledEvents: 1,
+  connectionReset: 0.01,
+  abortedAccept: 0.1,
+  descriptorsOut: 0.2,
+  changeError: 0.1,
+  delayedDelivery: 0.4,
+  suddenWake: 0.3,
+  connectAtOnce: 0.5,
+} as const;
+
+export type FaultKind = keyof typeof probabilityMax;
+
+/** The names of all faults. */
+export const faultKinds = Object.keys(probabilityMax) as readonly FaultKind[];
+
+/** How probable each fault is: data only, so that it can be printed and given again. */
+export class FaultPlan {
+  /** Nothing ever goes wrong. */
+  static readonly none = new FaultPlan({});
+
+  readonly probabilities: Readonly<Record<FaultKind, number>>;
+
+  /** The faults that are left out have a probability of 0. */
+  constructor(probabilities: Readonly<Partial<Record<FaultKind, number>>>) {
+    const entries = faultKinds.map((kind) => [kind, probabilities[kind] ?? 0] as const);
+    this.probabilities = Object.fromEntries(entries) as Record<FaultKind, number>;
+  }
+
+  /**
+   * A plan drawn from a seed: each fault is left out by half of the seeds, and is somewhere between
+   * rare and frequent in the others, so that every seed is a hostile world of its own kind. Of
+   * `kinds` only, where they are given.
+   */
+  static seeded(seed: number, kinds: readonly FaultKind[] = faultKinds): FaultPlan {
+    const probabilities: Partial<Record<FaultKind, number>> = {};
+    for (const kind of kinds) {
+      const random = new Random(seed, `plan of ${kind}`);
+      if (random.chance(0.5)) continue;
+      probabilities[kind] = probabilityMax[kind] * random.fraction() ** 2;
+    }
+    return new FaultPlan(probabilities);
+  }
+}
+
+/** The dice of one simulation. */
+export class Faults {
+  readonly plan: FaultPlan;
+  /** How often each fault has fired. */
+  readonly fired: Readonly<Record<FaultKind, number>>;
+  readonly #counts: Record<FaultKind, number>;
+  readonly #dice: Record<FaultKind, Random>;
+  #healed = false;
+
+  constructor(plan: FaultPlan, seed: number) {
+    this.plan = plan;
+    this.#counts = Object.fromEntries(faultKinds.map((kind) => [kind, 0])) as Record<
+      FaultKind,
+      number
+    >;
+    this.fired = this.#counts;
+    this.#dice = Object.fromEntries(
+      faultKinds.map((kind) => [kind, new Random(seed, kind)]),
+    ) as Record<FaultKind, Random>;
+  }
+
+  /** Whether `kind` happens now. Ask only where it could: the counts tell what really happened. */
+  fires(kind: FaultKind): boolean {
+    const probability = this.plan.probabilities[kind];
+    if (probability === 0 || this.#healed) return false;
+    if (!this.#dice[kind].chance(probability)) return false;
+    this.#counts[kind] += 1;
+    return true;
+  }
+
+  /** The generator that says how bad it is, once `kind` has fired. */
+  dice(kind: FaultKind): Random {
+    return this.#dice[kind];
+  }
+
+  /** The same events, in another order where that fault fires. */
+  reordered<Item>(list: readonly Item[]): readonly Item[] {
+    if (list.length < 2 || !this.fires('shuffledEvents')) return list;
+    return this.#dice.shuffledEvents.shuffled(list);
+  }
+
+  /** From now on nothing goes wrong any more, so that everything has to come to its end. */
+  heal(): void {
+    this.#healed = true;
+  }
+}

@@ -1,0 +1,143 @@
+import { readUnsigned, writeInteger } from '#src/sys/struct.js';
+import type { Kernel } from './kernel.ts';
+import { NullFile, type OpenFile } from './open-file.ts';
+import { createPipe, EventFile } from './pipes.ts';
+import type { SocketCalls } from './socket-calls.ts';
+
+/** Where the memory of mmap(2) begins: any address that is not 0. */
+const MEMORY_START = 0x10_0000_0000;
+const PAGE_BYTES = 4096;
+
+/** How many descriptors a process may have on the simulated machine if it asks. */
+const HARD_LIMIT = 1_048_576;
+
+/** The calls on descriptors of any kind, and on memory. */
+export class FileCalls {
+  readonly #kernel: Kernel;
+  readonly #sockets: SocketCalls;
+  readonly #memory = new Map<number, Uint8Array>();
+  #nextAddress = MEMORY_START;
+
+  constructor(kernel: Kernel, sockets: SocketCalls) {
+    this.#kernel = kernel;
+    this.#sockets = sockets;
+  }
+
+  close(fd: number): number {
+    const result = this.#kernel.descriptors.close(fd);
+    const interrupted = result === 0 && this.#kernel.faults.fires('interruptedClose');
+    return interrupted ? -this.#kernel.errno.EINTR : result;
+  }
+
+  fcntl(fd: number, command: number, argument: number): number {
+    const { F_GETFD, F_SETFD, F_GETFL, F_SETFL, FD_CLOEXEC, O_NONBLOCK } =
+      this.#kernel.abi.constants;
+    const { descriptors, errno } = this.#kernel;
+    const file = descriptors.get(fd);
+    if (file === undefined) return -errno.EBADF;
+    switch (command) {
+      case F_GETFD:
+        return descriptors.closeOnExec(fd) ? FD_CLOEXEC : 0;
+      case F_SETFD:
+        descriptors.setCloseOnExec(fd, (argument & FD_CLOEXEC) !== 0);
+        return 0;
+      case F_GETFL:
+        return file.accessMode | (file.nonblocking ? O_NONBLOCK : 0);
+      case F_SETFL:
+        file.nonblocking = (argument & O_NONBLOCK) !== 0;
+        return 0;
+      default:
+        return -errno.EINVAL;
+    }
+  }
+
+  dup(fd: number): number {
+    const { descriptors, errno } = this.#kernel;
+    const file = descriptors.get(fd);
+    if (file === undefined) return -errno.EBADF;
+    return this.#sockets.refusal() || descriptors.open(file, false);
+  }
+
+  /** A file that a call has made, under the first free number. */
+  install(file: OpenFile, nonblocking: boolean, closeOnExec: boolean): number {
+    const refused = this.#sockets.refusal();
+    if (refused !== 0) return refused;
+    file.nonblocking = nonblocking;
+    return this.#kernel.descriptors.open(file, closeOnExec);
+  }
+
+  eventfd(initial: number, flags: number): number {
+    const { EFD_CLOEXEC, EFD_NONBLOCK } = this.#kernel.abi.constants;
+    if (EFD_CLOEXEC === undefined || EFD_NONBLOCK === undefined) return -this.#kernel.errno.ENOSYS;
+    const file = new EventFile(this.#kernel, initial);
+    return this.install(file, (flags & EFD_NONBLOCK) !== 0, (flags & EFD_CLOEXEC) !== 0);
+  }
+
+  pipe(pair: Int32Array, flags: number): number {
+    const { O_NONBLOCK, O_CLOEXEC } = this.#kernel.abi.constants;
+    const refused = this.#sockets.refusal();
+    if (refused !== 0) return refused;
+    const [reader, writer] = createPipe(this.#kernel);
+    reader.nonblocking = (flags & O_NONBLOCK) !== 0;
+    writer.nonblocking = reader.nonblocking;
+    const closeOnExec = (flags & O_CLOEXEC) !== 0;
+    const first = this.#kernel.descriptors.open(reader, closeOnExec);
+    const second = this.#kernel.descriptors.open(writer, closeOnExec);
+    if (second < 0) {
+      this.#kernel.descriptors.close(first);
+      return second;
+    }
+    pair[0] = first;
+    pair[1] = second;
+    return 0;
+  }
+
+  /** There is one file: /dev/null. */
+  open(path: string, flags: number): number {
+    if (path !== '/dev/null') return -this.#kernel.errno.ENOENT;
+    const closeOnExec = (flags & this.#kernel.abi.constants.O_CLOEXEC) !== 0;
+    return this.install(new NullFile(this.#kernel), false, closeOnExec);
+  }
+
+  getrlimit(resource: number, limit: Uint8Array): number {
+    const { rlimit } = this.#kernel.abi.structs;
+    if (resource !== this.#kernel.abi.constants.RLIMIT_NOFILE) return -this.#kernel.errno.EINVAL;
+    const view = new DataView(limit.buffer, limit.byteOffset, limit.length);
+    writeInteger(view, 0, rlimit.fields.rlim_cur, this.#kernel.descriptors.limit);
+    writeInteger(view, 0, rlimit.fields.rlim_max, HARD_LIMIT);
+    return 0;
+  }
+
+  setrlimit(resource: number, limit: Uint8Array): number {
+    const { rlimit } = this.#kernel.abi.structs;
+    const { EINVAL, EPERM = 1 } = this.#kernel.errno;
+    if (resource !== this.#kernel.abi.constants.RLIMIT_NOFILE) return -EINVAL;
+    const view = new DataView(limit.buffer, limit.byteOffset, limit.length);
+    const soft = readUnsigned(view, 0, rlimit.fields.rlim_cur);
+    const hard = readUnsigned(view, 0, rlimit.fields.rlim_max);
+    if (soft > hard) return -EINVAL;
+    if (hard > HARD_LIMIT) return -EPERM;
+    this.#kernel.descriptors.limit = soft;
+    return 0;
+  }
+
+  mmap(length: number): number {
+    if (length <= 0) return -this.#kernel.errno.EINVAL;
+    const address = this.#nextAddress;
+    // A page lies between two mappings, so that nobody runs from one into the next.
+    this.#nextAddress += (Math.ceil(length / PAGE_BYTES) + 1) * PAGE_BYTES;
+    this.#memory.set(address, new Uint8Array(length));
+    return address;
+  }
+
+  munmap(address: number): number {
+    return this.#memory.delete(address) ? 0 : -this.#kernel.errno.EINVAL;
+  }
+
+  /** The real one ends the process where this one throws. */
+  view(address: number, length: number): Uint8Array {
+    const bytes = this.#memory.get(address);
+    if (bytes === undefined || length > bytes.length) throw new RangeError('no such memory');
+    return bytes.subarray(0, length);
+  }
+}

@@ -1,0 +1,189 @@
+import type { SocketAddress } from '#src/sys/sockaddr.js';
+import type { Kernel } from './kernel.ts';
+import { Random } from './random.ts';
+import type { StreamSocket } from './sockets.ts';
+
+/** The ports that connect(2) and bind(2) to port 0 choose from: those of Linux. */
+const EPHEMERAL_FIRST = 32_768;
+const EPHEMERAL_LAST = 60_999;
+
+type InternetAddress = Extract<SocketAddress, { port: number }>;
+
+const WILDCARD = { IPv4: '0.0.0.0', IPv6: '::' } as const;
+const LOOPBACK = { IPv4: '127.0.0.1', IPv6: '::1' } as const;
+
+/** Who has which name: ports of this host, and the names of UNIX sockets. */
+export class Names {
+  /** Further addresses that are this host's own, beside 127.0.0.0/8 and ::1. */
+  readonly ownAddresses = new Set<string>();
+  readonly #kernel: Kernel;
+  readonly #ports = new Map<number, Set<StreamSocket>>();
+  /** Null for a name whose socket is gone but whose file is still there. */
+  readonly #paths = new Map<string, StreamSocket | null>();
+  readonly #choice: Random;
+  #nextPort: number;
+
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel;
+    this.#choice = new Random(kernel.seed, 'listener of a shared port');
+    this.#nextPort = new Random(kernel.seed, 'ports').between(EPHEMERAL_FIRST, EPHEMERAL_LAST);
+  }
+
+  /** Whether `address` is one of this host's, so that a connection to it is answered at once. */
+  isOwn(address: string): boolean {
+    const plain = address.replace(/^::ffff:/, '');
+    return plain.startsWith('127.') || plain === '::1' || this.ownAddresses.has(plain);
+  }
+
+  /** Gives `socket` a name. Returns 0 or `-errno`. */
+  bind(socket: StreamSocket, address: SocketAddress): number {
+    return address.family === 'UNIX'
+      ? this.#bindPath(socket, address.path)
+      : this.#bindPort(socket, address);
+  }
+
+  #bindPath(socket: StreamSocket, path: string): number {
+    const { EADDRINUSE, EINVAL } = this.#kernel.errno;
+    if (path === '') {
+      if (!this.#kernel.isLinux) return -EINVAL;
+      // Linux names such a socket itself: five hexadecimal digits in the abstract names.
+      return this.#bindPath(
+        socket,
+        `\0${this.#choice
+          .below(2 ** 20)
+          .toString(16)
+          .padStart(5, '0')}`,
+      );
+    }
+    if (this.#paths.has(path)) return -EADDRINUSE;
+    this.#paths.set(path, socket);
+    socket.local = { family: 'UNIX', path };
+    return 0;
+  }
+
+  #bindPort(socket: StreamSocket, address: InternetAddress): number {
+    const { EADDRINUSE, EADDRNOTAVAIL } = this.#kernel.errno;
+    const { address: text, family } = address;
+    if (text !== WILDCARD[family] && !this.isOwn(text)) return -EADDRNOTAVAIL;
+    const port = address.port === 0 ? this.#freePort() : address.port;
+    if (port === 0) return -EADDRINUSE;
+    const named = { ...address, port };
+    for (const other of this.#ports.get(port) ?? []) {
+      if (this.#clash(socket, named, other)) return -EADDRINUSE;
+    }
+    socket.local = named;
+    this.hold(socket);
+    return 0;
+  }
+
+  #clash(socket: StreamSocket, address: InternetAddress, other: StreamSocket): boolean {
+    if (other === socket || other.local === null || other.local.family === 'UNIX') return false;
+    if (!overlap(socket, address, other, other.local)) return false;
+    if (socket.flag('SO_REUSEPORT') && other.flag('SO_REUSEPORT')) return false;
+    return !(socket.flag('SO_REUSEADDR') && other.flag('SO_REUSEADDR')) || other.isListening;
+  }
+
+  /** Whether `socket`, which is bound, may listen: of two with SO_REUSEADDR only one can. */
+  mayListen(socket: StreamSocket): boolean {
+    const { local } = socket;
+    if (local === null || local.family === 'UNIX') return true;
+    for (const other of this.#ports.get(local.port) ?? []) {
+      if (other.isListening && this.#clash(socket, local, other)) return false;
+    }
+    return true;
+  }
+
+  /** Keeps the port of `socket`, which has an address. */
+  hold(socket: StreamSocket): void {
+    if (socket.local === null || socket.local.family === 'UNIX') return;
+    const { port } = socket.local;
+    const holders = this.#ports.get(port) ?? new Set();
+    holders.add(socket);
+    this.#ports.set(port, holders);
+  }
+
+  /** The socket is gone, and its port with it; the name in the file system stays. */
+  release(socket: StreamSocket): void {
+    const { local } = socket;
+    if (local === null) return;
+    if (local.family === 'UNIX') {
+      if (this.#paths.get(local.path) !== socket) return;
+      if (local.path.startsWith('\0')) this.#paths.delete(local.path);
+      else this.#paths.set(local.path, null);
+      return;
+    }
+    const holders = this.#ports.get(local.port);
+    holders?.delete(socket);
+    if (holders?.size === 0) this.#ports.delete(local.port);
+  }
+
+  /** unlink(2) of a socket's file. */
+  unlink(path: string): number {
+    if (path.startsWith('\0') || !this.#paths.delete(path)) return -this.#kernel.errno.ENOENT;
+    return 0;
+  }
+
+  /** The socket of a UNIX name: null where only its file is left, undefined where nothing is. */
+  atPath(path: string): StreamSocket | null | undefined {
+    return this.#paths.get(path);
+  }
+
+  /** Who listens at `address`: one that named it rather than one that took all. */
+  listenerAt(address: InternetAddress): StreamSocket | null {
+    const holders = this.#ports.get(address.port);
+    if (holders === undefined) return null;
+    const found = [...holders].filter((holder) => holder.isListening && hears(holder, address));
+    const exact = found.filter(({ local }) => hasText(local, address.address));
+    const best = exact.length > 0 ? exact : found;
+    // Listeners that share a port (SO_REUSEPORT) each get some of the connections.
+    return best.length > 1 ? (best[this.#choice.below(best.length)] ?? null) : (best[0] ?? null);
+  }
+
+  /** The address that a connection to `remote` comes from, with a port of its own. */
+  chooseLocal(remote: InternetAddress): InternetAddress {
+    const address = this.isOwn(remote.address) ? remote.address : LOOPBACK[remote.family];
+    return { family: remote.family, address, port: this.#freePort() };
+  }
+
+  #freePort(): number {
+    const count = EPHEMERAL_LAST - EPHEMERAL_FIRST + 1;
+    for (let tries = 0; tries < count; tries += 1) {
+      const port = this.#nextPort;
+      this.#nextPort = port === EPHEMERAL_LAST ? EPHEMERAL_FIRST : port + 1;
+      if (!this.#ports.has(port)) return port;
+    }
+    return 0;
+  }
+}
+
+function hasText(local: SocketAddress | null, address: string): boolean {
+  return local !== null && local.family !== 'UNIX' && local.address === address;
+}
+
+/** Whether two sockets of one port get in each other's way. */
+function overlap(
+  left: StreamSocket,
+  leftAt: InternetAddress,
+  right: StreamSocket,
+  rightAt: InternetAddress,
+): boolean {
+  if (leftAt.family === rightAt.family) {
+    const wildcard = WILDCARD[leftAt.family];
+    return (
+      [leftAt.address, rightAt.address].includes(wildcard) || leftAt.address === rightAt.address
+    );
+  }
+  // The wildcard of IPv6 takes IPv4 as well, unless it was told not to.
+  const [six, sixAt] = leftAt.family === 'IPv6' ? [left, leftAt] : [right, rightAt];
+  return sixAt.address === WILDCARD.IPv6 && !six.flag('IPV6_V6ONLY');
+}
+
+/** Whether a listener takes connections to `address`. */
+function hears(listener: StreamSocket, address: InternetAddress): boolean {
+  const { local } = listener;
+  if (local === null || local.family === 'UNIX') return false;
+  if (local.family === address.family) {
+    return local.address === address.address || local.address === WILDCARD[local.family];
+  }
+  return local.address === WILDCARD.IPv6 && !listener.flag('IPV6_V6ONLY');
+}

@@ -1,0 +1,328 @@
+import type {
+  AcceptSink,
+  BackendStats,
+  ConnectSink,
+  Stream,
+  StreamSink,
+  Subscription,
+  Watch,
+  WatchSink,
+} from '#src/loop/backend.js';
+import type { Interest } from '#src/poller/poller.js';
+import type { Sys } from '#src/sys/sys.js';
+import { ByteQueue } from './byte-queue.ts';
+import type { Random } from './random.ts';
+
+/** What came of an operation, as the kernel hands it over: for whoever has the token. */
+export interface Completion {
+  readonly token: number;
+  readonly operation: 'accept' | 'receive' | 'send' | 'finish' | 'connect' | 'watch';
+  /** `>= 0` or `-errno`. */
+  readonly result: number;
+  /** What a `receive` got. */
+  readonly bytes: Uint8Array;
+}
+
+/** What a subject may ask of its backend. */
+export interface SimHost {
+  readonly sys: Sys;
+  readonly random: Random;
+  readonly stats: BackendStats;
+  /** An operation is over: `completed` is called for it once the round is in. */
+  complete(completion: Completion): void;
+  /** What came of an operation is of no use to anybody any more. */
+  discard(completion: Completion): void;
+  remove(subject: SimSubject): void;
+  release(subject: SimSubject): void;
+}
+
+/** Something that a simulated backend works on. */
+export abstract class SimSubject implements Subscription {
+  readonly fd: number;
+  readonly ownsFd: boolean = true;
+  token = -1;
+  gone = false;
+  paused = false;
+  /** What is under way: one of a kind at a time, or its results could overtake each other. */
+  readonly inFlight = new Set<Completion['operation']>();
+  protected readonly host: SimHost;
+
+  constructor(host: SimHost, fd: number) {
+    this.host = host;
+    this.fd = fd;
+  }
+
+  /** The kernel works on it, and completes what it can. */
+  abstract operate(): void;
+  /** Hears what an operation came to. */
+  abstract completed(completion: Completion): void;
+  abstract closed(): void;
+
+  /** Frees what it holds beside its descriptor. */
+  dispose(): void {
+    // Most hold nothing.
+  }
+
+  /** Completes an operation, unless it still goes on. */
+  protected over(operation: Completion['operation'], result: number, bytes = NOTHING): void {
+    const { EAGAIN, EINTR } = this.host.sys.abi.errno;
+    if (result === -EAGAIN || result === -EINTR) return;
+    this.complete({ token: this.token, operation, result, bytes });
+  }
+
+  protected complete(completion: Completion): void {
+    this.inFlight.add(completion.operation);
+    this.host.complete(completion);
+  }
+}
+
+const NOTHING = new Uint8Array(0);
+const address = new Uint8Array(128);
+const length = new Int32Array(1);
+
+export class SimAcceptance extends SimSubject {
+  readonly #sink: AcceptSink;
+  /** A connection that came while it was being paused. */
+  #held: Completion | null = null;
+
+  constructor(host: SimHost, fd: number, sink: AcceptSink) {
+    super(host, fd);
+    this.#sink = sink;
+  }
+
+  operate(): void {
+    if (this.paused || this.inFlight.size > 0) return;
+    const held = this.#held;
+    if (held !== null) {
+      this.#held = null;
+      this.complete(held);
+      return;
+    }
+    const { sys } = this.host;
+    const { SOCK_NONBLOCK = 0, SOCK_CLOEXEC = 0 } = sys.abi.constants;
+    length[0] = address.length;
+    const fd = sys.accept4(this.fd, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd !== -sys.abi.errno.ECONNABORTED) this.over('accept', fd);
+  }
+
+  completed(completion: Completion): void {
+    const { result } = completion;
+    const { sys, stats } = this.host;
+    const { EMFILE, ENFILE } = sys.abi.errno;
+    if (this.paused) {
+      this.#held = completion;
+    } else if (result >= 0) {
+      stats.accepted += 1;
+      this.#sink.accepted(result);
+    } else if (result === -EMFILE || result === -ENFILE) {
+      this.paused = true;
+      this.#sink.exhausted(-result, 0);
+    } else {
+      this.host.remove(this);
+      this.#sink.failed(-result);
+    }
+  }
+
+  override dispose(): void {
+    if (this.#held !== null) this.host.discard(this.#held);
+    this.#held = null;
+  }
+
+  closed(): void {
+    this.#sink.closed();
+  }
+}
+
+/** The largest piece of one receive or send. */
+const PIECE_BYTES_MAX = 4096;
+const piece = new Uint8Array(PIECE_BYTES_MAX);
+
+export class SimStream extends SimSubject implements Stream {
+  readonly #sink: StreamSink;
+  readonly #queue = new ByteQueue(Number.POSITIVE_INFINITY);
+  /** What was received while it was being paused. */
+  #held: Completion | null = null;
+  #peerEnded = false;
+  #finishing = false;
+  #finished = false;
+
+  constructor(host: SimHost, fd: number, sink: StreamSink) {
+    super(host, fd);
+    this.#sink = sink;
+  }
+
+  get queuedBytes(): number {
+    return this.#queue.length;
+  }
+
+  /** Nothing goes at once: a ring sends when it is entered. */
+  send(bytes: Uint8Array, offset: number, count: number): number {
+    if (this.#finishing || this.gone) return 0;
+    this.#queue.push(bytes, offset, count);
+    return this.#queue.length;
+  }
+
+  finish(): void {
+    this.#finishing = true;
+  }
+
+  reset(): void {
+    if (this.gone) return;
+    const { sys } = this.host;
+    const { SOL_SOCKET, SO_LINGER } = sys.abi.constants;
+    sys.setsockopt(this.fd, SOL_SOCKET, SO_LINGER, new Uint8Array([1, 0, 0, 0, 0, 0, 0, 0]), 8);
+    this.host.remove(this);
+  }
+
+  operate(): void {
+    if (!this.inFlight.has('send')) this.#send();
+    if (!this.inFlight.has('receive')) this.#receive();
+  }
+
+  #send(): void {
+    const { sys, random } = this.host;
+    if (this.#queue.length > 0) {
+      const count = this.#queue.peek(piece, 0, 1 + random.below(PIECE_BYTES_MAX));
+      const flags = sys.abi.constants.MSG_NOSIGNAL ?? 0;
+      this.over('send', sys.send(this.fd, piece, 0, count, flags));
+    } else if (this.#finishing && !this.#finished) {
+      this.#finished = true;
+      const result = sys.shutdown(this.fd, sys.abi.constants.SHUT_WR);
+      // ENOTCONN: the peer has reset the connection; the next receive tells.
+      this.over('finish', result === -sys.abi.errno.ENOTCONN ? 0 : result);
+    }
+  }
+
+  #receive(): void {
+    if (this.paused || this.#peerEnded) return;
+    const held = this.#held;
+    if (held !== null) {
+      this.#held = null;
+      this.complete(held);
+      return;
+    }
+    const { sys, random } = this.host;
+    const count = sys.recv(this.fd, piece, 0, 1 + random.below(PIECE_BYTES_MAX), 0);
+    this.over('receive', count, piece.slice(0, Math.max(0, count)));
+  }
+
+  completed(completion: Completion): void {
+    const { operation, result, bytes } = completion;
+    if (operation === 'receive' && this.paused) this.#held = completion;
+    else if (result < 0) this.#broken(-result);
+    else if (operation === 'send') this.#sent(result);
+    else if (operation === 'receive') this.#received(bytes);
+  }
+
+  #sent(count: number): void {
+    this.#queue.pull(piece, 0, count);
+    if (this.#queue.length === 0) this.#sink.drained();
+  }
+
+  #received(bytes: Uint8Array): void {
+    if (bytes.length === 0) {
+      this.#peerEnded = true;
+      this.#sink.ended();
+      return;
+    }
+    this.#sink.received(bytes, bytes.length);
+    // The loan is over: who kept the bytes sees rubbish.
+    bytes.fill(0xa5);
+  }
+
+  #broken(errno: number): void {
+    this.host.remove(this);
+    this.#sink.failed(errno);
+  }
+
+  closed(): void {
+    this.#sink.closed();
+  }
+}
+
+export class SimConnecting extends SimSubject {
+  readonly #sink: ConnectSink;
+  readonly #address: Uint8Array;
+  #started = false;
+
+  constructor(host: SimHost, fd: number, target: Uint8Array, sink: ConnectSink) {
+    super(host, fd);
+    this.#sink = sink;
+    this.#address = target;
+  }
+
+  operate(): void {
+    if (this.inFlight.size > 0) return;
+    const { sys } = this.host;
+    const { EINPROGRESS, EALREADY, EISCONN, EINTR } = sys.abi.errno;
+    const result = sys.connect(this.fd, this.#address, this.#address.length);
+    if (result === -EINPROGRESS || result === -EALREADY || result === -EINTR) this.#started = true;
+    else if (this.#started && result === -EISCONN) this.#over(0);
+    else this.#over(result);
+  }
+
+  #over(result: number): void {
+    // Not by way of `over`: on a UNIX socket EAGAIN is an answer.
+    this.complete({ token: this.token, operation: 'connect', result, bytes: NOTHING });
+  }
+
+  completed({ result }: Completion): void {
+    if (result === 0) {
+      this.host.release(this);
+      this.#sink.connected(this.fd);
+    } else {
+      this.host.remove(this);
+      this.#sink.failed(-result);
+    }
+  }
+
+  closed(): void {
+    this.#sink.closed();
+  }
+}
+
+export class SimWatch extends SimSubject implements Watch {
+  override readonly ownsFd = false;
+  readonly #sink: WatchSink;
+  #interest: Interest;
+
+  constructor(host: SimHost, fd: number, interest: Interest, sink: WatchSink) {
+    super(host, fd);
+    this.#sink = sink;
+    this.#interest = interest;
+  }
+
+  modify(interest: Interest): void {
+    this.#interest = interest;
+  }
+
+  unwatch(): void {
+    if (!this.gone) this.host.release(this);
+  }
+
+  operate(): void {
+    const { sys } = this.host;
+    const { size, fields } = sys.abi.structs.pollfd;
+    const { POLLIN, POLLOUT } = sys.abi.constants;
+    const pollfd = new Uint8Array(size);
+    const view = new DataView(pollfd.buffer);
+    view.setInt32(fields.fd.offset, this.fd, true);
+    const events = (this.#interest & 1 ? POLLIN : 0) | (this.#interest & 2 ? POLLOUT : 0);
+    view.setInt16(fields.events.offset, events, true);
+    if (this.inFlight.size > 0 || sys.poll(pollfd, 1, 0) <= 0) return;
+    const found = view.getInt16(fields.revents.offset, true);
+    const other = (found & ~(POLLIN | POLLOUT)) !== 0;
+    const read = (found & POLLIN) !== 0 || other ? 1 : 0;
+    const write = (found & POLLOUT) !== 0 || other ? 2 : 0;
+    this.over('watch', read | write);
+  }
+
+  completed({ result }: Completion): void {
+    const ready = (result & this.#interest) as Interest;
+    if (ready !== 0) this.#sink.ready(ready, 0);
+  }
+
+  closed(): void {
+    // Its descriptor is somebody else's.
+  }
+}

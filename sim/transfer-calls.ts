@@ -1,0 +1,134 @@
+import { type Kernel, PENDING } from './kernel.ts';
+import { type OpenFile, Ready } from './open-file.ts';
+import type { SocketCalls } from './socket-calls.ts';
+import { StreamSocket } from './sockets.ts';
+
+/** The calls that move bytes: send(2), recv(2), read(2), write(2). */
+export class TransferCalls {
+  readonly #kernel: Kernel;
+  readonly #sockets: SocketCalls;
+
+  constructor(kernel: Kernel, sockets: SocketCalls) {
+    this.#kernel = kernel;
+    this.#sockets = sockets;
+  }
+
+  send(fd: number, from: Uint8Array, offset: number, length: number, flags: number): number {
+    const { MSG_DONTWAIT, MSG_NOSIGNAL = 0 } = this.#kernel.abi.constants;
+    const socket = this.#sockets.at(fd);
+    if (typeof socket === 'number') return socket;
+    const waits = !socket.nonblocking && (flags & MSG_DONTWAIT) === 0;
+    const result = this.#put(socket, from, offset, length, waits, socket.sendTimeoutNs);
+    const quiet = (flags & MSG_NOSIGNAL) !== 0 || socket.flag('SO_NOSIGPIPE');
+    if (result === -this.#kernel.errno.EPIPE && !quiet) this.#kernel.sigpipes += 1;
+    return result;
+  }
+
+  write(fd: number, from: Uint8Array, offset: number, length: number): number {
+    const file = this.#kernel.descriptors.get(fd);
+    if (file === undefined) return -this.#kernel.errno.EBADF;
+    if (file instanceof StreamSocket) return this.send(fd, from, offset, length, 0);
+    return this.#put(file, from, offset, length, !file.nonblocking, Number.POSITIVE_INFINITY);
+  }
+
+  #put(
+    file: OpenFile,
+    from: Uint8Array,
+    offset: number,
+    length: number,
+    waits: boolean,
+    timeoutNs: number,
+  ): number {
+    const { EAGAIN } = this.#kernel.errno;
+    const room = this.#disturb(file, Ready.out);
+    if (!waits) {
+      if (room && length > 0 && this.#sockets.falseEagain(file)) return -EAGAIN;
+      return file.write(from, offset, this.#shortened(file, length, 'partialSend'));
+    }
+    // A blocking send takes all; an error that comes in between is told by the next call.
+    let total = 0;
+    const scan = (): number => {
+      const result = file.write(from, offset + total, length - total);
+      if (result === -EAGAIN) return PENDING;
+      if (result < 0) return total > 0 ? this.#keepError(file, result, total) : result;
+      total += result;
+      return total === length ? total : PENDING;
+    };
+    const outcome = this.#kernel.wait('send', scan, timeoutNs);
+    if (outcome === PENDING) return total > 0 ? total : -EAGAIN;
+    return outcome < 0 && total > 0 ? total : outcome;
+  }
+
+  #keepError(file: OpenFile, result: number, total: number): number {
+    if (file instanceof StreamSocket && result !== -this.#kernel.errno.EPIPE) file.error = -result;
+    return total;
+  }
+
+  recv(fd: number, into: Uint8Array, offset: number, length: number, flags: number): number {
+    const { MSG_DONTWAIT, MSG_PEEK, MSG_WAITALL, MSG_OOB } = this.#kernel.abi.constants;
+    const socket = this.#sockets.at(fd);
+    if (typeof socket === 'number') return socket;
+    if ((flags & MSG_OOB) !== 0) return -this.#kernel.errno.EINVAL;
+    const waits = !socket.nonblocking && (flags & MSG_DONTWAIT) === 0;
+    const peek = (flags & MSG_PEEK) !== 0;
+    const all = waits && !peek && (flags & MSG_WAITALL) !== 0;
+    const give = (at: number, count: number): number => socket.receive(into, at, count, peek);
+    return this.#get(socket, give, offset, length, waits, all, socket.receiveTimeoutNs);
+  }
+
+  read(fd: number, into: Uint8Array, offset: number, length: number): number {
+    const file = this.#kernel.descriptors.get(fd);
+    if (file === undefined) return -this.#kernel.errno.EBADF;
+    const timeoutNs =
+      file instanceof StreamSocket ? file.receiveTimeoutNs : Number.POSITIVE_INFINITY;
+    const give = (at: number, count: number): number => file.read(into, at, count);
+    return this.#get(file, give, offset, length, !file.nonblocking, false, timeoutNs);
+  }
+
+  #get(
+    file: OpenFile,
+    give: (at: number, count: number) => number,
+    offset: number,
+    length: number,
+    waits: boolean,
+    all: boolean,
+    timeoutNs: number,
+  ): number {
+    const { EAGAIN } = this.#kernel.errno;
+    const ready = this.#disturb(file, Ready.in);
+    if (!waits) {
+      if (ready && this.#sockets.falseEagain(file)) return -EAGAIN;
+      return give(offset, this.#shortened(file, length, 'shortReceive'));
+    }
+    let total = 0;
+    const scan = (): number => {
+      const wanted = all ? length - total : this.#shortened(file, length, 'shortReceive');
+      const result = give(offset + total, wanted);
+      if (result === -EAGAIN) return PENDING;
+      if (result <= 0) return total > 0 ? total : result;
+      total += result;
+      return !all || total === length ? total : PENDING;
+    };
+    const outcome = this.#kernel.wait('recv', scan, timeoutNs);
+    if (outcome === PENDING) return total > 0 ? total : -EAGAIN;
+    return outcome < 0 && total > 0 ? total : outcome;
+  }
+
+  /** Lets the connection break, as the network may at any time; then says whether it is ready. */
+  #disturb(file: OpenFile, bit: number): boolean {
+    if (!(file instanceof StreamSocket)) return false;
+    if (file.breakable && this.#kernel.faults.fires('connectionReset')) file.breakDown();
+    return file.phase === 'connected' && (file.poll() & bit) !== 0;
+  }
+
+  /** How much of a transfer of `length` bytes takes place, at least one. */
+  #shortened(file: OpenFile, length: number, kind: 'partialSend' | 'shortReceive'): number {
+    if (!(file instanceof StreamSocket)) return length;
+    const most = kind === 'partialSend' ? file.sendRoom : file.received.length;
+    const count = Math.min(length, most);
+    if (count <= 1 || !this.#kernel.faults.fires(kind)) return length;
+    // A kernel that keeps something back tells of it again, also to who waits for an edge.
+    this.#sockets.nudgeSoon(file);
+    return this.#kernel.faults.dice(kind).between(1, count - 1);
+  }
+}

@@ -1,0 +1,117 @@
+// Goal: a server that is right survives every seed, and one with a bug does not.
+// Method: an echo server over the simulated kernel, clients that compare each byte, faults by seed.
+// SIM_SEEDS says how many seeds are tried, SIM_SEED tries one and shows how it went.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type FaultKind, FaultPlan, faultKinds } from '#sim/faults.js';
+import { SimSys } from '#sim/sim-sys.js';
+import { Arm } from './sim/arm.ts';
+import type { PlantedBug } from './sim/echo-server.ts';
+import { type EchoRun, runEcho } from './sim/echo-world.ts';
+
+const SEEDS = Number(process.env['SIM_SEEDS'] ?? 2000);
+const ONE_SEED = process.env['SIM_SEED'];
+const TRACE_LINES = 200;
+
+/** Runs a seed again, with its last calls, so that the failure can be read. */
+function story(seed: number, bug: PlantedBug = 'none'): string {
+  const { violation } = runEcho(seed, bug, faultKinds, TRACE_LINES);
+  return `${violation}\nreplay: SIM_SEED=${seed} node --test build/test/sim-echo.test.js`;
+}
+
+test('sim echo: every byte comes back, whatever goes wrong', (t) => {
+  const seeds =
+    ONE_SEED === undefined
+      ? Array.from({ length: SEEDS }, (_, index) => index + 1)
+      : [Number(ONE_SEED)];
+  const begin = performance.now();
+  let turns = 0;
+  let virtualMs = 0;
+  for (const seed of seeds) {
+    const run = runEcho(seed);
+    assert.equal(run.violation, null, story(seed));
+    turns += run.turns;
+    virtualMs += run.virtualMs;
+  }
+  const seconds = (performance.now() - begin) / 1000;
+  t.diagnostic(
+    `${seeds.length} seeds in ${seconds.toFixed(1)} s: ${(seeds.length / seconds).toFixed(0)} a ` +
+      `second, ${(turns / seeds.length).toFixed(0)} turns each, ${(virtualMs / 1000).toFixed(0)} ` +
+      'virtual seconds',
+  );
+});
+
+test('sim echo: the same seed is the same run', () => {
+  const hashes = new Set<string>();
+  for (let seed = 1; seed <= 100; seed += 1) {
+    const first: EchoRun = runEcho(seed);
+    const again = runEcho(seed, 'none', faultKinds, TRACE_LINES);
+    assert.deepEqual(again, first, `seed ${seed} ran differently the second time`);
+    hashes.add(first.traceHash);
+  }
+  assert.equal(hashes.size, 100, 'and another seed is another run');
+});
+
+/** Connects to nobody, and tells whether the refusal was there at once. */
+function answeredAtOnce(seed: number): boolean {
+  const sys = new SimSys({ seed, faults: FaultPlan.seeded(seed, ['connectAtOnce']) });
+  const arm = new Arm(sys, false, 'client');
+  const result = arm.connect(arm.socket(), { family: 'IPv4', address: '127.0.0.1', port: 7 });
+  const { EINPROGRESS, ECONNREFUSED } = sys.abi.errno;
+  const atOnce = sys.kernel.faults.fired.connectAtOnce > 0;
+  assert.equal(result, atOnce ? -ECONNREFUSED : -EINPROGRESS);
+  return atOnce;
+}
+
+test('sim echo: every fault happens', (t) => {
+  const seedsWith = Object.fromEntries(faultKinds.map((kind) => [kind, 0])) as Record<
+    FaultKind,
+    number
+  >;
+  for (let seed = 1; seed <= 200; seed += 1) {
+    const { fired } = runEcho(seed);
+    for (const kind of faultKinds) seedsWith[kind] += fired[kind] > 0 ? 1 : 0;
+    // Only the process itself has its connect answered at once, and here the peers connect.
+    seedsWith.connectAtOnce += answeredAtOnce(seed) ? 1 : 0;
+  }
+  const words = faultKinds.map((kind) => `${kind} ${seedsWith[kind]}`);
+  t.diagnostic(`of 200 seeds: ${words.join(', ')}`);
+  assert.deepEqual(
+    faultKinds.filter((kind) => seedsWith[kind] === 0),
+    [],
+  );
+});
+
+test('sim echo: without faults nothing breaks', () => {
+  for (let seed = 1; seed <= 200; seed += 1) {
+    const { violation, fired } = runEcho(seed, 'none', []);
+    assert.equal(violation, null);
+    assert.ok(Object.values(fired).every((count) => count === 0));
+  }
+});
+
+const bugs: readonly PlantedBug[] = [
+  'drops the rest of a partial send',
+  'takes EAGAIN for the end',
+  'forgets to close',
+  'takes EINTR for a failure',
+  'retries an interrupted close',
+  'never accepts again',
+];
+
+for (const bug of bugs) {
+  test(`sim echo: a canary that ${bug} is found`, (t) => {
+    let first = 0;
+    let found = 0;
+    const count = 100;
+    for (let seed = 1; seed <= count; seed += 1) {
+      if (runEcho(seed, bug).violation === null) continue;
+      found += 1;
+      if (first === 0) first = seed;
+    }
+    assert.ok(found > 0, 'the bug went unnoticed');
+    const words = story(first, bug).split('\n')[0];
+    t.diagnostic(`seed ${first}, ${found} of ${count}: ${words}`);
+  });
+}

@@ -1,0 +1,36 @@
+// Goal: the simulated kernel does what the real one does, call by call.
+// Method: the same steps over both; the results, errno names and readiness have to be equal.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { SimSys } from '#sim/sim-sys.js';
+import { nativeSys } from '#src/sys/native.js';
+import { leakCheck } from './leaks.ts';
+import { logOf } from './sim/arm.ts';
+import { connectionScenarios, type Scenario } from './sim/scenarios-connections.ts';
+import { fileScenarios } from './sim/scenarios-files.ts';
+import { nameScenarios } from './sim/scenarios-names.ts';
+import { pollingScenarios } from './sim/scenarios-polling.ts';
+
+const skip =
+  process.platform === 'linux' ? false : 'the simulated kernel is compared with the one of Linux';
+
+const scenarios: Readonly<Record<string, Scenario>> = {
+  ...connectionScenarios,
+  ...nameScenarios,
+  ...fileScenarios,
+  ...pollingScenarios,
+};
+
+for (const [name, scenario] of Object.entries(scenarios)) {
+  test(`sim kernel: ${name}`, { skip }, (t) => {
+    leakCheck(t);
+    const native = nativeSys();
+    const tag = `${process.pid}`;
+    const real = logOf(scenario, native, true, tag);
+    const sim = new SimSys({ seed: 1, abi: native.abi });
+    const simulated = logOf(scenario, sim, false, tag);
+    assert.deepEqual(simulated, real);
+    assert.deepEqual(sim.openDescriptors(), []);
+  });
+}
