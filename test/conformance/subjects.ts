@@ -1,0 +1,110 @@
+import { FaultPlan } from '#sim/faults.js';
+import { Random } from '#sim/random.js';
+import { SimBackend } from '#sim/sim-backend.js';
+import { SimSys } from '#sim/sim-sys.js';
+import { createBackend } from '#src/loop/backends.js';
+import { pollers } from '#src/poller/pollers.js';
+import { abiFor } from '#src/sys/abi/index.js';
+import { nativeSys } from '#src/sys/native.js';
+import { EventLoop } from '#src/tcp/event-loop.js';
+import { openFds } from '../leaks.ts';
+import type { Subject, World, WorldOptions } from './world.ts';
+
+// The real kernel behind each poller of this machine.
+
+/** One turn waits so long at the most. */
+const TURN_MS = 5;
+
+/** Ten seconds of turns in which nothing happens; a turn in which something does takes less. */
+const TURNS_MAX = 2000;
+
+function realWorld(name: Subject['name']): World {
+  const sys = nativeSys();
+  const poller = pollers.find((entry) => entry.name === name);
+  if (poller === undefined) throw new Error(`there is no poller ${name}`);
+  const loop = new EventLoop({ backend: createBackend(poller.name, sys), sys });
+  const before = openFds();
+  return {
+    loop,
+    turnsMax: TURNS_MAX,
+    turn: () => loop.turn(TURN_MS),
+    nowMs: () => sys.monotonicMs(),
+    openDescriptors: () => [...openFds().keys()].filter((fd) => !before.has(fd)).length,
+    close: () => loop.close(),
+  };
+}
+
+const realSubjects: readonly Subject[] = pollers.map((entry) => ({
+  name: entry.name,
+  available: entry.available(nativeSys()),
+  simulated: false,
+  create: () => realWorld(entry.name),
+}));
+
+/** Virtual time passes at once, and a simulated kernel moves small pieces: many turns are cheap. */
+const SIMULATED_TURNS_MAX = 200_000;
+
+/** Every world of the suite is the same at every run. */
+const SEED = 20_261_122;
+
+interface SimulatedPlatform {
+  readonly name: string;
+  readonly platform: string;
+  readonly poller: Subject['name'] | 'simulated';
+}
+
+const simulatedPlatforms: readonly SimulatedPlatform[] = [
+  { name: 'sim epoll', platform: 'linux', poller: 'epoll' },
+  { name: 'sim poll', platform: 'linux', poller: 'poll' },
+  { name: 'sim select', platform: 'linux', poller: 'select' },
+  { name: 'sim kqueue macOS', platform: 'darwin', poller: 'kqueue' },
+  { name: 'sim kqueue FreeBSD', platform: 'freebsd', poller: 'kqueue' },
+  { name: 'sim kqueue libkqueue', platform: 'linux', poller: 'kqueue' },
+  { name: 'sim completions', platform: 'linux', poller: 'simulated' },
+];
+
+/** A world over a simulated kernel of a platform. */
+export function simulatedWorld(
+  { platform, poller }: SimulatedPlatform,
+  seed: number,
+  options: WorldOptions = {},
+  faults: FaultPlan = FaultPlan.none,
+): World & { readonly sys: SimSys } {
+  const abi = abiFor(platform, 'x64');
+  if (abi === null) throw new Error(`there is no table for ${platform}`);
+  const { descriptorsMax } = options;
+  const limits = descriptorsMax === undefined ? {} : { descriptorsMax };
+  const sys = new SimSys({ seed, abi, faults, limits });
+  const entry = pollers.find(({ name }) => name === poller);
+  const pass = (timeMs: number): void => {
+    sys.poll(new Uint8Array(abi.structs.pollfd.size), 0, timeMs);
+  };
+  const backend =
+    entry === undefined
+      ? new SimBackend(sys, new Random(seed, 'backend'), pass)
+      : createBackend(entry.name, sys);
+  const loop = new EventLoop({ backend, sys });
+  const own = sys.openDescriptors().length;
+  return {
+    sys,
+    loop,
+    turnsMax: SIMULATED_TURNS_MAX,
+    turn: () => loop.turn(TURN_MS),
+    nowMs: () => sys.monotonicMs(),
+    openDescriptors: () => sys.openDescriptors().length - own,
+    close: () => {
+      loop.close();
+      const left = sys.openDescriptors();
+      if (left.length > 0) throw new Error(`descriptors ${left.join(', ')} were left open`);
+    },
+  };
+}
+
+const simulatedSubjects: readonly Subject[] = simulatedPlatforms.map((one) => ({
+  name: one.name,
+  available: true,
+  simulated: true,
+  create: (options) => simulatedWorld(one, SEED, options),
+}));
+
+export const subjects: readonly Subject[] = [...realSubjects, ...simulatedSubjects];

@@ -1,0 +1,164 @@
+import type { Connection, ConnectionHandlers } from '#src/tcp/connection.js';
+import type { EventLoop } from '#src/tcp/event-loop.js';
+import type { Listener } from '#src/tcp/listener.js';
+
+// A world is a loop with a kernel under it, real or simulated. Each case builds what it needs in a
+// new one, plays server and client on the same loop, and turns it until something has come about.
+
+/** How a case ended on a subject. */
+export type Verdict = 'pass' | { readonly skip: string };
+
+export interface World {
+  readonly loop: EventLoop;
+  /** One turn: with a real kernel it waits a little, with a simulated one virtual time passes. */
+  turn(): void;
+  /** How many turns are enough for anything: a case that needs more hangs. */
+  readonly turnsMax: number;
+  /** The time on the clock of the loop. */
+  nowMs(): number;
+  /** Descriptors that are open, those of the loop itself not counted. */
+  openDescriptors(): number;
+  /** Ends everything. */
+  close(): void;
+}
+
+/** Something that the suite runs over. */
+export interface Subject {
+  readonly name: string;
+  /** Whether this machine has it, and if not, why. */
+  readonly available: true | { readonly reason: string };
+  readonly simulated: boolean;
+  create(options?: WorldOptions): World;
+}
+
+export interface WorldOptions {
+  /** The most descriptors that may be open. Simulated kernels only. */
+  readonly descriptorsMax?: number;
+}
+
+/** Turns until `done` says so. Throws with `what` where it never does. */
+export function until(world: World, done: () => boolean, what: string): void {
+  for (let turns = 0; turns < world.turnsMax; turns++) {
+    if (done()) return;
+    world.turn();
+  }
+  if (!done()) throw new Error(`waited in vain until ${what}`);
+}
+
+/** A few turns more, in which nothing is expected. */
+export function turnOn(world: World, turns = 5): void {
+  for (let i = 0; i < turns; i++) world.turn();
+}
+
+/** What a connection went through, by the names of its handlers. */
+export interface Log {
+  readonly events: string[];
+  received: Buffer;
+  error: string | null;
+}
+
+export function newLog(): Log {
+  return { events: [], received: Buffer.alloc(0), error: null };
+}
+
+/** Handlers that keep a log, each of which `also` may add to. */
+export function logging(log: Log, also: ConnectionHandlers = {}): ConnectionHandlers {
+  return {
+    open: (connection) => {
+      log.events.push('open');
+      also.open?.(connection);
+    },
+    data: (connection, chunk) => {
+      if (log.events.at(-1) !== 'data') log.events.push('data');
+      log.received = Buffer.concat([log.received, chunk]);
+      also.data?.(connection, chunk);
+    },
+    drain: (connection) => {
+      log.events.push('drain');
+      also.drain?.(connection);
+    },
+    end: (connection) => {
+      log.events.push('end');
+      also.end?.(connection);
+    },
+    close: (connection, error) => {
+      log.events.push('close');
+      log.error = error?.code ?? null;
+      also.close?.(connection, error);
+    },
+  };
+}
+
+/** Both ends of one connection, with what each went through. */
+export interface Pair {
+  readonly listener: Listener;
+  readonly server: Connection;
+  readonly client: Connection;
+  readonly serverLog: Log;
+  readonly clientLog: Log;
+}
+
+/** Connects a client to a server on one loop. `end` keeps its side open unless a case says else. */
+export function connectedPair(
+  world: World,
+  serverHandlers: ConnectionHandlers = {},
+  clientHandlers: ConnectionHandlers = {},
+): Pair {
+  const serverLog = newLog();
+  const clientLog = newLog();
+  let server: Connection | null = null;
+  let client: Connection | null = null;
+  const listener = world.loop.listen({
+    host: '127.0.0.1',
+    port: 0,
+    handlers: logging(serverLog, {
+      end: () => undefined,
+      ...serverHandlers,
+      open: (connection) => {
+        server = connection;
+        serverHandlers.open?.(connection);
+      },
+    }),
+  });
+  world.loop.connect({
+    host: '127.0.0.1',
+    port: portOf(listener),
+    handlers: logging(clientLog, {
+      end: () => undefined,
+      ...clientHandlers,
+      open: (connection) => {
+        client = connection;
+        clientHandlers.open?.(connection);
+      },
+    }),
+  });
+  until(world, () => server !== null && client !== null, 'both ends are open');
+  if (server === null || client === null) throw new Error('unreachable');
+  return { listener, server, client, serverLog, clientLog };
+}
+
+export function portOf(listener: Listener): number {
+  const { address } = listener;
+  if (address.family === 'UNIX') throw new Error('a UNIX socket has no port');
+  return address.port;
+}
+
+/** Closes what a pair has open and turns until both ends know. */
+export function closePair(world: World, pair: Pair): void {
+  pair.client.close();
+  pair.server.close();
+  pair.listener.close();
+  const closed = (log: Log): boolean => log.events.includes('close');
+  until(world, () => closed(pair.serverLog) && closed(pair.clientLog), 'both ends are closed');
+}
+
+/** `length` bytes that tell where they stand, so that any loss or swap shows. */
+export function pattern(length: number, seed = 1): Buffer {
+  const bytes = Buffer.allocUnsafe(length);
+  let state = seed >>> 0;
+  for (let i = 0; i < length; i++) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    bytes[i] = state >>> 24;
+  }
+  return bytes;
+}
