@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { run } from './commands/command.ts';
+import { loops } from './commands/loops.ts';
 import { assertOutcome, demo, quoted, root, sockloop, tcpserver } from './commands/programs.ts';
 import { reasonWithout, reasonWithoutProc } from './commands/tools.ts';
 import { leakCheck } from './leaks.ts';
@@ -25,8 +26,8 @@ test('sockloop --version is that of the package', { timeout }, async (t) => {
 test('sockloop: usage texts fit 80 columns and name every flag', { timeout }, async (t) => {
   leakCheck(t);
   const serveFlags =
-    '--port --host --unix --loop --mode --backlog --idle-timeout --max-line --trace --verbose ' +
-    '--json';
+    '--port --host --unix --loop --mode --backlog --threads --max-connections --idle-timeout ' +
+    '--max-line --trace --verbose --json';
   const table: [words: string[], names: string][] = [
     [['--help'], 'serve send --version --help'],
     [['-h'], 'serve send'],
@@ -100,6 +101,14 @@ test('demo: shows both sides and ends by itself', { timeout }, async (t) => {
   assert.match(out, /^client \| the same bytes come back: gr\u{fc}\u{df}e$/mu);
   assert.match(out, /^server \| served 1 connection: 40 bytes in, 40 out$/m);
   assert.match(out, /^2 lines went out, the same 2 came back, and both ends closed\.$/m);
+  assert.match(out, /^loop +answered +calls +accept +recv +send +waits with$/m);
+  for (const { name, skip } of loops) {
+    const row = skip === false ? `${name} +6 of 6 .*\\d` : `${name} +not here: \\w`;
+    assert.match(out, new RegExp(`^${row}`, 'm'));
+  }
+  assert.match(out, /^epoll .* epoll_wait \d+, epoll_ctl \d+$|^kqueue .* kevent \d+$/m);
+  const [, second = ''] = out.split('both ends closed.');
+  for (const line of second.split('\n')) assert.ok(line.length <= COLUMNS, line);
   assert.ok(!out.includes('\u{1b}'), 'no colours where nobody would see them');
 });
 
@@ -115,7 +124,7 @@ test('demo: colours on a terminal, none where NO_COLOR asks for none', {
   ] as const) {
     const words = ['script', '-qec', quoted(demo()), '/dev/null'];
     const { status, out } = await run(t, words, '', { env });
-    assert.equal(status, 0);
+    assert.equal(status, 0, out.slice(-1000));
     assert.equal(out.includes('\u{1b}['), coloured);
     assert.match(out, /both ends closed\./);
   }
@@ -130,7 +139,7 @@ test('demo: fails where its server or its client does', { timeout }, async (t) =
       "process.kill(process.pid,'SIGKILL')",
       /^demo: the server ended too soon: SIGKILL\n$/,
     ],
-    ['send', 'process.exit(3)', /^\nThe demo failed: .*\n$/],
+    ['send', 'process.exit(3)', /^\nThe demo failed: what came back is not what went out\.\n$/],
   ];
   for (const [command, death, told] of table) {
     const code = `if(process.argv[2]==='${command}'){${death}}`;
@@ -139,5 +148,21 @@ test('demo: fails where its server or its client does', { timeout }, async (t) =
     assert.equal(status, 1);
     assert.match(err, told);
     assert.ok(!out.includes('both ends closed'));
+  }
+});
+
+test('demo: fails where a loop does not answer', { timeout }, async (t) => {
+  leakCheck(t);
+  const table: [word: string, told: RegExp][] = [
+    ['line 1 of 2', /^\nThe demo failed: with --loop blocking, 4 of 6 lines came back\.\n$/],
+    ['poll', /^demo: the server with --loop poll ended too soon: status 3\n$/],
+  ];
+  for (const [word, told] of table) {
+    const code = `if(process.argv.includes(${JSON.stringify(word)})){process.exit(3)}`;
+    const url = `data:text/javascript,${encodeURIComponent(code)}`;
+    const env = { ...process.env, NODE_OPTIONS: `--import ${url}` };
+    const { status, err } = await run(t, demo(), '', { env });
+    assert.equal(status, 1);
+    assert.match(err, told);
   }
 });

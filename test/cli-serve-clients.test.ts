@@ -1,4 +1,5 @@
-// Goal: no client, however rude, ends `sockloop serve`, costs it a descriptor or makes it spin.
+// Goal: no client, however rude, ends `sockloop serve --loop blocking`, costs it a descriptor or
+// makes it spin.
 // Method: rude clients against the real program in each mode; descriptors and processor time are
 // read from /proc.
 
@@ -8,7 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { bigText, closed, dial, heard, rudeClients, talk } from './commands/clients.ts';
 import { eventually, run } from './commands/command.ts';
 import { cpuTicksOf, openFdsOf, stateOf } from './commands/process-state.ts';
-import { serve } from './commands/programs.ts';
+import { serveBlocking } from './commands/programs.ts';
 import { reasonWithout, reasonWithoutProc } from './commands/tools.ts';
 import { leakCheck } from './leaks.ts';
 
@@ -20,7 +21,7 @@ for (const mode of ['echo', 'line', 'once']) {
     skip: reasonWithoutProc,
   }, async (t) => {
     leakCheck(t);
-    const { command, port } = await serve(t, '--mode', mode, '--verbose');
+    const { command, port } = await serveBlocking(t, '--mode', mode, '--verbose');
     await talk({ port }, 'first\n');
     const before = openFdsOf(command.pid);
     for (const rude of rudeClients) {
@@ -47,7 +48,7 @@ test('serve: 1,000 clients, one after another', {
   skip: reasonWithoutProc,
 }, async (t) => {
   leakCheck(t);
-  const { command, port } = await serve(t, '--mode', 'line');
+  const { command, port } = await serveBlocking(t, '--mode', 'line');
   await talk({ port }, 'first\n');
   const before = openFdsOf(command.pid);
   for (let count = 1; count < 1000; count++) {
@@ -65,7 +66,7 @@ test('serve: a stop and a continuation in the middle do no harm', {
   skip: reasonWithoutProc,
 }, async (t) => {
   leakCheck(t);
-  const { command, port } = await serve(t, '--mode', 'line');
+  const { command, port } = await serveBlocking(t, '--mode', 'line');
   const pause = async (): Promise<void> => {
     command.child.kill('SIGSTOP');
     await eventually(() => assert.equal(stateOf(command.pid), 'T'));
@@ -93,7 +94,7 @@ test('serve: an idle server uses no processor time to speak of', {
   skip: reasonWithoutProc,
 }, async (t) => {
   leakCheck(t);
-  const { command, port } = await serve(t);
+  const { command, port } = await serveBlocking(t);
   const silent = await dial({ port });
   const before = cpuTicksOf(command.pid);
   await delay(1500);
@@ -106,7 +107,7 @@ test('serve: out of descriptors it says so, waits without spinning, and goes on'
   skip: reasonWithoutProc || reasonWithout('prlimit'),
 }, async (t) => {
   leakCheck(t);
-  const { command, port } = await serve(t, '--json');
+  const { command, port } = await serveBlocking(t, '--json');
   assert.equal((await talk({ port }, 'before\n')).toString(), 'before\n');
   const open = openFdsOf(command.pid).map((fd) => Number.parseInt(fd, 10));
   const free = open.findIndex((fd, index) => fd !== index);

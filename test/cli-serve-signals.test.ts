@@ -1,4 +1,5 @@
-// Goal: Ctrl-C and SIGTERM end `sockloop serve` well, whatever it waits for; a second one at once.
+// Goal: Ctrl-C and SIGTERM end `sockloop serve --loop blocking` well, whatever it waits for; a
+// second one at once.
 // Method: the real program, brought into each kind of wait before the signal.
 
 import assert from 'node:assert/strict';
@@ -8,7 +9,7 @@ import { type TestContext, test } from 'node:test';
 import { bigText, closed, dial, heard } from './commands/clients.ts';
 import { type Command, eventually, start } from './commands/command.ts';
 import { catches } from './commands/process-state.ts';
-import { quoted, serve, sockloop } from './commands/programs.ts';
+import { quoted, serveBlocking, sockloop } from './commands/programs.ts';
 import { reasonWithout, reasonWithoutProc, scratch } from './commands/tools.ts';
 import { leakCheck } from './leaks.ts';
 
@@ -23,7 +24,7 @@ async function noticed(command: Command, signal: 'SIGINT' | 'SIGTERM'): Promise<
 for (const signal of SIGNALS) {
   test(`serve: ${signal} while nobody is there`, { timeout }, async (t) => {
     leakCheck(t);
-    const { command } = await serve(t);
+    const { command } = await serveBlocking(t);
     const { status, out, err } = await command.stop(signal);
     assert.deepEqual([status, err], [0, '']);
     assert.match(out, /^listening on .*\nserved 0 connections: 0 bytes in, 0 out\n$/);
@@ -31,7 +32,7 @@ for (const signal of SIGNALS) {
 
   test(`serve: ${signal} while a silent client is served`, { timeout }, async (t) => {
     leakCheck(t);
-    const { command, port } = await serve(t, '--mode', 'line');
+    const { command, port } = await serveBlocking(t, '--mode', 'line');
     const socket = await dial({ port });
     socket.write('a line\nhalf');
     await heard(socket);
@@ -57,7 +58,7 @@ test('serve: a client that reads again gets the rest after the signal', {
   skip: reasonWithoutProc,
 }, async (t) => {
   leakCheck(t);
-  const { command, port } = await serve(t, '--mode', 'line', '--trace');
+  const { command, port } = await serveBlocking(t, '--mode', 'line', '--trace');
   const socket = await dial({ port });
   const line = Buffer.concat([bigText(), Buffer.from('\n')]);
   socket.pause();
@@ -75,7 +76,7 @@ test('serve: a client that reads again gets the rest after the signal', {
 
 test('serve: a client that never reads cannot keep it from ending', { timeout }, async (t) => {
   leakCheck(t);
-  const { command, port } = await serve(t, '--trace');
+  const { command, port } = await serveBlocking(t, '--trace');
   await stuckClient(t, port, command);
   const { status, out, err } = await command.stop('SIGTERM');
   assert.equal(status, 0);
@@ -88,7 +89,7 @@ test('serve: a second signal ends it at once', {
   skip: reasonWithoutProc,
 }, async (t) => {
   leakCheck(t);
-  const { command, port } = await serve(t, '--trace');
+  const { command, port } = await serveBlocking(t, '--trace');
   await stuckClient(t, port, command);
   command.child.kill('SIGINT');
   await noticed(command, 'SIGINT');
@@ -98,7 +99,7 @@ test('serve: a second signal ends it at once', {
 
 test('serve: lines that have come are answered after the signal', { timeout }, async (t) => {
   leakCheck(t);
-  const { command, port } = await serve(t, '--mode', 'line', '--trace');
+  const { command, port } = await serveBlocking(t, '--mode', 'line', '--trace');
   const socket = await dial({ port });
   socket.write('first\n');
   assert.equal((await heard(socket)).toString(), 'first\n');

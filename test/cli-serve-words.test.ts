@@ -1,4 +1,5 @@
-// Goal: what `sockloop serve` prints can be read, by people and by programs, and its bounds hold.
+// Goal: what `sockloop serve --loop blocking` prints can be read, by people and by programs, and
+// its bounds hold.
 // Method: the real program with --verbose, --json, --trace and with each bound, line by line.
 
 import assert from 'node:assert/strict';
@@ -6,14 +7,14 @@ import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { closed, dial, dismissed, heard, talk } from './commands/clients.ts';
 import { closeReader, eventually } from './commands/command.ts';
-import { serve } from './commands/programs.ts';
+import { serveBlocking } from './commands/programs.ts';
 import { leakCheck } from './leaks.ts';
 
 const timeout = 60_000;
 
 test('serve --verbose: a line when a client comes and when it goes', { timeout }, async (t) => {
   leakCheck(t);
-  const { command, port } = await serve(t, '--verbose');
+  const { command, port } = await serveBlocking(t, '--verbose');
   for (const line of ['hello\n', 'more\n']) await talk({ port }, line);
   const { status, out, err } = await command.stop('SIGINT');
   assert.deepEqual([status, err], [0, '']);
@@ -32,7 +33,7 @@ test('serve --verbose: a line when a client comes and when it goes', { timeout }
 test('serve --json: one document for each event, nothing else', { timeout }, async (t) => {
   leakCheck(t);
   const words = ['--json', '--mode', 'line', '--max-line', '10', '--trace', '--verbose'];
-  const { command, port } = await serve(t, ...words);
+  const { command, port } = await serveBlocking(t, ...words);
   await talk({ port }, 'hello\nyou\n');
   const greedy = await dial({ port });
   greedy.write('far more than ten bytes\n');
@@ -61,7 +62,7 @@ test('serve --json: one document for each event, nothing else', { timeout }, asy
 
 test('serve --json: a broken connection has its code', { timeout }, async (t) => {
   leakCheck(t);
-  const { command, port } = await serve(t, '--json');
+  const { command, port } = await serveBlocking(t, '--json');
   const socket = await dial({ port });
   socket.write('x');
   await heard(socket);
@@ -88,7 +89,7 @@ function socketPort(out: string): number {
 
 test('serve --trace: each call as strace would print it', { timeout }, async (t) => {
   leakCheck(t);
-  const { command, port } = await serve(t, '--trace', '--backlog', '7', '--mode', 'once');
+  const { command, port } = await serveBlocking(t, '--trace', '--backlog', '7', '--mode', 'once');
   await talk({ port }, 'gr\u{fc}\u{df}e\0"\n');
   await command.until('err', /^accept4\(.* = -1 .*\n/m);
   const { status, err, out } = await command.stop();
@@ -122,7 +123,7 @@ test('serve --trace: each call as strace would print it', { timeout }, async (t)
 test('serve --max-line: the newline counts, a rest without one too', { timeout }, async (t) => {
   leakCheck(t);
   for (const mode of ['line', 'once']) {
-    const { command, port } = await serve(t, '--mode', mode, '--max-line', '6');
+    const { command, port } = await serveBlocking(t, '--mode', mode, '--max-line', '6');
     assert.equal((await talk({ port }, 'hello\n')).toString(), 'hello\n');
     assert.equal((await talk({ port }, 'hello!')).toString(), 'hello!');
     for (const sent of ['hello!\n', 'hello!!', 'x'.repeat(100_000)]) {
@@ -142,7 +143,7 @@ test('serve --max-line: the newline counts, a rest without one too', { timeout }
 
 test('serve --max-line does not bound the bytes of mode echo', { timeout }, async (t) => {
   leakCheck(t);
-  const { port } = await serve(t, '--max-line', '6');
+  const { port } = await serveBlocking(t, '--max-line', '6');
   assert.equal((await talk({ port }, 'a longer line\n')).toString(), 'a longer line\n');
 });
 
@@ -150,7 +151,7 @@ test('serve: a silent client delays the others, --idle-timeout frees them', {
   timeout,
 }, async (t) => {
   leakCheck(t);
-  const { command, port } = await serve(t, '--idle-timeout', '0.2', '--verbose');
+  const { command, port } = await serveBlocking(t, '--idle-timeout', '0.2', '--verbose');
   const silent = await dial({ port });
   assert.equal((await talk({ port }, 'next\n')).toString(), 'next\n');
   await dismissed(silent);
@@ -160,7 +161,7 @@ test('serve: a silent client delays the others, --idle-timeout frees them', {
 
 test('serve --idle-timeout: closes a client that does not read', { timeout }, async (t) => {
   leakCheck(t);
-  const { command, port } = await serve(t, '--idle-timeout', '0.3');
+  const { command, port } = await serveBlocking(t, '--idle-timeout', '0.3');
   const stuck = await dial({ port });
   stuck.pause();
   const writing = setInterval(() => stuck.write(Buffer.alloc(1_000_000)), 1);
@@ -176,7 +177,7 @@ test('serve --idle-timeout: a pause that is shorter than it is no reason to clos
   timeout,
 }, async (t) => {
   leakCheck(t);
-  const { command, port } = await serve(t, '--idle-timeout', '2');
+  const { command, port } = await serveBlocking(t, '--idle-timeout', '2');
   const socket = await dial({ port });
   // Each pause is longer than the second after which the server looks around, and all together
   // are longer than the bound.
@@ -193,13 +194,13 @@ test('serve --idle-timeout: a pause that is shorter than it is no reason to clos
 
 test('serve: a reader of its output that leaves does not hang it', { timeout }, async (t) => {
   leakCheck(t);
-  const quiet = await serve(t);
+  const quiet = await serveBlocking(t);
   await closeReader(quiet.command);
   assert.equal((await talk({ port: quiet.port }, 'on\n')).toString(), 'on\n');
   const end = await quiet.command.stop();
   assert.deepEqual([end.status, end.err], [1, ''], 'the totals found no reader');
 
-  const verbose = await serve(t, '--verbose');
+  const verbose = await serveBlocking(t, '--verbose');
   await closeReader(verbose.command);
   await talk({ port: verbose.port }, 'on\n').catch(() => undefined);
   const { status, err } = await verbose.command.end();
@@ -208,6 +209,6 @@ test('serve: a reader of its output that leaves does not hang it', { timeout }, 
 
 test('serve --backlog: how many may wait', { timeout }, async (t) => {
   leakCheck(t);
-  const { command } = await serve(t, '--trace', '--backlog', '0');
+  const { command } = await serveBlocking(t, '--trace', '--backlog', '0');
   await eventually(() => assert.match(command.err, /^listen\(\d+, 0\) = 0$/m));
 });

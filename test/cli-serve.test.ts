@@ -7,7 +7,7 @@ import { createServer } from 'node:net';
 import { test } from 'node:test';
 import { bigText, closed, dial, dismissed, heard, peer, talk } from './commands/clients.ts';
 import { eventually, run, type Scope, start } from './commands/command.ts';
-import { assertOutcome, send, serve, sockloop } from './commands/programs.ts';
+import { assertOutcome, autoLoop, send, serve, sockloop } from './commands/programs.ts';
 import { scratch } from './commands/tools.ts';
 import { leakCheck } from './leaks.ts';
 
@@ -34,7 +34,20 @@ test('serve: wrong usage, each with what would be right', { timeout }, async (t)
       `--port takes a number from 0 to 65535, not "${text}"`,
     ]),
     [['--mode', 'loud'], '--mode takes echo, line, once, not "loud"'],
-    [['--loop', 'magic'], '--loop takes blocking, not "magic"'],
+    [
+      ['--loop', 'magic'],
+      '--loop takes auto, epoll, kqueue, poll, select, threads, blocking, not "magic"',
+    ],
+    [['--threads', '2'], '--threads goes with --loop threads, and this is --loop auto'],
+    [['--threads=2', '--loop=poll'], /--threads goes with --loop threads, .* --loop poll/.source],
+    [
+      ['--max-connections', '0'],
+      '--max-connections takes a number from 1 to 9007199254740991, not "0"',
+    ],
+    [
+      ['--loop', 'blocking', '--max-connections', '2'],
+      '--loop blocking serves one client at a time, not 2',
+    ],
     [['--backlog=-1'], '--backlog takes a number from 0 to 2147483647, not "-1"'],
     [['--backlog', '2147483648'], /--backlog takes .*, not "2147483648"/.source],
     [['--idle-timeout', '0'], '--idle-timeout takes seconds above 0 and up to 2147483, not "0"'],
@@ -104,15 +117,15 @@ async function checkListening(
 test('serve: says where it listens', { timeout }, async (t) => {
   leakCheck(t);
   const directory = scratch(t);
-  const v4 = /^listening on 127\.0\.0\.1:(\d+) \(blocking, echo\)\n$/;
+  const v4 = new RegExp(`^listening on 127\\.0\\.0\\.1:(\\d+) \\(${autoLoop}, echo\\)\\n$`);
   await checkListening(t, ['--port', '0'], v4);
   await checkListening(t, ['--port', '0', '--host', 'localhost'], /^listening on .*:(\d+) /, {
     host: 'localhost',
   });
-  const all = /^listening on 0\.0\.0\.0:(\d+) \(blocking, line\)\n$/;
+  const all = /^listening on 0\.0\.0\.0:(\d+) \(\w+, line\)\n$/;
   await checkListening(t, ['--port', '0', '--host', '0.0.0.0', '--mode', 'line'], all);
   const path = `${directory}/socket`;
-  const says = new RegExp(`^listening on ${path} \\(blocking, once\\)\\n$`);
+  const says = new RegExp(`^listening on ${path} \\(${autoLoop}, once\\)\\n$`);
   for (const _ of ['new', 'again']) {
     await checkListening(t, ['--unix', path, '--mode', 'once'], says, { path });
     assert.ok(!existsSync(path), 'the name is gone with the server');
@@ -122,7 +135,7 @@ test('serve: says where it listens', { timeout }, async (t) => {
 test('serve: over IPv6', { timeout, skip: noIPv6 }, async (t) => {
   leakCheck(t);
   const { command, port } = await serve(t, '--host', '::1');
-  assert.equal(command.out, `listening on [::1]:${port} (blocking, echo)\n`);
+  assert.equal(command.out, `listening on [::1]:${port} (${autoLoop}, echo)\n`);
   assert.equal((await talk({ host: '::1', port }, 'six\n')).toString(), 'six\n');
   assert.equal((await command.stop()).status, 0);
 });
@@ -150,7 +163,7 @@ test('serve: an abstract name', {
   leakCheck(t);
   const name = `sockloop-test-${process.pid}`;
   const command = start(t, sockloop('serve', '--unix', `@${name}`));
-  await command.until('out', new RegExp(`^listening on @${name} \\(blocking, echo\\)\\n$`));
+  await command.until('out', new RegExp(`^listening on @${name} \\(${autoLoop}, echo\\)\\n$`));
   // Node 20 itself knows no abstract names.
   assertOutcome(await send(t, ['--unix', `@${name}`, 'hello']), 0, 'hello\n', '');
   assert.equal((await command.stop()).status, 0);

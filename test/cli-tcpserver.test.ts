@@ -23,7 +23,7 @@ import { leakCheck } from './leaks.ts';
 
 const timeout = 60_000;
 
-const USAGE = 'usage: tcpserver <port>\n';
+const USAGE = 'usage: tcpserver [--loop select|poll|epoll|kqueue] <port>\n';
 const notAPort = (text: string): string =>
   `ERROR, "${text}" is not a port: a number from 0 to 65535\n`;
 

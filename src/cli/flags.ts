@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { ECHO_MODES, type EchoMode } from '../echo/session.ts';
 import { TIMEOUT_MS_MAX } from '../socket/socket.ts';
 import { UsageError } from './exit.ts';
@@ -32,4 +33,12 @@ export function parseMode(text: string): EchoMode {
   const mode = ECHO_MODES.find((name) => name === text);
   if (mode !== undefined) return mode;
   throw new UsageError(`--mode takes ${ECHO_MODES.join(', ')}, not "${text}"`);
+}
+
+/** A number of threads, or `max` for one on each core. */
+export function parseThreads(text: string, max: number, what: string): number {
+  if (text === 'max') return Math.min(availableParallelism(), max);
+  const count = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (count >= 1 && count <= max) return count;
+  throw new UsageError(`${what} takes a number from 1 to ${max}, or max, not "${text}"`);
 }

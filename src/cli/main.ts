@@ -1,24 +1,17 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { addDoctor } from './doctor.ts';
 import { EXIT, report } from './exit.ts';
 import { addSend } from './send.ts';
 import { addServe } from './serve.ts';
+import { sockloopVersion } from './versions.ts';
 
 const NAME = 'sockloop';
-
-/** Seen from this file's place in the package, dist/cli. */
-const MANIFEST = '../../package.json';
-
-function version(): string {
-  const manifest = readFileSync(new URL(MANIFEST, import.meta.url), 'utf8');
-  return (JSON.parse(manifest) as { version: string }).version;
-}
 
 function program(): Command {
   const command = new Command(NAME)
     .description('Unix sockets and event loops from TypeScript: an echo server and its clients.')
-    .version(version())
+    .version(sockloopVersion())
     .showHelpAfterError(`Try '${NAME} --help' for more.`)
     .configureOutput({
       outputError: (text, write) => write(text.replace(/^error: /, `${NAME}: `)),
@@ -26,6 +19,7 @@ function program(): Command {
     .exitOverride();
   addServe(command);
   addSend(command);
+  addDoctor(command);
   // Set last: a command takes over what its program has when it is added.
   for (const sub of command.commands) sub.copyInheritedSettings(command);
   return command;

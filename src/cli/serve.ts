@@ -1,28 +1,21 @@
 import type { Command } from 'commander';
-import {
-  IterativeServer,
-  type ServerObserver,
-  type ServerTotals,
-} from '../echo/iterative-server.ts';
-import { LINE_BYTES_MAX } from '../echo/limits.ts';
+import type { ServerObserver, ServerTotals } from '../echo/iterative-server.ts';
+import { LINE_BYTES_MAX, THREADS_DEFAULT, THREADS_MAX } from '../echo/limits.ts';
 import type { EchoMode } from '../echo/session.ts';
-import { createServer, type Endpoint } from '../socket/create.ts';
-import type { Socket } from '../socket/socket.ts';
 import { nativeSys } from '../sys/native.ts';
-import {
-  encodeSockaddr,
-  formatAddress,
-  SOCKADDR_BYTES_MAX,
-  type SocketAddress,
-} from '../sys/sockaddr.ts';
+import { encodeSockaddr, formatAddress, SOCKADDR_BYTES_MAX } from '../sys/sockaddr.ts';
 import type { Sys } from '../sys/sys.ts';
 import { TracingSys } from '../sys/tracing.ts';
 import { UsageError } from './exit.ts';
-import { parseCount, parseMode, parsePort, parseSeconds } from './flags.ts';
+import { parseCount, parseMode, parsePort, parseSeconds, parseThreads } from './flags.ts';
 import { printError, printOut } from './output.ts';
-
-/** The loops that there are; more come with the event loop. */
-const LOOPS = ['blocking'] as const;
+import {
+  type OpenServer,
+  openServer,
+  SERVER_LOOPS,
+  type ServerLoop,
+  type ServerPlan,
+} from './servers.ts';
 
 /** What listen(2) takes at the most. */
 const BACKLOG_MAX = 2 ** 31 - 1;
@@ -34,19 +27,13 @@ interface ServeFlags {
   readonly loop: string;
   readonly mode: string;
   readonly backlog?: string;
+  readonly threads?: string;
+  readonly maxConnections?: string;
   readonly idleTimeout?: string;
   readonly maxLine?: string;
   readonly trace?: true;
   readonly verbose?: true;
   readonly json?: true;
-}
-
-interface ServePlan {
-  readonly endpoint: Endpoint;
-  readonly mode: EchoMode;
-  readonly backlog: number | undefined;
-  readonly idleTimeoutMs: number | null;
-  readonly lineBytesMax: number;
 }
 
 /** Adds `sockloop serve` to the program. */
@@ -57,9 +44,14 @@ export function addServe(program: Command): void {
     .option('--port <port>', 'port to listen on; 0 takes a free one', '7007')
     .option('--host <host>', 'name or address to listen on', '127.0.0.1')
     .option('--unix <path>', 'listen on a UNIX socket instead; @name is an abstract name')
-    .option('--loop <name>', `way of waiting: ${LOOPS.join(', ')}`, 'blocking')
+    .option('--loop <name>', `way of waiting: ${SERVER_LOOPS.join(', ')}`, 'auto')
     .option('--mode <mode>', 'echo: bytes; line: each line; once: one line, then close', 'echo')
     .option('--backlog <n>', 'connections that may wait to be accepted')
+    .option(
+      '--threads <n>',
+      `with --loop threads: at the most, or max: one per core; ${THREADS_DEFAULT} if left out`,
+    )
+    .option('--max-connections <n>', 'clients at a time; more of them wait')
     .option('--idle-timeout <s>', 'close a client that is silent for so many seconds')
     .option(
       '--max-line <bytes>',
@@ -72,30 +64,34 @@ export function addServe(program: Command): void {
 }
 
 async function serve(flags: ServeFlags): Promise<void> {
-  const plan = planOf(flags);
+  const loop = loopOf(flags.loop);
+  const plan = planOf(flags, loop);
   const log = flags.json === true ? jsonLog() : textLog(flags.verbose === true);
   const native = nativeSys();
-  const sys = flags.trace === true ? new TracingSys(native, printError) : native;
-  using listener = createServer(plan.endpoint, {
-    sys,
-    ...(plan.backlog === undefined ? {} : { backlog: plan.backlog }),
-  });
-  const address = listener.getSockName();
+  const trace = flags.trace === true ? printError : undefined;
+  const sys = trace === undefined ? native : new TracingSys(native, trace);
+  const { observer } = log;
+  const watched = flags.json === true || flags.verbose === true;
+  using server = openServer(loop, plan, { sys, observer, watched, trace });
+  const { address } = server;
   try {
     // Whoever reads that it listens may send a signal at once.
-    const ready = (): void => log.listening(address, plan.mode);
-    log.stopped(await untilSignal(listener, plan, log.observer, ready));
+    const ready = (): void => log.listening(server, plan.mode);
+    log.stopped(await untilSignal(server, ready));
   } finally {
     if (address.family === 'UNIX') removeName(sys, address.path);
   }
 }
 
-function planOf(flags: ServeFlags): ServePlan {
-  if (!LOOPS.some((name) => name === flags.loop)) {
-    throw new UsageError(`--loop takes ${LOOPS.join(', ')}, not "${flags.loop}"`);
-  }
-  const { backlog, idleTimeout, maxLine } = flags;
-  const lineMax = Number.MAX_SAFE_INTEGER;
+function loopOf(text: string): ServerLoop {
+  const loop = SERVER_LOOPS.find((name) => name === text);
+  if (loop !== undefined) return loop;
+  throw new UsageError(`--loop takes ${SERVER_LOOPS.join(', ')}, not "${text}"`);
+}
+
+function planOf(flags: ServeFlags, loop: ServerLoop): ServerPlan {
+  const { backlog, threads, maxConnections, idleTimeout, maxLine } = flags;
+  const countMax = Number.MAX_SAFE_INTEGER;
   return {
     endpoint:
       flags.unix === undefined
@@ -103,10 +99,24 @@ function planOf(flags: ServeFlags): ServePlan {
         : { path: unixPath(flags.unix) },
     mode: parseMode(flags.mode),
     backlog: backlog === undefined ? undefined : parseCount(backlog, 0, BACKLOG_MAX, '--backlog'),
+    threads: threads === undefined ? THREADS_DEFAULT : threadsOf(threads, loop),
+    maxConnections: maxConnections === undefined ? null : connectionsOf(maxConnections, loop),
     idleTimeoutMs: idleTimeout === undefined ? null : parseSeconds(idleTimeout, '--idle-timeout'),
     lineBytesMax:
-      maxLine === undefined ? LINE_BYTES_MAX : parseCount(maxLine, 1, lineMax, '--max-line'),
+      maxLine === undefined ? LINE_BYTES_MAX : parseCount(maxLine, 1, countMax, '--max-line'),
   };
+}
+
+function threadsOf(text: string, loop: ServerLoop): number {
+  const threads = parseThreads(text, THREADS_MAX, '--threads');
+  if (loop === 'threads') return threads;
+  throw new UsageError(`--threads goes with --loop threads, and this is --loop ${loop}`);
+}
+
+function connectionsOf(text: string, loop: ServerLoop): number {
+  const connections = parseCount(text, 1, Number.MAX_SAFE_INTEGER, '--max-connections');
+  if (loop !== 'blocking' || connections === 1) return connections;
+  throw new UsageError(`--loop blocking serves one client at a time, not ${connections}`);
 }
 
 /** `@name` as the abstract name it stands for. */
@@ -133,13 +143,7 @@ function removeName(sys: Sys, path: string): void {
   }
 }
 
-async function untilSignal(
-  listener: Socket,
-  plan: ServePlan,
-  observer: ServerObserver,
-  ready: () => void,
-): Promise<ServerTotals> {
-  const server = new IterativeServer(listener, { ...plan, observer });
+async function untilSignal(server: OpenServer, ready: () => void): Promise<ServerTotals> {
   const stop = (signal: NodeJS.Signals): void => {
     // The second one finds the default behaviour again, which ends the process at once.
     for (const name of STOP_SIGNALS) process.off(name, stop);
@@ -161,23 +165,23 @@ const STOP_SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 /** Where the events of a server go. */
 interface ServeLog {
   readonly observer: ServerObserver;
-  listening(address: SocketAddress, mode: EchoMode): void;
+  listening(server: OpenServer, mode: EchoMode): void;
   stopped(totals: ServerTotals): void;
 }
 
 function textLog(verbose: boolean): ServeLog {
   return {
-    listening: (address, mode) =>
-      printOut(`listening on ${formatAddress(address)} (blocking, ${mode})`),
+    listening: ({ address, loop }, mode) =>
+      printOut(`listening on ${formatAddress(address)} (${loop}, ${mode})`),
     observer: {
       accepted: (address, connection) => {
-        if (verbose) printOut(`connection ${connection} from ${formatAddress(address)}`);
+        const from = address === null ? 'a client that has left' : formatAddress(address);
+        if (verbose) printOut(`connection ${connection} from ${from}`);
       },
       closed: (address, { connection, receivedBytes, sentBytes }, failure) => {
         if (failure !== null) {
-          printError(
-            `sockloop: connection ${connection} (${formatAddress(address)}): ${failure.message}`,
-          );
+          const from = address === null ? '' : ` (${formatAddress(address)})`;
+          printError(`sockloop: connection ${connection}${from}: ${failure.message}`);
         }
         if (!verbose) return;
         printOut(`connection ${connection} closed: ${receivedBytes} bytes in, ${sentBytes} out`);
@@ -202,7 +206,7 @@ function jsonLog(): ServeLog {
     ...('code' in failure ? { code: failure.code } : {}),
   });
   return {
-    listening: (address, mode) => event('listening', { address, loop: 'blocking', mode }),
+    listening: ({ address, loop }, mode) => event('listening', { address, loop, mode }),
     observer: {
       accepted: (address, connection) => event('accepted', { connection, address }),
       closed: (_, totals, failure) =>

@@ -1,27 +1,63 @@
 #!/usr/bin/env node
 import { CHUNK_BYTES, LINE_BYTES_MAX } from '../echo/limits.ts';
+import type { PollerName } from '../poller/poller.ts';
+import { createPoller, pollers } from '../poller/pollers.ts';
 import { hostName } from '../socket/resolve.ts';
 import { Socket } from '../socket/socket.ts';
+import { nativeSys } from '../sys/native.ts';
 import type { SocketAddress } from '../sys/sockaddr.ts';
 import { LineBuffer } from '../tcp/framing/line-buffer.ts';
 import { printOut } from './output.ts';
-import { Failed, parseTextbookPort, step, textbook } from './textbook.ts';
+import { LoopServer } from './tcpserver-loop.ts';
+import { Failed, parseTextbookPort, step, textbook, wrongUsage } from './textbook.ts';
 
-// The textbook's TCP echo server: one client at a time, blocking calls, one line for each.
+// The textbook's TCP echo server: one client at a time, blocking calls, one line for each. With
+// --loop, its second one: all clients and the keyboard at once.
 
-/** How many connections may wait while one is served: the textbook's own number. */
+/**
+ * How many connections may wait while one is served: the textbook's own number. A loop takes them
+ * as they come, and as many as the kernel lets wait for it.
+ */
 const BACKLOG = 5;
 
-function main(words: readonly string[]): never {
-  const port = parseTextbookPort(words.length === 1 ? words[0] : undefined, 0);
+const USAGE = 'tcpserver [--loop select|poll|epoll|kqueue] <port>';
+
+function main(words: readonly string[]): void {
+  const { loop, portText } = parseWords(words);
+  const port = parseTextbookPort(portText, 0);
+  if (loop !== null) requireLoop(loop);
   using listener = step('ERROR opening socket', () => new Socket('IPv4'));
   // Without this the port stays taken for a minute after the server has ended: tcp(7), TIME_WAIT.
   step('ERROR on setsockopt', () => listener.setSockOpt('SO_REUSEADDR', true));
   step('ERROR on binding', () => listener.bind({ address: '0.0.0.0', port }));
-  step('ERROR on listen', () => listener.listen(BACKLOG));
+  step('ERROR on listen', () => listener.listen(loop === null ? BACKLOG : undefined));
   const name = listener.getSockName();
   if (port === 0 && name.family !== 'UNIX') printOut(`server listening on port ${name.port}`);
+  if (loop === null) serveOneByOne(listener);
+  serveAtOnce(listener, loop);
+}
 
+function parseWords(words: readonly string[]) {
+  const [first, loopText, portText] = words;
+  if (first !== '--loop') return { loop: null, portText: words.length === 1 ? first : undefined };
+  const loop = pollers.find(({ name }) => name === loopText)?.name;
+  if (loop === undefined || words.length !== 3) wrongUsage();
+  return { loop, portText };
+}
+
+function requireLoop(loop: PollerName): void {
+  const entry = pollers.find(({ name }) => name === loop);
+  const available = entry?.available(nativeSys()) ?? true;
+  if (available !== true) throw new Failed(`ERROR, no ${loop} here: ${available.reason}`);
+}
+
+function serveAtOnce(listener: Socket, loop: PollerName): void {
+  const poller = step('ERROR opening poller', () => createPoller(loop));
+  step('ERROR on wait', () => new LoopServer(poller, listener).run());
+  poller.close();
+}
+
+function serveOneByOne(listener: Socket): never {
   for (;;) {
     const [connection, address] = nextClient(listener);
     using client = connection;
@@ -76,4 +112,4 @@ function readLine(client: Socket): Uint8Array {
   }
 }
 
-textbook('tcpserver <port>', main);
+textbook(USAGE, main);

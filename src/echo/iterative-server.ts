@@ -4,11 +4,12 @@ import { nativeSys } from '../sys/native.ts';
 import type { SocketAddress } from '../sys/sockaddr.ts';
 import type { Sys } from '../sys/sys.ts';
 import { SysError } from '../sys/sys-error.ts';
+import { EXHAUSTED, TRANSIENT } from './accept-failure.ts';
 import { ACCEPT_PAUSE_MS, DRAIN_MS, LINE_BYTES_MAX, WAIT_MS } from './limits.ts';
 import { type EchoMode, EchoSession } from './session.ts';
 
 /** How an {@link IterativeServer} serves. */
-interface IterativeServerOptions {
+export interface IterativeServerOptions {
   readonly mode: EchoMode;
   /** A client that neither sends nor reads for so long is closed; null waits for ever. */
   readonly idleTimeoutMs?: number | null;
@@ -22,15 +23,19 @@ interface IterativeServerOptions {
 
 /** Who wants to know what a server does. */
 export interface ServerObserver {
-  accepted?(address: SocketAddress, connection: number): void;
-  /** `failure` is null where the client ended the connection as it should. */
-  closed?(address: SocketAddress, connection: ConnectionTotals, failure: Error | null): void;
+  /** `address` is null where the client has left already, and nobody can tell. */
+  accepted?(address: SocketAddress | null, connection: number): void;
+  /**
+   * `failure` is null where the client ended the connection as it should. `address` is null where
+   * nobody asked for it while the client was there.
+   */
+  closed?(address: SocketAddress | null, connection: ConnectionTotals, failure: Error | null): void;
   /** accept(2) failed; the server goes on. */
   acceptFailed?(failure: Error): void;
 }
 
 /** What one connection came to. */
-interface ConnectionTotals {
+export interface ConnectionTotals {
   /** Counted from 1. */
   readonly connection: number;
   readonly receivedBytes: number;
@@ -150,19 +155,3 @@ export class IterativeServer {
     }
   }
 }
-
-/** The connection went away while it waited in the queue: accept(2), section Errors. */
-const TRANSIENT: ReadonlySet<string> = new Set([
-  'ECONNABORTED',
-  'EPROTO',
-  'ENETDOWN',
-  'ENOPROTOOPT',
-  'EHOSTDOWN',
-  'ENONET',
-  'EHOSTUNREACH',
-  'EOPNOTSUPP',
-  'ENETUNREACH',
-]);
-
-/** There is nothing left to accept a connection with. */
-const EXHAUSTED: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);

@@ -17,3 +17,18 @@ export const DRAIN_MS = 5000;
 
 /** Out of descriptors or memory: the pause before the next accept(2). */
 export const ACCEPT_PAUSE_MS = 100;
+
+/** How many threads a pool has when it starts. */
+export const THREADS_START = 2;
+
+/** How many threads a pool grows to, where nothing else is asked for. Each takes some 9 MiB. */
+export const THREADS_DEFAULT = 64;
+
+/** The largest pool. */
+export const THREADS_MAX = 1024;
+
+/** A thread could not be started: the pause before the next attempt. */
+export const GROWTH_PAUSE_MS = 1000;
+
+/** All threads of a pool together report a failed accept(2) this often at the most. */
+export const ACCEPT_REPORT_MS = 1000;

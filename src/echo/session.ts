@@ -52,12 +52,12 @@ export class EchoSession {
 
   /**
    * Serves until the client has ended ('ended'), a wait gave nothing ('waited'), or it is time
-   * for the caller to look around ('more').
+   * for the caller to look around ('more'): after `stepsMax` calls, each of which may wait.
    *
    * Throws a SysError where the connection broke, a RangeError for a line that is too long.
    */
-  run(): Progress {
-    for (let step = 0; step < STEPS_PER_TURN; step++) {
+  run(stepsMax: number = STEPS_PER_TURN): Progress {
+    for (let step = 0; step < stepsMax; step++) {
       const progress = this.#sending ? this.#send() : this.#next();
       if (progress !== 'more') return progress;
     }

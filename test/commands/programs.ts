@@ -36,6 +36,14 @@ export async function serve(scope: Scope, ...words: string[]): Promise<Listening
   return { command, port: Number((await command.until('out', pattern))[1]) };
 }
 
+/** The same on `--loop blocking`. */
+export function serveBlocking(scope: Scope, ...words: string[]): Promise<Listening> {
+  return serve(scope, '--loop', 'blocking', ...words);
+}
+
+/** The loop that is taken where none is asked for. */
+export const autoLoop = process.platform === 'linux' ? 'epoll' : 'kqueue';
+
 /** `tcpserver 0`, listening. */
 export async function serveTextbook(scope: Scope): Promise<Listening> {
   const command = start(scope, tcpserver('0'));

@@ -1,0 +1,169 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { textTable, wrapped } from '../report/text-table.ts';
+import { nativeSys } from '../sys/native.ts';
+import { DemoProcess, typed } from './demo-process.ts';
+import { BOLD, DIM, GREEN, paint, YELLOW } from './demo-style.ts';
+import { type LoopFacts, loopFacts } from './doctor-loops.ts';
+import { printOut } from './output.ts';
+
+// The second part of the demo: the same clients against each loop, and what that took.
+
+/** The loops in the order in which a course comes to them. */
+const ORDER = ['blocking', 'threads', 'select', 'poll', 'epoll', 'kqueue', 'io_uring'] as const;
+
+const SENDERS = 3;
+const LINES_EACH = 2;
+const LINES = SENDERS * LINES_EACH;
+
+/** Of terminals that do not say how wide they are, and of no terminal. */
+const WIDTH_DEFAULT = 80;
+
+/** A wider table would be harder to read, a narrower one is none. */
+const WIDTH_MAX = 100;
+const WIDTH_MIN = 40;
+
+/** What one loop did. */
+interface LoopRun {
+  readonly name: LoopFacts['name'];
+  readonly answered: number;
+  /** How often it made each system call. */
+  readonly calls: ReadonlyMap<string, number>;
+  /** How many threads made them. */
+  readonly threads: number;
+  readonly status: number | null;
+}
+
+/** Runs each loop that is available and prints the table. Returns what went wrong, if anything. */
+export async function runLoops(): Promise<string | null> {
+  const facts = loopFacts(nativeSys()).sort(
+    (a, b) => ORDER.indexOf(a.name) - ORDER.indexOf(b.name),
+  );
+  const here = facts.filter(({ available }) => available);
+  // A terminal of 0 columns is one that nobody has told how wide it is.
+  const columns = process.stdout.columns || WIDTH_DEFAULT;
+  const width = Math.max(WIDTH_MIN, Math.min(columns, WIDTH_MAX));
+  const intro =
+    `Now the same clients against each way of waiting: one that connects and stays silent, and ` +
+    `${SENDERS} that send ${LINES_EACH} lines each at once. The blocking server is spared the ` +
+    'silent one: it serves one client at a time, and everybody else would wait for it.';
+  for (const line of wrapped(intro, width)) printOut(line);
+  printOut('');
+  const runs: LoopRun[] = [];
+  for (const { name } of here) {
+    const words = ['serve', '--loop', name, '--mode', 'line', '--trace', '--port', '0'];
+    printOut(paint(BOLD, typed(words)));
+    const run = await runLoop(name, words);
+    const complaint = complaintOf(run);
+    if (complaint !== null) return complaint;
+    runs.push(run);
+  }
+  printOut('');
+  printTable(runs, width);
+  for (const { name, available, reason } of facts) {
+    if (available) continue;
+    const [first = '', ...rest] = wrapped(`not here: ${reason}`, width - FRONT.length);
+    printOut(paint(YELLOW, `${name.padEnd(FRONT.length)}${first}`));
+    for (const line of rest) printOut(paint(YELLOW, FRONT + line));
+  }
+  printOut('');
+  for (const line of wrapped(MORAL, width)) printOut(line);
+  return null;
+}
+
+/** As wide as the first column of the table. */
+const FRONT = ' '.repeat('blocking  '.length);
+
+const MORAL =
+  'The answers take the same calls everywhere; the waiting differs. A blocking call waits for ' +
+  'one socket, so many clients take many threads. select and poll wait for all of them in one ' +
+  'thread, and hand the kernel the whole list each time. epoll and kqueue are told of a socket ' +
+  'once, so that a wait costs the same with 10 clients and with 10,000.';
+
+async function runLoop(name: LoopFacts['name'], words: readonly string[]): Promise<LoopRun> {
+  using server = new DemoProcess(`server with --loop ${name}`, words);
+  const port = await server.port();
+  const silent = name === 'blocking' ? null : await connected(Number(port));
+  try {
+    const answers = await Promise.all(
+      Array.from({ length: SENDERS }, (_, sender) => answered(port, sender + 1)),
+    );
+    await server.stop();
+    const total = answers.reduce((sum, count) => sum + count, 0);
+    return { name, answered: total, status: server.child.exitCode, ...counted(server.errors) };
+  } finally {
+    silent?.destroy();
+  }
+}
+
+/** A client that says nothing. */
+async function connected(port: number): Promise<Socket> {
+  const socket = connect(port, '127.0.0.1');
+  await once(socket, 'connect');
+  // The server may reset it when it stops.
+  return socket.on('error', () => undefined).resume();
+}
+
+/** How many of its lines a client got back. */
+async function answered(port: string, sender: number): Promise<number> {
+  const lines = Array.from({ length: LINES_EACH }, (_, line) => `line ${line + 1} of ${sender}`);
+  using client = new DemoProcess('client', ['send', '127.0.0.1', port, ...lines]);
+  await client.exit;
+  return lines.filter((line, index) => client.lines[index] === line).length;
+}
+
+/** The calls in a trace: `recv(7, ...) = 6`, with the thread before it where there are several. */
+function counted(trace: readonly string[]): Pick<LoopRun, 'calls' | 'threads'> {
+  const calls = new Map<string, number>();
+  const threads = new Set<string>();
+  for (const line of trace) {
+    const [, thread, call] = /^(?:\[thread (\d+)\] )?(\w+)\(/.exec(line) ?? [];
+    if (call === undefined) continue;
+    calls.set(call, (calls.get(call) ?? 0) + 1);
+    if (thread !== undefined) threads.add(thread);
+  }
+  return { calls, threads: threads.size };
+}
+
+function complaintOf({ name, answered, status }: LoopRun): string | null {
+  if (answered < LINES) return `with --loop ${name}, ${answered} of ${LINES} lines came back`;
+  return status === 0 ? null : `the server with --loop ${name} ended with status ${status}`;
+}
+
+function printTable(runs: readonly LoopRun[], width: number): void {
+  const columns = ['loop', 'answered', 'calls', 'accept', 'recv', 'send', 'waits with'];
+  const rows = runs.map((run) => {
+    const sum = [...run.calls.values()].reduce((total, count) => total + count, 0);
+    const of = (...names: string[]): string =>
+      `${names.reduce((total, name) => total + (run.calls.get(name) ?? 0), 0)}`;
+    const own = [`${run.answered} of ${LINES}`, `${sum}`, of('accept', 'accept4')];
+    return [run.name, ...own, of('recv'), of('send'), waitOf(run)];
+  });
+  const aligned = columns.map((title, index) => {
+    const align = index === 0 || index === columns.length - 1 ? 'left' : 'right';
+    return { title, align } as const;
+  });
+  const [head = '', ...lines] = textTable(aligned, rows, width);
+  printOut(paint(BOLD, head));
+  for (const line of lines) {
+    const answer = `${LINES} of ${LINES}`;
+    printOut(line.replace(answer, paint(GREEN, answer)).replace(/\(.*$/, (x) => paint(DIM, x)));
+  }
+}
+
+/** What a loop waits with, and how often. */
+function waitOf({ name, calls, threads }: LoopRun): string {
+  const of = (call: string): string => `${call} ${calls.get(call) ?? 0}`;
+  switch (name) {
+    case 'blocking':
+      return 'accept, recv (one client)';
+    case 'threads':
+      return `accept, recv (${threads} threads)`;
+    case 'epoll':
+      return `${of('epoll_wait')}, ${of('epoll_ctl')}`;
+    case 'kqueue':
+      return of('kevent');
+    default:
+      return of(name);
+  }
+}

@@ -1,0 +1,67 @@
+import { fstatSync } from 'node:fs';
+import { availableParallelism, release, type } from 'node:os';
+import { isatty } from 'node:tty';
+import { nativeSys } from '../sys/native.ts';
+import { type LimitFacts, limitFacts } from './doctor-limits.ts';
+import { autoLoop, type LoopFacts, loopFacts } from './doctor-loops.ts';
+import { koffiVersion, sockloopVersion } from './versions.ts';
+
+/** The document of `sockloop doctor --json`. A change that breaks a reader raises `version`. */
+export interface DoctorFacts {
+  readonly version: 1;
+  readonly versions: { readonly sockloop: string; readonly node: string; readonly koffi: string };
+  readonly platform: {
+    /** The table of constants and layouts in use: `linux-x64`. */
+    readonly table: string;
+    /** The kernel's name: `Linux`. */
+    readonly system: string;
+    readonly release: string;
+    /** Cores that this process may use. */
+    readonly cores: number;
+  };
+  readonly streams: Readonly<Record<'stdin' | 'stdout' | 'stderr', StreamKind>>;
+  /** Every loop, best first. */
+  readonly loops: readonly LoopFacts[];
+  /** The loop that `auto` takes; null where there is none. */
+  readonly auto: LoopFacts['name'] | null;
+  readonly limits: readonly LimitFacts[];
+}
+
+/** What a standard stream leads to. */
+type StreamKind = 'terminal' | 'pipe' | 'socket' | 'file' | 'device' | 'closed';
+
+/** Looks at this machine. Throws an Error where there is no table for its platform. */
+export function doctorFacts(): DoctorFacts {
+  const sys = nativeSys();
+  const loops = loopFacts(sys);
+  return {
+    version: 1,
+    versions: {
+      sockloop: sockloopVersion(),
+      node: process.versions.node,
+      koffi: koffiVersion(),
+    },
+    platform: {
+      table: sys.abi.platform,
+      system: type(),
+      release: release(),
+      cores: availableParallelism(),
+    },
+    streams: { stdin: kindOf(0), stdout: kindOf(1), stderr: kindOf(2) },
+    loops,
+    auto: autoLoop(loops),
+    limits: limitFacts(sys),
+  };
+}
+
+function kindOf(fd: number): StreamKind {
+  try {
+    if (isatty(fd)) return 'terminal';
+    const stat = fstatSync(fd);
+    if (stat.isFIFO()) return 'pipe';
+    if (stat.isSocket()) return 'socket';
+    return stat.isFile() ? 'file' : 'device';
+  } catch {
+    return 'closed';
+  }
+}

@@ -1,0 +1,113 @@
+import { openFilesLimit } from '../sys/limits.ts';
+import type { Sys } from '../sys/sys.ts';
+import { readProcFile, readProcNumber, readProcNumbers } from './proc.ts';
+
+/** A limit of this machine that a server runs into. */
+export interface LimitFacts {
+  /** Under its own name: `net.core.somaxconn`. */
+  readonly name: string;
+  /** Null where there is no limit, or where it was not read. */
+  readonly value: number | null;
+  readonly state: 'read' | 'unlimited' | 'not read';
+  /** What it means for a server. */
+  readonly meaning: string;
+}
+
+/** The limits that matter, as far as this platform tells without running a program. */
+export function limitFacts(sys: Sys): LimitFacts[] {
+  const system = sys.abi.platform.startsWith('linux-') ? linuxLimits() : bsdLimits();
+  return [...openFiles(sys), ...system, fdSetSize(sys)];
+}
+
+function openFiles(sys: Sys): LimitFacts[] {
+  const { soft, hard } = openFilesLimit(sys);
+  return [
+    limit(
+      'RLIMIT_NOFILE soft',
+      soft,
+      'descriptors of this process, as Node has lifted it: one for each connection, 4 for each ' +
+        'thread, some 20 of its own',
+    ),
+    limit('RLIMIT_NOFILE hard', hard, 'as far as it can be lifted: ulimit -Hn, limits.conf(5)'),
+  ];
+}
+
+function linuxLimits(): LimitFacts[] {
+  const sysctl = (name: string, meaning: string): LimitFacts =>
+    limitOrNotRead(name, readProcNumber(`/proc/sys/${name.replaceAll('.', '/')}`), meaning);
+  const threads = [
+    sysctl('kernel.threads-max', 'threads of the whole system; a server takes one per client'),
+    ...processLimit(),
+    ...cgroupLimit(),
+  ];
+  return [
+    sysctl('net.core.somaxconn', 'connections that may wait to be accepted, for each listener'),
+    sysctl('net.ipv4.tcp_max_syn_backlog', 'handshakes that may be under way, for each listener'),
+    portRange(),
+    ...threads,
+  ];
+}
+
+function portRange(): LimitFacts {
+  const name = 'net.ipv4.ip_local_port_range';
+  const [first, last] = readProcNumbers(`/proc/sys/${name.replaceAll('.', '/')}`) ?? [];
+  if (first === undefined || last === undefined) return limitOrNotRead(name, null, '');
+  return limit(
+    name,
+    last - first + 1,
+    `ports ${first} to ${last}: connections that one source address can make to one port`,
+  );
+}
+
+/** RLIMIT_NPROC, which counts threads. */
+function processLimit(): LimitFacts[] {
+  const text = readProcFile('/proc/self/limits') ?? '';
+  const soft = /^Max processes\s+(\S+)/m.exec(text)?.[1];
+  if (soft === undefined) return [];
+  const value = soft === 'unlimited' ? Number.POSITIVE_INFINITY : Number(soft);
+  return [limit('RLIMIT_NPROC soft', value, 'threads of this user: ulimit -u')];
+}
+
+/** What a container may have: the file is there under one of two versions of cgroups(7). */
+function cgroupLimit(): LimitFacts[] {
+  const groups = readProcFile('/proc/self/cgroup') ?? '';
+  const v1 = /^\d+:(?:[^:]*,)?pids(?:,[^:]*)?:(.*)$/m.exec(groups)?.[1];
+  const v2 = /^0::(.*)$/m.exec(groups)?.[1];
+  const files = [
+    ...(v1 === undefined ? [] : [`/sys/fs/cgroup/pids${v1}/pids.max`]),
+    ...(v2 === undefined ? [] : [`/sys/fs/cgroup${v2}/pids.max`, '/sys/fs/cgroup/pids.max']),
+  ];
+  for (const file of files) {
+    const value = readProcNumber(file);
+    if (value !== null) return [limit('cgroup pids.max', value, 'threads of this container')];
+  }
+  return [];
+}
+
+/** The BSDs tell by sysctl(3) only, which is not among the calls. */
+function bsdLimits(): LimitFacts[] {
+  const sysctl = (name: string, meaning: string): LimitFacts => limitOrNotRead(name, null, meaning);
+  return [
+    sysctl('kern.ipc.somaxconn', 'connections that may wait to be accepted, for each listener'),
+    sysctl('net.inet.ip.portrange.first', 'the first port for connections of this machine'),
+    sysctl('net.inet.ip.portrange.last', 'the last one: together, how many one address can make'),
+    sysctl('kern.maxfiles', 'descriptors of the whole system'),
+  ];
+}
+
+function fdSetSize(sys: Sys): LimitFacts {
+  const meaning = 'descriptors that select(2) can hold; --loop select refuses those above';
+  return limit('FD_SETSIZE', sys.abi.constants.FD_SETSIZE, meaning);
+}
+
+function limit(name: string, value: number, meaning: string): LimitFacts {
+  if (value === Number.POSITIVE_INFINITY) return { name, value: null, state: 'unlimited', meaning };
+  return { name, value, state: 'read', meaning };
+}
+
+function limitOrNotRead(name: string, value: number | null, meaning: string): LimitFacts {
+  if (value !== null) return limit(name, value, meaning);
+  const remedy = `ask with: sysctl ${name}`;
+  const words = meaning === '' ? remedy : `${meaning}; ${remedy}`;
+  return { name, value: null, state: 'not read', meaning: words };
+}

@@ -1,0 +1,130 @@
+import { EventServer } from '../echo/event-server.ts';
+import {
+  IterativeServer,
+  type ServerObserver,
+  type ServerTotals,
+} from '../echo/iterative-server.ts';
+import type { EchoMode } from '../echo/session.ts';
+import { ThreadedServer } from '../echo/threaded-server.ts';
+import type { LoopName } from '../loop/backends.ts';
+import { createServer, type Endpoint } from '../socket/create.ts';
+import type { Socket } from '../socket/socket.ts';
+import type { SocketAddress } from '../sys/sockaddr.ts';
+import type { Sys } from '../sys/sys.ts';
+import { EventLoop } from '../tcp/event-loop.ts';
+
+/** What a server is asked for, whatever its loop. */
+export interface ServerPlan {
+  readonly endpoint: Endpoint;
+  readonly mode: EchoMode;
+  readonly backlog: number | undefined;
+  readonly idleTimeoutMs: number | null;
+  readonly lineBytesMax: number;
+  /** Threads that serve at the most. */
+  readonly threads: number;
+  /** Clients at a time; null for as many as the loop can hold. */
+  readonly maxConnections: number | null;
+}
+
+/** What a server is made with beside its plan. */
+interface ServerSurroundings {
+  readonly sys: Sys;
+  readonly observer: ServerObserver;
+  /** Whether the observer wants to hear of every connection, or only of those that failed. */
+  readonly watched: boolean;
+  /** Where the system calls of other threads are printed, if they are. */
+  readonly trace: ((line: string) => void) | undefined;
+}
+
+/** A server that listens. Disposing of it closes the listener. */
+export interface OpenServer extends Disposable {
+  /** The loop that it runs on: what `auto` came to. */
+  readonly loop: string;
+  readonly address: SocketAddress;
+  /** Serves until {@link stop}. */
+  run(): Promise<ServerTotals>;
+  stop(): void;
+}
+
+type OpensServer = (plan: ServerPlan, surroundings: ServerSurroundings) => OpenServer;
+
+/** How each `--loop` opens its server. Throws a SysError or ResolveError where it cannot listen. */
+const servers = {
+  auto: onLoop('auto'),
+  epoll: onLoop('epoll'),
+  kqueue: onLoop('kqueue'),
+  poll: onLoop('poll'),
+  select: onLoop('select'),
+  threads: onListener('threads', (listener, plan, surroundings) => {
+    // A thread serves one client: fewer threads are fewer clients at a time.
+    const threads = Math.min(plan.threads, plan.maxConnections ?? plan.threads);
+    return new ThreadedServer(listener, { ...plan, ...surroundings, threads });
+  }),
+  blocking: onListener('blocking', (listener, plan, { sys, observer }) => {
+    return new IterativeServer(listener, { ...plan, sys, observer });
+  }),
+} as const satisfies Readonly<Record<string, OpensServer>>;
+
+/** The name of a loop that has a server. */
+export type ServerLoop = keyof typeof servers;
+
+/** All names of loops, in the order of the usage text. */
+export const SERVER_LOOPS = Object.keys(servers) as readonly ServerLoop[];
+
+/** Opens the server of a loop. Throws a SysError or ResolveError where it cannot listen. */
+export function openServer(
+  loop: ServerLoop,
+  plan: ServerPlan,
+  surroundings: ServerSurroundings,
+): OpenServer {
+  return servers[loop](plan, surroundings);
+}
+
+/** A server on an event loop. */
+function onLoop(name: LoopName): OpensServer {
+  return (plan, { sys, observer, watched }) => {
+    const loop = new EventLoop({ backend: name, sys });
+    try {
+      const { maxConnections, ...rest } = plan;
+      const limit = maxConnections === null ? {} : { maxConnections };
+      const server = new EventServer(loop, { ...rest, ...limit, observer, watched });
+      return {
+        loop: loop.backend.name,
+        address: server.listener.address,
+        run: () => server.run(),
+        stop: () => server.stop(),
+        [Symbol.dispose]: () => loop.close(),
+      };
+    } catch (error) {
+      loop.close();
+      throw error;
+    }
+  };
+}
+
+/** A server on a listener of the socket layer. */
+function onListener(
+  loop: string,
+  serve: (
+    listener: Socket,
+    plan: ServerPlan,
+    surroundings: ServerSurroundings,
+  ) => Pick<OpenServer, 'run' | 'stop'>,
+): OpensServer {
+  return (plan, surroundings) => {
+    const { sys } = surroundings;
+    const { backlog } = plan;
+    const listener = createServer(plan.endpoint, {
+      sys,
+      ...(backlog === undefined ? {} : { backlog }),
+    });
+    const server = serve(listener, plan, surroundings);
+    return {
+      loop,
+      address: listener.getSockName(),
+      run: () => server.run(),
+      stop: () => server.stop(),
+      [Symbol.dispose]: () => listener.close(),
+    };
+  };
+}

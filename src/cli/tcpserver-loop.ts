@@ -1,0 +1,213 @@
+import { readSync } from 'node:fs';
+import { EXHAUSTED, TRANSIENT } from '../echo/accept-failure.ts';
+import { ACCEPT_PAUSE_MS, CHUNK_BYTES, LINE_BYTES_MAX } from '../echo/limits.ts';
+import { Interest, type Poller, type ReadySink } from '../poller/poller.ts';
+import type { Socket } from '../socket/socket.ts';
+import { SysError } from '../sys/sys-error.ts';
+import { LineBuffer } from '../tcp/framing/line-buffer.ts';
+import { printError, printOut, writeOut } from './output.ts';
+import { Failed, step } from './textbook.ts';
+
+// The textbook's TCP echo server in one thread that waits for everything at once: for connections,
+// for every client and for the keyboard. A client that sends nothing holds up nobody.
+
+const KEYBOARD = 0;
+const PROMPT = Buffer.from('server> ');
+const COMMAND_BYTES_MAX = 4096;
+
+/** A connection: first a line comes in, then it goes out. */
+interface Client {
+  readonly socket: Socket;
+  readonly input: LineBuffer;
+  /** The line, once it is whole. */
+  echo: Uint8Array | null;
+  sent: number;
+}
+
+/** Serves a listener and the keyboard until the keyboard says `q`. */
+export class LoopServer implements ReadySink {
+  readonly #poller: Poller;
+  readonly #listener: Socket;
+  /** By descriptor, which is also the token. */
+  readonly #clients = new Map<number, Client>();
+  readonly #typed = new LineBuffer(COMMAND_BYTES_MAX);
+  #requests = 0;
+  #running = true;
+  #accepting = true;
+
+  constructor(poller: Poller, listener: Socket) {
+    this.#poller = poller;
+    this.#listener = listener;
+  }
+
+  run(): void {
+    const fd = this.#listener.fileno();
+    this.#listener.setBlocking(false);
+    this.#poller.register(fd, Interest.read, fd);
+    writeOut(PROMPT);
+    this.#watchKeyboard();
+    while (this.#running) {
+      this.#poller.wait(this.#accepting ? null : ACCEPT_PAUSE_MS, this);
+      if (!this.#accepting) this.#setAccepting(true);
+    }
+    for (const { socket } of this.#clients.values()) socket.close();
+  }
+
+  ready(token: number): void {
+    const client = this.#clients.get(token);
+    if (token === KEYBOARD) this.#readKeyboard();
+    else if (client !== undefined) this.#serve(client);
+    else this.#accept();
+  }
+
+  #watchKeyboard(): void {
+    try {
+      this.#poller.register(KEYBOARD, Interest.read, KEYBOARD);
+    } catch (error) {
+      if (!(error instanceof SysError) || error.code !== 'EPERM') throw error;
+      // epoll does not take a plain file or /dev/null: it would always be ready.
+      while (this.#readKeyboard());
+    }
+  }
+
+  /** Reads what was typed. Returns whether there may be more. */
+  #readKeyboard(): boolean {
+    this.#typed.reserve(COMMAND_BYTES_MAX);
+    const length = readKeyboard(this.#typed.bytes, this.#typed.end);
+    if (length < 0) return false;
+    this.#typed.commit(length);
+    for (let line = this.#typed.takeLine(); line !== null; line = this.#typed.takeLine()) {
+      this.#obey(line);
+      if (!this.#running) return false;
+    }
+    if (length > 0 && !this.#typed.overlong) return true;
+    const rest = this.#typed.takeRest();
+    if (rest.length > 0) this.#obey(rest);
+    if (length > 0) return this.#running;
+    // Nobody is at the keyboard any more: an end of input would be ready for ever.
+    this.#poller.deregister(KEYBOARD);
+    return false;
+  }
+
+  #obey(line: Uint8Array): void {
+    const command = new TextDecoder().decode(line).trim();
+    if (command === 'q') {
+      this.#running = false;
+      return;
+    }
+    if (command === 'c') printOut(`Received ${this.#requests} connection requests so far.`);
+    else if (command !== '') printOut('ERROR: unknown command');
+    writeOut(PROMPT);
+  }
+
+  #accept(): void {
+    let socket: Socket;
+    try {
+      [socket] = this.#listener.accept();
+    } catch (error) {
+      this.#acceptFailed(error);
+      return;
+    }
+    this.#requests += 1;
+    const input = new LineBuffer(LINE_BYTES_MAX);
+    const client: Client = { socket, input, echo: null, sent: 0 };
+    const fd = socket.fileno();
+    try {
+      socket.setBlocking(false);
+      this.#poller.register(fd, Interest.read, fd);
+    } catch (error) {
+      // select cannot hold every descriptor; the others run out of memory at the most.
+      socket.close();
+      if (!(error instanceof RangeError || error instanceof SysError)) throw error;
+      printError(`ERROR, ${error.message}`);
+      return;
+    }
+    this.#clients.set(fd, client);
+  }
+
+  #acceptFailed(error: unknown): void {
+    if (!(error instanceof SysError)) throw error;
+    // Somebody else was faster, or the client has gone.
+    if (error.code === 'EAGAIN' || TRANSIENT.has(error.code)) return;
+    if (!EXHAUSTED.has(error.code)) throw new Failed(`ERROR on accept: ${error.reason}`);
+    printError(`ERROR on accept: ${error.reason}`);
+    // The connection stays in the queue, so the listener stays ready: look away for a moment.
+    this.#setAccepting(false);
+  }
+
+  #setAccepting(accepting: boolean): void {
+    const fd = this.#listener.fileno();
+    this.#accepting = accepting;
+    this.#poller.modify(fd, accepting ? Interest.read : Interest.none, fd);
+  }
+
+  #serve(client: Client): void {
+    try {
+      if (client.echo === null) this.#receive(client);
+      if (client.echo !== null) this.#send(client, client.echo);
+    } catch (error) {
+      if (isUnready(error)) return;
+      this.#hangUp(client);
+      if (!(error instanceof Failed)) throw error;
+      error.print();
+    }
+  }
+
+  #receive(client: Client): void {
+    const { input, socket } = client;
+    input.reserve(CHUNK_BYTES);
+    const length = transfer('ERROR reading from socket', () =>
+      socket.recv(input.bytes, input.end, CHUNK_BYTES),
+    );
+    input.commit(length);
+    client.echo = length === 0 ? input.takeRest() : input.takeLine();
+    if (client.echo !== null) {
+      // Nothing more is read of it, and a long line goes out in several steps.
+      this.#poller.modify(socket.fileno(), Interest.write, socket.fileno());
+    } else if (input.overlong) {
+      throw new Failed(`ERROR, a line of more than ${LINE_BYTES_MAX} bytes`);
+    }
+  }
+
+  #send(client: Client, echo: Uint8Array): void {
+    const { socket, sent } = client;
+    if (sent < echo.length) {
+      client.sent += transfer('ERROR writing to socket', () => socket.send(echo, sent));
+    }
+    if (client.sent === echo.length) this.#hangUp(client);
+  }
+
+  #hangUp({ socket }: Client): void {
+    this.#poller.deregister(socket.fileno());
+    this.#clients.delete(socket.fileno());
+    socket.close();
+  }
+}
+
+/** There is nothing to do after all: legal for every poller, and no failure. */
+function isUnready(error: unknown): boolean {
+  return error instanceof SysError && error.code === 'EAGAIN';
+}
+
+/** Runs a transfer. What it throws is a failed step, except for "not now". */
+function transfer(label: string, call: () => number): number {
+  try {
+    return call();
+  } catch (error) {
+    if (isUnready(error)) throw error;
+    return step(label, () => {
+      throw error;
+    });
+  }
+}
+
+/** read(2) of the keyboard: how many bytes came, 0 at its end, -1 for none after all. */
+function readKeyboard(into: Uint8Array, offset: number): number {
+  try {
+    return readSync(KEYBOARD, into, offset, COMMAND_BYTES_MAX, null);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EAGAIN') return -1;
+    // A terminal that has gone (EIO): nobody will type any more.
+    return 0;
+  }
+}

@@ -1,0 +1,186 @@
+import type { AddressFamily, SocketAddress } from '../sys/sockaddr.ts';
+import type { ConnectionTotals, ServerTotals } from './iterative-server.ts';
+import type { EchoMode } from './session.ts';
+
+// What the main thread of a ThreadedServer and its workers have in common: memory that both see at
+// once, and the messages from a worker to the main thread. The other way nothing is sent, for a
+// worker that waits in the kernel hears no message.
+
+/** What a worker is started with. */
+export interface ThreadPlan {
+  readonly memory: SharedArrayBuffer;
+  /** Counted from 1. */
+  readonly thread: number;
+  /** The listener's descriptor. It stays the main thread's. */
+  readonly listener: number;
+  readonly family: AddressFamily;
+  /** Whether to poll(2) before accept(2), because the listener must not block. */
+  readonly polls: boolean;
+  readonly mode: EchoMode;
+  readonly idleTimeoutMs: number | null;
+  readonly lineBytesMax: number;
+  /** Whether to tell of every connection, or only of those that failed. */
+  readonly watched: boolean;
+  readonly trace: boolean;
+}
+
+/** An error on its way to another thread, where its class would be lost. */
+interface Failure {
+  readonly message: string;
+  /** The name of the errno, where a system call failed. */
+  readonly code: string | undefined;
+}
+
+/** What a worker tells. */
+export type ThreadMessage =
+  /** It has started and waits for its first client. */
+  | { readonly kind: 'ready' }
+  /** It took a client, and nobody is left who waits for one. */
+  | { readonly kind: 'busy' }
+  | { readonly kind: 'accepted'; readonly address: SocketAddress; readonly connection: number }
+  | {
+      readonly kind: 'closed';
+      readonly address: SocketAddress;
+      readonly totals: ConnectionTotals;
+      readonly failure: Failure | null;
+    }
+  | { readonly kind: 'acceptFailed'; readonly failure: Failure }
+  /** It cannot go on: the listener is broken. */
+  | { readonly kind: 'broken'; readonly failure: Failure }
+  | { readonly kind: 'traced'; readonly line: string };
+
+/** Messages that the main thread has not handled; a worker that has more to tell waits. */
+const MESSAGES_MAX = 4096;
+
+/** A worker that waits looks this often whether it still has to. */
+const MESSAGE_WAIT_MS = 100;
+
+// 32-bit words: flags and what changes with each message.
+const STOP = 0;
+const WAITING = 1;
+const MESSAGES = 2;
+const FULL = 3;
+const WORDS = 4;
+
+// 64-bit words: totals, which change with each connection only.
+const CONNECTIONS = 0;
+const FAILED = 1;
+const RECEIVED = 2;
+const SENT = 3;
+const ACCEPT_FAILURES = 4;
+const TOTALS = 5;
+
+/** The memory that all threads of a server share. */
+export class SharedState {
+  readonly memory: SharedArrayBuffer;
+  readonly #words: Int32Array<SharedArrayBuffer>;
+  readonly #totals: BigInt64Array<SharedArrayBuffer>;
+
+  /** On the memory of another thread, or on new memory. */
+  constructor(memory?: SharedArrayBuffer) {
+    const wordBytes = WORDS * Int32Array.BYTES_PER_ELEMENT;
+    this.memory =
+      memory ?? new SharedArrayBuffer(wordBytes + TOTALS * BigInt64Array.BYTES_PER_ELEMENT);
+    this.#words = new Int32Array(this.memory, 0, WORDS);
+    this.#totals = new BigInt64Array(this.memory, wordBytes, TOTALS);
+  }
+
+  get stopping(): boolean {
+    return Atomics.load(this.#words, STOP) !== 0;
+  }
+
+  /** Tells every thread to stop, and ends every {@link pause}. */
+  stop(): void {
+    Atomics.store(this.#words, STOP, 1);
+    Atomics.notify(this.#words, STOP);
+    Atomics.notify(this.#words, MESSAGES);
+  }
+
+  /** Waits for `pauseMs`, or until the server stops. Never in the main thread. */
+  pause(pauseMs: number): void {
+    Atomics.wait(this.#words, STOP, 0, pauseMs);
+  }
+
+  /** How many threads wait for a client. */
+  get waiting(): number {
+    return Atomics.load(this.#words, WAITING);
+  }
+
+  /** This thread waits for a client from now on. */
+  beginWaiting(): void {
+    Atomics.add(this.#words, WAITING, 1);
+  }
+
+  /** It does no more. Returns whether it was the last that did, and there may be more threads. */
+  endWaiting(): boolean {
+    const last = Atomics.sub(this.#words, WAITING, 1) === 1;
+    return last && Atomics.load(this.#words, FULL) === 0;
+  }
+
+  /** Whether the pool has as many threads as it may have. */
+  set full(full: boolean) {
+    Atomics.store(this.#words, FULL, full ? 1 : 0);
+  }
+
+  /** Makes room for one more message: waits where the main thread is behind. */
+  beginMessage(): void {
+    for (;;) {
+      const pending = Atomics.load(this.#words, MESSAGES);
+      // A server that stops does not wait for whoever reads what it prints.
+      if (pending < MESSAGES_MAX || this.stopping) break;
+      Atomics.wait(this.#words, MESSAGES, pending, MESSAGE_WAIT_MS);
+    }
+    Atomics.add(this.#words, MESSAGES, 1);
+  }
+
+  /** The main thread has handled a message. */
+  endMessage(): void {
+    const pending = Atomics.sub(this.#words, MESSAGES, 1);
+    if (pending >= MESSAGES_MAX) Atomics.notify(this.#words, MESSAGES);
+  }
+
+  /** Counts a connection and returns its number, from 1 on. */
+  countConnection(): number {
+    return Number(Atomics.add(this.#totals, CONNECTIONS, 1n)) + 1;
+  }
+
+  /** Counts what a connection came to. */
+  countClosed(receivedBytes: number, sentBytes: number, failed: boolean): void {
+    Atomics.add(this.#totals, RECEIVED, BigInt(receivedBytes));
+    Atomics.add(this.#totals, SENT, BigInt(sentBytes));
+    if (failed) Atomics.add(this.#totals, FAILED, 1n);
+  }
+
+  countAcceptFailure(): void {
+    Atomics.add(this.#totals, ACCEPT_FAILURES, 1n);
+  }
+
+  /** How often accept(2) failed. */
+  get acceptFailures(): number {
+    return this.#total(ACCEPT_FAILURES);
+  }
+
+  get totals(): ServerTotals {
+    return {
+      connections: this.#total(CONNECTIONS),
+      failed: this.#total(FAILED),
+      receivedBytes: this.#total(RECEIVED),
+      sentBytes: this.#total(SENT),
+    };
+  }
+
+  #total(index: number): number {
+    return Number(Atomics.load(this.#totals, index));
+  }
+}
+
+/** An error as a message. */
+export function failureOf(error: Error): Failure {
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+  return { message: error.message, code };
+}
+
+/** A message as an error. */
+export function errorOf({ message, code }: Failure): Error {
+  return code === undefined ? new Error(message) : Object.assign(new Error(message), { code });
+}

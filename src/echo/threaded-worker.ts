@@ -1,0 +1,143 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { Socket } from '../socket/socket.ts';
+import { nativeSys } from '../sys/native.ts';
+import type { SocketAddress } from '../sys/sockaddr.ts';
+import type { Sys } from '../sys/sys.ts';
+import { SysError } from '../sys/sys-error.ts';
+import { TracingSys } from '../sys/tracing.ts';
+import { EXHAUSTED, TRANSIENT } from './accept-failure.ts';
+import { ACCEPT_PAUSE_MS, DRAIN_MS, WAIT_MS } from './limits.ts';
+import { EchoSession } from './session.ts';
+import { failureOf, SharedState, type ThreadMessage, type ThreadPlan } from './threaded-shared.ts';
+
+// One thread of a ThreadedServer: accept(2), serve that client to its end, accept the next. All of
+// it blocks, and no loop turns here; every wait ends after WAIT_MS at the latest, which is when the
+// thread notices that the server stops.
+
+/** A wait that gave nothing: time was up, or another thread was faster. */
+const NOTHING: ReadonlySet<string> = new Set(['ETIMEDOUT', 'EAGAIN']);
+
+/** The worker of this thread. */
+class EchoThread {
+  readonly #plan: ThreadPlan;
+  readonly #shared: SharedState;
+  readonly #sys: Sys;
+  readonly #waitMs: number;
+  /** Whether the last accept(2) failed: a row of failures is told once. */
+  #failing = false;
+
+  constructor(plan: ThreadPlan) {
+    this.#plan = plan;
+    this.#shared = new SharedState(plan.memory);
+    const native = nativeSys();
+    this.#sys = plan.trace
+      ? new TracingSys(native, (line) => this.#tell({ kind: 'traced', line }))
+      : native;
+    this.#waitMs = Math.min(WAIT_MS, plan.idleTimeoutMs ?? WAIT_MS);
+  }
+
+  run(): void {
+    const { listener: fd, family } = this.#plan;
+    const listener = new Socket(family, { sys: this.#sys, fd });
+    this.#shared.beginWaiting();
+    try {
+      listener.setTimeout(this.#waitMs);
+      this.#tell({ kind: 'ready' });
+      while (!this.#shared.stopping) {
+        const client = this.#accept(listener);
+        if (client === null) continue;
+        if (this.#shared.endWaiting()) this.#tell({ kind: 'busy' });
+        this.#serve(...client);
+        this.#shared.beginWaiting();
+      }
+    } catch (error) {
+      if (!(error instanceof SysError)) throw error;
+      this.#tell({ kind: 'broken', failure: failureOf(error) });
+    } finally {
+      // The descriptor is the main thread's.
+      listener.detach();
+    }
+  }
+
+  #accept(listener: Socket): [Socket, SocketAddress] | null {
+    try {
+      if (this.#plan.polls) listener.poll(listener.constants.POLLIN);
+      const client = listener.accept();
+      this.#failing = false;
+      return client;
+    } catch (error) {
+      if (!(error instanceof SysError)) throw error;
+      // The listener was shut down to wake this thread: EINVAL on Linux, else on the BSDs.
+      if (NOTHING.has(error.code) || this.#shared.stopping) return null;
+      if (!TRANSIENT.has(error.code) && !EXHAUSTED.has(error.code)) throw error;
+      this.#shared.countAcceptFailure();
+      if (!this.#failing) this.#tell({ kind: 'acceptFailed', failure: failureOf(error) });
+      if (TRANSIENT.has(error.code)) return null;
+      this.#failing = true;
+      // The connection stays in the queue: without a pause this loop would spin.
+      this.#shared.pause(ACCEPT_PAUSE_MS);
+      return null;
+    }
+  }
+
+  #serve(socket: Socket, address: SocketAddress): void {
+    const connection = this.#shared.countConnection();
+    const { mode, lineBytesMax, watched } = this.#plan;
+    const session = new EchoSession(socket, mode, lineBytesMax);
+    let failure: Error | null = null;
+    try {
+      using _ = socket;
+      if (watched) this.#tell({ kind: 'accepted', address, connection });
+      this.#converse(session);
+    } catch (error) {
+      if (!(error instanceof SysError || error instanceof RangeError)) throw error;
+      failure = error;
+    }
+    const { received: receivedBytes, sent: sentBytes, lines } = session;
+    this.#shared.countClosed(receivedBytes, sentBytes, failure !== null);
+    if (!watched && failure === null) return;
+    this.#tell({
+      kind: 'closed',
+      address,
+      totals: { connection, receivedBytes, sentBytes, lines },
+      failure: failure === null ? null : failureOf(failure),
+    });
+  }
+
+  #converse(session: EchoSession): void {
+    const { idleTimeoutMs } = this.#plan;
+    let heardMs = this.#sys.monotonicMs();
+    let movedBefore = 0;
+    let stoppedMs: number | null = null;
+    for (;;) {
+      // One call at a time: each may take a second, and the server may stop after any of them.
+      const progress = session.run(1);
+      if (progress === 'ended') return;
+      const stopping = this.#shared.stopping;
+      if (progress === 'more' && !stopping) continue;
+      const nowMs = this.#sys.monotonicMs();
+      const moved = session.received + session.sent;
+      if (moved > movedBefore) {
+        // The clock is not read for each message, but how long this wait was is known.
+        heardMs = progress === 'waited' ? nowMs - this.#waitMs : nowMs;
+        movedBefore = moved;
+      }
+      if (idleTimeoutMs !== null && nowMs - heardMs >= idleTimeoutMs) {
+        throw new RangeError(`the client was idle for ${idleTimeoutMs} ms`);
+      }
+      if (!stopping) continue;
+      session.drain();
+      stoppedMs ??= nowMs;
+      if (nowMs - stoppedMs >= DRAIN_MS) {
+        throw new RangeError(`the client did not take its answer within ${DRAIN_MS} ms`);
+      }
+    }
+  }
+
+  #tell(message: ThreadMessage): void {
+    this.#shared.beginMessage();
+    parentPort?.postMessage(message);
+  }
+}
+
+new EchoThread(workerData as ThreadPlan).run();

@@ -1,0 +1,289 @@
+// Goal: on every loop, `sockloop serve` keeps its bounds, survives a lack of descriptors, and ends
+// well on a signal, whatever its clients do.
+// Method: the real program on each loop; prlimit takes descriptors away while it runs.
+
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { createServer, type Socket } from 'node:net';
+import { constants } from 'node:os';
+import { type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { bigText, closed, dial, dismissed, heard, peer, talk } from './commands/clients.ts';
+import { type Command, eventually, run, start } from './commands/command.ts';
+import { type LoopUnderTest, loops, serveOn } from './commands/loops.ts';
+import { catches, cpuTicksOf, openFdsOf } from './commands/process-state.ts';
+import { autoLoop, type Listening, send, serve, sockloop } from './commands/programs.ts';
+import { reasonWithout, reasonWithoutProc, scratch } from './commands/tools.ts';
+import { leakCheck } from './leaks.ts';
+
+const timeout = 60_000;
+
+const noIPv6 = await new Promise<string | false>((resolve) => {
+  const server = createServer();
+  server.once('error', (error) => resolve(`no IPv6 loopback here: ${error.message}`));
+  server.listen(0, '::1', () => server.close(() => resolve(false)));
+});
+
+/** Clients that have each had an answer, and stay. */
+async function held(t: TestContext, port: number, count: number): Promise<Socket[]> {
+  const sockets = await Promise.all(Array.from({ length: count }, () => dial({ port })));
+  t.after(() => Promise.all(sockets.map(closed)).then(() => undefined));
+  for (const socket of sockets) socket.write('hello\n');
+  await Promise.all(sockets.map(heard));
+  return sockets;
+}
+
+/** A line of 10 MB whose answer nobody reads, with the server waiting for room to send it. */
+async function stuck(t: TestContext, { port, command }: Listening): Promise<Socket> {
+  const socket = await dial({ port });
+  t.after(() => closed(socket));
+  socket.pause();
+  socket.write(Buffer.concat([bigText(), Buffer.from('\n')]));
+  // It took a part.
+  await command.until('err', /send\(.*, (\d+), MSG_NOSIGNAL\) = (-1 EAGAIN|(?!\1\n)\d+\n)/);
+  return socket;
+}
+
+/** Waits until a server has noticed its first signal: a second one finds no handler then. */
+async function noticed({ pid }: Command, signal: 'SIGINT' | 'SIGTERM'): Promise<void> {
+  await eventually(() => assert.ok(!catches(pid, constants.signals[signal])));
+}
+
+async function limit(t: TestContext, pid: number, soft: number): Promise<void> {
+  const { status, err } = await run(t, ['prlimit', `--pid=${pid}`, `--nofile=${soft}:`]);
+  assert.equal(status, 0, err);
+}
+
+const alone = ({ oneByOne }: LoopUnderTest): number => (oneByOne ? 1 : 5);
+
+for (const loop of loops) {
+  const { name, skip, oneByOne, shared } = loop;
+  const shownElsewhere = shared ? false : 'shown in threads.test.ts and cli-serve-*.test.ts';
+  const unfit = skip || reasonWithoutProc || shownElsewhere;
+  const withoutPrlimit = unfit || reasonWithout('prlimit');
+  const withoutIPv6 = skip || noIPv6;
+
+  test(`serve --loop ${name}: signals end it, whoever is connected`, {
+    timeout,
+    skip,
+  }, async (t) => {
+    leakCheck(t);
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      const { command, port } = await serveOn(t, loop, '--mode', 'line');
+      const sockets = await held(t, port, alone(loop));
+      for (const socket of sockets) socket.write('half a li');
+      const startMs = performance.now();
+      const { status, out, err } = await command.stop(signal);
+      assert.deepEqual([status, err], [0, '']);
+      assert.ok(performance.now() - startMs < 4000, 'there is nothing to wait for');
+      assert.match(out, new RegExp(`\nserved ${sockets.length} connections?: \\d+ bytes in, `));
+      await Promise.all(sockets.map(dismissed));
+    }
+  });
+
+  test(`serve --loop ${name}: a client that reads again gets the rest after the signal`, {
+    timeout,
+    skip: unfit,
+  }, async (t) => {
+    leakCheck(t);
+    const server = await serveOn(t, loop, '--mode', 'line', '--trace');
+    const socket = await stuck(t, server);
+    server.command.child.kill('SIGTERM');
+    await noticed(server.command, 'SIGTERM');
+    const pieces: Buffer[] = [];
+    for await (const piece of socket) pieces.push(piece as Buffer);
+    const { status, out } = await server.command.end();
+    assert.equal(status, 0);
+    const { length } = Buffer.concat(pieces);
+    assert.match(out, new RegExp(`\nserved 1 connection: ${length} bytes in, ${length} out\n$`));
+  });
+
+  test(`serve --loop ${name}: --idle-timeout ends the silent client`, {
+    timeout,
+    skip,
+  }, async (t) => {
+    leakCheck(t);
+    const { command, port } = await serveOn(t, loop, '--idle-timeout', '0.4', '--verbose');
+    const startMs = performance.now();
+    const silent = await dial({ port });
+    await dismissed(silent);
+    const afterMs = performance.now() - startMs;
+    assert.ok(afterMs >= 395, `${afterMs} ms: not before its time`);
+    await command.until('err', /^sockloop: connection 1 \(127\.0\.0\.1:\d+\): .* 400 ms\)?\n$/);
+    assert.equal((await talk({ port }, 'hello')).toString(), 'hello');
+    assert.equal((await command.stop()).status, 0);
+  });
+
+  test(`serve --loop ${name}: --max-connections lets the next one wait`, {
+    timeout,
+    skip: skip || (oneByOne ? 'one client at a time is all there is' : false),
+  }, async (t) => {
+    leakCheck(t);
+    const { command, port } = await serveOn(t, loop, '--max-connections', '2');
+    const [first, second] = await held(t, port, 2);
+    assert.ok(first !== undefined && second !== undefined);
+    const third = await dial({ port });
+    third.write('third\n');
+    for (let round = 0; round < 50; round++) {
+      first.write('again\n');
+      await heard(first);
+    }
+    assert.equal(third.bytesRead, 0);
+    await closed(second);
+    assert.equal((await heard(third)).toString(), 'third\n');
+    await closed(third);
+    assert.equal((await command.stop()).status, 0);
+  });
+
+  test(`serve --loop ${name}: without descriptors it sheds, says so, and recovers`, {
+    timeout,
+    skip: withoutPrlimit,
+  }, async (t) => {
+    leakCheck(t);
+    const { command, port } = await serveOn(t, loop);
+    const { pid } = command;
+    const before = openFdsOf(pid);
+    const [client] = await held(t, port, 1);
+    assert.ok(client !== undefined);
+    // Standard streams and what Node opens late may lie above: the first free number is the limit.
+    const open = new Set(openFdsOf(pid).map((fd) => Number.parseInt(fd, 10)));
+    let lowest = 0;
+    while (open.has(lowest)) lowest += 1;
+    await limit(t, pid, lowest);
+    const ticks = cpuTicksOf(pid);
+    const startMs = performance.now();
+    let shed = 0;
+    while (performance.now() - startMs < 1500) {
+      const turnedAway = await dial({ port });
+      await dismissed(turnedAway);
+      shed += 1;
+    }
+    assert.ok(shed >= 10, `only ${shed} clients were told in 1.5 s`);
+    assert.ok(cpuTicksOf(pid) - ticks < 45, 'less than 0.45 s in 1.5 s, shedding included');
+    client.write('still here\n');
+    assert.equal((await heard(client)).toString(), 'still here\n');
+    await limit(t, pid, 1024);
+    await eventually(() => assert.match(command.err, /EMFILE/));
+    await delay(100);
+    assert.equal((await talk({ port }, 'again')).toString(), 'again');
+    await closed(client);
+    await eventually(() => assert.deepEqual(openFdsOf(pid), before));
+    const { status, err } = await command.stop();
+    assert.equal(status, 0);
+    const told =
+      /^(sockloop: cannot accept a connection on 127.*: EMFILE \(too many open files\)\n)/;
+    assert.match(err, told);
+    assert.ok(err.split('\n').length <= 4, `once a second: ${err}`);
+  });
+
+  test(`serve --loop ${name}: listens on what it is told to`, { timeout, skip }, async (t) => {
+    leakCheck(t);
+    const path = `${scratch(t)}/echo`;
+    const unix = start(t, sockloop('serve', '--loop', name, '--unix', path));
+    await unix.until('out', new RegExp(`^listening on ${path} \\(${name}, echo\\)\n`));
+    assert.equal((await talk({ path }, 'hello')).toString(), 'hello');
+    assert.equal((await unix.stop()).status, 0);
+    assert.ok(!existsSync(path), 'the name is gone with the server');
+    if (process.platform === 'linux') {
+      const abstract = `@sockloop-loops-${process.pid}-${name}`;
+      const command = start(t, sockloop('serve', '--loop', name, '--unix', abstract));
+      await command.until('out', new RegExp(`^listening on ${abstract} `));
+      assert.equal((await send(t, ['--unix', abstract, 'hello'])).out, 'hello\n');
+      assert.equal((await command.stop()).status, 0);
+    }
+    const port = await peer(t, (socket) => socket.end());
+    const taken = await run(t, sockloop('serve', '--loop', name, '--port', `${port}`));
+    assert.deepEqual([taken.status, taken.out], [1, '']);
+    const why = 'EADDRINUSE (address already in use)';
+    assert.equal(taken.err, `sockloop: cannot listen on 127.0.0.1:${port}: ${why}\n`);
+  });
+
+  test(`serve --loop ${name}: over IPv6`, { timeout, skip: withoutIPv6 }, async (t) => {
+    leakCheck(t);
+    const { command, port } = await serveOn(t, loop, '--host', '::1');
+    assert.equal((await talk({ host: '::1', port }, 'six\n')).toString(), 'six\n');
+    const { out } = await command.stop();
+    assert.match(out, new RegExp(`^listening on \\[::1\\]:${port} \\(${name}, echo\\)\n`));
+  });
+
+  test(`serve --loop ${name}: --json and --verbose tell of each connection`, {
+    timeout,
+    skip,
+  }, async (t) => {
+    leakCheck(t);
+    const json = await serveOn(t, loop, '--json', '--mode', 'line', '--max-line', '10');
+    await talk({ port: json.port }, 'hello\nyou\nrest');
+    const greedy = await dial({ port: json.port });
+    greedy.write('far more than ten bytes\n');
+    await dismissed(greedy);
+    const documents = (await json.command.stop()).out
+      .trimEnd()
+      .split('\n')
+      .map((line) => {
+        return JSON.parse(line);
+      });
+    const [listening, accepted, ...rest] = documents;
+    assert.deepEqual([listening.loop, listening.mode, accepted.event], [name, 'line', 'accepted']);
+    assert.equal(accepted.address.address, '127.0.0.1');
+    const failure = { message: 'a line is longer than 10 bytes' };
+    const ended = rest.filter(({ event }) => event === 'closed');
+    assert.deepEqual(ended, [
+      { event: 'closed', connection: 1, receivedBytes: 14, sentBytes: 14, lines: 2 },
+      { event: 'closed', connection: 2, receivedBytes: 24, sentBytes: 0, lines: 0, failure },
+    ]);
+    const totals = { connections: 2, failed: 1, receivedBytes: 38, sentBytes: 14 };
+    assert.deepEqual(documents.at(-1), { event: 'stopped', totals });
+
+    const verbose = await serveOn(t, loop, '--verbose');
+    await talk({ port: verbose.port }, 'hello\n');
+    const { out } = await verbose.command.stop();
+    const lines = 'connection 1 from 127.*\nconnection 1 closed: 6 bytes in, 6 out\nserved 1 conn';
+    assert.match(out, new RegExp(`\n${lines}`));
+  });
+}
+
+/** One client that never reads, and one signal or two. */
+async function stopStuck(t: TestContext, loop: LoopUnderTest): Promise<void> {
+  const server = await serveOn(t, loop, '--mode', 'line', '--trace');
+  const hasty = await serveOn(t, loop, '--mode', 'line', '--trace');
+  await Promise.all([stuck(t, server), stuck(t, hasty)]);
+  const ended = server.command.stop();
+  hasty.command.child.kill('SIGINT');
+  await noticed(hasty.command, 'SIGINT');
+  const sentMs = performance.now();
+  assert.equal((await hasty.command.stop('SIGINT')).signal, 'SIGINT');
+  assert.ok(performance.now() - sentMs < 2000, 'it waits for nobody');
+  const { status, out, err } = await ended;
+  assert.equal(status, 0);
+  assert.match(out, /\nserved 1 connection \(1 broken\): \d+ bytes in, \d+ out\n$/);
+  assert.match(err, /: the client did not take its answer within 5000 ms\n/);
+}
+
+test('serve, every event loop: a client that never reads, and a second signal', {
+  timeout,
+  skip: reasonWithoutProc,
+}, async (t) => {
+  leakCheck(t);
+  // At the same time: each takes the five seconds that such a client is given.
+  const here = loops.filter(({ shared, skip }) => shared && skip === false);
+  await Promise.all(here.map((loop) => stopStuck(t, loop)));
+});
+
+test('serve --loop auto: says what it came to', { timeout }, async (t) => {
+  leakCheck(t);
+  const { command } = await serve(t, '--loop', 'auto', '--json');
+  const [line = ''] = command.out.split('\n');
+  assert.equal(JSON.parse(line).loop, autoLoop);
+});
+
+test('serve --loop kqueue: says why where there is none', {
+  timeout,
+  skip: loops.some(({ name, skip }) => name === 'kqueue' && skip !== false)
+    ? false
+    : 'there is a kqueue here',
+}, async (t) => {
+  leakCheck(t);
+  const { status, out, err } = await run(t, sockloop('serve', '--loop', 'kqueue'));
+  assert.deepEqual([status, out], [1, '']);
+  assert.match(err, /^sockloop: .*kqueue.* could not be loaded: .*\n$/);
+});
