@@ -1,0 +1,76 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { LoadClient } from './load-client.ts';
+import { cpuTime } from './process-facts.ts';
+import type { Server } from './servers.ts';
+import { shuffled } from './statistics.ts';
+
+/** Slices of a measurement, and their order: each between two slices of the reference. */
+
+/** After its last message a server gets so long to come to rest before its clock is read. */
+const REST_MS = 5;
+
+/** A server with a client that is connected to it. */
+export interface Subject {
+  readonly server: Server;
+  readonly client: LoadClient;
+}
+
+export interface Slice {
+  readonly name: string;
+  readonly messages: number;
+  readonly seconds: number;
+  readonly cpuNs: number;
+  readonly waitedNs: number;
+  readonly p50Us: number;
+  readonly p99Us: number;
+  /** CPU per message against the mean of the reference's slices before and after. */
+  readonly ratio: number;
+}
+
+export interface Plan {
+  readonly rounds: number;
+  readonly sliceMs: number;
+  readonly random: () => number;
+}
+
+/** Takes all slices, the reference's included (their ratio is 1). */
+export async function measure(
+  reference: Subject,
+  candidates: readonly Subject[],
+  plan: Plan,
+): Promise<Slice[]> {
+  const slices: Slice[] = [];
+  let before = await takeSlice(reference, plan.sliceMs);
+  slices.push(before);
+  for (let round = 0; round < plan.rounds; round++) {
+    for (const candidate of shuffled(candidates, plan.random)) {
+      const slice = await takeSlice(candidate, plan.sliceMs);
+      const after = await takeSlice(reference, plan.sliceMs);
+      const beside = (nsPerMessage(before) + nsPerMessage(after)) / 2;
+      slices.push({ ...slice, ratio: nsPerMessage(slice) / beside }, after);
+      before = after;
+    }
+  }
+  return slices;
+}
+
+export function nsPerMessage(slice: Slice): number {
+  return slice.cpuNs / slice.messages;
+}
+
+async function takeSlice({ server, client }: Subject, sliceMs: number): Promise<Slice> {
+  const before = cpuTime(server.pid);
+  const { errors, ...result } = await client.run(sliceMs);
+  await sleep(REST_MS);
+  const after = cpuTime(server.pid);
+  if (errors > 0 || result.messages === 0) {
+    throw new Error(`${server.name}: ${errors} errors, ${result.messages} messages in a slice`);
+  }
+  return {
+    name: server.name,
+    ...result,
+    cpuNs: after.ns - before.ns,
+    waitedNs: after.waitedNs - before.waitedNs,
+    ratio: 1,
+  };
+}
