@@ -1,0 +1,156 @@
+// Goal: a loop that is right survives every seed on every backend, and one with a bug does not.
+// Method: servers, clients and outward connections over the simulated kernel, faults by seed.
+// SIM_SEEDS says how many seeds each subject gets. SIM_SEED runs one of them and SIM_SUBJECT one of
+// the subjects, and a failure shows how it came to that.
+
+import assert from 'node:assert/strict';
+import { execFileSync, type StdioOptions } from 'node:child_process';
+import { test } from 'node:test';
+import type { FaultKind } from '#sim/faults.js';
+import type { PlantedBug } from './sim-loop/planted-bugs.ts';
+import { faultsOf, type SubjectName, subjectNames } from './sim-loop/subjects.ts';
+import { type LoopRun, type RunOptions, runLoop } from './sim-loop/world.ts';
+
+/** For each subject. With the canaries and the rest it takes some 15 s on one core. */
+const SMOKE_SEEDS = 500;
+const SEEDS = Number(process.env['SIM_SEEDS'] ?? SMOKE_SEEDS);
+const ONE_SEED = process.env['SIM_SEED'];
+const ONE_SUBJECT = process.env['SIM_SUBJECT'];
+const HASHED_SEEDS = 25;
+const TRACE_LINES = 120;
+
+/** A replay is that of one seed, and nothing else runs. */
+const testAlso: typeof test | (() => void) = ONE_SEED === undefined ? test : () => undefined;
+
+const subjects = subjectNames.filter((name) => ONE_SUBJECT === undefined || name === ONE_SUBJECT);
+
+/** Seeds that once found something, each with what it was: they are run for ever. */
+const regressions: readonly (readonly [seed: number, subject: SubjectName, found: string])[] = [
+  [15, 'epoll', 'one descriptor that epoll had no room for (ENOSPC) ended the whole loop'],
+  [3, 'kqueue-macos', 'one descriptor that a kqueue had no memory for ended the whole loop'],
+  [28, 'epoll', 'a server whose listener epoll had no room for gave up instead of waiting'],
+  [
+    3313,
+    'kqueue-macos',
+    'a stream failed behind its reset, in the handler where a write had failed',
+  ],
+  [2441, 'completions', 'a simulated accept that came in behind its listener stayed open'],
+  [211, 'poll', 'a look-up begun by a timer waited for the whole turn'],
+];
+
+/** Runs a seed again, with its last calls, so that the failure can be read. */
+function story(subject: SubjectName, seed: number, options: RunOptions = {}): string {
+  const { violation } = runLoop(subject, seed, { ...options, traceLines: TRACE_LINES });
+  const variables = `SIM_SEED=${seed} SIM_SUBJECT=${subject}`;
+  return `${violation}\nreplay: ${variables} node --test build/test/sim-loop.test.js`;
+}
+
+/** Runs one seed, which must be without a violation. */
+function survive(subject: SubjectName, seed: number): LoopRun {
+  const run = runLoop(subject, seed);
+  if (run.violation !== null) assert.fail(`${subject}, seed ${seed}: ${story(subject, seed)}`);
+  return run;
+}
+
+function seedsToRun(): number[] {
+  if (ONE_SEED !== undefined) return [Number(ONE_SEED)];
+  return Array.from({ length: SEEDS }, (_, index) => index + 1);
+}
+
+for (const subject of subjects) {
+  test(`sim loop: ${subject} survives whatever goes wrong`, (t) => {
+    const seeds = seedsToRun();
+    const kinds = faultsOf(subject);
+    const seedsWith = new Map<FaultKind, number>(kinds.map((kind) => [kind, 0]));
+    const begin = performance.now();
+    let turns = 0;
+    let virtualMs = 0;
+    for (const seed of seeds) {
+      const run = survive(subject, seed);
+      turns += run.turns;
+      virtualMs += run.virtualMs;
+      for (const kind of kinds) {
+        if (run.fired[kind] > 0) seedsWith.set(kind, (seedsWith.get(kind) ?? 0) + 1);
+      }
+    }
+    const seconds = (performance.now() - begin) / 1000;
+    t.diagnostic(
+      `${seeds.length} seeds in ${seconds.toFixed(1)} s: ` +
+        `${(seeds.length / seconds).toFixed(0)} a second, ` +
+        `${(turns / seeds.length).toFixed(0)} turns each, ` +
+        `${(virtualMs / 1000).toFixed(0)} virtual seconds`,
+    );
+    t.diagnostic([...seedsWith].map(([kind, count]) => `${kind} ${count}`).join(', '));
+    const silent = kinds.filter((kind) => seedsWith.get(kind) === 0);
+    if (seeds.length >= SMOKE_SEEDS) assert.deepEqual(silent, [], 'faults that never fired');
+  });
+
+  testAlso(`sim loop: on ${subject} the same seed is the same run`, () => {
+    const hashes = new Set<string>();
+    for (let seed = 1; seed <= HASHED_SEEDS; seed += 1) {
+      const first = runLoop(subject, seed);
+      const again = runLoop(subject, seed, { traceLines: TRACE_LINES });
+      assert.deepEqual(again, first, `seed ${seed} ran differently the second time`);
+      hashes.add(first.traceHash);
+    }
+    assert.equal(hashes.size, HASHED_SEEDS, 'and another seed is another run');
+  });
+}
+
+testAlso('sim loop: seeds that once found something', () => {
+  for (const [seed, subject] of regressions) survive(subject, seed);
+});
+
+testAlso('sim loop: without faults nothing breaks', () => {
+  for (const subject of subjects) {
+    for (let seed = 1; seed <= HASHED_SEEDS; seed += 1) {
+      const { violation, fired } = runLoop(subject, seed, { kinds: [] });
+      assert.equal(violation, null, `${subject}, seed ${seed}`);
+      assert.ok(Object.values(fired).every((count) => count === 0));
+    }
+  }
+});
+
+testAlso('sim loop: the seed of this commit', (t) => {
+  let hash = '';
+  try {
+    const stdio: StdioOptions = ['ignore', 'pipe', 'ignore'];
+    hash = execFileSync('git', ['rev-parse', 'HEAD'], { encoding: 'utf8', stdio }).trim();
+  } catch {
+    t.skip('this is no git checkout, so there is no commit to take a seed from');
+    return;
+  }
+  const seed = Number.parseInt(hash.slice(0, 12), 16);
+  t.diagnostic(`seed ${seed}`);
+  for (const subject of subjects) survive(subject, seed);
+});
+
+/** Each bug with the subject that it is planted on and the seeds that are enough to find it. */
+const canaries: readonly (readonly [bug: PlantedBug, subject: SubjectName, seeds: number])[] = [
+  ['drops the rest of a partial send', 'epoll', 20],
+  ['takes EAGAIN for the end', 'epoll', 20],
+  ['forgets close(2)', 'select', 20],
+  ['ignores EMFILE', 'epoll', 50],
+  ['reports a close inside of the call', 'poll', 20],
+  ['receives while it is paused', 'kqueue-macos', 20],
+  ['sends the FIN before the queue', 'kqueue-freebsd', 50],
+  ['forgets to wait for writing', 'kqueue-libkqueue', 20],
+  ['counts timers from the beginning of the turn', 'epoll', 20],
+  ['has tokens without a generation', 'completions', 50],
+];
+
+/** As many as tell how often a bug shows. */
+const CANARY_SEEDS = 100;
+
+for (const [bug, subject, seedsMax] of canaries) {
+  testAlso(`sim loop: a canary that ${bug} is found within ${seedsMax} seeds`, (t) => {
+    const found: number[] = [];
+    for (let seed = 1; seed <= CANARY_SEEDS; seed += 1) {
+      if (runLoop(subject, seed, { bug }).violation !== null) found.push(seed);
+    }
+    const [first = Number.POSITIVE_INFINITY] = found;
+    assert.ok(first <= seedsMax, `it showed first at seed ${first}`);
+    const words = story(subject, first, { bug }).split('\n')[0];
+    t.diagnostic(`${subject}: first seed ${first}, ${found.length} of ${CANARY_SEEDS}: ${words}`);
+  });
+}

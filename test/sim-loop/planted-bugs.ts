@@ -1,0 +1,190 @@
+import { type Occupant, TokenSlab } from '#src/base/token-slab.js';
+import type { Stream, Subscription } from '#src/loop/backend.js';
+import { ReadinessBackend } from '#src/loop/readiness-backend.js';
+import type { Timer } from '#src/loop/timers.js';
+import { Interest, type Poller, type ReadySink } from '#src/poller/poller.js';
+import { EventLoop } from '#src/tcp/event-loop.js';
+import { CountingSys } from './counting-sys.ts';
+import { WatchedLoop } from './watched-loop.ts';
+
+/** A bug that can be planted above the kernel, for the simulation to find. */
+export type PlantedBug =
+  | 'drops the rest of a partial send'
+  | 'takes EAGAIN for the end'
+  | 'forgets close(2)'
+  | 'ignores EMFILE'
+  | 'reports a close inside of the call'
+  | 'receives while it is paused'
+  | 'sends the FIN before the queue'
+  | 'forgets to wait for writing'
+  | 'counts timers from the beginning of the turn'
+  | 'has tokens without a generation';
+
+/** System calls as a wrong caller would take them. */
+export class MisreadSys extends CountingSys {
+  bug: PlantedBug | null = null;
+  /** Whether it is the closes phase that closes. */
+  settling = false;
+  #closes = 0;
+
+  override recv(fd: number, into: Uint8Array, at: number, length: number, flags: number): number {
+    const result = super.recv(fd, into, at, length, flags);
+    const misread = this.bug === 'takes EAGAIN for the end' && result === -this.abi.errno.EAGAIN;
+    return misread ? 0 : result;
+  }
+
+  override accept(fd: number, address: Uint8Array, length: Int32Array): number {
+    return this.#accepted(super.accept(fd, address, length));
+  }
+
+  override accept4(fd: number, address: Uint8Array, length: Int32Array, flags: number): number {
+    return this.#accepted(super.accept4(fd, address, length, flags));
+  }
+
+  #accepted(result: number): number {
+    const { EMFILE, ENFILE, EAGAIN } = this.abi.errno;
+    const misread = this.bug === 'ignores EMFILE' && (result === -EMFILE || result === -ENFILE);
+    return misread ? -EAGAIN : result;
+  }
+
+  override close(fd: number): number {
+    if (this.bug === 'forgets close(2)' && this.settling) {
+      this.#closes += 1;
+      if (this.#closes % 4 === 0) return 0;
+    }
+    return super.close(fd);
+  }
+}
+
+/** The readiness backend with one of the bugs. */
+export class BuggyBackend extends ReadinessBackend {
+  readonly #bug: PlantedBug;
+  readonly #calls: MisreadSys;
+
+  constructor(sys: MisreadSys, poller: Poller, bug: PlantedBug) {
+    super(sys, bug === 'forgets to wait for writing' ? new ForgetfulPoller(poller) : poller);
+    this.#bug = bug;
+    this.#calls = sys;
+  }
+
+  override send(stream: Stream, bytes: Uint8Array, offset: number, length: number): number {
+    if (this.#bug === 'drops the rest of a partial send' && stream.queuedBytes === 0) {
+      const flags = this.sys.abi.constants.MSG_NOSIGNAL ?? 0;
+      if (this.sys.send(stream.fd, bytes, offset, length, flags) >= 0) return 0;
+    }
+    return super.send(stream, bytes, offset, length);
+  }
+
+  override finish(stream: Stream): void {
+    if (this.#bug === 'sends the FIN before the queue') {
+      this.sys.shutdown(stream.fd, this.sys.abi.constants.SHUT_WR);
+    }
+    super.finish(stream);
+  }
+
+  override close(subject: Subscription | Stream): void {
+    super.close(subject);
+    if (this.#bug === 'reports a close inside of the call') super.settle();
+  }
+
+  override pause(subject: Subscription | Stream): void {
+    const isStream = 'queuedBytes' in subject;
+    if (isStream && this.#bug === 'receives while it is paused') return;
+    super.pause(subject);
+  }
+
+  override settle(): void {
+    this.#calls.settling = true;
+    super.settle();
+    this.#calls.settling = false;
+  }
+}
+
+/** A poller that hears of an interest in writing only with the registration. */
+class ForgetfulPoller implements Poller {
+  readonly #inner: Poller;
+
+  constructor(inner: Poller) {
+    this.#inner = inner;
+  }
+
+  get name(): Poller['name'] {
+    return this.#inner.name;
+  }
+
+  get edgeTriggered(): Poller['edgeTriggered'] {
+    return this.#inner.edgeTriggered;
+  }
+
+  get fdLimit(): number {
+    return this.#inner.fdLimit;
+  }
+
+  get wakeHandle(): Poller['wakeHandle'] {
+    return this.#inner.wakeHandle;
+  }
+
+  get interrupted(): boolean {
+    return this.#inner.interrupted;
+  }
+
+  register(fd: number, interest: Interest, token: number): void {
+    this.#inner.register(fd, interest, token);
+  }
+
+  modify(fd: number, interest: Interest, token: number): void {
+    this.#inner.modify(fd, (interest & ~Interest.write) as Interest, token);
+  }
+
+  deregister(fd: number): void {
+    this.#inner.deregister(fd);
+  }
+
+  wait(timeoutMs: number | null, sink: ReadySink): number {
+    return this.#inner.wait(timeoutMs, sink);
+  }
+
+  wake(): void {
+    this.#inner.wake();
+  }
+
+  close(): void {
+    this.#inner.close();
+  }
+}
+
+/** A loop whose timers forget how much of the turn has passed. */
+export class HastyLoop extends WatchedLoop {
+  override setTimer(delayMs: number, callback: () => void): Timer {
+    const passedMs = Math.max(0, Math.min(delayMs, this.sys.monotonicMs() - this.turnMs));
+    const watched = this.watchedTimer(delayMs, callback);
+    return EventLoop.prototype.setTimer.call(this, delayMs - passedMs, watched);
+  }
+}
+
+/** Places without a generation: who comes next has the token of who was there before. */
+export class BareSlab<Kind extends Occupant> extends TokenSlab<Kind> {
+  readonly #places: (Kind | undefined)[] = [];
+
+  override get size(): number {
+    return this.#places.filter((place) => place !== undefined).length;
+  }
+
+  override allocate(occupant: Kind): void {
+    const free = this.#places.indexOf(undefined);
+    occupant.token = free < 0 ? this.#places.length : free;
+    this.#places[occupant.token] = occupant;
+  }
+
+  override get(token: number): Kind | undefined {
+    return this.#places[token];
+  }
+
+  override free(token: number): void {
+    this.#places[token] = undefined;
+  }
+
+  override *values(): Generator<Kind> {
+    for (const place of this.#places) if (place !== undefined) yield place;
+  }
+}

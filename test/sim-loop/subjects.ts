@@ -1,0 +1,71 @@
+import { type FaultKind, type FaultPlan, faultKinds } from '#sim/faults.js';
+import type { SimLimits } from '#sim/kernel.js';
+import { Random } from '#sim/random.js';
+import { SimBackend } from '#sim/sim-backend.js';
+import type { Backend } from '#src/loop/backend.js';
+import { ReadinessBackend } from '#src/loop/readiness-backend.js';
+import { pollers } from '#src/poller/pollers.js';
+import { abiFor } from '#src/sys/abi/index.js';
+import { BareSlab, BuggyBackend, MisreadSys, type PlantedBug } from './planted-bugs.ts';
+
+/** What a loop is simulated over. */
+interface Subject {
+  readonly platform: string;
+  /** null is the simulated completion backend. */
+  readonly poller: 'epoll' | 'poll' | 'select' | 'kqueue' | null;
+  /** The faults that cannot happen there. */
+  readonly without: readonly FaultKind[];
+}
+
+const table = {
+  epoll: { platform: 'linux', poller: 'epoll', without: [] },
+  poll: { platform: 'linux', poller: 'poll', without: ['shuffledEvents', 'changeError'] },
+  select: { platform: 'linux', poller: 'select', without: ['shuffledEvents', 'changeError'] },
+  'kqueue-macos': { platform: 'darwin', poller: 'kqueue', without: [] },
+  'kqueue-freebsd': { platform: 'freebsd', poller: 'kqueue', without: [] },
+  'kqueue-libkqueue': { platform: 'linux', poller: 'kqueue', without: [] },
+  // It registers nothing and has no events of the kernel's.
+  completions: { platform: 'linux', poller: null, without: ['shuffledEvents', 'changeError'] },
+} as const satisfies Record<string, Subject>;
+
+export type SubjectName = keyof typeof table;
+
+export const subjectNames = Object.keys(table) as readonly SubjectName[];
+
+/** The faults that can happen on a subject. */
+export function faultsOf(name: SubjectName): FaultKind[] {
+  const { without }: Subject = table[name];
+  return faultKinds.filter((kind) => !without.includes(kind));
+}
+
+export interface SysOptions {
+  readonly seed: number;
+  readonly faults: FaultPlan;
+  readonly limits: Partial<SimLimits>;
+  readonly traceLines: number;
+}
+
+/** The kernel of a subject. */
+export function createSys(name: SubjectName, options: SysOptions): MisreadSys {
+  const abi = abiFor(table[name].platform, 'x64');
+  if (abi === null) throw new Error(`there is no table for ${table[name].platform}`);
+  return new MisreadSys({ ...options, abi });
+}
+
+/** The backend of a subject. Throws a SysError where there is no descriptor for it. */
+export function createSubject(name: SubjectName, sys: MisreadSys, bug: PlantedBug | null): Backend {
+  const { poller }: Subject = table[name];
+  if (poller === null) {
+    const pass = (timeMs: number): void => {
+      sys.poll(new Uint8Array(sys.abi.structs.pollfd.size), 0, timeMs);
+    };
+    const random = new Random(sys.kernel.seed, 'backend');
+    return bug === 'has tokens without a generation'
+      ? new SimBackend(sys, random, pass, new BareSlab())
+      : new SimBackend(sys, random, pass);
+  }
+  const entry = pollers.find((one) => one.name === poller);
+  if (entry === undefined) throw new Error(`there is no poller ${poller}`);
+  const made = entry.create(sys);
+  return bug === null ? new ReadinessBackend(sys, made) : new BuggyBackend(sys, made, bug);
+}

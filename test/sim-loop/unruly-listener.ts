@@ -1,0 +1,126 @@
+import { Random } from '#sim/random.js';
+import type { SimSys } from '#sim/sim-sys.js';
+import type { Connection, ConnectionHandlers } from '#src/tcp/connection.js';
+import type { EventLoop } from '#src/tcp/event-loop.js';
+import type { Listener } from '#src/tcp/listener.js';
+
+/** When it answers: inside of the handler, behind it, or by a timer. */
+type Style = 'now' | 'deferred' | 'timed';
+
+interface Guest {
+  readonly style: Style;
+}
+
+type GuestConnection = Connection<Guest>;
+
+const TIMER_MS = 3;
+
+/**
+ * An echo server whose handlers do what handlers should not, but may: they pause for a while, write
+ * from timers and deferred tasks, ignore backpressure, and close themselves and each other.
+ */
+export class UnrulyListener {
+  /** How many connections it has ended before their time. */
+  cuts = 0;
+  readonly listener: Listener<Guest>;
+  /** Whether clients wait for each other's end. */
+  readonly limited: boolean;
+  readonly #loop: EventLoop;
+  readonly #random: Random;
+  readonly #cutChance: number;
+  #stopped = false;
+
+  /** Throws where there is no descriptor for it. */
+  constructor(sys: SimSys, loop: EventLoop, port: number) {
+    this.#loop = loop;
+    this.#random = new Random(sys.kernel.seed, 'unruly listener');
+    this.#cutChance = this.#random.chance(0.5) ? 0 : 0.1;
+    const random = this.#random;
+    const limited = random.chance(0.3);
+    this.limited = limited;
+    this.listener = loop.listen<Guest>({
+      host: '127.0.0.1',
+      port,
+      handlers: this.#handlers(),
+      onError: () => undefined,
+      ...(limited ? { maxConnections: random.between(1, 3) } : {}),
+      ...(random.chance(0.5) ? { backlog: random.between(1, 3) } : {}),
+      ...(random.chance(0.5) ? { queueBytesHigh: random.below(2000) } : {}),
+    });
+  }
+
+  /** Ends everything at once. */
+  stop(): void {
+    this.#stopped = true;
+    this.listener.close();
+    for (const connection of [...this.listener]) this.#end(connection);
+  }
+
+  #handlers(): ConnectionHandlers<Guest> {
+    return {
+      open: (connection) => {
+        const style = (['now', 'deferred', 'timed'] as const)[this.#random.below(3)] ?? 'now';
+        connection.data = { style };
+        this.#rest();
+      },
+      data: (connection, chunk) => {
+        const bytes = chunk.slice();
+        this.#later(connection, () => {
+          if (connection.isOpen) connection.write(bytes);
+        });
+        this.#misbehave(connection);
+      },
+      drain: (connection) => this.#misbehave(connection),
+      end: (connection) => this.#later(connection, () => connection.end()),
+      close: () => this.#rest(),
+    };
+  }
+
+  #later(connection: GuestConnection, action: () => void): void {
+    switch (connection.data.style) {
+      case 'now':
+        action();
+        break;
+      case 'deferred':
+        this.#loop.defer(action);
+        break;
+      case 'timed':
+        this.#loop.setTimer(TIMER_MS, action);
+        break;
+    }
+  }
+
+  /** Sometimes it accepts nobody for a while. */
+  #rest(): void {
+    if (!this.#random.chance(0.1)) return;
+    this.listener.pause();
+    this.#loop.setTimer(this.#random.between(0, 30), () => this.listener.resume());
+  }
+
+  #misbehave(connection: GuestConnection): void {
+    const random = this.#random;
+    if (random.chance(0.1)) {
+      connection.pause();
+      this.#loop.setTimer(random.between(0, 30), () => connection.resume());
+    }
+    if (this.#cutChance === 0 || !random.chance(this.#cutChance)) return;
+    const all = [...this.listener];
+    const victim = random.chance(0.5) ? connection : all[random.below(all.length)];
+    if (victim !== undefined) this.#end(victim);
+  }
+
+  #end(connection: GuestConnection): void {
+    if (!connection.isOpen) return;
+    this.cuts += 1;
+    const way = this.#random.below(this.#stopped ? 2 : 3);
+    if (way === 0) connection.close();
+    else if (way === 1) connection.reset();
+    else this.#endThenClose(connection);
+  }
+
+  /** Ends its own side early, and closes where the other one goes on for long. */
+  #endThenClose(connection: GuestConnection): void {
+    connection.pause();
+    this.#loop.setTimer(this.#random.between(5, 50), () => connection.close());
+  }
+}

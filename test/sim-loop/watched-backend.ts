@@ -1,0 +1,265 @@
+import type {
+  AcceptSink,
+  Backend,
+  BackendName,
+  BackendStats,
+  ConnectSink,
+  Stream,
+  StreamSink,
+  Subscription,
+  Watch,
+  WatchSink,
+} from '#src/loop/backend.js';
+import type { Interest, WakeHandle } from '#src/poller/poller.js';
+import type { Sys } from '#src/sys/sys.js';
+import type { Oracle } from './oracle.ts';
+
+/** What a sink has heard so far. */
+interface Heard {
+  readonly what: string;
+  subject: Subscription | null;
+  closing: boolean;
+  ended: boolean;
+  failed: boolean;
+  closed: boolean;
+  queued: boolean;
+}
+
+/** A backend under observation: whoever stands above it sees its laws kept, or the oracle hears. */
+export class WatchedBackend implements Backend {
+  readonly #inner: Backend;
+  readonly #oracle: Oracle;
+  readonly #sys: Sys;
+  readonly #paused = new WeakSet<Subscription>();
+  readonly #heard = new WeakMap<Subscription, Heard>();
+  #delivering = false;
+  #calls = 0;
+
+  constructor(inner: Backend, sys: Sys, oracle: Oracle) {
+    this.#inner = inner;
+    this.#sys = sys;
+    this.#oracle = oracle;
+  }
+
+  get name(): BackendName {
+    return this.#inner.name;
+  }
+
+  get fdLimit(): number {
+    return this.#inner.fdLimit;
+  }
+
+  get stats(): BackendStats {
+    return this.#inner.stats;
+  }
+
+  get wakeHandle(): WakeHandle {
+    return this.#inner.wakeHandle;
+  }
+
+  get interrupted(): boolean {
+    return this.#inner.interrupted;
+  }
+
+  get active(): number {
+    return this.#inner.active;
+  }
+
+  accept(fd: number, sink: AcceptSink): Subscription {
+    const heard = newHeard('a listener');
+    const watched: AcceptSink = {
+      accepted: (newFd) => {
+        this.#flows(heard, 'accepted');
+        this.#oracle.expect(newFd >= 0, 'accepted no descriptor');
+        sink.accepted(newFd);
+      },
+      exhausted: (errno, shed) => {
+        this.#flows(heard, 'exhausted');
+        // The backend has paused it.
+        if (heard.subject !== null) this.#paused.add(heard.subject);
+        sink.exhausted(errno, shed);
+      },
+      failed: (errno) => this.#fails(heard, errno, () => sink.failed(errno)),
+      closed: () => this.#closes(heard, () => sink.closed()),
+    };
+    return this.#begun(heard, () => this.#inner.accept(fd, watched));
+  }
+
+  open(fd: number, sink: StreamSink): Stream {
+    const heard = newHeard('a stream');
+    const watched: StreamSink = {
+      received: (bytes, length) => {
+        this.#flows(heard, 'received');
+        this.#oracle.expect(!heard.ended, 'bytes came after the end');
+        this.#oracle.expect(length > 0 && length <= bytes.length, `received ${length} bytes`);
+        sink.received(bytes, length);
+      },
+      ended: () => {
+        this.#flows(heard, 'ended');
+        this.#oracle.expect(!heard.ended, 'the end came twice');
+        heard.ended = true;
+        sink.ended();
+      },
+      failed: (errno) => this.#fails(heard, errno, () => sink.failed(errno)),
+      drained: () => {
+        this.#delivers(heard, 'drained');
+        this.#oracle.expect(heard.queued, 'drained, and nothing was queued');
+        heard.queued = false;
+        sink.drained();
+      },
+      closed: () => this.#closes(heard, () => sink.closed()),
+    };
+    return this.#begun(heard, () => this.#inner.open(fd, watched));
+  }
+
+  connect(fd: number, address: Uint8Array, length: number, sink: ConnectSink): Subscription {
+    const heard = newHeard('a connect');
+    const watched: ConnectSink = {
+      connected: (newFd) => {
+        this.#delivers(heard, 'connected');
+        this.#oracle.expect(newFd === fd, 'connected with another descriptor');
+        heard.closed = true;
+        sink.connected(newFd);
+      },
+      failed: (errno) => this.#fails(heard, errno, () => sink.failed(errno)),
+      closed: () => this.#closes(heard, () => sink.closed()),
+    };
+    return this.#begun(heard, () => this.#inner.connect(fd, address, length, watched));
+  }
+
+  watch(fd: number, interest: Interest, sink: WatchSink): Watch {
+    const heard = newHeard('a watch');
+    const watched: WatchSink = {
+      ready: (found, errno) => {
+        this.#delivers(heard, 'ready');
+        this.#oracle.expect(found !== 0, 'ready for nothing');
+        sink.ready(found, errno);
+      },
+    };
+    return this.#begun(heard, () => this.#inner.watch(fd, interest, watched));
+  }
+
+  pause(subject: Subscription | Stream): void {
+    this.#paused.add(subject);
+    this.#call(() => this.#inner.pause(subject));
+  }
+
+  resume(subject: Subscription | Stream): void {
+    this.#paused.delete(subject);
+    this.#call(() => this.#inner.resume(subject));
+  }
+
+  close(subject: Subscription | Stream): void {
+    this.#leaves(subject);
+    this.#call(() => this.#inner.close(subject));
+  }
+
+  send(stream: Stream, bytes: Uint8Array, offset: number, length: number): number {
+    const queued = this.#call(() => this.#inner.send(stream, bytes, offset, length));
+    this.#oracle.expect(queued === 0 || queued === stream.queuedBytes, 'another number is queued');
+    const heard = this.#heard.get(stream);
+    if (heard !== undefined && queued > 0) heard.queued = true;
+    return queued;
+  }
+
+  finish(stream: Stream): void {
+    this.#call(() => this.#inner.finish(stream));
+  }
+
+  reset(stream: Stream): void {
+    this.#leaves(stream);
+    this.#call(() => this.#inner.reset(stream));
+  }
+
+  poll(timeoutMs: number | null): void {
+    this.#deliver(() => this.#inner.poll(timeoutMs));
+  }
+
+  settle(): void {
+    this.#deliver(() => this.#inner.settle());
+  }
+
+  wake(): void {
+    this.#inner.wake();
+  }
+
+  destroy(): void {
+    this.#inner.destroy();
+  }
+
+  #leaves(subject: Subscription): void {
+    const heard = this.#heard.get(subject);
+    if (heard !== undefined) heard.closing = true;
+  }
+
+  #begun<Kind extends Subscription>(heard: Heard, begin: () => Kind): Kind {
+    const subject = this.#call(begin);
+    heard.subject = subject;
+    this.#heard.set(subject, heard);
+    return subject;
+  }
+
+  #call<Result>(call: () => Result): Result {
+    this.#calls += 1;
+    try {
+      return call();
+    } finally {
+      this.#calls -= 1;
+    }
+  }
+
+  #deliver(deliveries: () => void): void {
+    this.#delivering = true;
+    try {
+      deliveries();
+    } finally {
+      this.#delivering = false;
+    }
+  }
+
+  /** Laws 1, 2 and 6: in its time, and neither after `failed` nor after the close. */
+  #delivers({ what, failed, closed, closing }: Heard, name: string): void {
+    this.#oracle.callbacks += 1;
+    this.#oracle.expect(this.#delivering, `${name} of ${what} outside of poll and settle`);
+    this.#oracle.expect(this.#calls === 0, `${name} of ${what} inside of a call`);
+    this.#oracle.expect(!closed, `${name} of ${what} that is over`);
+    if (name === 'closed') return;
+    this.#oracle.expect(!failed, `${name} of ${what} that has failed`);
+    this.#oracle.expect(!closing, `${name} of ${what} that was closed`);
+  }
+
+  #flows(heard: Heard, name: string): void {
+    this.#delivers(heard, name);
+    const paused = heard.subject !== null && this.#paused.has(heard.subject);
+    this.#oracle.expect(!paused, `${name} of ${heard.what} that is paused`);
+  }
+
+  #fails(heard: Heard, errno: number, tell: () => void): void {
+    this.#delivers(heard, 'failed');
+    const { EAGAIN, EINPROGRESS, EINTR } = this.#sys.abi.errno;
+    // A UNIX listener whose backlog is full answers a connect with EAGAIN.
+    const hidden = heard.what === 'a connect' ? [EINPROGRESS, EINTR] : [EAGAIN, EINPROGRESS, EINTR];
+    this.#oracle.expect(errno > 0 && !hidden.includes(errno), `${heard.what} failed: ${errno}`);
+    heard.failed = true;
+    tell();
+  }
+
+  #closes(heard: Heard, tell: () => void): void {
+    this.#delivers(heard, 'closed');
+    this.#oracle.expect(heard.failed || heard.closing, `${heard.what} closed by itself`);
+    heard.closed = true;
+    tell();
+  }
+}
+
+function newHeard(what: string): Heard {
+  return {
+    what,
+    subject: null,
+    closing: false,
+    ended: false,
+    failed: false,
+    closed: false,
+    queued: false,
+  };
+}

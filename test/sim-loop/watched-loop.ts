@@ -1,0 +1,140 @@
+import type { Timer } from '#src/loop/timers.js';
+import type { Connection, ConnectionHandlers } from '#src/tcp/connection.js';
+import type { ConnectOptions, Connector } from '#src/tcp/connector.js';
+import { EventLoop, type EventLoopOptions } from '#src/tcp/event-loop.js';
+import type { Listener, ListenOptions } from '#src/tcp/listener.js';
+import type { Oracle } from './oracle.ts';
+
+/** What the handlers of one connection have heard. */
+interface Life {
+  ended: boolean;
+  closed: boolean;
+}
+
+/** What lies in a lent chunk once the loan is over. */
+const RUBBISH = 0xa5;
+
+/** A loop under observation: its timers, and the order in which handlers run. */
+export class WatchedLoop extends EventLoop {
+  readonly #oracle: Oracle;
+  readonly #lives = new WeakMap<object, Life>();
+  #turning = false;
+  /** When the turn before this one began. */
+  #turnBeforeMs = Number.NEGATIVE_INFINITY;
+  #turnMs = Number.NEGATIVE_INFINITY;
+  #order = 0;
+  readonly #callbacks = new WeakMap<() => void, () => void>();
+  #lastDeadlineMs = Number.NEGATIVE_INFINITY;
+  #lastOrder = -1;
+
+  constructor(options: EventLoopOptions, oracle: Oracle) {
+    super(options);
+    this.#oracle = oracle;
+  }
+
+  /** When this turn began. */
+  protected get turnMs(): number {
+    return this.#turnMs;
+  }
+
+  override turn(waitMsMax: number): void {
+    this.#turnBeforeMs = this.#turnMs;
+    this.#turnMs = this.sys.monotonicMs();
+    this.#turning = true;
+    try {
+      super.turn(waitMsMax);
+    } finally {
+      this.#turning = false;
+    }
+  }
+
+  override setTimer(delayMs: number, callback: () => void): Timer {
+    return super.setTimer(delayMs, this.watchedTimer(delayMs, callback));
+  }
+
+  /** Law 10: never early, at most a turn late, and in order. */
+  protected watchedTimer(delayMs: number, given: () => void): () => void {
+    // Who sets a timer anew with its own callback gives what this has made of it.
+    const callback = this.#callbacks.get(given) ?? given;
+    const deadlineMs = this.sys.monotonicMs() + delayMs;
+    const order = this.#order++;
+    const { turns } = this;
+    const watched = (): void => {
+      const nowMs = this.sys.monotonicMs();
+      const oracle = this.#oracle;
+      oracle.expect(this.#turning, 'a timer ran outside of a turn');
+      oracle.expect(nowMs >= deadlineMs, `a timer ran ${deadlineMs - nowMs} ms early`);
+      // A turn before this one could have run it.
+      const isLate = this.turns > turns + 1 && deadlineMs <= this.#turnBeforeMs;
+      oracle.expect(!isLate, 'a timer ran a turn late');
+      const inOrder =
+        deadlineMs > this.#lastDeadlineMs ||
+        (deadlineMs === this.#lastDeadlineMs && order > this.#lastOrder);
+      oracle.expect(inOrder, 'timers ran out of order');
+      this.#lastDeadlineMs = deadlineMs;
+      this.#lastOrder = order;
+      oracle.run('a timer', callback);
+    };
+    this.#callbacks.set(watched, callback);
+    return watched;
+  }
+
+  override defer(callback: () => void): void {
+    super.defer(() => this.#oracle.run('a deferred task', callback));
+  }
+
+  override listen<Data = undefined>(options: ListenOptions<Data>): Listener<Data> {
+    return super.listen({ ...options, handlers: this.#watched(options.handlers) });
+  }
+
+  override connect<Data = undefined>(options: ConnectOptions<Data>): Connector<Data> {
+    return super.connect({ ...options, handlers: this.#watched(options.handlers) });
+  }
+
+  #watched<Data>(handlers: ConnectionHandlers<Data>): ConnectionHandlers<Data> {
+    const { end } = handlers;
+    const watchedEnd = (connection: Connection<Data>): void => {
+      this.#lifeOf(connection, 'end').ended = true;
+      this.#oracle.run('end', () => end?.call(handlers, connection));
+    };
+    return {
+      open: (connection) => {
+        this.#oracle.expect(!this.#lives.has(connection), 'open came twice');
+        this.#lives.set(connection, { ended: false, closed: false });
+        this.#oracle.expect(connection.isOpen && connection.fd >= 0, 'open, and it is closed');
+        this.#oracle.run('open', () => handlers.open?.(connection));
+      },
+      data: (connection, chunk) => {
+        this.#lifeOf(connection, 'data');
+        this.#oracle.expect(chunk.length > 0, 'data without bytes');
+        this.#oracle.run('data', () => handlers.data?.(connection, chunk));
+        chunk.fill(RUBBISH);
+      },
+      drain: (connection) => {
+        const { ended } = this.#lifeOf(connection, 'drain', false);
+        this.#oracle.expect(ended || connection.queuedBytes === 0, 'drain with a queue');
+        this.#oracle.run('drain', () => handlers.drain?.(connection));
+      },
+      ...(end === undefined ? {} : { end: watchedEnd }),
+      close: (connection, error) => {
+        const life = this.#lives.get(connection);
+        this.#oracle.expect(life !== undefined, 'close without open');
+        this.#oracle.expect(life?.closed === false, 'close came twice');
+        if (life !== undefined) life.closed = true;
+        this.#oracle.expect(!connection.isOpen && connection.fd === -1, 'close, and it is open');
+        this.#oracle.run('close', () => handlers.close?.(connection, error));
+      },
+    };
+  }
+
+  /** What a connection has heard, for something that comes between `open` and `close`. */
+  #lifeOf(connection: { readonly isOpen: boolean }, name: string, beforeEnd = true): Life {
+    const life = this.#lives.get(connection);
+    this.#oracle.expect(this.#turning, `${name} outside of a turn`);
+    this.#oracle.expect(life !== undefined, `${name} before open`);
+    this.#oracle.expect(life?.closed !== true, `${name} after close`);
+    this.#oracle.expect(connection.isOpen, `${name} of a connection that was closed`);
+    this.#oracle.expect(!beforeEnd || life?.ended !== true, `${name} after end`);
+    return life ?? { ended: false, closed: false };
+  }
+}

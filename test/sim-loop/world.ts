@@ -1,0 +1,357 @@
+import { type FaultKind, FaultPlan } from '#sim/faults.js';
+import { Random } from '#sim/random.js';
+import { EventServer } from '#src/echo/event-server.js';
+import type { Backend } from '#src/loop/backend.js';
+import { SysError } from '#src/sys/sys-error.js';
+import { AnswerHost } from './answer-host.ts';
+import { type Answer, ClientPeer } from './client-peer.ts';
+import { Oracle } from './oracle.ts';
+import { Outward, type PendingLookup, type Target } from './outward.ts';
+import { PipedWatch } from './piped-watch.ts';
+import { HastyLoop, type MisreadSys, type PlantedBug } from './planted-bugs.ts';
+import { createSubject, createSys, faultsOf, type SubjectName } from './subjects.ts';
+import { TimerGames } from './timer-games.ts';
+import { UnrulyListener } from './unruly-listener.ts';
+import { WatchedBackend } from './watched-backend.ts';
+import { WatchedLoop } from './watched-loop.ts';
+
+/** From then on nothing goes wrong any more, so that everything must come to its end. */
+const HEAL_AFTER_MS = 300;
+/** No world takes longer: a stuck client is waited for 5 s, a connect is retried for 63 s. */
+const WORLD_MS_MAX = 200_000;
+const TURNS_MAX = 50_000;
+/** A completion backend lets a millisecond pass at a time. */
+const COMPLETION_TURNS_MAX = 300_000;
+/** A wait this long has nothing to wait for. */
+const WAIT_MS = 600_000;
+/** So many turns in a row may come to nothing while no time passes; more is spinning. */
+const IDLE_TURNS_MAX = 40;
+const NO_TIME_MS = 0.02;
+const SETUP_TRIES_MAX = 1000;
+
+const SERVER_PORT = 7001;
+const UNRULY_PORT = 7002;
+const HOST_PORT = 7003;
+const DEAF_PORT = 7004;
+
+/** Faults that end a connection before its time, or hinder one. */
+const BREAKING = ['connectionReset', 'abortedAccept', 'descriptorsOut', 'changeError'] as const;
+
+export interface RunOptions {
+  readonly bug?: PlantedBug;
+  readonly kinds?: readonly FaultKind[];
+  readonly traceLines?: number;
+}
+
+/** What came of one seed. */
+export interface LoopRun {
+  /** What must not be, with how it came to it; null where all is well. */
+  readonly violation: string | null;
+  readonly traceHash: string;
+  readonly turns: number;
+  readonly virtualMs: number;
+  readonly fired: Readonly<Record<FaultKind, number>>;
+}
+
+/** A loop on one backend with all that happens around it, as a seed has it. */
+class LoopWorld {
+  turns = 0;
+  readonly oracle = new Oracle();
+  readonly sys: MisreadSys;
+  readonly #random: Random;
+  readonly #backend: Backend;
+  readonly #loop: WatchedLoop;
+  readonly #ownDescriptors: number;
+  readonly #startMs: number;
+  readonly #isScarce: boolean;
+  readonly #isIdleLimited: boolean;
+  readonly #turnsMax: number;
+  readonly #stopAtMs: number;
+  #server: EventServer | null = null;
+  #unruly: UnrulyListener | null = null;
+  #host: AnswerHost | null = null;
+  #watch: PipedWatch | null = null;
+  #games: TimerGames | null = null;
+  readonly #clients: ClientPeer[] = [];
+  readonly #rudeClients: ClientPeer[] = [];
+  readonly #outward: Outward[] = [];
+  readonly #lookups: PendingLookup[] = [];
+  #stopped = false;
+  #stoppedEarly = false;
+  #idleTurns = 0;
+
+  constructor(subject: SubjectName, seed: number, { bug, kinds, traceLines = 0 }: RunOptions) {
+    const random = new Random(seed, 'loop world');
+    this.#random = random;
+    this.#isScarce = random.chance(0.25);
+    const latencyMs = random.chance(0.5) ? 0 : random.between(1, 8);
+    this.sys = createSys(subject, {
+      seed,
+      faults: FaultPlan.seeded(seed, kinds ?? faultsOf(subject)),
+      traceLines,
+      limits: {
+        descriptorsMax: this.#isScarce ? random.between(8, 11) : 1024,
+        sendBufferBytes: random.between(16, 4096),
+        receiveBufferBytes: random.between(16, 4096),
+        latencyMs: [0, latencyMs],
+      },
+    });
+    const { sys, oracle } = this;
+    sys.bug = bug ?? null;
+    this.#startMs = sys.monotonicMs();
+    sys.kernel.after(HEAL_AFTER_MS, () => sys.kernel.heal());
+    const inner = this.#insist(() => createSubject(subject, sys, bug ?? null));
+    this.#backend = new WatchedBackend(inner, sys, oracle);
+    this.#ownDescriptors = sys.openDescriptors().length;
+    const isHasty = bug === 'counts timers from the beginning of the turn';
+    const options = { sys, backend: this.#backend };
+    this.#loop = isHasty ? new HastyLoop(options, oracle) : new WatchedLoop(options, oracle);
+    this.#turnsMax = subject === 'completions' ? COMPLETION_TURNS_MAX : TURNS_MAX;
+    this.#isIdleLimited = random.chance(0.2);
+    const stopsEarly = random.chance(0.25);
+    this.#stopAtMs = stopsEarly ? this.#startMs + random.between(1, 400) : WORLD_MS_MAX * 100;
+    sys.kernel.onSuddenWake(() => inner.wake());
+    if (stopsEarly) sys.kernel.at(this.#stopAtMs, () => inner.wake());
+  }
+
+  /** Tries until it succeeds: descriptors may be short. What fails leaves nothing behind. */
+  #insist<Made>(make: () => Made): Made {
+    for (let tries = 1; ; tries += 1) {
+      const before = this.sys.openDescriptors().length;
+      try {
+        return make();
+      } catch (error) {
+        if (!(error instanceof SysError) || tries === SETUP_TRIES_MAX) throw error;
+        const after = this.sys.openDescriptors().length;
+        this.oracle.expect(after === before, `left open by what failed: ${error.message}`);
+      }
+    }
+  }
+
+  begin(): void {
+    const random = this.#random;
+    const answer = (['echo', 'line', 'once'] as const)[random.below(3)] ?? 'echo';
+    const lineBytesMax = random.between(1, random.chance(0.5) ? 50 : 3000);
+    const isLimited = random.chance(0.25);
+    this.#server = this.#insist(
+      () =>
+        new EventServer(this.#loop, {
+          endpoint: { host: '127.0.0.1', port: SERVER_PORT },
+          mode: answer,
+          lineBytesMax,
+          watched: random.chance(0.3),
+          maxConnections: isLimited ? random.between(1, 3) : undefined,
+          backlog: random.chance(0.3) ? random.between(1, 3) : undefined,
+          idleTimeoutMs: this.#isIdleLimited ? random.between(50, 500) : null,
+        }),
+    );
+    const mayLinger = !isLimited && !this.#isScarce;
+    this.#addClients('client', SERVER_PORT, answer, lineBytesMax, mayLinger, this.#clients);
+    if (!this.#isScarce && random.chance(0.5)) {
+      this.#unruly = this.#insist(() => new UnrulyListener(this.sys, this.#loop, UNRULY_PORT));
+      const calm = mayLinger && !this.#unruly.limited;
+      this.#addClients('guest', UNRULY_PORT, 'echo', 1, calm, this.#rudeClients);
+    }
+    if (random.chance(0.6)) this.#addOutward(answer);
+    if (random.chance(0.5)) this.#games = new TimerGames(this.sys, this.#loop, this.oracle);
+    if (!this.#isScarce && random.chance(0.4))
+      this.#watch = new PipedWatch(this.sys, this.#loop, this.oracle);
+    // A signal handler stops it between two turns, a handler of the program's within one.
+    if (this.#stopAtMs > WORLD_MS_MAX * 50 || random.chance(0.5)) return;
+    const delayMs = Math.max(0, this.#stopAtMs - this.sys.monotonicMs());
+    this.#loop.setTimer(delayMs, () => this.#stopEarly());
+  }
+
+  #addClients(
+    kind: string,
+    port: number,
+    answer: Answer,
+    lineBytesMax: number,
+    mayLinger: boolean,
+    list: ClientPeer[],
+  ): void {
+    const address = { family: 'IPv4', address: '127.0.0.1', port } as const;
+    for (let index = this.#random.between(1, this.#isScarce ? 9 : 5); index > 0; index -= 1) {
+      const name = `${kind} ${index}`;
+      const { oracle } = this;
+      const left = (): void => this.#backend.wake();
+      const options = { name, address, answer, lineBytesMax, mayLinger, oracle, left };
+      list.push(new ClientPeer(this.sys, options));
+    }
+  }
+
+  #addOutward(answer: Answer): void {
+    const random = this.#random;
+    const at = { family: 'IPv4', address: '127.0.0.1', port: HOST_PORT } as const;
+    this.#host = new AnswerHost(this.sys, at);
+    const ports = [HOST_PORT, HOST_PORT, DEAF_PORT];
+    // Both ends of such a connection are on the one loop.
+    if (answer === 'echo') ports.push(SERVER_PORT);
+    for (let index = random.between(1, 4); index > 0; index -= 1) {
+      const port = ports[random.below(ports.length)] ?? HOST_PORT;
+      // Refused at once, silent for ever, and the right one.
+      const named = random.shuffled(['::1', '192.0.2.1', '127.0.0.1']);
+      const addresses = random.chance(0.4) ? named : null;
+      const target: Target = { port, addresses, deaf: port === DEAF_PORT };
+      this.#connect(`outward ${index}`, target, false);
+    }
+  }
+
+  /** Who cuts a connection connects anew, once, from inside of the same handler. */
+  #connect(name: string, target: Target, isAgain: boolean): void {
+    const outward = new Outward(this.sys, this.#loop, this.oracle, {
+      name,
+      target,
+      startsAtOnce: isAgain,
+      lookups: this.#lookups,
+      left: () => this.#backend.wake(),
+      wasCut: () => {
+        if (!isAgain && !this.#stopped) this.#connect(`${name} again`, target, true);
+      },
+    });
+    this.#outward.push(outward);
+  }
+
+  /** Turns until everything has come to its end. */
+  run(): void {
+    const { oracle } = this;
+    while (oracle.violation === null) {
+      const nowMs = this.sys.monotonicMs();
+      if (nowMs >= this.#stopAtMs) this.#stopEarly();
+      else if (!this.#stopped && this.#isDone()) this.#stop();
+      if (this.#stopped && !this.#loop.alive) return;
+      oracle.expect(this.#loop.alive, 'the server has given up');
+      const passedMs = nowMs - this.#startMs;
+      oracle.expect(this.turns < this.#turnsMax, `not over after ${this.turns} turns`);
+      oracle.expect(passedMs < WORLD_MS_MAX, `not over after ${passedMs} ms`);
+      this.#turn();
+    }
+  }
+
+  #turn(): void {
+    this.turns += 1;
+    const { sys, oracle } = this;
+    const { progress } = sys;
+    const { callbacks } = oracle;
+    const faults = this.#firedFaults;
+    const beforeMs = sys.monotonicMs();
+    try {
+      this.#loop.turn(WAIT_MS);
+    } catch (error) {
+      if (!this.#isRefusedWatch(error)) throw error;
+    }
+    if (this.#lookups.length > 0 && this.#random.chance(0.3)) this.#lookups.shift()?.();
+    const passedMs = sys.monotonicMs() - beforeMs;
+    oracle.expect(passedMs < WAIT_MS, `it waits, and nothing is to come: ${this.#pending()}`);
+    // Where a fault has just fired, it may be what made the wait return.
+    const isDisturbed = faults !== this.#firedFaults;
+    const idle = progress === sys.progress && callbacks === oracle.callbacks && !isDisturbed;
+    this.#idleTurns = idle && passedMs < NO_TIME_MS ? this.#idleTurns + 1 : 0;
+    const spins = this.#idleTurns >= IDLE_TURNS_MAX;
+    oracle.expect(!spins, `${this.#idleTurns} turns came to nothing: ${this.#pending()}`);
+  }
+
+  get #firedFaults(): number {
+    return Object.values(this.sys.kernel.faults.fired).reduce((sum, count) => sum + count, 0);
+  }
+
+  /** Who is not done yet. */
+  #pending(): string {
+    const clients = [...this.#clients, ...this.#rudeClients].filter(({ done }) => !done);
+    const words = clients.map(({ name, manner }) => `${name} (${manner})`);
+    const { length } = this.#outward.filter(({ over }) => !over);
+    if (length > 0) words.push(`${length} outward`);
+    if (this.#watch?.over === false) words.push('the watch');
+    if (this.#stopped) words.push(`stopped, ${this.#backend.active} active`);
+    return words.join(', ') || 'nobody';
+  }
+
+  /** A descriptor of the program's own that the kernel refuses to watch is the program's matter. */
+  #isRefusedWatch(error: unknown): boolean {
+    const fd = this.#watch?.readFd ?? -1;
+    if (!(error instanceof SysError) || fd < 0) return false;
+    return error.message.includes(`watch descriptor ${fd} `);
+  }
+
+  #isDone(): boolean {
+    const clients = [...this.#clients, ...this.#rudeClients];
+    return (
+      clients.every((client) => client.done || client.lingers) &&
+      this.#outward.every(({ over }) => over) &&
+      (this.#watch?.over ?? true)
+    );
+  }
+
+  #stopEarly(): void {
+    if (this.#stopped) return;
+    this.#stoppedEarly = true;
+    this.#stop();
+  }
+
+  #stop(): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#server?.stop();
+    this.#unruly?.stop();
+    this.#watch?.stop();
+    for (const outward of this.#outward) outward.abandon();
+  }
+
+  /** What must hold once nothing is left to wait for. */
+  judge(): void {
+    const { oracle, sys } = this;
+    if (oracle.violation !== null) return;
+    const { active } = this.#backend;
+    oracle.expect(active === 0, `${active} subscriptions are left`);
+    const left = sys.openDescriptors().length - this.#ownDescriptors;
+    oracle.expect(left === 0, `${left} descriptors are left`);
+    this.#loop.close();
+    const open = sys.openDescriptors();
+    oracle.expect(open.length === 0, `left open by the backend: ${open.join(', ')}`);
+    oracle.expect(sys.kernel.sigpipes === 0, 'a signal would have ended the process');
+    this.#games?.judge();
+    this.#judgeConnections();
+  }
+
+  #judgeConnections(): void {
+    const { fired } = this.sys.kernel.faults;
+    const isDisturbed = this.#isScarce || BREAKING.some((kind) => fired[kind] > 0);
+    if (isDisturbed || this.#stoppedEarly) return;
+    if (!this.#isIdleLimited) this.#judgeClients(this.#clients);
+    if (this.#unruly?.cuts === 0) this.#judgeClients(this.#rudeClients);
+    if (this.#isIdleLimited || (this.#host?.cuts ?? 0) > 0) return;
+    for (const { failure, cutShort, deaf } of this.#outward) {
+      const isRight = cutShort || (failure !== null) === deaf;
+      this.oracle.expect(isRight, `an outward connection broke for no reason: ${failure}`);
+    }
+  }
+
+  #judgeClients(clients: readonly ClientPeer[]): void {
+    for (const { patient, brokenBy, name } of clients) {
+      this.oracle.expect(!patient || brokenBy === null, `${name} for no reason: ${brokenBy}`);
+    }
+  }
+}
+
+/** Runs a loop over `subject` in the world of `seed`. */
+export function runLoop(subject: SubjectName, seed: number, options: RunOptions = {}): LoopRun {
+  const world = new LoopWorld(subject, seed, options);
+  const { sys, oracle } = world;
+  const startMs = sys.monotonicMs();
+  try {
+    world.begin();
+    world.run();
+    world.judge();
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    oracle.broken(`it threw: ${error.stack ?? error.message}`);
+  }
+  const { violation } = oracle;
+  return {
+    violation: violation === null ? null : [violation, ...sys.kernel.report()].join('\n  '),
+    traceHash: sys.traceHash,
+    turns: world.turns,
+    virtualMs: sys.monotonicMs() - startMs,
+    fired: sys.kernel.faults.fired,
+  };
+}
