@@ -56,6 +56,7 @@ export function svgChart(chart: Chart): string {
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}"`,
     ' font-family="sans-serif" font-size="12" fill="#222222">\n',
+    `<title>${chart.title}</title>\n`,
     parts.join('\n'),
     '\n</svg>\n',
   ].join('');
