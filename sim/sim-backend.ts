@@ -181,8 +181,21 @@ export class SimBackend implements Backend, SimHost {
         continue;
       }
       this.#closing.delete(subject);
+      this.#join(subject);
       this.sys.close(subject.fd);
       subject.closed();
+    }
+  }
+
+  /** What of a subject has completed and was not delivered is let go of before its close. */
+  #join({ token }: SimSubject): void {
+    const late = this.#completions.filter((completion) => completion.token === token);
+    if (late.length === 0) return;
+    const rest = this.#completions.filter((completion) => completion.token !== token);
+    this.#completions.splice(0, this.#completions.length, ...rest);
+    for (const completion of late) {
+      this.stats.stale += 1;
+      this.discard(completion);
     }
   }
 
