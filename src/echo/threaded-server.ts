@@ -227,6 +227,8 @@ export class ThreadedServer {
 
   /** A thread could not be started: those that there are go on, and it is tried again later. */
   #growthFailed(error: unknown): void {
+    // A server that stops needs no more threads, and may end with one that failed to start.
+    if (this.#shared.stopping) return;
     if (this.#workers.size === 0) this.#fail(error);
     this.#growthHasFailed = true;
     if (this.#shared.stopping || this.#growAt !== null) return;
