@@ -129,7 +129,7 @@ export class ReadinessBackend implements Backend, ReadySink, Host {
     this.#tellPoller();
     const waiting = this.#reporting.length === 0 && this.#closing.length === 0;
     this.stats.waits += 1;
-    this.#poller.wait(waiting ? timeoutMs : 0, this);
+    this.stats.reports += this.#poller.wait(waiting ? timeoutMs : 0, this);
     if (this.#poller.interrupted) this.stats.eintr += 1;
     this.#report();
   }
@@ -139,9 +139,9 @@ export class ReadinessBackend implements Backend, ReadySink, Host {
     const subject = this.#subjects.get(token);
     if (subject === undefined) {
       this.stats.stale += 1; // Law 7.
+      this.stats.reports -= 1;
       return;
     }
-    this.stats.reports += 1;
     subject.ready(interest, errno);
   }
 

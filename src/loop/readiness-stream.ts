@@ -6,24 +6,26 @@ import { type Host, Subject } from './subject.ts';
 
 /** A connected socket on a readiness backend. */
 export class ReadinessStream extends Subject implements Stream {
+  // What every message touches comes first, so that it lies together.
   readonly #sink: StreamSink;
   /** Made at the first send that falls short: most connections never need one. */
   #outbox: Outbox | null = null;
-  #peerEnded = false;
-  /** Whether `finish` was called, and whether the FIN has gone. */
-  #finishing = false;
-  #finished = false;
   /** The errno that ended it, 0 while it lives. */
   #errno = 0;
-  /** Whether the queue ran empty and the sink does not know yet. */
-  #drained = false;
+  #peerEnded = false;
+  /** Whether `finish` was called. */
+  #finishing = false;
   /** Edge-triggered: whether there may be something to read of which nobody will tell again. */
   #readable = false;
   /** Edge-triggered: whether the end or an error lies behind the bytes. */
   #ending = false;
+  readonly #edge: boolean;
   /** Edge-triggered: whether sending stopped before the kernel was full. */
   #writable = false;
-  readonly #edge: boolean;
+  /** Whether the FIN has gone. */
+  #finished = false;
+  /** Whether the queue ran empty and the sink does not know yet. */
+  #drained = false;
 
   /** With `edge` it is told once of what is ready, and remembers. */
   constructor(host: Host, fd: number, sink: StreamSink, edge: boolean) {

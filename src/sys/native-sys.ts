@@ -10,6 +10,9 @@ export class NativeSys implements Sys {
   /** Undefined until somebody asks: on Linux it is a library that few want loaded. */
   #kq: KqueueLibrary | null | undefined;
   readonly #missing: number;
+  // The two calls of every message, taken out of the library for a cache line less.
+  readonly #sendFrom: CLibrary['sendFrom'];
+  readonly #recvInto: CLibrary['recvInto'];
   readonly #sent: StableAddress;
   readonly #received: StableAddress;
   readonly #epollEventBytes: number;
@@ -19,6 +22,8 @@ export class NativeSys implements Sys {
     this.abi = abi;
     this.#c = c;
     this.#missing = -abi.errno.ENOSYS;
+    this.#sendFrom = c.sendFrom;
+    this.#recvInto = c.recvInto;
     this.#sent = new StableAddress(c.addressOf);
     this.#received = new StableAddress(c.addressOf);
     this.#epollEventBytes = abi.structs.epoll_event?.size ?? 0;
@@ -62,7 +67,7 @@ export class NativeSys implements Sys {
   send(fd: number, buffer: Uint8Array, offset: number, length: number, flags: number): number {
     requireRoom(buffer.length, offset, length);
     const address = this.#sent.of(buffer);
-    if (address !== 0) return this.#checked(this.#c.sendFrom(fd, address + offset, length, flags));
+    if (address !== 0) return this.#checked(this.#sendFrom(fd, address + offset, length, flags));
     const from = offset === 0 ? buffer : buffer.subarray(offset);
     return this.#checked(this.#c.send(fd, from, length, flags));
   }
@@ -70,7 +75,7 @@ export class NativeSys implements Sys {
   recv(fd: number, buffer: Uint8Array, offset: number, length: number, flags: number): number {
     requireRoom(buffer.length, offset, length);
     const address = this.#received.of(buffer);
-    if (address !== 0) return this.#checked(this.#c.recvInto(fd, address + offset, length, flags));
+    if (address !== 0) return this.#checked(this.#recvInto(fd, address + offset, length, flags));
     const into = offset === 0 ? buffer : buffer.subarray(offset);
     return this.#checked(this.#c.recv(fd, into, length, flags));
   }

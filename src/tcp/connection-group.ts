@@ -1,3 +1,4 @@
+import type { Backend } from '../loop/backend.ts';
 import type { Loop } from '../loop/loop.ts';
 import type { ChunkViews } from './chunk-views.ts';
 import type { ConnectionHandlers, ConnectionSettings } from './connection.ts';
@@ -7,6 +8,8 @@ import type { StreamConnection } from './stream-connection.ts';
 /** What the connections of one listener, or of one connect, share. */
 export class ConnectionGroup<Data> {
   readonly loop: Loop;
+  /** The loop's own, one step nearer to every message. */
+  readonly backend: Backend;
   readonly views: ChunkViews;
   readonly handlers: ConnectionHandlers<Data>;
   /** Whether its connections are TCP and not UNIX sockets. */
@@ -24,6 +27,7 @@ export class ConnectionGroup<Data> {
     onClosed: ((connection: StreamConnection<Data>) => void) | null,
   ) {
     this.loop = loop;
+    this.backend = loop.backend;
     this.views = views;
     this.handlers = settings.handlers;
     this.tcp = !('path' in settings);

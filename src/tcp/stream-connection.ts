@@ -91,16 +91,16 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
     }
     if (this.#ended) throw new Error('cannot write: end() has ended this side of the connection');
     if (this.#ending || this.#closing) return false;
-    const { loop, queueBytesHigh, queueBytesMax } = this.#group;
+    const { backend, queueBytesHigh, queueBytesMax } = this.#group;
     const needed = this.#stream.queuedBytes + length;
     if (needed > queueBytesMax) {
       throw new RangeError(
         `cannot write: ${needed} bytes would be queued, above queueBytesMax (${queueBytesMax})`,
       );
     }
-    const queued = length === 0 ? needed : loop.backend.send(this.#stream, bytes, offset, length);
+    const queued = length === 0 ? needed : backend.send(this.#stream, bytes, offset, length);
     this.#written += length;
-    if (this.#idleMs > 0) this.#activeMs = loop.nowMs;
+    if (this.#idleMs > 0) this.#activeMs = this.#group.loop.nowMs;
     if (queued <= queueBytesHigh) return true;
     this.#drainOwed = true;
     return false;
