@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
 import { type Case, inWorld } from './case.ts';
 import { closePair, connectedPair, turnOn, until } from './world.ts';
 
 // The loop itself: laws 2, 9 and 10.
+
+/** How often the other thread wakes the loop, and the longest wait that it may take. */
+const WAKES = 200;
+const WAIT_MS = 5000;
 
 export const loopCases: readonly Case[] = [
   {
@@ -128,6 +134,36 @@ export const loopCases: readonly Case[] = [
       assert.ok(world.nowMs() - startMs < 2500, 'the wait was cut short');
       closePair(world, pair);
     }),
+  },
+  {
+    name: 'a wake from another thread ends a wait that is under way, every time',
+    laws: [9],
+    skip: (subject) => (subject.simulated ? 'a simulated kernel has one thread' : null),
+    run: async (open) => {
+      const world = open();
+      const memory = new Int32Array(new SharedArrayBuffer(4));
+      const { wakeHandle: handle } = world.loop;
+      const worker = new Worker(new URL('./waker.js', import.meta.url), {
+        workerData: { handle, memory },
+      });
+      try {
+        await once(worker, 'online');
+        const startMs = world.nowMs();
+        for (let round = 1; round <= WAKES; round++) {
+          // From here on the other thread wakes the loop, now or in a moment: none may be lost.
+          Atomics.store(memory, 0, round);
+          Atomics.notify(memory, 0);
+          world.loop.turn(WAIT_MS);
+        }
+        const tookMs = world.nowMs() - startMs;
+        assert.ok(tookMs < WAIT_MS, `${WAKES} waits took ${tookMs} ms: one was not ended`);
+      } finally {
+        Atomics.store(memory, 0, -1);
+        Atomics.notify(memory, 0);
+        await once(worker, 'exit');
+        world.close();
+      }
+    },
   },
   {
     name: 'watch() tells of any descriptor, modify() and unwatch() hold at once',
