@@ -15,6 +15,8 @@ export class StableAddress {
   #address = 0;
   /** The buffer of the last call: one that comes twice in a row is worth asking about. */
   #candidate: Uint8Array | null = null;
+  /** The last buffer that was too small: asking again would cost more than passing it. */
+  #refused: Uint8Array | null = null;
 
   constructor(addressOf: (buffer: Uint8Array) => bigint) {
     this.#addressOf = addressOf;
@@ -26,11 +28,15 @@ export class StableAddress {
   }
 
   #learn(buffer: Uint8Array): number {
+    if (buffer === this.#refused) return 0;
     if (buffer !== this.#candidate) {
       this.#candidate = buffer;
       return 0;
     }
-    if (buffer.buffer.byteLength <= ON_HEAP_BYTES_MAX) return 0;
+    if (buffer.buffer.byteLength <= ON_HEAP_BYTES_MAX) {
+      this.#refused = buffer;
+      return 0;
+    }
     this.#buffer = buffer;
     this.#address = Number(this.#addressOf(buffer));
     return this.#address;
