@@ -1,11 +1,11 @@
 import type { Stream, StreamSink } from '../loop/backend.ts';
 import type { Timer } from '../loop/timers.ts';
+import { readNamed, writeNamed } from '../socket/option-calls.ts';
 import type { GettableOptionName, OptionValue, SettableOptionName } from '../socket/options.ts';
 import { decodeSockaddr, SOCKADDR_BYTES_MAX, type SocketAddress } from '../sys/sockaddr.ts';
 import { type SysError, sysError } from '../sys/sys-error.ts';
 import type { Connection } from './connection.ts';
 import { type ConnectionGroup, checkedTimeout } from './connection-group.ts';
-import { getOption, setOption } from './options.ts';
 
 // Lent to one call at a time: a thread has its own copy of this module.
 const name = new Uint8Array(SOCKADDR_BYTES_MAX);
@@ -195,11 +195,11 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
   }
 
   getSockOpt<Name extends GettableOptionName>(optionName: Name): OptionValue<Name> {
-    return getOption(this.#group.loop.sys, this.fd, optionName);
+    return readNamed(this.#group.loop.sys, this.fd, optionName);
   }
 
   setSockOpt<Name extends SettableOptionName>(optionName: Name, value: OptionValue<Name>): void {
-    setOption(this.#group.loop.sys, this.fd, optionName, value);
+    writeNamed(this.#group.loop.sys, this.fd, optionName, value);
   }
 
   /** For the backend, as all that follows. */
