@@ -1,4 +1,4 @@
-# Everything here needs only make, Node.js and npm. The recipes keep to what GNU make and the BSDs'
+# Everything but the benches needs only make, Node.js and npm. The recipes keep to what GNU make and the BSDs'
 # make have in common.
 
 # Ran first in every recipe that needs Node, so that a machine without it gets a sentence instead of
@@ -22,7 +22,7 @@ BIOME = node_modules/.bin/biome
 # Test files start servers and load on them, so only two run at a time. A file may take five minutes.
 TEST_FLAGS = --test-concurrency=2 --test-timeout=300000
 
-.PHONY: all build demo test check clean help
+.PHONY: all build demo test check bench bench-quick clean help
 
 all: build ## Same as build (the default).
 
@@ -41,12 +41,19 @@ test: check ## Build, check, and run every test.
 check: build ## Types, lint and format.
 	@$(BIOME) check --error-on-warnings .
 
+# Both say which of their tools are missing, and go on without what they can spare.
+bench: build ## Measure echo servers side by side and write docs/benchmarks.md: ten minutes, Linux.
+	@node build/bench/benchmark.js --out-dir docs
+
+bench-quick: build ## The same with few servers into build/bench/benchmarks.md: a minute.
+	@node build/bench/benchmark.js --quick --out-dir build/bench
+
 clean: ## Remove what build made.
 	rm -rf dist build
 
 help: ## List the targets.
-	@sed -n 's/^\([a-z][a-z]*\):.*## \(.*\)/  \1 \2/p' Makefile | \
-	  while read -r target words; do printf '  %-7s %s\n' "$$target" "$$words"; done
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  \1 \2/p' Makefile | \
+	  while read -r target words; do printf '  %-11s %s\n' "$$target" "$$words"; done
 
 # npm rewrites this file at the end of every install, which makes it the mark of one. koffi's binary
 # comes as a package of its own, so npm's warning that its install script did not run is harmless.

@@ -4,17 +4,18 @@ import { type Line, svgChart } from './measure/chart.ts';
 import { idleMemory } from './measure/idle-memory.ts';
 import { LoadClient } from './measure/load-client.ts';
 import { positive, positives, words } from './measure/option-values.ts';
-import { withFacts } from './measure/report.ts';
+import { withFacts, writeJson } from './measure/report.ts';
 import {
   AGAIN,
   buildPrograms,
+  entrantOf,
   type Programs,
   REFERENCE,
   type Server,
   specName,
   startServer,
 } from './measure/servers.ts';
-import { measure, nsPerMessage } from './measure/slices.ts';
+import { measure, nsPerMessage, type Subject } from './measure/slices.ts';
 import { median, seededRandom } from './measure/statistics.ts';
 import { percent, textTable } from './measure/text-table.ts';
 
@@ -104,7 +105,7 @@ function readOptions(): Options {
 }
 
 async function enter(spec: string, programs: Programs, options: Options): Promise<Contender> {
-  const server = await startServer(spec, programs);
+  const server = await startServer(entrantOf(spec, programs));
   const active: LoadClient[] = [];
   try {
     for (const connections of options.active) {
@@ -156,7 +157,10 @@ async function measureAt(contenders: readonly Contender[], options: Options): Pr
     const [reference, ...others] = subjects;
     if (reference === undefined) continue;
     const random = seededRandom(options.seed);
-    const slices = await measure(reference, others, { rounds, sliceMs, random });
+    const failed = (_: Subject, error: unknown): never => {
+      throw error;
+    };
+    const slices = await measure(reference, others, { rounds, sliceMs, random, failed });
     for (const { server, idle } of contenders) {
       const mine = slices.filter(({ name }) => name === server.name);
       points.push({
@@ -296,4 +300,8 @@ async function run(options: Options): Promise<Result> {
 }
 
 const options = readOptions();
-await withFacts('idle-cost', () => run(options), options.json);
+const facts = await withFacts('idle-cost', () => run(options));
+if (facts !== undefined) {
+  const { result, ...surroundings } = facts;
+  writeJson(options.json, { ...surroundings, ...result });
+}

@@ -1,50 +1,29 @@
 /*
- * The load client of the measurements: N connections in one thread, a closed loop on each.
+ * The load client of the measurements: N connections in one thread, which stand between commands.
  *
  *   load PORT CONNECTIONS BYTES IN_FLIGHT [SOURCES]
  *
  * It connects to 127.0.0.1 (from SOURCES addresses in turn: 127.0.0.2 and on), prints "ready N", and
- * takes commands from standard input, one per line, until its end:
+ * takes commands:
  *
- *   run MS      keeps IN_FLIGHT messages of BYTES under way on every connection for MS milliseconds
- *   each K      sends K messages on every connection
+ *   run MS        closed loop: keeps IN_FLIGHT messages of BYTES under way on every connection for MS
+ *                 milliseconds, the next goes out when one has come back
+ *   each K        sends K messages on every connection
+ *   open MS RATE  open loop: RATE messages a second in all, evenly, for MS milliseconds, whether or not
+ *                 earlier ones have come back (as far as IN_FLIGHT a connection). A latency counts from
+ *                 when the schedule wanted the message sent
  *
- * Each waits until everything sent has come back, and answers with one line of name=value. The
- * connections stay between commands, so a slice of a measurement holds messages and nothing else, and
- * a client that gets no command is what holds idle connections.
+ * Each waits until everything sent has come back. A slice of a measurement holds messages and nothing
+ * else, and a client that gets no command is what holds idle connections.
  *
  * Every byte is checked. What a connection sends is a stream that runs round and round through one
  * pool of random bytes from a start of its own: nothing has to be written before a send, and bytes
  * that are lost, doubled or another connection's do not match.
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/epoll.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
+#include "client.h"
 
-enum {
-  /* A prime, so that the loss of a power of two bytes shows. */
-  POOL_BYTES = 65521,
-  CHUNK_BYTES = 65536,
-  EVENTS_MAX = 1024,
-  CONNECT_SECONDS = 5,
-  /* Without any progress for so long, what is under way is given up and counted as errors. */
-  STALL_MS = 5000,
-  /* Latencies: 16 steps per doubling of nanoseconds, so a bucket is at most 6 % wide. */
-  STEPS = 16,
-  BUCKETS = 64 * STEPS,
-};
+#include <fcntl.h>
 
 struct connection {
   int fd;
@@ -54,48 +33,14 @@ struct connection {
   uint64_t received;  /* bytes */
   uint64_t allowed;   /* bytes it may have sent by now */
   uint64_t left;      /* messages it may still begin, in "each" */
+  uint64_t due;       /* messages whose time has come, in "open" */
+  uint64_t begun;     /* and how many of them were begun */
   uint64_t *begun_ns; /* when a message was begun: a ring of IN_FLIGHT */
 };
 
-static uint8_t pool[POOL_BYTES + CHUNK_BYTES], buffer[CHUNK_BYTES];
 static struct connection *connections;
-static uint64_t histogram[BUCKETS];
-static uint64_t messages, errors, under_way, deadline_ns;
+static uint64_t deadline_ns, start_ns, rate;
 static uint64_t connection_count, message_bytes, in_flight;
-static int epfd, source_count;
-
-static void fail(const char *what) {
-  perror(what);
-  exit(1);
-}
-
-static uint64_t now_ns(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-static void record(uint64_t ns) {
-  if (ns < STEPS) ns = STEPS;
-  int power = 63 - __builtin_clzll(ns);
-  histogram[power * STEPS + (int)((ns >> (power - 4)) & (STEPS - 1))]++;
-}
-
-/* The upper end of the bucket in which the quantile lies, in microseconds. */
-static double quantile_us(double quantile) {
-  uint64_t rank = (uint64_t)(quantile * (double)messages), seen = 0;
-  for (int i = 0; i < BUCKETS; i++) {
-    seen += histogram[i];
-    if (seen <= rank && seen < messages) continue;
-    return (double)((uint64_t)(STEPS + i % STEPS + 1) << (i / STEPS - 4)) / 1000;
-  }
-  return 0;
-}
-
-static void watch(struct connection *c, int operation, uint32_t events) {
-  struct epoll_event event = {.events = events, .data.ptr = c};
-  if (epoll_ctl(epfd, operation, c->fd, &event) != 0) fail("epoll_ctl");
-}
 
 /* The connection is of no use any more: what it owes counts as lost. */
 static void give_up(struct connection *c, const char *why) {
@@ -109,7 +54,7 @@ static void give_up(struct connection *c, const char *why) {
 static void want_write(struct connection *c, int wants) {
   if (c->wants_write == wants) return;
   c->wants_write = wants;
-  watch(c, EPOLL_CTL_MOD, wants ? EPOLLIN | EPOLLOUT : EPOLLIN);
+  watch(c->fd, EPOLL_CTL_MOD, wants ? EPOLLIN | EPOLLOUT : EPOLLIN, c);
 }
 
 static void send_allowed(struct connection *c) {
@@ -135,6 +80,20 @@ static void begin(struct connection *c, uint64_t count, uint64_t at_ns) {
   send_allowed(c);
 }
 
+/* When the schedule wants the index-th message of all. */
+static uint64_t intended_ns(uint64_t index) {
+  return start_ns + index * 1000000000u / rate;
+}
+
+/* The connections take the messages in turn, so the schedule says which one is a connection's next. */
+static void begin_due(struct connection *c) {
+  while (c->fd >= 0 && c->begun < c->due) {
+    if ((c->allowed - c->received + message_bytes - 1) / message_bytes >= in_flight) return;
+    uint64_t index = c->begun++ * connection_count + (uint64_t)(c - connections);
+    begin(c, 1, intended_ns(index));
+  }
+}
+
 static void on_readable(struct connection *c) {
   ssize_t got = recv(c->fd, buffer, sizeof buffer, 0);
   if (got < 0 && errno == EAGAIN) return;
@@ -149,33 +108,37 @@ static void on_readable(struct connection *c) {
   for (uint64_t i = 0; i < done; i++) record(at_ns - c->begun_ns[(first + i) % in_flight]);
   messages += done;
   under_way -= done;
-  if (at_ns < deadline_ns) begin(c, done, at_ns);
+  if (rate > 0) begin_due(c);
+  else if (at_ns < deadline_ns) begin(c, done, at_ns);
+}
+
+static int poll_events(int timeout_ms) {
+  static struct epoll_event events[EVENTS_MAX];
+  int count = epoll_wait(epfd, events, EVENTS_MAX, timeout_ms);
+  if (count < 0 && errno != EINTR) fail("epoll_wait");
+  for (int i = 0; i < count; i++) {
+    struct connection *c = events[i].data.ptr;
+    if (events[i].events & EPOLLOUT) send_allowed(c);
+    if (c->fd >= 0 && events[i].events & ~(uint32_t)EPOLLOUT) on_readable(c);
+  }
+  return count;
 }
 
 /* Until everything that was begun has come back. */
 static void drive(void) {
-  static struct epoll_event events[EVENTS_MAX];
   while (under_way > 0) {
-    int count = epoll_wait(epfd, events, EVENTS_MAX, STALL_MS);
-    if (count < 0 && errno != EINTR) fail("epoll_wait");
-    if (count == 0) {
-      for (uint64_t i = 0; i < connection_count; i++) {
-        struct connection *c = &connections[i];
-        if (c->fd >= 0 && c->received < c->allowed) give_up(c, "no answer");
-      }
-    }
-    for (int i = 0; i < count; i++) {
-      struct connection *c = events[i].data.ptr;
-      if (events[i].events & EPOLLOUT) send_allowed(c);
-      if (c->fd >= 0 && events[i].events & ~(uint32_t)EPOLLOUT) on_readable(c);
+    if (poll_events(STALL_MS) != 0) continue;
+    for (uint64_t i = 0; i < connection_count; i++) {
+      struct connection *c = &connections[i];
+      if (c->fd >= 0 && c->received < c->allowed) give_up(c, "no answer");
     }
   }
 }
 
 static void perform(uint64_t duration_ms, uint64_t count) {
-  memset(histogram, 0, sizeof histogram);
-  messages = errors = under_way = 0;
-  uint64_t start_ns = now_ns();
+  start_counting();
+  rate = 0;
+  start_ns = now_ns();
   deadline_ns = duration_ms == 0 ? UINT64_MAX : start_ns + duration_ms * 1000000u;
   for (uint64_t i = 0; i < connection_count; i++) {
     struct connection *c = &connections[i];
@@ -184,32 +147,37 @@ static void perform(uint64_t duration_ms, uint64_t count) {
     else errors++;
   }
   drive();
-  double seconds = (double)(now_ns() - start_ns) / 1e9;
-  printf("messages=%lu seconds=%.6f errors=%lu", messages, seconds, errors);
-  printf(" p50=%.1f p90=%.1f p99=%.1f", quantile_us(0.5), quantile_us(0.9), quantile_us(0.99));
-  printf(" p999=%.1f max=%.1f\n", quantile_us(0.999), quantile_us(1));
-  fflush(stdout);
+  report(start_ns);
 }
 
-/* Blocking, one after the other: the next begins when this one's handshake is done. */
-static void connect_one(struct connection *c, int port, uint32_t index) {
-  struct sockaddr_in address = {.sin_family = AF_INET};
-  struct timeval patience = {.tv_sec = CONNECT_SECONDS};
-  int one = 1;
-  c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (c->fd < 0) fail("socket");
-  setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-  setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-  if (source_count > 0) {
-    setsockopt(c->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + index % (uint32_t)source_count);
-    if (bind(c->fd, (struct sockaddr *)&address, sizeof address) != 0) fail("bind");
+/*
+ * Never sleeps while the schedule lasts: a timer would come late by the machine's wake-up latency, and
+ * that would be taken for the server's.
+ */
+static void perform_open(uint64_t duration_ms, uint64_t per_second) {
+  uint64_t total = per_second * duration_ms / 1000, next = 0;
+  start_counting();
+  rate = per_second;
+  for (uint64_t i = 0; i < connection_count; i++) {
+    struct connection *c = &connections[i];
+    c->left = UINT64_MAX;
+    c->due = c->begun = 0;
   }
-  address.sin_port = htons((uint16_t)port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (connect(c->fd, (struct sockaddr *)&address, sizeof address) != 0) fail("connect");
-  if (fcntl(c->fd, F_SETFL, O_NONBLOCK) != 0) fail("fcntl");
-  watch(c, EPOLL_CTL_ADD, EPOLLIN);
+  start_ns = now_ns();
+  while (next < total) {
+    for (uint64_t at_ns = now_ns(); next < total && intended_ns(next) <= at_ns; next++) {
+      struct connection *c = &connections[next % connection_count];
+      if (c->fd < 0) {
+        errors++;
+        continue;
+      }
+      c->due++;
+      begin_due(c);
+    }
+    poll_events(0);
+  }
+  drive();
+  report(start_ns);
 }
 
 static void connect_all(int port) {
@@ -221,32 +189,17 @@ static void connect_all(int port) {
     struct connection *c = &connections[i];
     c->begun_ns = rings + i * in_flight;
     c->start = (uint32_t)(i * 2654435761u % POOL_BYTES);
-    connect_one(c, port, (uint32_t)i);
+    c->fd = connect_from((uint32_t)i, port);
+    if (fcntl(c->fd, F_SETFL, O_NONBLOCK) != 0) fail("fcntl");
+    watch(c->fd, EPOLL_CTL_ADD, EPOLLIN, c);
     /* The server gets to accept them before its backlog is full. */
     if (i % 32 == 31) nanosleep(&pause, NULL);
   }
 }
 
-static void prepare(void) {
-  struct rlimit limit;
-  uint64_t random = 88172645463325252u;
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) fail("getrlimit");
-  limit.rlim_cur = limit.rlim_max;
-  if (setrlimit(RLIMIT_NOFILE, &limit) != 0) fail("setrlimit");
-  for (int i = 0; i < POOL_BYTES; i++) {
-    random ^= random << 13;
-    random ^= random >> 7;
-    random ^= random << 17;
-    pool[i] = (uint8_t)(random >> 32);
-  }
-  for (int i = POOL_BYTES; i < POOL_BYTES + CHUNK_BYTES; i++) pool[i] = pool[i - POOL_BYTES];
-  epfd = epoll_create1(EPOLL_CLOEXEC);
-  if (epfd < 0) fail("epoll_create1");
-}
-
 int main(int argc, char **argv) {
   char line[64];
-  unsigned long amount;
+  unsigned long amount, per_second;
   if (argc < 5 || argc > 6) {
     fprintf(stderr, "usage: load PORT CONNECTIONS BYTES IN_FLIGHT [SOURCES]\n");
     return 2;
@@ -263,6 +216,8 @@ int main(int argc, char **argv) {
   while (fgets(line, sizeof line, stdin) != NULL) {
     if (sscanf(line, "run %lu", &amount) == 1 && amount > 0) perform(amount, UINT64_MAX);
     else if (sscanf(line, "each %lu", &amount) == 1 && amount > 0) perform(0, amount);
+    else if (sscanf(line, "open %lu %lu", &amount, &per_second) == 2 && amount * per_second > 0)
+      perform_open(amount, per_second);
     else fprintf(stderr, "load: unknown command: %s", line);
   }
   return 0;

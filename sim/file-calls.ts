@@ -7,6 +7,8 @@ import type { SocketCalls } from './socket-calls.ts';
 /** Where the memory of mmap(2) begins: any address that is not 0. */
 const MEMORY_START = 0x10_0000_0000;
 const PAGE_BYTES = 4096;
+/** What V8 may move, so that it has no address: as on the real machine. */
+const ON_HEAP_BYTES_MAX = 64;
 
 /** How many descriptors a process may have on the simulated machine if it asks. */
 const HARD_LIMIT = 1_048_576;
@@ -16,6 +18,7 @@ export class FileCalls {
   readonly #kernel: Kernel;
   readonly #sockets: SocketCalls;
   readonly #memory = new Map<number, Uint8Array>();
+  readonly #addresses = new WeakMap<ArrayBufferLike, number>();
   #nextAddress = MEMORY_START;
 
   constructor(kernel: Kernel, sockets: SocketCalls) {
@@ -121,17 +124,40 @@ export class FileCalls {
     return 0;
   }
 
-  mmap(length: number): number {
-    if (length <= 0) return -this.#kernel.errno.EINVAL;
-    const address = this.#nextAddress;
-    // A page lies between two mappings, so that nobody runs from one into the next.
-    this.#nextAddress += (Math.ceil(length / PAGE_BYTES) + 1) * PAGE_BYTES;
-    this.#memory.set(address, new Uint8Array(length));
+  /** Anonymous memory: no file of the simulation can be mapped. */
+  mmap(length: number, fd: number): number {
+    const { EINVAL, EBADF, ENODEV = EINVAL } = this.#kernel.errno;
+    if (length <= 0) return -EINVAL;
+    if (fd !== -1) return this.#kernel.descriptors.get(fd) === undefined ? -EBADF : -ENODEV;
+    const address = this.#reserve(length);
+    // No byte more than was asked for can be touched, but no small array has an address.
+    const memory = new ArrayBuffer(Math.max(length, ON_HEAP_BYTES_MAX + 1));
+    this.#memory.set(address, new Uint8Array(memory, 0, length));
+    this.#addresses.set(memory, address);
     return address;
   }
 
   munmap(address: number): number {
     return this.#memory.delete(address) ? 0 : -this.#kernel.errno.EINVAL;
+  }
+
+  /** Memory that was not mapped gets an address when somebody first asks for it. */
+  address(buffer: Uint8Array): number {
+    const { buffer: memory, byteOffset } = buffer;
+    if (memory.byteLength <= ON_HEAP_BYTES_MAX) throw new RangeError('no address that stays');
+    let address = this.#addresses.get(memory);
+    if (address === undefined) {
+      address = this.#reserve(memory.byteLength);
+      this.#addresses.set(memory, address);
+    }
+    return address + byteOffset;
+  }
+
+  #reserve(length: number): number {
+    const address = this.#nextAddress;
+    // A page lies between two mappings, so that nobody runs from one into the next.
+    this.#nextAddress += (Math.ceil(length / PAGE_BYTES) + 1) * PAGE_BYTES;
+    return address;
   }
 
   /** The real one ends the process where this one throws. */

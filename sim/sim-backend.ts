@@ -48,12 +48,15 @@ export class SimBackend implements Backend, SimHost {
     eagain: 0,
     eintr: 0,
     partialSends: 0,
+    starved: 0,
+    overflows: 0,
   };
   readonly #subjects: TokenSlab<SimSubject>;
   readonly #completions: Completion[] = [];
   readonly #closing = new Map<SimSubject, number>();
   readonly #pass: (timeMs: number) => void;
   #woken = false;
+  #destroyed = false;
   #stepMs = STEP_MS_MIN;
 
   /** `pass` lets so many milliseconds of virtual time go by; `subjects` gives the tokens. */
@@ -119,6 +122,7 @@ export class SimBackend implements Backend, SimHost {
   }
 
   poll(timeoutMs: number | null): void {
+    if (this.#destroyed) throw new Error('the backend is closed');
     this.stats.waits += 1;
     const done = this.#round();
     if (done) this.#stepMs = STEP_MS_MIN;
@@ -176,6 +180,7 @@ export class SimBackend implements Backend, SimHost {
 
   settle(): void {
     for (const [subject, turns] of [...this.#closing]) {
+      if (this.#destroyed) return;
       if (turns > 0) {
         this.#closing.set(subject, turns - 1);
         continue;
@@ -204,6 +209,7 @@ export class SimBackend implements Backend, SimHost {
   }
 
   destroy(): void {
+    this.#destroyed = true;
     for (const completion of this.#completions.splice(0)) this.discard(completion);
     for (const subject of [...this.#subjects.values()]) this.remove(subject);
     for (const subject of this.#closing.keys()) this.sys.close(subject.fd);

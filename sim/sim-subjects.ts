@@ -155,6 +155,15 @@ export class SimStream extends SimSubject implements Stream {
     return this.#queue.length;
   }
 
+  /** What failed is on its way, and nobody knows yet. */
+  get broken(): boolean {
+    return this.inFlight.size > 0;
+  }
+
+  get queuedBytesAtMost(): number {
+    return this.#queue.length;
+  }
+
   /** Nothing goes at once: a ring sends when it is entered. */
   send(bytes: Uint8Array, offset: number, count: number): number {
     if (this.#finishing || this.gone) return 0;
@@ -225,7 +234,7 @@ export class SimStream extends SimSubject implements Stream {
       this.#sink.ended();
       return;
     }
-    this.#sink.received(bytes, bytes.length);
+    this.#sink.received(bytes);
     // The loan is over: who kept the bytes sees rubbish.
     bytes.fill(0xa5);
   }

@@ -8,6 +8,7 @@ import { defaultLimits, Kernel, type SimLimits } from './kernel.ts';
 import { NullFile } from './open-file.ts';
 import { createPipe } from './pipes.ts';
 import { Resolver } from './resolver.ts';
+import { requireRoom } from './room.ts';
 import { SocketCalls } from './socket-calls.ts';
 import { TransferCalls } from './transfer-calls.ts';
 import { WaitCalls } from './wait-calls.ts';
@@ -263,10 +264,26 @@ export class SimSys implements Sys {
     return this.#note('kevent', kq, changeCount, eventCount, result);
   }
 
+  /** There is no io_uring on the simulated machine, as on one that forbids it. */
+  io_uring_setup(entries: number): number {
+    return this.#note('io_uring_setup', entries, 0, 0, this.#missing);
+  }
+
+  io_uring_enter(fd: number, toSubmit: number, minComplete: number): number {
+    return this.#note('io_uring_enter', fd, toSubmit, minComplete, this.#missing);
+  }
+
+  io_uring_register(fd: number, opcode: number): number {
+    return this.#note('io_uring_register', fd, opcode, 0, this.#missing);
+  }
+
   eventfd(initial: number, flags: number): number {
     this.kernel.enter();
     return this.#note('eventfd', initial, flags, 0, this.#files.eventfd(initial, flags));
   }
+
+  timerfd_create = (): number => this.#missing;
+  timerfd_settime = (): number => this.#missing;
 
   pipe2(pair: Int32Array, flags: number): number {
     requireRoom(pair.length, 0, 2);
@@ -307,8 +324,8 @@ export class SimSys implements Sys {
     return this.#note('unlink', path.length, 0, 0, this.sockets.names.unlink(path));
   }
 
-  mmap(length: number, protection: number, flags: number): number {
-    return this.#note('mmap', length, protection, flags, this.#files.mmap(length));
+  mmap(length: number, protection: number, flags: number, fd: number): number {
+    return this.#note('mmap', length, protection, flags, this.#files.mmap(length, fd));
   }
 
   munmap(address: number, length: number): number {
@@ -317,6 +334,10 @@ export class SimSys implements Sys {
 
   view(address: number, length: number): Uint8Array {
     return this.#files.view(address, length);
+  }
+
+  address(buffer: Uint8Array): number {
+    return this.#files.address(buffer);
   }
 
   getaddrinfo(
@@ -374,10 +395,4 @@ export class SimSys implements Sys {
     this.kernel.trace.note(this.kernel.clock.nowNs, name, first, second, third, result);
     return result;
   }
-}
-
-/** As the real one: what does not fit into the caller's memory is a bug of the caller. */
-function requireRoom(size: number, offset: number, length: number): void {
-  if (offset >= 0 && length >= 0 && offset + length <= size) return;
-  throw new RangeError(`${length} bytes at ${offset} do not fit into a buffer of ${size}`);
 }

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, it, type TestContext } from 'node:test';
+import { describe, it } from 'node:test';
 import type { Abi, Field, StructLayout } from '#src/sys/abi/abi.js';
 import { abiFor, abis } from '#src/sys/abi/index.js';
 import { errnoName, gaiName } from '#src/sys/errno.js';
@@ -62,7 +62,11 @@ function vectorNamed(platform: string): Vector {
 }
 
 function structsOf(abi: Abi): [string, StructLayout][] {
-  return Object.entries(abi.structs);
+  return Object.entries({ ...abi.structs, ...abi.ioUring?.structs });
+}
+
+function constantsOf(abi: Abi): Record<string, number> {
+  return { ...abi.constants, ...abi.options, ...abi.ioUring?.constants };
 }
 
 function sharedNumbers(numbers: Readonly<Record<string, number>>): string[][] {
@@ -98,9 +102,13 @@ describe('the tables and the headers of six platforms', () => {
 
       it('agree in every constant and option', () => {
         assert.equal(vector.platform, abi.platform);
-        for (const [name, value] of Object.entries({ ...abi.constants, ...abi.options })) {
+        for (const [name, value] of Object.entries(constantsOf(abi))) {
           assert.equal(value, sourceOf(abi, name).constants[name], name);
         }
+      });
+
+      it('have io_uring on Linux alone', () => {
+        assert.equal(abi.ioUring !== null, abi.platform.startsWith('linux'));
       });
 
       it('agree in every errno, and neither has one more', () => {
@@ -158,16 +166,27 @@ describe('the tables and the headers of six platforms', () => {
   }
 });
 
+const OF_LINUX_6_12 = 'in the headers of Linux 6.12, not in those of 6.1';
+const OF_LINUX_7_2 = 'in the headers of Linux 7.2, not in those of 6.12';
+
 /**
- * Macros that the headers of a machine may lack, with the reason. All others have to be there:
+ * Constants that the headers of a machine may lack, with the reason. All others have to be there:
  * without them the probe does not compile, and the test fails.
  */
-const NEWER_MACROS: ReadonlyMap<string, string> = new Map([
+const NEWER_CONSTANTS: ReadonlyMap<string, string> = new Map([
   ['IP_LOCAL_PORT_RANGE', 'not in the netinet/in.h of glibc 2.36'],
-  ['TCP_DELACK_MAX_US', 'in the headers of Linux 7.2, not in those of 6.12'],
-  ['TCP_IS_MPTCP', 'in the headers of Linux 6.12, not in those of 6.1'],
-  ['TCP_RTO_MAX_MS', 'in the headers of Linux 7.2, not in those of 6.12'],
-  ['TCP_RTO_MIN_US', 'in the headers of Linux 7.2, not in those of 6.12'],
+  ['TCP_DELACK_MAX_US', OF_LINUX_7_2],
+  ['TCP_IS_MPTCP', OF_LINUX_6_12],
+  ['TCP_RTO_MAX_MS', OF_LINUX_7_2],
+  ['TCP_RTO_MIN_US', OF_LINUX_7_2],
+  ['IORING_SETUP_NO_SQARRAY', OF_LINUX_6_12],
+  ['IORING_ENTER_NO_IOWAIT', OF_LINUX_7_2],
+  ['IORING_FEAT_MIN_TIMEOUT', OF_LINUX_6_12],
+  ['IORING_FEAT_NO_IOWAIT', OF_LINUX_7_2],
+  ['IORING_CQE_F_BUF_MORE', OF_LINUX_6_12],
+  ['IOU_PBUF_RING_INC', OF_LINUX_6_12],
+  ['IORING_RECVSEND_BUNDLE', OF_LINUX_6_12],
+  ['IORING_TIMEOUT_MULTISHOT', OF_LINUX_6_12],
 ]);
 
 /** The kernel appends to tcp_info, so older headers end before these fields. */
@@ -189,6 +208,25 @@ const NEWER_TCP_INFO_FIELDS: readonly string[] = [
   'tcpi_accecn_fail_mode',
 ];
 
+/** Fields that older headers call padding, each with a word that came in with it. */
+const NAMED_PADDING: ReadonlyMap<string, string> = new Map([
+  ['io_uring_buf_reg.flags', 'IOU_PBUF_RING_MMAP'],
+  ['io_uring_getevents_arg.min_wait_usec', 'min_wait_usec'],
+]);
+
+/** What the headers lack of what is newer than they may be, by the words in them. */
+function missingIn(words: ReadonlySet<string>): Map<string, string> {
+  const missing = new Map<string, string>();
+  for (const [name, reason] of NEWER_CONSTANTS) if (!words.has(name)) missing.set(name, reason);
+  for (const field of NEWER_TCP_INFO_FIELDS) {
+    if (!words.has(field)) missing.set(`tcp_info.${field}`, 'of a newer tcp_info');
+  }
+  for (const [field, word] of NAMED_PADDING) {
+    if (!words.has(word)) missing.set(field, OF_LINUX_6_12);
+  }
+  return missing;
+}
+
 const HEADERS = [
   'errno.h',
   'fcntl.h',
@@ -204,9 +242,12 @@ const HEADERS = [
   'sys/resource.h',
   'sys/select.h',
   'sys/socket.h',
+  'sys/syscall.h',
   'sys/time.h',
+  'sys/timerfd.h',
   'sys/un.h',
   'time.h',
+  'linux/io_uring.h',
   // The kernel's own, for netinet/tcp.h has an older and shorter tcp_info.
   'linux/tcp.h',
 ];
@@ -217,7 +258,7 @@ const TYPEDEFS: ReadonlySet<string> = new Set(['fd_set']);
 
 /** The table of Linux without what comes from libkqueue. */
 function headerPart(abi: Abi): { numbers: [string, number][]; structs: [string, StructLayout][] } {
-  const numbers = Object.entries({ ...abi.constants, ...abi.errno, ...abi.options });
+  const numbers = Object.entries({ ...constantsOf(abi), ...abi.errno });
   return {
     numbers: numbers.filter(([name]) => !LIBKQUEUE_CONSTANTS.has(name)),
     structs: structsOf(abi).filter(([name]) => !LIBKQUEUE_STRUCTS.has(name)),
@@ -225,20 +266,19 @@ function headerPart(abi: Abi): { numbers: [string, number][]; structs: [string, 
 }
 
 /** A C program that prints "what number" for everything in the table of Linux. */
-function probeSource(abi: Abi, missingFields: ReadonlySet<string>): string {
+function probeSource(abi: Abi, missing: ReadonlyMap<string, string>): string {
   const lines = [...INCLUDES, 'int main(void) {'];
   const print = (label: string, expression: string) =>
     `printf("%s %lld\\n", "${label}", (long long)(${expression}));`;
   const { numbers, structs } = headerPart(abi);
   for (const [name] of numbers) {
-    const line = print(name, name);
-    lines.push(NEWER_MACROS.has(name) ? `#ifdef ${name}\n${line}\n#endif` : line);
+    if (!missing.has(name)) lines.push(print(name, name));
   }
   for (const [name, layout] of structs) {
     const type = TYPEDEFS.has(name) ? name : `struct ${name}`;
     lines.push(`{ ${type} s; (void)s;`, print(name, `sizeof s`));
     for (const [fieldName, field] of Object.entries(layout.fields)) {
-      if (missingFields.has(fieldName)) continue;
+      if (missing.has(`${name}.${fieldName}`)) continue;
       lines.push(...fieldLines(name, fieldName, field, print));
     }
     lines.push('}');
@@ -289,11 +329,6 @@ function run(command: string, args: readonly string[]): string {
   return result.stdout;
 }
 
-function reportMissing(context: TestContext, missing: readonly string[]): void {
-  const reasons = missing.map((name) => `${name} (${NEWER_MACROS.get(name) ?? 'newer tcp_info'})`);
-  context.diagnostic(`these headers lack ${reasons.join(', ')}`);
-}
-
 describe('the numbers of libkqueue', () => {
   it('are only those that the headers of Linux lack', () => {
     for (const { constants, structs } of [vectorNamed('linux-x64'), vectorNamed('linux-arm64')]) {
@@ -326,28 +361,24 @@ describe('the table of this machine and its own headers', () => {
       const source = join(folder, 'probe.c');
       const program = join(folder, 'probe');
       writeFileSync(source, [...INCLUDES, ''].join('\n'));
-      const words = new Set(run(compiler, ['-E', source]).match(/\btcpi_\w+/g));
-      const missingFields = new Set(NEWER_TCP_INFO_FIELDS.filter((field) => !words.has(field)));
-      writeFileSync(source, probeSource(abi, missingFields));
+      // With the macros, for some of the constants are macros and some are not.
+      const words = run(compiler, ['-E', '-dD', source]).match(/\b[A-Za-z]\w+/g);
+      const missing = missingIn(new Set(words));
+      writeFileSync(source, probeSource(abi, missing));
       run(compiler, ['-w', '-o', program, source]);
 
       const lines = run(program, []).trim().split('\n');
       const found = new Map(lines.map((line) => line.split(' ') as [string, string]));
-      const missing: string[] = [];
+      const shorter = missing.has(`tcp_info.${NEWER_TCP_INFO_FIELDS.at(-1)}`);
       for (const [name, value] of expectedOfProbe(abi)) {
         const text = found.get(name);
-        if (text !== undefined) {
-          // Headers that lack the last fields of tcp_info have a shorter one.
-          if (name === 'tcp_info' && missingFields.size > 0) assert.ok(Number(text) <= value);
-          else assert.equal(Number(text), value, name);
-        } else {
-          const field = name.startsWith('tcp_info.') ? name.split('.')[1] : undefined;
-          const allowed = NEWER_MACROS.has(name) || (field && missingFields.has(field));
-          assert.ok(allowed, `${name} was not printed`);
-          missing.push(name);
-        }
+        // Headers that lack the last fields of tcp_info have a shorter one.
+        if (name === 'tcp_info' && shorter) assert.ok(Number(text) <= value);
+        else if (text !== undefined) assert.equal(Number(text), value, name);
+        else if (!missing.has(name.replace(/\.(offset|size|mask)$/, ''))) assert.fail(`no ${name}`);
       }
-      if (missing.length > 0) reportMissing(context, missing);
+      const reasons = Array.from(missing, ([name, reason]) => `${name} (${reason})`);
+      if (missing.size > 0) context.diagnostic(`these headers lack ${reasons.join(', ')}`);
     } finally {
       rmSync(folder, { recursive: true });
     }

@@ -107,6 +107,9 @@ test('demo: shows both sides and ends by itself', { timeout }, async (t) => {
     assert.match(out, new RegExp(`^${row}`, 'm'));
   }
   assert.match(out, /^epoll .* epoll_wait \d+, epoll_ctl \d+$|^kqueue .* kevent \d+$/m);
+  // The calls of its clients are in the queues, and in the trace behind the call that moved them.
+  const ring = /^io_uring +6 of 6 +\d+ +0 +0 +0 {2}io_uring_enter \d+$|^io_uring +not here/m;
+  assert.match(out, ring);
   const [, second = ''] = out.split('both ends closed.');
   for (const line of second.split('\n')) assert.ok(line.length <= COLUMNS, line);
   assert.ok(!out.includes('\u{1b}'), 'no colours where nobody would see them');

@@ -36,7 +36,7 @@ test('serve: wrong usage, each with what would be right', { timeout }, async (t)
     [['--mode', 'loud'], '--mode takes echo, line, once, not "loud"'],
     [
       ['--loop', 'magic'],
-      '--loop takes auto, epoll, kqueue, poll, select, threads, blocking, not "magic"',
+      '--loop takes auto, io_uring, epoll, kqueue, poll, select, threads, blocking, not "magic"',
     ],
     [['--threads', '2'], '--threads goes with --loop threads, and this is --loop auto'],
     [['--threads=2', '--loop=poll'], /--threads goes with --loop threads, .* --loop poll/.source],

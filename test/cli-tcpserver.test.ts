@@ -23,7 +23,7 @@ import { leakCheck } from './leaks.ts';
 
 const timeout = 60_000;
 
-const USAGE = 'usage: tcpserver [--loop select|poll|epoll|kqueue] <port>\n';
+const USAGE = 'usage: tcpserver [--loop select|poll|epoll|kqueue|io_uring] <port>\n';
 const notAPort = (text: string): string =>
   `ERROR, "${text}" is not a port: a number from 0 to 65535\n`;
 
@@ -32,6 +32,9 @@ test('tcpserver: wrong usage and bad ports', { timeout }, async (t) => {
   const table: [words: string[], err: string][] = [
     [[], USAGE],
     [['1', '2'], USAGE],
+    [['--loop', 'magic', '0'], USAGE],
+    [['--loop', 'threads', '0'], USAGE],
+    [['--loop', 'io_uring'], USAGE],
     ...['abc', '-1', '65536', '', '80x', '0x50', '8e1', ' 80', '000080', '99999999999'].map(
       (text): [string[], string] => [[text], notAPort(text)],
     ),

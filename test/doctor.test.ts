@@ -5,12 +5,12 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { availableParallelism, release } from 'node:os';
 import { type TestContext, test } from 'node:test';
-import { createPoller, pollers } from '#src/poller/index.js';
+import { backends, createBackend } from '#src/loop/backends.js';
 import { textTable, wrapped } from '#src/report/text-table.js';
 import { nativeSys } from '#src/sys/native.js';
 import { run } from './commands/command.ts';
-import { quoted, root, sockloop } from './commands/programs.ts';
-import { reasonWithoutProc } from './commands/tools.ts';
+import { quoted, refusingRings, root, sockloop } from './commands/programs.ts';
+import { reasonWithout, reasonWithoutProc } from './commands/tools.ts';
 import { leakCheck } from './leaks.ts';
 
 const timeout = 60_000;
@@ -56,20 +56,20 @@ test('doctor: the text fits a terminal and names every loop', { timeout }, async
   assert.equal(lines.at(-1), `auto takes ${auto}`);
 });
 
-test('doctor: the JSON agrees with the pollers', { timeout }, async (t) => {
+test('doctor: the JSON agrees with the loops', { timeout }, async (t) => {
   leakCheck(t);
   const { version, loops, auto, platform, versions } = await report(t);
   assert.equal(version, 1);
   const sys = nativeSys();
-  for (const { name, available } of pollers) {
+  for (const { name, available } of backends) {
     const answer = available(sys);
     const facts = loops.find((loop) => loop.name === name);
     assert.equal(facts?.available, answer === true, name);
     assert.equal(facts?.reason === null, answer === true, name);
-    if (answer === true) createPoller(name).close();
-    else assert.throws(() => createPoller(name));
+    if (answer === true) createBackend(name, sys).destroy();
+    else assert.throws(() => createBackend(name, sys));
   }
-  assert.equal(auto, pollers.find(({ available }) => available(sys) === true)?.name ?? null);
+  assert.equal(auto, backends.find(({ available }) => available(sys) === true)?.name ?? null);
   assert.deepEqual(platform.table, sys.abi.platform);
   assert.deepEqual([platform.release, platform.cores], [release(), availableParallelism()]);
   const manifest = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
@@ -117,7 +117,31 @@ test('doctor: a loop that cannot be had says why, and what to do', {
   );
   const { out } = await run(t, sockloop('doctor'), '', { env: doctorWithout });
   assert.match(out, /^kqueue +no .*could not be loaded/m);
-  assert.match(out, /^io_uring +no .*not in this version yet/m);
+});
+
+test('doctor: says who forbids io_uring, and what auto takes instead', {
+  timeout,
+  skip: reasonWithoutProc || reasonWithout('python3'),
+}, async (t) => {
+  leakCheck(t);
+  for (const [errno, why] of [
+    [
+      'EPERM',
+      /: EPERM \(operation not permitted\); a seccomp filter forbids it, as in containers$/,
+    ],
+    ['ENOSYS', /: ENOSYS \(.*\); a seccomp filter is in force, as in containers, and may hide it$/],
+  ] as const) {
+    const { status, out } = await run(t, [
+      ...refusingRings(errno),
+      ...sockloop('doctor', '--json'),
+    ]);
+    assert.equal(status, 0);
+    const { loops, auto } = JSON.parse(out) as Report;
+    const ring = loops.find(({ name }) => name === 'io_uring');
+    assert.equal(ring?.available, false);
+    assert.match(ring?.reason ?? '', why);
+    assert.equal(auto, 'epoll');
+  }
 });
 
 test('text table: columns are as wide as they must be, the last one wraps', () => {

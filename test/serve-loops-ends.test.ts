@@ -12,7 +12,15 @@ import { bigText, closed, dial, dismissed, heard, peer, talk } from './commands/
 import { type Command, eventually, run, start } from './commands/command.ts';
 import { type LoopUnderTest, loops, serveOn } from './commands/loops.ts';
 import { catches, cpuTicksOf, openFdsOf } from './commands/process-state.ts';
-import { autoLoop, type Listening, send, serve, sockloop } from './commands/programs.ts';
+import {
+  autoLoop,
+  type Listening,
+  refusingRings,
+  send,
+  serve,
+  sockloop,
+  tcpserver,
+} from './commands/programs.ts';
 import { reasonWithout, reasonWithoutProc, scratch } from './commands/tools.ts';
 import { leakCheck } from './leaks.ts';
 
@@ -54,6 +62,25 @@ async function limit(t: TestContext, pid: number, soft: number): Promise<void> {
   assert.equal(status, 0, err);
 }
 
+/** Enough for Node to start with, and soon taken by clients. */
+const FEW_FDS = ['prlimit', '--nofile=128:128'];
+
+/** As many clients as a server takes; the next one was turned away. */
+async function filled(t: TestContext, port: number): Promise<Socket[]> {
+  const clients: Socket[] = [];
+  t.after(() => Promise.all(clients.map(closed)).then(() => undefined));
+  for (;;) {
+    const client = await dial({ port });
+    // Who is turned away sees an end, or a reset where its bytes have come before.
+    client.once('end', () => client.destroy());
+    client.write('hello\n');
+    const answer = await heard(client).catch(() => null);
+    if (answer === null) return clients;
+    clients.push(client);
+    assert.ok(clients.length < 128, 'it takes more than it can have descriptors');
+  }
+}
+
 const alone = ({ oneByOne }: LoopUnderTest): number => (oneByOne ? 1 : 5);
 
 for (const loop of loops) {
@@ -61,6 +88,9 @@ for (const loop of loops) {
   const shownElsewhere = shared ? false : 'shown in threads.test.ts and cli-serve-*.test.ts';
   const unfit = skip || reasonWithoutProc || shownElsewhere;
   const withoutPrlimit = unfit || reasonWithout('prlimit');
+  // An accept that is under way keeps to the limit that held when it was submitted.
+  const keepsLimit = name === 'io_uring' ? 'keeps to the limit of its start: the next test' : false;
+  const withoutLowering = withoutPrlimit || keepsLimit;
   const withoutIPv6 = skip || noIPv6;
 
   test(`serve --loop ${name}: signals end it, whoever is connected`, {
@@ -137,7 +167,7 @@ for (const loop of loops) {
 
   test(`serve --loop ${name}: without descriptors it sheds, says so, and recovers`, {
     timeout,
-    skip: withoutPrlimit,
+    skip: withoutLowering,
   }, async (t) => {
     leakCheck(t);
     const { command, port } = await serveOn(t, loop);
@@ -174,6 +204,34 @@ for (const loop of loops) {
       /^(sockloop: cannot accept a connection on 127.*: EMFILE \(too many open files\)\n)/;
     assert.match(err, told);
     assert.ok(err.split('\n').length <= 4, `once a second: ${err}`);
+  });
+
+  test(`serve --loop ${name}: full of clients it turns others away, and is quiet otherwise`, {
+    timeout,
+    skip: withoutPrlimit,
+  }, async (t) => {
+    leakCheck(t);
+    const command = start(t, [...FEW_FDS, ...sockloop('serve', '--loop', name, '--port', '0')]);
+    const [, digits] = await command.until('out', /:(\d+) \(/);
+    const port = Number(digits);
+    const clients = await filled(t, port);
+    const told = /^sockloop: cannot accept a connection on 127.*: EMFILE \(too many open files\)\n/;
+    const [first] = await command.until('err', told);
+    const ticks = cpuTicksOf(command.pid);
+    await delay(1200);
+    assert.equal(command.err, first, 'nobody was turned away, so that there is nothing to tell');
+    for (let turnedAway = 0; turnedAway < 5; turnedAway++) await dismissed(await dial({ port }));
+    assert.ok(cpuTicksOf(command.pid) - ticks < 30, 'less than 0.3 s in more than 1.2 s');
+    for (const client of clients) {
+      client.write('still here\n');
+      assert.equal((await heard(client)).toString(), 'still here\n');
+    }
+    await Promise.all(clients.slice(0, 5).map(closed));
+    await delay(200);
+    assert.equal((await talk({ port }, 'again')).toString(), 'again');
+    const { status, err } = await command.stop();
+    assert.equal(status, 0);
+    assert.match(err.slice(first.length), told);
   });
 
   test(`serve --loop ${name}: listens on what it is told to`, { timeout, skip }, async (t) => {
@@ -274,6 +332,43 @@ test('serve --loop auto: says what it came to', { timeout }, async (t) => {
   const { command } = await serve(t, '--loop', 'auto', '--json');
   const [line = ''] = command.out.split('\n');
   assert.equal(JSON.parse(line).loop, autoLoop);
+});
+
+/** Why a kernel that refuses its rings cannot be had here, or false. */
+const withoutFilter = reasonWithoutProc || reasonWithout('python3');
+
+test('serve where io_uring is forbidden: says who forbids it, and auto takes the next loop', {
+  timeout,
+  skip: withoutFilter,
+}, async (t) => {
+  leakCheck(t);
+  for (const [errno, words] of [
+    ['EPERM', 'EPERM (operation not permitted); a seccomp filter forbids it, as in containers'],
+    ['ENOSYS', 'ENOSYS (function not implemented); a seccomp filter is in force, as in containers'],
+  ] as const) {
+    const { status, out, err } = await run(t, [
+      ...refusingRings(errno),
+      ...sockloop('serve', '--loop', 'io_uring', '--port', '0'),
+    ]);
+    assert.deepEqual([status, out], [1, '']);
+    const begin = 'sockloop: cannot use the loop io_uring: cannot set up an io_uring: ';
+    assert.ok(err.startsWith(begin + words), err);
+    assert.equal(err.split('\n').length, 2, 'one line');
+
+    const command = start(t, [...refusingRings(errno), ...sockloop('serve', '--port', '0')]);
+    const [, port] = await command.until('out', /^listening on 127.*:(\d+) \(epoll, echo\)\n$/);
+    assert.equal((await talk({ port: Number(port) }, 'hello')).toString(), 'hello');
+    const ended = await command.stop();
+    assert.deepEqual([ended.status, ended.err], [0, '']);
+
+    const textbook = [...refusingRings(errno), ...tcpserver('--loop', 'io_uring', '0')];
+    const refused = await run(t, textbook);
+    assert.deepEqual([refused.status, refused.out], [1, '']);
+    assert.match(
+      refused.err,
+      /^ERROR, no io_uring here: cannot set up an io_uring: E.*filter.*\n$/,
+    );
+  }
 });
 
 test('serve --loop kqueue: says why where there is none', {

@@ -2,13 +2,15 @@
 // Method: the real program, and the clients in a process of their own. 2,000 of them here; with
 // the 10,000 that epoll and poll hold under a `ulimit -n` of 20,000:
 //   SOCKLOOP_CONNECTIONS=10000 node --test build/test/serve-loops-many.test.js
+// Then clients that send and never read: what they may cost is bounded.
 // The diagnostics say how long it took and what an idle connection costs in resident memory.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { talk } from './commands/clients.ts';
+import { bigText, closed, dial, talk } from './commands/clients.ts';
 import { start } from './commands/command.ts';
 import { loops, serveOn } from './commands/loops.ts';
 import { reasonWithoutProc } from './commands/tools.ts';
@@ -18,6 +20,14 @@ const timeout = 120_000;
 const count = Number(process.env['SOCKLOOP_CONNECTIONS'] ?? 2000);
 const CLIENTS = fileURLToPath(new URL('./commands/many-clients.js', import.meta.url));
 const ROUNDS = 5;
+
+const STUCK = 100;
+
+/**
+ * A chunk or two that were received and cannot be sent, and what is still garbage; beside io_uring,
+ * whose receives bring up to 2 MiB at once where bytes come in masses behind a short message.
+ */
+const STUCK_KIB_MAX = 800;
 
 /** A few descriptors beside the connections. */
 const FDS_SPARE = 100;
@@ -65,5 +75,31 @@ for (const loop of loops) {
     const { status, out } = await command.stop();
     assert.equal(status, 0);
     assert.match(out, new RegExp(`\nserved ${count + 50} connections.*: \\d+ bytes in`));
+  });
+
+  test(`serve --loop ${name}: ${STUCK} clients that send and do not read cost little`, {
+    timeout,
+    skip: skip || (shared ? reasonWithoutProc : 'a thread holds one chunk, and no more'),
+  }, async (t) => {
+    leakCheck(t);
+    const { command, port } = await serveOn(t, loop);
+    await Promise.all(Array.from({ length: 50 }, () => talk({ port }, bigText(1_000_000))));
+    const before = residentKiB(command.pid);
+    const clients = await Promise.all(Array.from({ length: STUCK }, () => dial({ port })));
+    const bytes = bigText();
+    for (const client of clients) client.pause().write(bytes);
+    const written = (): number =>
+      clients.reduce(
+        (sum, { bytesWritten, writableLength }) => sum + bytesWritten - writableLength,
+        0,
+      );
+    // Until as much has gone as goes.
+    for (let then = -1; then !== written(); await delay(500)) then = written();
+    const each = (residentKiB(command.pid) - before) / STUCK;
+    t.diagnostic(`${name}: ${each.toFixed(0)} KiB for each stuck client`);
+    assert.ok(each < STUCK_KIB_MAX, `${each} KiB for each of them`);
+    await Promise.all(clients.map(closed));
+    assert.equal((await talk({ port }, 'still there\n')).toString(), 'still there\n');
+    assert.equal((await command.stop()).status, 0);
   });
 }

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { Heartbeat } from '#src/poller/heartbeat.js';
 import { abiFor } from '#src/sys/abi/index.js';
 import type { CLibrary } from '#src/sys/c-library.js';
 import { nativeSys } from '#src/sys/native.js';
@@ -240,6 +241,23 @@ test('sys-poll-calls: epoll refuses with the errno of its man page', onLinux, (t
   assert.throws(() => sys.epoll_ctl(epfd, e.EPOLL_CTL_MOD, reader, new Uint8Array(8)), RangeError);
 });
 
+test('sys-poll-calls: a heartbeat makes its descriptor ready again and again', (t) => {
+  leakCheck(t);
+  const sys = nativeSys();
+  const heartbeat = Heartbeat.open(sys, 10);
+  if (sys.abi.constants.TFD_CLOEXEC === undefined) return assert.equal(heartbeat, null);
+  assert.ok(heartbeat !== null);
+  const pollfd = new Int32Array([heartbeat.fd, sys.abi.constants.POLLIN]);
+  const bytes = new Uint8Array(pollfd.buffer);
+  const beats = new BigUint64Array(1);
+  for (let beat = 0; beat < 3; beat += 1) {
+    assert.equal(sys.poll(bytes, 1, 5000), 1);
+    assert.equal(sys.read(heartbeat.fd, new Uint8Array(beats.buffer), 0, 8), 8);
+    assert.ok((beats[0] ?? 0n) >= 1n);
+  }
+  return heartbeat.close();
+});
+
 test('sys-poll-calls: eventfd counts, and a read takes the count', (t) => {
   leakCheck(t);
   const { EFD_CLOEXEC, EFD_NONBLOCK, F_GETFD, FD_CLOEXEC } = abi.constants;
@@ -301,6 +319,8 @@ test('sys-poll-calls: what a platform lacks is ENOSYS with its own number', () =
     epoll_ctl: null,
     epoll_wait: null,
     eventfd: null,
+    timerfd_create: null,
+    timerfd_settime: null,
     pipe2: null,
     openKqueue: () => null,
   };
@@ -315,6 +335,8 @@ test('sys-poll-calls: what a platform lacks is ENOSYS with its own number', () =
     bare.epoll_ctl(3, 1, 4, bytes),
     bare.epoll_wait(3, bytes, 1, 0),
     bare.eventfd(0, 0),
+    bare.timerfd_create(1, 0),
+    bare.timerfd_settime(3, 0, bytes),
     bare.pipe2(numbers, 0),
     bare.kqueue(),
     bare.kevent(3, null, 0, null, 0, null),

@@ -156,6 +156,10 @@ test('sys-poll-trace: eventfd, pipes, limits', () => {
   const limit = new BigUint64Array([20_000n, 2n ** 64n - 1n]);
   sys.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   sys.eventfd(3, 0);
+  const { CLOCK_MONOTONIC = -1, TFD_CLOEXEC = 0, TFD_NONBLOCK = 0 } = constants;
+  sys.timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+  const halves = new BigUint64Array([0n, 500_000_000n, 2n, 0n]);
+  sys.timerfd_settime(3, 0, new Uint8Array(halves.buffer));
   sys.pipe2(new Int32Array([3, 4]), O_CLOEXEC | O_NONBLOCK);
   sys.pipe(new Int32Array([3, 4]));
   sys.getrlimit(RLIMIT_NOFILE, new Uint8Array(limit.buffer));
@@ -164,6 +168,9 @@ test('sys-poll-trace: eventfd, pipes, limits', () => {
   assert.deepEqual(lines, [
     'eventfd(0, EFD_CLOEXEC|EFD_NONBLOCK) = 0',
     'eventfd(3, 0) = 0',
+    'timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC|TFD_NONBLOCK) = 0',
+    'timerfd_settime(3, 0, {it_interval={tv_sec=0, tv_nsec=500000000}, ' +
+      'it_value={tv_sec=2, tv_nsec=0}}, NULL) = 0',
     'pipe2([3, 4], O_CLOEXEC|O_NONBLOCK) = 0',
     'pipe([3, 4]) = 0',
     'getrlimit(RLIMIT_NOFILE, {rlim_cur=20000, rlim_max=RLIM_INFINITY}) = 0',

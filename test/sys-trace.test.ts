@@ -284,12 +284,12 @@ const LINES: readonly (readonly [number, (sys: Sys) => unknown, string])[] = [
   [-errno.ENOENT, (s) => s.unlink('a'), 'unlink("a") = -1 ENOENT (No such file or directory)'],
   [
     0x7f0000001000,
-    (s) => s.mmap(4096, 3, 34),
+    (s) => s.mmap(4096, 3, 34, -1, 0),
     'mmap(NULL, 4096, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = 0x7f0000001000',
   ],
   [
     -errno.ENOMEM,
-    (s) => s.mmap(4096, 1, 0),
+    (s) => s.mmap(4096, 1, 0, -1, 0),
     'mmap(NULL, 4096, PROT_READ, 0, -1, 0) = -1 ENOMEM (Cannot allocate memory)',
   ],
   [0, (s) => s.munmap(0x7f0000001000, 4096), 'munmap(0x7f0000001000, 4096) = 0'],
@@ -331,10 +331,11 @@ describe('trace', () => {
 
   it('every call is in the list, and counts', (t) => {
     leakCheck(t);
-    const silent = ['constructor', 'view', 'monotonicMs', 'strerror', 'gai_strerror'];
-    // Those of the pollers have a list of their own, in sys-poll-trace.
+    const silent = 'constructor view address monotonicMs strerror gai_strerror'.split(' ');
+    // Those of the pollers and of the ring have lists of their own: sys-poll-trace, sys-ring-trace.
     const elsewhere = 'select epoll_create1 epoll_ctl epoll_wait kqueue kevent eventfd pipe2 pipe '
-      .concat('read write dup open getrlimit setrlimit')
+      .concat('timerfd_create timerfd_settime read write dup open getrlimit setrlimit ')
+      .concat('io_uring_setup io_uring_enter io_uring_register')
       .split(' ');
     const calls = Object.getOwnPropertyNames(TracingSys.prototype).filter(
       (name) => !silent.includes(name) && !elsewhere.includes(name),

@@ -30,6 +30,39 @@ overPollers('handlers run in order, close last and once', async (_, loop) => {
   assert.deepEqual(linesOf('client', log), ['open', 'data ping', 'end', 'close null']);
 });
 
+overPollers('what is written goes at once, unless it is not to', async (_, loop) => {
+  const seen: (readonly [string, boolean])[] = [];
+  for (const noDelay of [undefined, false]) {
+    const settings = noDelay === undefined ? {} : { noDelay };
+    const note = (who: string): ConnectionHandlers => ({
+      open: (connection) => {
+        seen.push([`${who} ${noDelay}`, connection.getSockOpt('TCP_NODELAY')]);
+        connection.end();
+      },
+      close: () => listener.close(),
+    });
+    const listener = loop.listen({
+      host: '127.0.0.1',
+      port: 0,
+      handlers: note('server'),
+      ...settings,
+    });
+    assert.ok(listener.address.family === 'IPv4');
+    const { port } = listener.address;
+    loop.connect({ host: '127.0.0.1', port, handlers: note('client'), ...settings });
+  }
+  await run(loop);
+  assert.deepEqual(
+    new Map(seen),
+    new Map([
+      ['server undefined', true],
+      ['client undefined', true],
+      ['server false', false],
+      ['client false', false],
+    ]),
+  );
+});
+
 overPollers('counts, addresses and the data of a connection', async (_, loop) => {
   let closed: Connection<{ name: string }> | undefined;
   const listener = loop.listen<{ name: string }>({

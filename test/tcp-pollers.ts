@@ -12,18 +12,18 @@ import {
   type LoopName,
   nativeSys,
 } from 'sockloop';
-import { pollers } from 'sockloop/poller';
+import { backends } from '#src/loop/backends.js';
 import { leakCheck } from './leaks.ts';
 
 /** Nothing here takes longer, by far. */
 const LIMIT_MS = 10_000;
 
-/** One test for each poller; the loop is closed and looked through for leaks at the end. */
+/** One test for each event loop; the loop is closed and looked through for leaks at the end. */
 export function overPollers(
   title: string,
   body: (t: TestContext, loop: EventLoop, name: LoopName) => void | Promise<void>,
 ): void {
-  for (const { name, available } of pollers) {
+  for (const { name, available } of backends) {
     const here = available(nativeSys());
     const skip = here === true ? false : here.reason;
     test(`tcp: ${title} (${name})`, { skip, timeout: 2 * LIMIT_MS }, async (t) => {

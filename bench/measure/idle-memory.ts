@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LoadClient } from './load-client.ts';
 import { residentBytes } from './process-facts.ts';
-import { type Programs, startServer } from './servers.ts';
+import { entrantOf, type Programs, startServer } from './servers.ts';
 
 /** Resident memory per idle connection, of a server that is fresh but warm. */
 
@@ -24,7 +24,7 @@ export async function idleMemory(
   idle: number,
   sources: number,
 ): Promise<number> {
-  const server = await startServer(spec, programs);
+  const server = await startServer(entrantOf(spec, programs));
   const shape = { bytes: 64, inFlight: 1, sources };
   const clients: LoadClient[] = [];
   const connect = async (connections: number): Promise<LoadClient> => {

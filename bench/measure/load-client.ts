@@ -1,7 +1,8 @@
 import { Child } from './child.ts';
+import { Latencies } from './latencies.ts';
 import { CLIENT_CORE } from './machine.ts';
 
-/** bench/load.c, as the benches talk to it. */
+/** bench/load.c and bench/churn.c, as the benches talk to them. */
 
 /** Connecting 10,000 takes a second or two; a full backlog makes some wait a second each. */
 const CONNECT_MS = 60_000;
@@ -14,32 +15,53 @@ export interface LoadShape {
   readonly inFlight: number;
   /** Loopback addresses to connect from; 0 leaves that to the kernel. */
   readonly sources: number;
+  /** Messages a second in all, by a schedule; undefined is a closed loop. */
+  readonly ratePerSecond?: number;
 }
+
+export type ChurnShape = Pick<LoadShape, 'connections' | 'bytes' | 'sources'>;
 
 export interface LoadResult {
   readonly messages: number;
   readonly seconds: number;
   readonly errors: number;
-  readonly p50Us: number;
-  readonly p99Us: number;
+  readonly latencies: Latencies;
 }
 
 export class LoadClient {
   readonly connections: number;
   readonly #child: Child;
+  readonly #ratePerSecond: number | undefined;
 
-  private constructor(child: Child, connections: number) {
+  private constructor(child: Child, connections: number, ratePerSecond?: number) {
     this.#child = child;
     this.connections = connections;
+    this.#ratePerSecond = ratePerSecond;
   }
 
-  static async connect(program: string, port: number, shape: LoadShape): Promise<LoadClient> {
-    const { connections, bytes, inFlight, sources } = shape;
+  /** Connections that stay: `program` is bench/load.c. */
+  static connect(program: string, port: number, shape: LoadShape): Promise<LoadClient> {
+    const { connections, bytes, inFlight, sources, ratePerSecond } = shape;
     const words = [port, connections, bytes, inFlight, ...(sources > 0 ? [sources] : [])];
-    const child = new Child([program, ...words.map(String)], CLIENT_CORE);
+    return LoadClient.#start([program, ...words.map(String)], connections, ratePerSecond);
+  }
+
+  /** Connections that come and go, each for one message: `program` is bench/churn.c. */
+  static churn(program: string, port: number, shape: ChurnShape): Promise<LoadClient> {
+    const { connections, bytes, sources } = shape;
+    const words = [port, connections, bytes, sources];
+    return LoadClient.#start([program, ...words.map(String)], connections);
+  }
+
+  static async #start(
+    command: readonly string[],
+    connections: number,
+    ratePerSecond?: number,
+  ): Promise<LoadClient> {
+    const child = new Child(command, CLIENT_CORE);
     try {
       await child.line(CONNECT_MS);
-      return new LoadClient(child, connections);
+      return new LoadClient(child, connections, ratePerSecond);
     } catch (error) {
       await child.stop();
       throw error;
@@ -48,28 +70,33 @@ export class LoadClient {
 
   /** Keeps the connections busy for `ms`. */
   run(ms: number): Promise<LoadResult> {
-    return this.#command(`run ${ms}`, ms + GRACE_MS);
+    const rate = this.#ratePerSecond;
+    const command = rate === undefined ? `run ${ms}` : `open ${ms} ${rate}`;
+    return this.#command(command, ms + GRACE_MS);
   }
 
   /** One message on every connection, each byte checked. Throws unless all came back. */
   async verify(): Promise<void> {
     const { messages, errors } = await this.#command('each 1', GRACE_MS);
     if (errors === 0 && messages === this.connections) return;
-    const why = this.#child.lastWords('no reason given');
+    const why = this.lastWords();
     throw new Error(`only ${messages} of ${this.connections} connections echo (${why})`);
+  }
+
+  /** What the client said was wrong. */
+  lastWords(): string {
+    return this.#child.lastWords('no reason given');
   }
 
   async #command(command: string, timeoutMs: number): Promise<LoadResult> {
     this.#child.tell(command);
     const line = await this.#child.line(timeoutMs);
-    const values = new Map([...line.matchAll(/(\w+)=(\S+)/g)].map(([, k, v]) => [k, Number(v)]));
-    const value = (name: string): number => values.get(name) ?? Number.NaN;
+    const values = new Map([...line.matchAll(/(\w+)=(\S*)/g)].map(([, k = '', v = '']) => [k, v]));
     return {
-      messages: value('messages'),
-      seconds: value('seconds'),
-      errors: value('errors'),
-      p50Us: value('p50'),
-      p99Us: value('p99'),
+      messages: Number(values.get('messages')),
+      seconds: Number(values.get('seconds')),
+      errors: Number(values.get('errors')),
+      latencies: Latencies.parse(values.get('buckets') ?? ''),
     };
   }
 

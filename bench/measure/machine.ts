@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { cpus, loadavg, release, totalmem } from 'node:os';
 
@@ -67,5 +68,7 @@ export function unfit(): string | undefined {
   if (process.platform !== 'linux') return 'this bench reads /proc and needs epoll: Linux only';
   if (cpus().length < 2)
     return 'this bench needs two cores: one for the server, one for the client';
+  if (spawnSync('taskset', ['--version']).error !== undefined)
+    return 'this bench needs taskset, of the package util-linux, to give each process its core';
   return undefined;
 }

@@ -4,23 +4,26 @@ import { percent } from './text-table.ts';
 
 /** What surrounds every measurement: the machine, what disturbed it, the file with all of it. */
 
-interface Surroundings {
+export interface Surroundings {
   readonly machine: MachineFacts;
   readonly wakeLatency: string;
+  /** CPU time that the hypervisor gave to others, of all there was. */
   readonly stolenShare: number;
 }
 
-/** Runs a measurement on a machine that is fit for it, between a head and a foot of facts. */
-export async function withFacts(
+/**
+ * Runs a measurement on a machine that is fit for it, between a head and a foot of facts. On one
+ * that is not, says why, sets the exit code, and returns undefined.
+ */
+export async function withFacts<Result>(
   name: string,
-  run: () => Promise<object>,
-  json: string | undefined,
-): Promise<void> {
+  run: () => Promise<Result>,
+): Promise<(Surroundings & { readonly result: Result }) | undefined> {
   const obstacle = unfit();
   if (obstacle !== undefined) {
     console.error(`${name}: ${obstacle}`);
     process.exitCode = 1;
-    return;
+    return undefined;
   }
   const machine = machineFacts();
   const latency = holdWakeLatency();
@@ -28,12 +31,18 @@ export async function withFacts(
   console.log(`${machine.cpu}, ${machine.cores} cores, ${machine.kernel}, Node ${machine.node}`);
   console.log(`load average before: ${load}; ${latency.state}`);
   const start = stolenTicks();
-  const result = await run();
-  const end = stolenTicks();
-  latency.release();
-  const stolenShare = (end.stolen - start.stolen) / (end.all - start.all);
-  console.log(`\nstolen by the hypervisor: ${percent(stolenShare, 1)}`);
-  if (json === undefined) return;
-  const surroundings: Surroundings = { machine, wakeLatency: latency.state, stolenShare };
-  writeFileSync(json, `${JSON.stringify({ ...surroundings, ...result }, null, 1)}\n`);
+  try {
+    const result = await run();
+    const end = stolenTicks();
+    const stolenShare = (end.stolen - start.stolen) / (end.all - start.all);
+    console.log(`\nstolen by the hypervisor: ${percent(stolenShare, 1)}`);
+    return { machine, wakeLatency: latency.state, stolenShare, result };
+  } finally {
+    latency.release();
+  }
+}
+
+/** Writes a JSON document, where a name is given for it. */
+export function writeJson(path: string | undefined, document: object): void {
+  if (path !== undefined) writeFileSync(path, `${JSON.stringify(document, null, 1)}\n`);
 }

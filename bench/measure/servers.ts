@@ -17,37 +17,66 @@ const START_MS = 10_000;
 const CLI = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));
 
 export interface Programs {
+  /** Where they lie, and where a peer may put what it compiles. Goes when the bench ends. */
   readonly folder: string;
   readonly echo: string;
   readonly load: string;
+  readonly churn: string;
 }
 
-/** Compiles the C programs into a temporary folder, which goes when the bench ends. */
+/** Compiles the C programs into a temporary folder. Throws where there is no C compiler. */
 export function buildPrograms(): Programs {
   const folder = mkdtempSync(join(tmpdir(), 'sockloop-bench-'));
   atEnd(() => rmSync(folder, { recursive: true, force: true }));
+  const compiler = process.env['CC'] ?? 'cc';
   const compile = (name: string, source: string): string => {
     const program = join(folder, name);
     const path = fileURLToPath(new URL(`../../../bench/${source}`, import.meta.url));
-    execFileSync(process.env['CC'] ?? 'cc', ['-O2', '-o', program, path], { stdio: 'inherit' });
+    try {
+      execFileSync(compiler, ['-O2', '-o', program, path], { stdio: 'inherit' });
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      const what = `cannot compile bench/${source} with "${compiler}": ${why}`;
+      throw new Error(`${what}; a C compiler is needed (gcc or clang: CC names it)`);
+    }
     return program;
   };
   return {
     folder,
     echo: compile('epoll-echo', 'peers/epoll-echo.c'),
     load: compile('load', 'load.c'),
+    churn: compile('churn', 'churn.c'),
   };
 }
 
+/** A server by its name, and how it is started. It prints `listening PORT`. */
+export interface Entrant {
+  readonly name: string;
+  readonly command: readonly string[];
+  /** It is not asked to hold more than this. */
+  readonly connectionsMax?: number;
+}
+
+/** Of the loops that cannot hold any number; the others get whatever is measured. */
+const LOOP_CONNECTIONS_MAX: ReadonlyMap<string, number> = new Map([
+  ['blocking', 1],
+  // Descriptors above 1023 are beyond FD_SETSIZE.
+  ['select', 900],
+  // A worker thread of Node takes 9 MiB and 20 ms to start.
+  ['threads', 64],
+]);
+
 /**
- * How a server is started. A specification is a name of ours (the reference's, or what `--loop`
- * takes), or `NAME=COMMAND`, for any program that prints `listening PORT`.
+ * The entrant that a specification means: a name of ours (the reference's, or what `--loop` takes),
+ * or `NAME=COMMAND`, for any program that prints `listening PORT`.
  */
-function commandOf(spec: string, programs: Programs): readonly string[] {
+export function entrantOf(spec: string, programs: Programs): Entrant {
   const name = specName(spec);
-  if (name !== spec) return spec.slice(name.length + 1).split(' ');
-  if (spec === REFERENCE || spec === AGAIN) return [programs.echo, '0'];
-  return [process.execPath, CLI, 'serve', '--loop', spec, '--port', '0'];
+  if (name !== spec) return { name, command: spec.slice(name.length + 1).split(' ') };
+  if (spec === REFERENCE || spec === AGAIN) return { name, command: [programs.echo, '0'] };
+  const command = [process.execPath, CLI, 'serve', '--loop', spec, '--port', '0'];
+  const connectionsMax = LOOP_CONNECTIONS_MAX.get(spec);
+  return connectionsMax === undefined ? { name, command } : { name, command, connectionsMax };
 }
 
 /** The name that a specification gives to its server. */
@@ -63,13 +92,13 @@ export interface Server {
 }
 
 /** Starts a server and waits until it listens. Throws with its own words if it does not. */
-export async function startServer(spec: string, programs: Programs): Promise<Server> {
-  const child = new Child(commandOf(spec, programs), SERVER_CORE);
+export async function startServer({ name, command }: Entrant): Promise<Server> {
+  const child = new Child(command, SERVER_CORE);
   try {
     const line = await child.line(START_MS);
     const port = /^listening (?:on \S+:)?(\d+)/.exec(line)?.[1];
     if (port === undefined) throw new Error(`said "${line}" instead of where it listens`);
-    return { name: specName(spec), pid: child.pid, port: Number(port), stop: () => child.stop() };
+    return { name, pid: child.pid, port: Number(port), stop: () => child.stop() };
   } catch (error) {
     await child.stop();
     throw error;

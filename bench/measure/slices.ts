@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Latencies } from './latencies.ts';
 import type { LoadClient } from './load-client.ts';
 import { cpuTime } from './process-facts.ts';
 import type { Server } from './servers.ts';
@@ -7,12 +8,12 @@ import { shuffled } from './statistics.ts';
 /** Slices of a measurement, and their order: each between two slices of the reference. */
 
 /** After its last message a server gets so long to come to rest before its clock is read. */
-const REST_MS = 5;
+export const REST_MS = 5;
 
 /** A server with a client that is connected to it. */
 export interface Subject {
-  readonly server: Server;
-  readonly client: LoadClient;
+  readonly server: Pick<Server, 'name' | 'pid'>;
+  readonly client: Pick<LoadClient, 'run' | 'lastWords' | 'stop'>;
 }
 
 export interface Slice {
@@ -21,8 +22,7 @@ export interface Slice {
   readonly seconds: number;
   readonly cpuNs: number;
   readonly waitedNs: number;
-  readonly p50Us: number;
-  readonly p99Us: number;
+  readonly latencies: Latencies;
   /** CPU per message against the mean of the reference's slices before and after. */
   readonly ratio: number;
 }
@@ -31,20 +31,27 @@ export interface Plan {
   readonly rounds: number;
   readonly sliceMs: number;
   readonly random: () => number;
+  /** Told of a candidate that failed; the others go on without it. */
+  failed(candidate: Subject, error: unknown): void;
 }
 
-/** Takes all slices, the reference's included (their ratio is 1). */
+/** Takes all slices, the reference's included (their ratio is 1). Throws where that one fails. */
 export async function measure(
   reference: Subject,
   candidates: readonly Subject[],
   plan: Plan,
 ): Promise<Slice[]> {
   const slices: Slice[] = [];
+  const running = new Set(candidates);
   let before = await takeSlice(reference, plan.sliceMs);
   slices.push(before);
   for (let round = 0; round < plan.rounds; round++) {
-    for (const candidate of shuffled(candidates, plan.random)) {
-      const slice = await takeSlice(candidate, plan.sliceMs);
+    for (const candidate of shuffled([...running], plan.random)) {
+      const slice = await takeSlice(candidate, plan.sliceMs).catch((error: unknown) => {
+        plan.failed(candidate, error);
+        running.delete(candidate);
+      });
+      if (slice === undefined) continue;
       const after = await takeSlice(reference, plan.sliceMs);
       const beside = (nsPerMessage(before) + nsPerMessage(after)) / 2;
       slices.push({ ...slice, ratio: nsPerMessage(slice) / beside }, after);
@@ -64,7 +71,8 @@ async function takeSlice({ server, client }: Subject, sliceMs: number): Promise<
   await sleep(REST_MS);
   const after = cpuTime(server.pid);
   if (errors > 0 || result.messages === 0) {
-    throw new Error(`${server.name}: ${errors} errors, ${result.messages} messages in a slice`);
+    const why = errors > 0 ? `${errors} errors (${client.lastWords()})` : 'no message';
+    throw new Error(`${server.name}: ${why} in a slice`);
   }
   return {
     name: server.name,

@@ -59,5 +59,8 @@ const INDEX_BITS = 20;
 const INDEX_MASK = 2 ** INDEX_BITS - 1;
 const GENERATION_MASK = 2 ** 11 - 1;
 
-/** How many occupants a slab holds. */
-const PLACES_MAX = 2 ** INDEX_BITS;
+/** How many occupants a slab holds. The last place stays free, for {@link NO_TOKEN}. */
+const PLACES_MAX = 2 ** INDEX_BITS - 1;
+
+/** A token that no slab gives out. */
+export const NO_TOKEN = 2 ** 31 - 1;

@@ -78,7 +78,8 @@ const MORAL =
   'The answers take the same calls everywhere; the waiting differs. A blocking call waits for ' +
   'one socket, so many clients take many threads. select and poll wait for all of them in one ' +
   'thread, and hand the kernel the whole list each time. epoll and kqueue are told of a socket ' +
-  'once, so that a wait costs the same with 10 clients and with 10,000.';
+  'once, so that a wait costs the same with 10 clients and with 10,000. With io_uring the ' +
+  'answers are no calls at all: they are put into a queue, and the call that waits makes them all.';
 
 async function runLoop(name: LoopFacts['name'], words: readonly string[]): Promise<LoopRun> {
   using server = new DemoProcess(`server with --loop ${name}`, words);
@@ -163,6 +164,8 @@ function waitOf({ name, calls, threads }: LoopRun): string {
       return `${of('epoll_wait')}, ${of('epoll_ctl')}`;
     case 'kqueue':
       return of('kevent');
+    case 'io_uring':
+      return of('io_uring_enter');
     default:
       return of(name);
   }

@@ -51,6 +51,7 @@ type OpensServer = (plan: ServerPlan, surroundings: ServerSurroundings) => OpenS
 /** How each `--loop` opens its server. Throws a SysError or ResolveError where it cannot listen. */
 const servers = {
   auto: onLoop('auto'),
+  io_uring: onLoop('io_uring'),
   epoll: onLoop('epoll'),
   kqueue: onLoop('kqueue'),
   poll: onLoop('poll'),

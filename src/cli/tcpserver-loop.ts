@@ -1,19 +1,15 @@
-import { readSync } from 'node:fs';
 import { EXHAUSTED, TRANSIENT } from '../echo/accept-failure.ts';
 import { ACCEPT_PAUSE_MS, CHUNK_BYTES, LINE_BYTES_MAX } from '../echo/limits.ts';
 import { Interest, type Poller, type ReadySink } from '../poller/poller.ts';
 import type { Socket } from '../socket/socket.ts';
 import { SysError } from '../sys/sys-error.ts';
 import { LineBuffer } from '../tcp/framing/line-buffer.ts';
-import { printError, printOut, writeOut } from './output.ts';
+import { printError } from './output.ts';
+import { KEYBOARD, Keyboard } from './tcpserver-keyboard.ts';
 import { Failed, step } from './textbook.ts';
 
 // The textbook's TCP echo server in one thread that waits for everything at once: for connections,
 // for every client and for the keyboard. A client that sends nothing holds up nobody.
-
-const KEYBOARD = 0;
-const PROMPT = Buffer.from('server> ');
-const COMMAND_BYTES_MAX = 4096;
 
 /** A connection: first a line comes in, then it goes out. */
 interface Client {
@@ -30,9 +26,8 @@ export class LoopServer implements ReadySink {
   readonly #listener: Socket;
   /** By descriptor, which is also the token. */
   readonly #clients = new Map<number, Client>();
-  readonly #typed = new LineBuffer(COMMAND_BYTES_MAX);
+  readonly #keyboard = new Keyboard(() => this.#requests);
   #requests = 0;
-  #running = true;
   #accepting = true;
 
   constructor(poller: Poller, listener: Socket) {
@@ -44,9 +39,9 @@ export class LoopServer implements ReadySink {
     const fd = this.#listener.fileno();
     this.#listener.setBlocking(false);
     this.#poller.register(fd, Interest.read, fd);
-    writeOut(PROMPT);
+    this.#keyboard.prompt();
     this.#watchKeyboard();
-    while (this.#running) {
+    while (!this.#keyboard.quit) {
       this.#poller.wait(this.#accepting ? null : ACCEPT_PAUSE_MS, this);
       if (!this.#accepting) this.#setAccepting(true);
     }
@@ -72,32 +67,9 @@ export class LoopServer implements ReadySink {
 
   /** Reads what was typed. Returns whether there may be more. */
   #readKeyboard(): boolean {
-    this.#typed.reserve(COMMAND_BYTES_MAX);
-    const length = readKeyboard(this.#typed.bytes, this.#typed.end);
-    if (length < 0) return false;
-    this.#typed.commit(length);
-    for (let line = this.#typed.takeLine(); line !== null; line = this.#typed.takeLine()) {
-      this.#obey(line);
-      if (!this.#running) return false;
-    }
-    if (length > 0 && !this.#typed.overlong) return true;
-    const rest = this.#typed.takeRest();
-    if (rest.length > 0) this.#obey(rest);
-    if (length > 0) return this.#running;
-    // Nobody is at the keyboard any more: an end of input would be ready for ever.
-    this.#poller.deregister(KEYBOARD);
-    return false;
-  }
-
-  #obey(line: Uint8Array): void {
-    const command = new TextDecoder().decode(line).trim();
-    if (command === 'q') {
-      this.#running = false;
-      return;
-    }
-    if (command === 'c') printOut(`Received ${this.#requests} connection requests so far.`);
-    else if (command !== '') printOut('ERROR: unknown command');
-    writeOut(PROMPT);
+    const more = this.#keyboard.read();
+    if (this.#keyboard.ended) this.#poller.deregister(KEYBOARD);
+    return more;
   }
 
   #accept(): void {
@@ -198,16 +170,5 @@ function transfer(label: string, call: () => number): number {
     return step(label, () => {
       throw error;
     });
-  }
-}
-
-/** read(2) of the keyboard: how many bytes came, 0 at its end, -1 for none after all. */
-function readKeyboard(into: Uint8Array, offset: number): number {
-  try {
-    return readSync(KEYBOARD, into, offset, COMMAND_BYTES_MAX, null);
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EAGAIN') return -1;
-    // A terminal that has gone (EIO): nobody will type any more.
-    return 0;
   }
 }

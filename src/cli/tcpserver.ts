@@ -1,13 +1,14 @@
 #!/usr/bin/env node
 import { CHUNK_BYTES, LINE_BYTES_MAX } from '../echo/limits.ts';
-import type { PollerName } from '../poller/poller.ts';
-import { createPoller, pollers } from '../poller/pollers.ts';
+import { type BackendEntry, backends, createBackend } from '../loop/backends.ts';
+import { createPoller } from '../poller/pollers.ts';
 import { hostName } from '../socket/resolve.ts';
 import { Socket } from '../socket/socket.ts';
 import { nativeSys } from '../sys/native.ts';
 import type { SocketAddress } from '../sys/sockaddr.ts';
 import { LineBuffer } from '../tcp/framing/line-buffer.ts';
 import { printOut } from './output.ts';
+import { CompletionServer } from './tcpserver-completions.ts';
 import { LoopServer } from './tcpserver-loop.ts';
 import { Failed, parseTextbookPort, step, textbook, wrongUsage } from './textbook.ts';
 
@@ -20,7 +21,9 @@ import { Failed, parseTextbookPort, step, textbook, wrongUsage } from './textboo
  */
 const BACKLOG = 5;
 
-const USAGE = 'tcpserver [--loop select|poll|epoll|kqueue] <port>';
+const USAGE = 'tcpserver [--loop select|poll|epoll|kqueue|io_uring] <port>';
+
+type LoopName = BackendEntry['name'];
 
 function main(words: readonly string[]): void {
   const { loop, portText } = parseWords(words);
@@ -40,18 +43,23 @@ function main(words: readonly string[]): void {
 function parseWords(words: readonly string[]) {
   const [first, loopText, portText] = words;
   if (first !== '--loop') return { loop: null, portText: words.length === 1 ? first : undefined };
-  const loop = pollers.find(({ name }) => name === loopText)?.name;
+  const loop = backends.find(({ name }) => name === loopText)?.name;
   if (loop === undefined || words.length !== 3) wrongUsage();
   return { loop, portText };
 }
 
-function requireLoop(loop: PollerName): void {
-  const entry = pollers.find(({ name }) => name === loop);
+function requireLoop(loop: LoopName): void {
+  const entry = backends.find(({ name }) => name === loop);
   const available = entry?.available(nativeSys()) ?? true;
   if (available !== true) throw new Failed(`ERROR, no ${loop} here: ${available.reason}`);
 }
 
-function serveAtOnce(listener: Socket, loop: PollerName): void {
+function serveAtOnce(listener: Socket, loop: LoopName): void {
+  if (loop === 'io_uring') {
+    const backend = step('ERROR opening io_uring', () => createBackend(loop, nativeSys()));
+    step('ERROR on wait', () => new CompletionServer(backend, listener).run());
+    return;
+  }
   const poller = step('ERROR opening poller', () => createPoller(loop));
   step('ERROR on wait', () => new LoopServer(poller, listener).run());
   poller.close();

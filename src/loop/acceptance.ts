@@ -1,6 +1,7 @@
 import { Interest } from '../poller/poller.ts';
 import { acceptStream } from '../sys/descriptors.ts';
 import { SOCKADDR_BYTES_MAX } from '../sys/sockaddr.ts';
+import { isGoneInQueue, isShortage } from './accept-errors.ts';
 import type { AcceptSink, Subscription } from './backend.ts';
 import { ACCEPTS_PER_TURN } from './limits.ts';
 import { ReserveDescriptor } from './reserve-descriptor.ts';
@@ -44,14 +45,14 @@ export class Acceptance extends Subject implements Subscription {
   /** Whether to try the next connection after `errno`. */
   #goOn(errno: number): boolean {
     const { sys, stats } = this.host;
-    const known = sys.abi.errno;
-    if (errno === known.EAGAIN) return false;
-    if (errno === known.EINTR) {
+    const { EAGAIN, EINTR } = sys.abi.errno;
+    if (errno === EAGAIN) return false;
+    if (errno === EINTR) {
       stats.eintr += 1;
       return true;
     }
-    if (isGoneInQueue(known, errno)) return true;
-    if ([known.EMFILE, known.ENFILE, known.ENOBUFS, known.ENOMEM].includes(errno)) {
+    if (isGoneInQueue(sys.abi, errno)) return true;
+    if (isShortage(sys.abi, errno)) {
       const shed = this.#reserve.shed(this.fd);
       stats.shed += shed;
       this.setPaused(true);
@@ -86,22 +87,3 @@ export class Acceptance extends Subject implements Subscription {
     this.#reserve.close();
   }
 }
-
-/** A connection that broke while it waited: accept(2) hands its error over and goes on. */
-function isGoneInQueue(known: Readonly<Record<string, number>>, errno: number): boolean {
-  return GONE_IN_QUEUE.some((name) => known[name] === errno);
-}
-
-const GONE_IN_QUEUE = [
-  'ECONNABORTED',
-  'EPROTO',
-  'ENETDOWN',
-  'ENOPROTOOPT',
-  'EHOSTDOWN',
-  'ENONET',
-  'EHOSTUNREACH',
-  'EOPNOTSUPP',
-  'ENETUNREACH',
-  'EPERM',
-  'ETIMEDOUT',
-] as const;

@@ -39,8 +39,11 @@ export interface Backend {
   /** How many subscriptions and operations have not ended yet. */
   readonly active: number;
 
-  /** Accepts connections on a listening socket until it is closed. */
-  accept(fd: number, sink: AcceptSink): Subscription;
+  /**
+   * Accepts connections on a listening socket until it is closed. `limited` says that the sink
+   * will pause it once it has enough: then none is taken ahead of the others.
+   */
+  accept(fd: number, sink: AcceptSink, limited?: boolean): Subscription;
   /**
    * Receives from a connected socket until its end, and sends on it. `tcp` says that it is a TCP
    * socket, of which a receive that falls short has taken all there was: epoll(7), question 9.
@@ -65,6 +68,10 @@ export interface Backend {
    * a copy, the rest is copied to the stream's queue and follows in order. Returns how many bytes
    * are queued now. On a stream that is finished, failed or closing the bytes are dropped, and the
    * sink has been or will be told.
+   *
+   * io_uring gathers what is sent in one turn, for one call. It counts as taken, as it nearly
+   * always is; where the kernel then takes a part, the rest is queued from there on, before
+   * anything that was sent later.
    */
   send(stream: Stream, bytes: Uint8Array, offset: number, length: number): number;
   /** Ends the sending side once the queue is empty: shutdown(2). Idempotent. */
@@ -74,6 +81,11 @@ export interface Backend {
 
   /** Waits at most `timeoutMs` (0 does not wait, null for ever) and delivers what came. */
   poll(timeoutMs: number | null): void;
+  /**
+   * Hands over what was sent since the last wait, where the backend gathers that: the loop does not
+   * wait for a while.
+   */
+  flush?(): void;
   /** The closes phase: closes what was marked for it and reports it. */
   settle(): void;
   /** Makes a wait return; from another thread, use the function `wake` on {@link wakeHandle}. */
@@ -83,7 +95,7 @@ export interface Backend {
 }
 
 /** The names of the backends, in the words of `--loop`. */
-export type BackendName = 'epoll' | 'kqueue' | 'poll' | 'select' | 'simulated';
+export type BackendName = 'io_uring' | 'epoll' | 'kqueue' | 'poll' | 'select' | 'simulated';
 
 /** Something that goes on until it is closed. */
 export interface Subscription {
@@ -92,8 +104,12 @@ export interface Subscription {
 
 /** A connected socket. */
 export interface Stream extends Subscription {
-  /** Bytes that the kernel has not taken yet. */
+  /** Bytes that the kernel has not taken. On io_uring it may take a system call to know. */
   readonly queuedBytes: number;
+  /** Whether it failed, and the sink has still to hear of that. */
+  readonly broken: boolean;
+  /** As {@link queuedBytes}, but what was sent in this turn may count although it was taken. */
+  readonly queuedBytesAtMost: number;
 }
 
 /** The watch of one descriptor. */
@@ -119,8 +135,8 @@ export interface AcceptSink {
 }
 
 export interface StreamSink {
-  /** The first `length` bytes of `bytes`, lent for this call only. */
-  received(bytes: Uint8Array, length: number): void;
+  /** Bytes that came, 1 and more, lent for this call only. */
+  received(chunk: Uint8Array): void;
   /** The peer has ended its side. */
   ended(): void;
   /** The connection broke (`errno`, positive). Nothing follows but `closed`. */
@@ -162,4 +178,24 @@ export interface BackendStats {
   eintr: number;
   /** Sends that took a part: law 12, the rest is queued. */
   partialSends: number;
+  /** Receives that stopped for lack of a buffer and went on when there was one: law 12. */
+  starved: number;
+  /** Waits behind which the kernel held completions back, for lack of room: law 12. */
+  overflows: number;
+}
+
+/** Counters at their beginning. */
+export function newStats(): BackendStats {
+  return {
+    waits: 0,
+    reports: 0,
+    stale: 0,
+    accepted: 0,
+    shed: 0,
+    eagain: 0,
+    eintr: 0,
+    partialSends: 0,
+    starved: 0,
+    overflows: 0,
+  };
 }

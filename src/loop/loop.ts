@@ -38,6 +38,7 @@ export class Loop {
   #running = false;
   #turning = false;
   #stopping = false;
+  #closed = false;
   #turns = 0;
   /** How many reports there were before this turn, and when Node's own loop had its last one. */
   #reportsThen = 0;
@@ -127,9 +128,14 @@ export class Loop {
     this.#running = true;
     this.#stopping = false;
     try {
+      // Whoever calls may stand in the middle of a turn of Node's loop, and what is left of that
+      // looks at no signals: the first one would wait for as long as the second wait takes.
+      await turnOfNode();
       while (!this.#stopping && this.alive) {
         this.turn(WAIT_MS_MAX);
         if (this.#wantsHostTurn()) {
+          // Who knows how long that takes.
+          this.backend.flush?.();
           await turnOfNode();
           this.#hostMs = this.nowMs;
         } else if (promises) {
@@ -138,6 +144,7 @@ export class Loop {
       }
     } finally {
       this.#running = false;
+      this.backend.flush?.();
     }
   }
 
@@ -163,6 +170,7 @@ export class Loop {
       if (this.#timers.size > 0) {
         this.#readTime();
         this.#timers.run(this.#nowMs);
+        if (this.#closed) return;
       }
       const waitMs = this.#waitMs(waitMsMax);
       // The wait takes its time: who asks during the deliveries gets that of after the wait.
@@ -182,10 +190,17 @@ export class Loop {
     this.#stopping = true;
   }
 
-  /** Closes everything that is open, without reports. The loop cannot be used any more. */
+  /**
+   * Closes everything that is open, without reports, and ends {@link run}. The loop cannot be used
+   * any more. A second call does nothing.
+   */
   close(): void {
-    this.backend.destroy();
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#stopping = true;
+    this.#timers.clear();
     this.#tasks = [];
+    this.backend.destroy();
   }
 
   [Symbol.dispose](): void {
@@ -204,7 +219,13 @@ export class Loop {
   #runTasks(): void {
     const tasks = this.#tasks;
     this.#tasks = tasks.length > TASKS_PER_TURN ? tasks.splice(TASKS_PER_TURN) : [];
-    for (const task of tasks) task();
+    let ran = 0;
+    try {
+      while (ran < tasks.length && !this.#closed) tasks[ran++]?.();
+    } finally {
+      // One that throws ends the turn; what is left runs in the next one.
+      if (ran < tasks.length && !this.#closed) this.#tasks.unshift(...tasks.slice(ran));
+    }
   }
 
   #readTime(): void {

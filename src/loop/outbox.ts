@@ -36,6 +36,17 @@ export class Outbox {
     this.#length += length;
   }
 
+  /** Copies `bytes` before what waits, of which nothing has gone yet. */
+  prepend(bytes: Uint8Array): void {
+    // More than 64 bytes, however few they are: V8 moves smaller ones, and a kernel may send them.
+    const memory = new ArrayBuffer(Math.max(bytes.length, STABLE_BYTES_MIN));
+    const chunk = new Uint8Array(memory, 0, bytes.length);
+    chunk.set(bytes);
+    this.#chunks.unshift(chunk);
+    if (this.#chunks.length === 1) this.#end = chunk.length;
+    this.#length += chunk.length;
+  }
+
   /** The first bytes that wait, as much as lies together. Empty if nothing waits. */
   peek(): Uint8Array {
     const first = this.#chunks[0];
@@ -63,5 +74,7 @@ export class Outbox {
     this.#length = 0;
   }
 }
+
+const STABLE_BYTES_MIN = 128;
 
 const NOTHING = new Uint8Array(0);

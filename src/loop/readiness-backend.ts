@@ -1,25 +1,30 @@
-import { TokenSlab } from '../base/token-slab.ts';
-import type { Interest, Poller, ReadySink, WakeHandle } from '../poller/poller.ts';
+import { NO_TOKEN, TokenSlab } from '../base/token-slab.ts';
+import { Heartbeat } from '../poller/heartbeat.ts';
+import { Interest, type Poller, type ReadySink, type WakeHandle } from '../poller/poller.ts';
 import { sendFlags } from '../sys/descriptors.ts';
 import type { Sys } from '../sys/sys.ts';
 import { SysError } from '../sys/sys-error.ts';
 import { Acceptance } from './acceptance.ts';
-import type {
-  AcceptSink,
-  Backend,
-  BackendName,
-  BackendStats,
-  ConnectSink,
-  Stream,
-  StreamSink,
-  Subscription,
-  Watch,
-  WatchSink,
+import {
+  type AcceptSink,
+  type Backend,
+  type BackendName,
+  type BackendStats,
+  type ConnectSink,
+  newStats,
+  type Stream,
+  type StreamSink,
+  type Subscription,
+  type Watch,
+  type WatchSink,
 } from './backend.ts';
+import { ChunkViews } from './chunk-views.ts';
+import { ClosingList } from './closing-list.ts';
 import { Connecting } from './connecting.ts';
 import { FdWatch } from './fd-watch.ts';
-import { RECEIVE_BYTES } from './limits.ts';
+import { HEARTBEAT_MS, RECEIVE_BYTES } from './limits.ts';
 import { ReadinessStream } from './readiness-stream.ts';
+import { ReportList } from './report-list.ts';
 import type { Host, Subject } from './subject.ts';
 
 /**
@@ -34,30 +39,28 @@ export class ReadinessBackend implements Backend, ReadySink, Host {
   readonly sys: Sys;
   /** What every receive reads into: no buffer per connection. */
   readonly receiveBuffer = new Uint8Array(RECEIVE_BYTES);
+  readonly views = new ChunkViews();
+  lent: Uint8Array | null = null;
   readonly sendFlags: number;
-  readonly stats: BackendStats = {
-    waits: 0,
-    reports: 0,
-    stale: 0,
-    accepted: 0,
-    shed: 0,
-    eagain: 0,
-    eintr: 0,
-    partialSends: 0,
-  };
+  readonly stats: BackendStats = newStats();
   readonly #poller: Poller;
   readonly #subjects = new TokenSlab<Subject>();
   /** Whose interest differs from what the poller knows; told before the next wait, once. */
   readonly #dirty: Subject[] = [];
-  /** Who has something to report that came up inside a call: law 2. */
-  #reporting: Subject[] = [];
-  #closing: Subject[] = [];
+  readonly #reports = new ReportList();
+  readonly #closing: ClosingList;
+  /** Ends the waits that nothing else ends: epoll alone can be told of it for nothing. */
+  readonly #heartbeat: Heartbeat | null;
 
   constructor(sys: Sys, poller: Poller) {
     this.sys = sys;
     this.name = poller.name;
     this.sendFlags = sendFlags(sys);
+    this.#closing = new ClosingList(sys);
     this.#poller = poller;
+    this.#heartbeat = poller.edgeTriggered ? Heartbeat.open(sys, HEARTBEAT_MS) : null;
+    if (this.#heartbeat === null) return;
+    poller.register(this.#heartbeat.fd, Interest.read, NO_TOKEN, true);
   }
 
   get fdLimit(): number {
@@ -127,40 +130,30 @@ export class ReadinessBackend implements Backend, ReadySink, Host {
 
   poll(timeoutMs: number | null): void {
     this.#tellPoller();
-    const waiting = this.#reporting.length === 0 && this.#closing.length === 0;
+    const waiting = this.#reports.length === 0 && this.#closing.length === 0;
     this.stats.waits += 1;
-    this.stats.reports += this.#poller.wait(waiting ? timeoutMs : 0, this);
+    const beats = this.#heartbeat !== null && timeoutMs !== null && timeoutMs >= HEARTBEAT_MS;
+    // Read before it is added: `ready` takes away what was no report.
+    const reports = this.#poller.wait(waiting ? (beats ? null : timeoutMs) : 0, this);
+    this.stats.reports += reports;
     if (this.#poller.interrupted) this.stats.eintr += 1;
-    this.#report();
+    this.#reports.run();
   }
 
   /** What the poller found. Called from its wait, and so from the loop's turn. */
   ready(token: number, interest: Interest, errno: number): void {
     const subject = this.#subjects.get(token);
     if (subject === undefined) {
-      this.stats.stale += 1; // Law 7.
       this.stats.reports -= 1;
+      if (token === NO_TOKEN) this.#heartbeat?.beaten();
+      else this.stats.stale += 1; // Law 7.
       return;
     }
     subject.ready(interest, errno);
   }
 
   settle(): void {
-    if (this.#closing.length === 0) return;
-    const closing = this.#closing;
-    this.#closing = [];
-    let settled = 0;
-    try {
-      for (const subject of closing) {
-        settled += 1;
-        this.sys.close(subject.fd);
-        subject.dispose();
-        subject.closed();
-      }
-    } finally {
-      // A callback that throws ends the turn; what is left is closed in the next one.
-      if (settled < closing.length) this.#closing.unshift(...closing.slice(settled));
-    }
+    this.#closing.settle();
   }
 
   wake(): void {
@@ -169,13 +162,9 @@ export class ReadinessBackend implements Backend, ReadySink, Host {
 
   destroy(): void {
     for (const subject of [...this.#subjects.values()]) this.remove(subject);
-    for (const subject of this.#closing) {
-      this.sys.close(subject.fd);
-      subject.dispose();
-    }
-    this.#closing = [];
-    this.#reporting = [];
+    this.#closing.closeAll();
     this.#poller.close();
+    this.#heartbeat?.close();
   }
 
   interestChanged(subject: Subject): void {
@@ -185,16 +174,14 @@ export class ReadinessBackend implements Backend, ReadySink, Host {
   }
 
   reportLater(subject: Subject): void {
-    if (subject.reporting) return;
-    subject.reporting = true;
-    this.#reporting.push(subject);
+    this.#reports.add(subject);
   }
 
   /** Forgets a subject and, unless its descriptor is somebody else's, closes it in `settle`. */
   remove(subject: Subject): void {
     if (subject.gone) return;
     this.release(subject);
-    if (subject.ownsFd) this.#closing.push(subject);
+    if (subject.ownsFd) this.#closing.add(subject);
   }
 
   /** Forgets a subject whose descriptor goes on elsewhere. */
@@ -223,15 +210,5 @@ export class ReadinessBackend implements Backend, ReadySink, Host {
       subject.installed = wanted;
     }
     this.#dirty.length = 0;
-  }
-
-  #report(): void {
-    if (this.#reporting.length === 0) return;
-    const reporting = this.#reporting;
-    this.#reporting = [];
-    for (const subject of reporting) {
-      subject.reporting = false;
-      if (!subject.gone) subject.report();
-    }
   }
 }

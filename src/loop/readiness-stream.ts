@@ -1,6 +1,7 @@
 import { ENDING, Interest } from '../poller/poller.ts';
 import type { Stream, StreamSink } from './backend.ts';
 import { RETRIES_MAX, SENDS_PER_TURN } from './limits.ts';
+import { lingerForNoTime } from './linger.ts';
 import { Outbox } from './outbox.ts';
 import { type Host, Subject } from './subject.ts';
 
@@ -42,6 +43,14 @@ export class ReadinessStream extends Subject implements Stream {
     return this.#outbox === null ? 0 : this.#outbox.length;
   }
 
+  get broken(): boolean {
+    return this.#errno !== 0;
+  }
+
+  get queuedBytesAtMost(): number {
+    return this.queuedBytes;
+  }
+
   wanted(): Interest {
     if (this.#errno !== 0) return Interest.none;
     // An edge that nobody is waiting for costs nothing, and to ask anew would cost a call.
@@ -81,7 +90,11 @@ export class ReadinessStream extends Subject implements Stream {
     if (length > 0) {
       // A receive that fell short took all there was, but for the end that comes behind.
       this.#readable = length === receiveBuffer.length || this.#ending;
-      this.#sink.received(receiveBuffer, length);
+      // Before the callback, which may throw.
+      if (this.#readable && this.#edge) this.host.reportLater(this);
+      const chunk = this.host.views.of(receiveBuffer, length);
+      this.host.lent = chunk;
+      this.#sink.received(chunk);
     } else if (length === 0) {
       this.#readable = false;
       // A kqueue may have taken the error off the socket: then the end is none.
@@ -108,7 +121,9 @@ export class ReadinessStream extends Subject implements Stream {
     if (this.#finishing || this.#errno !== 0 || this.gone) return 0;
     let sent = 0;
     if (this.queuedBytes === 0) {
-      sent = this.#trySend(bytes, offset, length);
+      const { lent, receiveBuffer } = this.host;
+      // An echo goes from the buffer itself: its address is known, that of each chunk is not.
+      sent = this.#trySend(bytes === lent ? receiveBuffer : bytes, offset, length);
       if (sent === length || this.#errno !== 0) return 0;
       if (sent > 0) this.host.stats.partialSends += 1;
     }
@@ -181,11 +196,7 @@ export class ReadinessStream extends Subject implements Stream {
 
   reset(): void {
     if (this.gone) return;
-    const { sys } = this.host;
-    const { SOL_SOCKET, SO_LINGER } = sys.abi.constants;
-    // Linger for no time: close(2) drops what is queued and sends a RST. Where the option is
-    // refused, as on a UNIX socket, the peer sees a plain end.
-    sys.setsockopt(this.fd, SOL_SOCKET, SO_LINGER, lingerOff, sys.abi.structs.linger.size);
+    lingerForNoTime(this.host.sys, this.fd);
     this.host.remove(this);
   }
 
@@ -225,6 +236,3 @@ export class ReadinessStream extends Subject implements Stream {
     this.#sink.closed();
   }
 }
-
-/** `struct linger { 1, 0 }`: two ints on every platform. */
-const lingerOff = new Uint8Array([1, 0, 0, 0, 0, 0, 0, 0]);

@@ -1,12 +1,16 @@
 import { Interest } from '../poller/poller.ts';
 import type { Sys } from '../sys/sys.ts';
 import type { BackendStats } from './backend.ts';
+import type { ChunkViews } from './chunk-views.ts';
 
 /** What a subject of a readiness backend may ask of it. */
 export interface Host {
   readonly sys: Sys;
   readonly stats: BackendStats;
   readonly receiveBuffer: Uint8Array;
+  readonly views: ChunkViews;
+  /** The last chunk that was delivered, which begins where the buffer begins. */
+  lent: Uint8Array | null;
   /** The flags of every send. */
   readonly sendFlags: number;
   /** `wanted()` gives something else than before: the poller is told before the next wait. */

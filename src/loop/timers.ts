@@ -82,14 +82,27 @@ export class Timers {
       this.#heap.remove(next);
       this.#due.push(next);
     }
+    let ran = 0;
     try {
       for (const timer of this.#due) {
+        ran += 1;
         if (timer.over) continue; // Cancelled by a timer that ran before it.
         timer.over = true;
         timer.callback();
       }
     } finally {
+      // One that throws ends the turn; what is left runs in the next one.
+      for (; ran < this.#due.length; ran++) {
+        const left = this.#due[ran];
+        if (left !== undefined && !left.over) this.#heap.push(left);
+      }
       this.#due.length = 0;
     }
+  }
+
+  /** Cancels all of them, also those that are due and have not run yet. */
+  clear(): void {
+    for (const timer of this.#due) timer.over = true;
+    for (let next = this.#heap.peek(); next !== undefined; next = this.#heap.peek()) next.cancel();
   }
 }

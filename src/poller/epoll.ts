@@ -72,6 +72,8 @@ export class EpollPoller extends BasePoller {
   readonly #notIn: number;
   readonly #notOut: number;
   readonly #hangUp: number;
+  /** Which event is being reported, as an index of the words. */
+  #at = 0;
 
   constructor(sys: Sys, waker?: WakerKind) {
     super(sys);
@@ -107,12 +109,23 @@ export class EpollPoller extends BasePoller {
       return 0;
     }
     this.wasInterrupted = false;
+    this.#at = 0;
+    const end = count * this.#size;
+    try {
+      return this.#deliver(end, sink);
+    } finally {
+      if (this.#at < end) this.#tellAgain(end);
+    }
+  }
+
+  /** Reports the events before `end`, and returns how many reports there were. */
+  #deliver(end: number, sink: ReadySink): number {
     const words = this.#words;
     const data = this.#data;
-    const end = count * this.#size;
     let reports = 0;
     let woken = false;
     for (let at = 0; at < end; at += this.#size) {
+      this.#at = at;
       const fd = words[at + data] ?? 0;
       if (fd === WAKER) {
         this.#waker.drain();
@@ -128,8 +141,24 @@ export class EpollPoller extends BasePoller {
         ((events & this.#hangUp) !== 0 ? ENDING : 0);
       reports += this.registry.deliver(fd, words[at + data + 1] ?? 0, found, 0, sink);
     }
+    this.#at = end;
     if (reports === 0 && !woken) this.#renew();
     return reports;
+  }
+
+  /**
+   * A sink has thrown. What is edge-triggered of the events from that one on would not come back by
+   * itself, as the others do: the kernel looks at it anew when it is told of its interest.
+   */
+  #tellAgain(end: number): void {
+    for (let at = this.#at; at < end; at += this.#size) {
+      const fd = this.#words[at + this.#data] ?? 0;
+      const generation = this.#words[at + this.#data + 1] ?? 0;
+      if (fd === WAKER || this.registry.generationOf(fd) !== generation) continue;
+      const interest = this.registry.interestOf(fd);
+      if (interest === Interest.none || !this.registry.isEdge(fd)) continue;
+      this.install(fd, interest, interest, generation);
+    }
   }
 
   protected install(fd: number, installed: Interest, wanted: Interest, generation: number): number {

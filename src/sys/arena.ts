@@ -38,7 +38,8 @@ export class Arena implements Disposable {
       throw new RangeError(`an arena holds 1 to ${ARENA_BYTES_MAX} bytes, not ${length}`);
     }
     const { PROT_READ, PROT_WRITE, MAP_PRIVATE, MAP_ANONYMOUS } = sys.abi.constants;
-    const address = sys.mmap(length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
+    const [protection, flags] = [PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS];
+    const address = sys.mmap(length, protection, flags, -1, 0);
     if (address < 0) throw sysError(sys, address, 'mmap', `map ${length} bytes`);
     this.#sys = sys;
     this.#bytes = sys.view(address, length);

@@ -35,6 +35,9 @@ export interface CLibrary {
   readonly epoll_ctl: Call<[epfd: number, op: number, fd: number, event: Uint8Array]> | null;
   readonly epoll_wait: Call<[epfd: number, events: Uint8Array, max: number, ms: number]> | null;
   readonly eventfd: Call<[initial: number, flags: number]> | null;
+  readonly timerfd_create: Call<[clockid: number, flags: number]> | null;
+  readonly timerfd_settime: Call<[fd: number, flags: number, value: Uint8Array, old: null]> | null;
+  readonly ioUring: IoUringLibrary | null;
   /** Loads what has kqueue(2), at the first need. */
   openKqueue(): KqueueLibrary | null;
 
@@ -49,7 +52,9 @@ export interface CLibrary {
   readonly unlink: Call<[path: string]>;
   readonly getrlimit: Call<[resource: number, limit: Uint8Array]>;
   readonly setrlimit: Call<[resource: number, limit: Uint8Array]>;
-  readonly mmap: Call<[number, length: number, prot: number, flags: number, -1, offset: 0]>;
+  readonly mmap: Call<
+    [number, length: number, prot: number, flags: number, fd: number, offset: number]
+  >;
   readonly munmap: Call<[address: number, length: number]>;
 
   readonly getaddrinfo: Call<[string | null, string | null, Uint8Array, BigUint64Array]>;
@@ -66,6 +71,18 @@ export interface CLibrary {
   view(address: number | bigint, length: number): Uint8Array;
   /** The string at an address. */
   text(address: bigint): string;
+}
+
+/**
+ * syscall(2) with the numbers of io_uring as the first argument: there are no functions of their
+ * own in the C library. An address is a number, 0 for none.
+ */
+export interface IoUringLibrary {
+  readonly setup: Call<[call: number, entries: number, params: Uint8Array]>;
+  readonly enter: Call<
+    [call: number, fd: number, submit: number, min: number, flags: number, number, number]
+  >;
+  readonly register: Call<[call: number, fd: number, op: number, address: number, count: number]>;
 }
 
 /** What libkqueue has on Linux, and the C library elsewhere. */

@@ -1,7 +1,10 @@
 import type { Abi } from './abi/abi.ts';
-import type { CLibrary, KqueueLibrary } from './c-library.ts';
-import { StableAddress } from './stable-address.ts';
+import { ioUring } from './abi/io-uring.ts';
+import type { CLibrary, IoUringLibrary, KqueueLibrary } from './c-library.ts';
+import { isStable, StableAddress } from './stable-address.ts';
 import type { AddressHints, HostName, ResolvedAddresses, Sys } from './sys.ts';
+
+const { SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register } = ioUring.constants;
 
 /** See `nativeSys`. Pointers are typed arrays, and what the platform lacks is `-ENOSYS`. */
 export class NativeSys implements Sys {
@@ -13,6 +16,8 @@ export class NativeSys implements Sys {
   // The two calls of every message, taken out of the library for a cache line less.
   readonly #sendFrom: CLibrary['sendFrom'];
   readonly #recvInto: CLibrary['recvInto'];
+  /** The call of every round of a ring, taken out likewise. */
+  readonly #enterRing: IoUringLibrary['enter'] | null;
   readonly #sent: StableAddress;
   readonly #received: StableAddress;
   readonly #epollEventBytes: number;
@@ -24,6 +29,7 @@ export class NativeSys implements Sys {
     this.#missing = -abi.errno.ENOSYS;
     this.#sendFrom = c.sendFrom;
     this.#recvInto = c.recvInto;
+    this.#enterRing = c.ioUring?.enter ?? null;
     this.#sent = new StableAddress(c.addressOf);
     this.#received = new StableAddress(c.addressOf);
     this.#epollEventBytes = abi.structs.epoll_event?.size ?? 0;
@@ -181,9 +187,47 @@ export class NativeSys implements Sys {
     return this.#kq;
   }
 
+  io_uring_setup(entries: number, params: Uint8Array): number {
+    requireRoom(params.length, 0, ioUring.structs.io_uring_params.size);
+    if (this.#c.ioUring === null) return this.#missing;
+    return this.#checked(this.#c.ioUring.setup(SYS_io_uring_setup, entries, params));
+  }
+
+  io_uring_enter(
+    fd: number,
+    toSubmit: number,
+    minComplete: number,
+    flags: number,
+    arg: number,
+    argBytes: number,
+  ): number {
+    const enter = this.#enterRing;
+    if (enter === null) return this.#missing;
+    const call = SYS_io_uring_enter;
+    return this.#checked(enter(call, fd, toSubmit, minComplete, flags, arg, argBytes));
+  }
+
+  io_uring_register(fd: number, opcode: number, arg: number, count: number): number {
+    if (this.#c.ioUring === null) return this.#missing;
+    const call = SYS_io_uring_register;
+    return this.#checked(this.#c.ioUring.register(call, fd, opcode, arg, count));
+  }
+
   eventfd(initial: number, flags: number): number {
     if (this.#c.eventfd === null) return this.#missing;
     return this.#checked(this.#c.eventfd(initial, flags));
+  }
+
+  timerfd_create(clockid: number, flags: number): number {
+    if (this.#c.timerfd_create === null) return this.#missing;
+    return this.#checked(this.#c.timerfd_create(clockid, flags));
+  }
+
+  timerfd_settime(fd: number, flags: number, value: Uint8Array): number {
+    // Two timespecs, of 16 bytes on every platform that has the call.
+    requireRoom(value.length, 0, 2 * this.abi.structs.timespec.size);
+    if (this.#c.timerfd_settime === null) return this.#missing;
+    return this.#checked(this.#c.timerfd_settime(fd, flags, value, null));
   }
 
   pipe2(pair: Int32Array, flags: number): number {
@@ -233,8 +277,8 @@ export class NativeSys implements Sys {
     return this.#checked(this.#c.unlink(path));
   }
 
-  mmap(length: number, protection: number, flags: number): number {
-    return this.#checked(this.#c.mmap(0, length, protection, flags, -1, 0));
+  mmap(length: number, protection: number, flags: number, fd: number, offset: number): number {
+    return this.#checked(this.#c.mmap(0, length, protection, flags, fd, offset));
   }
 
   munmap(address: number, length: number): number {
@@ -243,6 +287,12 @@ export class NativeSys implements Sys {
 
   view(address: number, length: number): Uint8Array {
     return this.#c.view(address, length);
+  }
+
+  address(buffer: Uint8Array): number {
+    if (isStable(buffer)) return Number(this.#c.addressOf(buffer));
+    const bytes = buffer.buffer.byteLength;
+    throw new RangeError(`an ArrayBuffer of ${bytes} bytes may be moved and has no address`);
   }
 
   getaddrinfo(

@@ -29,8 +29,12 @@ let loaded: NativeSys | undefined;
  * ```
  */
 export function nativeSys(): Sys {
-  loaded ??= new NativeSys(currentAbi(), bind());
+  loaded ??= load(currentAbi());
   return loaded;
+}
+
+function load(abi: Abi): NativeSys {
+  return new NativeSys(abi, bind(abi));
 }
 
 function currentAbi(): Abi {
@@ -44,12 +48,13 @@ function currentAbi(): Abi {
 }
 
 /** The C functions, bound once. */
-function bind(): CLibrary {
+function bind(abi: Abi): CLibrary {
   // The process itself: Node is linked with the C library of its platform, glibc or musl or BSD.
   const libc = koffi.load(null);
   return {
     ...socketFunctions(libc),
     ...waitingFunctions(libc),
+    ioUring: abi.ioUring === null ? null : ioUringFunctions(libc),
     ...fileFunctions(libc),
     ...nameFunctions(libc),
     errno: koffi.errno,
@@ -95,6 +100,23 @@ function waitingFunctions(libc: Library) {
     epoll_ctl: optional(libc, 'epoll_ctl', 'int', ['int', 'int', 'int', 'void *']),
     epoll_wait: optional(libc, 'epoll_wait', 'int', ['int', 'void *', 'int', 'int']),
     eventfd: optional(libc, 'eventfd', 'int', ['uint32_t', 'int']),
+    timerfd_create: optional(libc, 'timerfd_create', 'int', ['int', 'int']),
+    timerfd_settime: optional(libc, 'timerfd_settime', 'int', ['int', 'int', 'void *', 'void *']),
+  };
+}
+
+/**
+ * syscall(2) is variadic, but on Linux its arguments travel as those of any function do, on x64 and
+ * on arm64, and a call that is declared so costs half of a variadic one.
+ */
+function ioUringFunctions(libc: Library) {
+  const call = 'long';
+  const number = 'uint32_t';
+  const address = 'uintptr_t';
+  return {
+    setup: libc.func('syscall', 'int', [call, number, 'void *']),
+    enter: libc.func('syscall', 'int', [call, 'int', number, number, number, address, 'size_t']),
+    register: libc.func('syscall', 'int', [call, 'int', number, address, number]),
   };
 }
 

@@ -1,6 +1,11 @@
 /** V8 keeps the bytes of a typed array of at most this size on its own heap, and moves them. */
 const ON_HEAP_BYTES_MAX = 64;
 
+/** Whether the bytes of `buffer` stay where they are for as long as somebody refers to them. */
+export function isStable(buffer: Uint8Array): boolean {
+  return buffer.buffer.byteLength > ON_HEAP_BYTES_MAX;
+}
+
 /**
  * Where the bytes of one buffer lie, for calls that get the same buffer over and over.
  *
@@ -33,7 +38,7 @@ export class StableAddress {
       this.#candidate = buffer;
       return 0;
     }
-    if (buffer.buffer.byteLength <= ON_HEAP_BYTES_MAX) {
+    if (!isStable(buffer)) {
       this.#refused = buffer;
       return 0;
     }

@@ -81,8 +81,31 @@ export interface Sys {
     eventCount: number,
     timeout: Uint8Array | null,
   ): number;
+  /**
+   * io_uring_setup(2): `params` holds an io_uring_params, filled in. A descriptor. `-ENOSYS` where
+   * there is none, as for the next two; `-EPERM` where it is forbidden.
+   */
+  io_uring_setup(entries: number, params: Uint8Array): number;
+  /**
+   * io_uring_enter2(2): `arg` is the address of an io_uring_getevents_arg of `argBytes`, or 0.
+   * Returns how many were submitted.
+   */
+  io_uring_enter(
+    fd: number,
+    toSubmit: number,
+    minComplete: number,
+    flags: number,
+    arg: number,
+    argBytes: number,
+  ): number;
+  /** io_uring_register(2): `arg` is an address, or 0. */
+  io_uring_register(fd: number, opcode: number, arg: number, count: number): number;
   /** eventfd(2). `-ENOSYS` where there is none: macOS. */
   eventfd(initial: number, flags: number): number;
+  /** timerfd_create(2). `-ENOSYS` where there is none, as for the next: macOS, older FreeBSD. */
+  timerfd_create(clockid: number, flags: number): number;
+  /** timerfd_settime(2): `value` holds an itimerspec; what was set before is not asked for. */
+  timerfd_settime(fd: number, flags: number, value: Uint8Array): number;
   /** pipe2(2): the ends for reading and for writing into `pair`. `-ENOSYS` on macOS. */
   pipe2(pair: Int32Array, flags: number): number;
   /** pipe(2). */
@@ -101,12 +124,18 @@ export interface Sys {
   setrlimit(resource: number, limit: Uint8Array): number;
   /** unlink(2). */
   unlink(path: string): number;
-  /** mmap(2) of private anonymous memory: its address, or `-errno`. */
-  mmap(length: number, protection: number, flags: number): number;
+  /** mmap(2) at an address of the kernel's choice, or `-errno`; `fd` -1 for anonymous memory. */
+  mmap(length: number, protection: number, flags: number, fd: number, offset: number): number;
   /** munmap(2). */
   munmap(address: number, length: number): number;
   /** The mapped memory as bytes. They are gone, and touching them is fatal, after munmap. */
   view(address: number, length: number): Uint8Array;
+  /**
+   * Where the first byte of `buffer` lies. Only for memory outside of V8's heap, which is never
+   * moved: an ArrayBuffer of more than 64 bytes, kept alive by the caller for as long as the kernel
+   * uses it. A RangeError for any other.
+   */
+  address(buffer: Uint8Array): number;
 
   /**
    * getaddrinfo(3), blocking: fills `results` and returns 0, or returns an `EAI_*` code, with

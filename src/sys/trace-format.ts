@@ -2,11 +2,22 @@ import type { Abi, CommonConstantName, OptionalConstantName } from './abi/abi.ts
 import { errnoName, gaiName } from './errno.ts';
 import { readLimit } from './limits.ts';
 import { decodeSockaddr } from './sockaddr.ts';
-import type { Sys } from './sys.ts';
+import type { AddressHints, ResolvedAddresses, Sys } from './sys.ts';
 
 /** How the arguments and results of system calls read in a trace: as strace(1) would print them. */
 
 type ConstantName = CommonConstantName | OptionalConstantName;
+
+export const DOMAINS = ['AF_UNSPEC', 'AF_UNIX', 'AF_INET', 'AF_INET6'] as const;
+
+export const MESSAGE_FLAGS = [
+  'MSG_DONTWAIT',
+  'MSG_NOSIGNAL',
+  'MSG_OOB',
+  'MSG_PEEK',
+  'MSG_TRUNC',
+  'MSG_WAITALL',
+] as const;
 
 /** strace's own default: enough to recognise a message by. */
 const STRING_BYTES_MAX = 32;
@@ -18,10 +29,19 @@ export function symbol(abi: Abi, value: number, names: readonly ConstantName[]):
 
 /** The names of the bits of `value` joined by `|`, what is left of it in hex, `0` for none. */
 export function flags(abi: Abi, value: number, names: readonly ConstantName[]): string {
+  return bitNames(abi.constants, value, names);
+}
+
+/** The same with constants that not every call knows. */
+export function bitNames(
+  constants: Readonly<Partial<Record<string, number>>>,
+  value: number,
+  names: readonly string[],
+): string {
   const parts: string[] = [];
   let left = value;
   for (const name of names) {
-    const bit = abi.constants[name];
+    const bit = constants[name];
     // The highest bit makes the result of & negative.
     if (bit === undefined || bit === 0 || (left & bit) >>> 0 !== bit) continue;
     parts.push(name);
@@ -39,6 +59,12 @@ export function socketType(abi: Abi, type: number): string {
   const name = base === SOCK_STREAM ? 'SOCK_STREAM' : String(base);
   if (modifiers === 0) return name;
   return `${name}|${flags(abi, modifiers, ['SOCK_CLOEXEC', 'SOCK_NONBLOCK'])}`;
+}
+
+/** `IPPROTO_TCP`; the number where the domain has no names for its protocols. */
+export function protocol(abi: Abi, domain: number, number: number): string {
+  if (domain === abi.constants.AF_UNIX) return String(number);
+  return symbol(abi, number, ['IPPROTO_IP', 'IPPROTO_TCP']);
 }
 
 /** `{AF_INET, 127.0.0.1:7007}`. */
@@ -141,6 +167,13 @@ export function fdPair(pair: Int32Array, result: number): string {
   return result < 0 ? '?' : `[${pair.join(', ')}]`;
 }
 
+/** The argument of a command of fcntl(2), behind a comma; empty where it takes none. */
+export function fcntlArgument(abi: Abi, command: string, argument: number): string {
+  if (command === 'F_SETFD') return `, ${flags(abi, argument, ['FD_CLOEXEC'])}`;
+  if (command === 'F_SETFL') return `, ${flags(abi, argument, ['O_NONBLOCK'])}`;
+  return command.startsWith('F_GET') ? '' : `, ${argument}`;
+}
+
 /** `O_RDONLY|O_CLOEXEC`. */
 export function openFlags(abi: Abi, value: number): string {
   const { O_RDONLY, O_WRONLY, O_RDWR } = abi.constants;
@@ -159,6 +192,30 @@ export function rlimit(abi: Abi, bytes: Uint8Array): string {
   return `{rlim_cur=${soft}, rlim_max=${hard}}`;
 }
 
+const HINTS = ['AI_PASSIVE', 'AI_CANONNAME', 'AI_NUMERICHOST', 'AI_NUMERICSERV'] as const;
+
+/** `"localhost", "80", {AI_PASSIVE, AF_INET, SOCK_STREAM}, [{AF_INET, 127.0.0.1:80}]`. */
+export function lookup(
+  abi: Abi,
+  node: string | null,
+  service: string | null,
+  hints: AddressHints,
+  results: ResolvedAddresses,
+): string {
+  const wanted = [
+    flags(abi, hints.flags, HINTS),
+    symbol(abi, hints.family, DOMAINS),
+    socketType(abi, hints.socktype),
+  ];
+  const found = results.addresses.map((bytes) => sockaddr(abi, bytes, bytes.length));
+  return [
+    node === null ? 'NULL' : textLiteral(node),
+    service === null ? 'NULL' : textLiteral(service),
+    `{${wanted.join(', ')}}`,
+    `[${found.join(', ')}]`,
+  ].join(', ');
+}
+
 /** ` = 4`, or ` = -1 EADDRINUSE (Address already in use)`. */
 export function outcome(sys: Sys, result: number): string {
   if (result >= 0) return ` = ${result}`;
@@ -168,4 +225,14 @@ export function outcome(sys: Sys, result: number): string {
 /** ` = 0`, or ` = EAI_NONAME (Name or service not known)`. */
 export function gaiOutcome(sys: Sys, code: number): string {
   return code === 0 ? ' = 0' : ` = ${gaiName(sys.abi, code)} (${sys.gai_strerror(code)})`;
+}
+
+/** A resource of getrlimit(2), by name. */
+export function resource(abi: Abi, number: number): string {
+  return symbol(abi, number, ['RLIMIT_NOFILE']);
+}
+
+/** A socket address that a call has filled in, unless it failed. */
+export function filled(abi: Abi, address: Uint8Array, length: Int32Array, result: number): string {
+  return result < 0 ? '?' : sockaddr(abi, address, length[0] ?? 0);
 }

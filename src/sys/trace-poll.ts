@@ -48,6 +48,19 @@ export function timespec(abi: Abi, bytes: Uint8Array | null): string {
   return bytes === null ? 'NULL' : time(bytes, tv_sec, tv_nsec, 'tv_nsec');
 }
 
+/** An itimerspec: two timespecs, the period and the first time. */
+export function itimerspec(abi: Abi, bytes: Uint8Array): string {
+  const { size } = abi.structs.timespec;
+  const period = timespec(abi, bytes.subarray(0, size));
+  return `{it_interval=${period}, it_value=${timespec(abi, bytes.subarray(size, 2 * size))}}`;
+}
+
+/** The arguments of timerfd_create(2). */
+export function timerfd(abi: Abi, clockid: number, mode: number): string {
+  const clock = symbol(abi, clockid, ['CLOCK_MONOTONIC']);
+  return `${clock}, ${flags(abi, mode, ['TFD_CLOEXEC', 'TFD_NONBLOCK'])}`;
+}
+
 function time(bytes: Uint8Array, seconds: Field, fraction: Field, name: string): string {
   const view = viewOf(bytes);
   return `{tv_sec=${readSigned(view, 0, seconds)}, ${name}=${readSigned(view, 0, fraction)}}`;

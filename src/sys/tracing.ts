@@ -2,22 +2,11 @@ import type { Abi } from './abi/abi.ts';
 import type { AddressHints, HostName, ResolvedAddresses, Sys } from './sys.ts';
 import * as format from './trace-format.ts';
 import * as waiting from './trace-poll.ts';
+import * as ring from './trace-ring.ts';
+import { TracedRings } from './trace-ring-operations.ts';
 
-const DOMAINS = ['AF_UNSPEC', 'AF_UNIX', 'AF_INET', 'AF_INET6'] as const;
-const PROTOCOLS = ['IPPROTO_IP', 'IPPROTO_TCP'] as const;
 const SHUTDOWNS = ['SHUT_RD', 'SHUT_WR', 'SHUT_RDWR'] as const;
-const MESSAGE_FLAGS = [
-  'MSG_DONTWAIT',
-  'MSG_NOSIGNAL',
-  'MSG_OOB',
-  'MSG_PEEK',
-  'MSG_TRUNC',
-  'MSG_WAITALL',
-] as const;
 const FCNTL_COMMANDS = ['F_GETFD', 'F_SETFD', 'F_GETFL', 'F_SETFL'] as const;
-const PROTECTIONS = ['PROT_READ', 'PROT_WRITE'] as const;
-const MAP_FLAGS = ['MAP_PRIVATE', 'MAP_ANONYMOUS'] as const;
-const HINTS = ['AI_PASSIVE', 'AI_CANONNAME', 'AI_NUMERICHOST', 'AI_NUMERICSERV'] as const;
 const NAME_FLAGS = ['NI_NUMERICHOST', 'NI_NUMERICSERV', 'NI_NAMEREQD'] as const;
 
 /**
@@ -44,22 +33,25 @@ export class TracingSys implements Sys {
   readonly counts = new Map<string, number>();
   readonly #sys: Sys;
   readonly #print: (line: string) => void;
+  readonly #rings: TracedRings;
 
-  /** Traces the calls that go through to `sys`; `print` gets one line a call, without a newline. */
+  /**
+   * Traces the calls that go through to `sys`. `print` gets one line a call, without a newline, and
+   * behind io_uring_enter(2) an indented one for each operation that it submitted or completed.
+   */
   constructor(sys: Sys, print: (line: string) => void) {
     this.abi = sys.abi;
     this.#sys = sys;
     this.#print = print;
+    this.#rings = new TracedRings(sys);
   }
 
   socket(domain: number, type: number, protocol: number): number {
     const result = this.#sys.socket(domain, type, protocol);
     const names = [
-      format.symbol(this.abi, domain, DOMAINS),
+      format.symbol(this.abi, domain, format.DOMAINS),
       format.socketType(this.abi, type),
-      domain === this.abi.constants.AF_UNIX
-        ? String(protocol)
-        : format.symbol(this.abi, protocol, PROTOCOLS),
+      format.protocol(this.abi, domain, protocol),
     ];
     return this.#traced('socket', names.join(', '), result);
   }
@@ -67,7 +59,7 @@ export class TracingSys implements Sys {
   socketpair(domain: number, type: number, protocol: number, pair: Int32Array): number {
     const result = this.#sys.socketpair(domain, type, protocol, pair);
     const names = [
-      format.symbol(this.abi, domain, DOMAINS),
+      format.symbol(this.abi, domain, format.DOMAINS),
       format.socketType(this.abi, type),
       String(protocol),
       format.fdPair(pair, result),
@@ -87,12 +79,16 @@ export class TracingSys implements Sys {
 
   accept(fd: number, address: Uint8Array, length: Int32Array): number {
     const result = this.#sys.accept(fd, address, length);
-    return this.#traced('accept', `${fd}, ${this.#filled(address, length, result)}`, result);
+    return this.#traced(
+      'accept',
+      `${fd}, ${format.filled(this.abi, address, length, result)}`,
+      result,
+    );
   }
 
   accept4(fd: number, address: Uint8Array, length: Int32Array, flags: number): number {
     const result = this.#sys.accept4(fd, address, length, flags);
-    const peer = this.#filled(address, length, result);
+    const peer = format.filled(this.abi, address, length, result);
     const names = format.flags(this.abi, flags, ['SOCK_CLOEXEC', 'SOCK_NONBLOCK']);
     return this.#traced('accept4', `${fd}, ${peer}, ${names}`, result);
   }
@@ -121,17 +117,26 @@ export class TracingSys implements Sys {
   }
 
   close(fd: number): number {
+    this.#rings.closed(fd);
     return this.#traced('close', String(fd), this.#sys.close(fd));
   }
 
   getsockname(fd: number, address: Uint8Array, length: Int32Array): number {
     const result = this.#sys.getsockname(fd, address, length);
-    return this.#traced('getsockname', `${fd}, ${this.#filled(address, length, result)}`, result);
+    return this.#traced(
+      'getsockname',
+      `${fd}, ${format.filled(this.abi, address, length, result)}`,
+      result,
+    );
   }
 
   getpeername(fd: number, address: Uint8Array, length: Int32Array): number {
     const result = this.#sys.getpeername(fd, address, length);
-    return this.#traced('getpeername', `${fd}, ${this.#filled(address, length, result)}`, result);
+    return this.#traced(
+      'getpeername',
+      `${fd}, ${format.filled(this.abi, address, length, result)}`,
+      result,
+    );
   }
 
   getsockopt(
@@ -145,34 +150,26 @@ export class TracingSys implements Sys {
     const [levelName, option] = format.optionNames(this.abi, level, name);
     const bytes = length[0] ?? 0;
     const shown = result < 0 ? '?' : format.optionValue(this.abi, option, value, bytes);
-    return this.#traced(
-      'getsockopt',
-      `${fd}, ${levelName}, ${option}, ${shown}, [${bytes}]`,
-      result,
-    );
+    const words = `${fd}, ${levelName}, ${option}, ${shown}, [${bytes}]`;
+    return this.#traced('getsockopt', words, result);
   }
 
   setsockopt(fd: number, level: number, name: number, value: Uint8Array, length: number): number {
     const result = this.#sys.setsockopt(fd, level, name, value, length);
     const [levelName, option] = format.optionNames(this.abi, level, name);
     const shown = format.optionValue(this.abi, option, value, length);
-    return this.#traced(
-      'setsockopt',
-      `${fd}, ${levelName}, ${option}, ${shown}, ${length}`,
-      result,
-    );
+    const words = `${fd}, ${levelName}, ${option}, ${shown}, ${length}`;
+    return this.#traced('setsockopt', words, result);
   }
 
   fcntl(fd: number, command: number, argument: number): number {
     const result = this.#sys.fcntl(fd, command, argument);
     const name = format.symbol(this.abi, command, FCNTL_COMMANDS);
-    return this.#traced('fcntl', `${fd}, ${name}${this.#fcntlArgument(name, argument)}`, result);
-  }
-
-  #fcntlArgument(command: string, argument: number): string {
-    if (command === 'F_SETFD') return `, ${format.flags(this.abi, argument, ['FD_CLOEXEC'])}`;
-    if (command === 'F_SETFL') return `, ${format.flags(this.abi, argument, ['O_NONBLOCK'])}`;
-    return command.startsWith('F_GET') ? '' : `, ${argument}`;
+    return this.#traced(
+      'fcntl',
+      `${fd}, ${name}${format.fcntlArgument(this.abi, name, argument)}`,
+      result,
+    );
   }
 
   poll(fds: Uint8Array, count: number, timeoutMs: number): number {
@@ -234,9 +231,49 @@ export class TracingSys implements Sys {
     return this.#traced('kevent', names.join(', '), result);
   }
 
+  io_uring_setup(entries: number, params: Uint8Array): number {
+    const result = this.#sys.io_uring_setup(entries, params);
+    this.#rings.setUp(result, params);
+    const shown = ring.params(this.abi, params, result);
+    return this.#traced('io_uring_setup', `${entries}, ${shown}`, result);
+  }
+
+  io_uring_enter(
+    fd: number,
+    toSubmit: number,
+    minComplete: number,
+    flags: number,
+    arg: number,
+    argBytes: number,
+  ): number {
+    const entered = this.#rings.entered(fd, flags);
+    const result = this.#sys.io_uring_enter(fd, toSubmit, minComplete, flags, arg, argBytes);
+    const names = ring.enterFlags(this.abi, flags) + (entered?.timeout(flags, arg) ?? '');
+    this.#traced('io_uring_enter', `${fd}, ${toSubmit}, ${minComplete}, ${names}`, result);
+    for (const line of entered?.moved() ?? []) this.#print(line);
+    return result;
+  }
+
+  io_uring_register(fd: number, opcode: number, arg: number, count: number): number {
+    const result = this.#sys.io_uring_register(fd, opcode, arg, count);
+    this.#rings.registered(fd, opcode, arg, result);
+    const name = ring.registration(this.abi, opcode);
+    return this.#traced('io_uring_register', `${fd}, ${name}, ${count}`, result);
+  }
+
   eventfd(initial: number, flags: number): number {
     const names = format.flags(this.abi, flags, ['EFD_CLOEXEC', 'EFD_NONBLOCK']);
     return this.#traced('eventfd', `${initial}, ${names}`, this.#sys.eventfd(initial, flags));
+  }
+
+  timerfd_create(clockid: number, flags: number): number {
+    const result = this.#sys.timerfd_create(clockid, flags);
+    return this.#traced('timerfd_create', waiting.timerfd(this.abi, clockid, flags), result);
+  }
+
+  timerfd_settime(fd: number, flags: number, value: Uint8Array): number {
+    const shown = `${fd}, ${flags}, ${waiting.itimerspec(this.abi, value)}, NULL`;
+    return this.#traced('timerfd_settime', shown, this.#sys.timerfd_settime(fd, flags, value));
   }
 
   pipe2(pair: Int32Array, flags: number): number {
@@ -274,32 +311,22 @@ export class TracingSys implements Sys {
   getrlimit(resource: number, limit: Uint8Array): number {
     const result = this.#sys.getrlimit(resource, limit);
     const shown = result < 0 ? '?' : format.rlimit(this.abi, limit);
-    return this.#traced('getrlimit', `${this.#resource(resource)}, ${shown}`, result);
+    return this.#traced('getrlimit', `${format.resource(this.abi, resource)}, ${shown}`, result);
   }
 
   setrlimit(resource: number, limit: Uint8Array): number {
-    const shown = `${this.#resource(resource)}, ${format.rlimit(this.abi, limit)}`;
+    const shown = `${format.resource(this.abi, resource)}, ${format.rlimit(this.abi, limit)}`;
     return this.#traced('setrlimit', shown, this.#sys.setrlimit(resource, limit));
-  }
-
-  #resource(resource: number): string {
-    return format.symbol(this.abi, resource, ['RLIMIT_NOFILE']);
   }
 
   unlink(path: string): number {
     return this.#traced('unlink', format.textLiteral(path), this.#sys.unlink(path));
   }
 
-  mmap(length: number, protection: number, flags: number): number {
-    const result = this.#sys.mmap(length, protection, flags);
-    const names = [
-      'NULL',
-      String(length),
-      format.flags(this.abi, protection, PROTECTIONS),
-      format.flags(this.abi, flags, MAP_FLAGS),
-      '-1, 0',
-    ];
-    const shown = names.join(', ');
+  mmap(length: number, protection: number, flags: number, fd: number, offset: number): number {
+    const result = this.#sys.mmap(length, protection, flags, fd, offset);
+    this.#rings.mapped(fd, offset, result, length);
+    const shown = `NULL, ${ring.mapping(this.abi, length, protection, flags, fd, offset)}`;
     if (result < 0) return this.#traced('mmap', shown, result);
     this.#note('mmap', `${shown}) = 0x${result.toString(16)}`);
     return result;
@@ -314,6 +341,10 @@ export class TracingSys implements Sys {
     return this.#sys.view(address, length);
   }
 
+  address(buffer: Uint8Array): number {
+    return this.#sys.address(buffer);
+  }
+
   getaddrinfo(
     node: string | null,
     service: string | null,
@@ -321,30 +352,17 @@ export class TracingSys implements Sys {
     results: ResolvedAddresses,
   ): number {
     const code = this.#sys.getaddrinfo(node, service, hints, results);
-    const wanted = [
-      format.flags(this.abi, hints.flags, HINTS),
-      format.symbol(this.abi, hints.family, DOMAINS),
-      format.socketType(this.abi, hints.socktype),
-    ];
-    const found = results.addresses.map((bytes) => format.sockaddr(this.abi, bytes, bytes.length));
-    const names = [
-      node === null ? 'NULL' : format.textLiteral(node),
-      service === null ? 'NULL' : format.textLiteral(service),
-      `{${wanted.join(', ')}}`,
-      `[${found.join(', ')}]`,
-    ];
-    this.#note('getaddrinfo', `${names.join(', ')})${format.gaiOutcome(this.#sys, code)}`);
+    const shown = format.lookup(this.abi, node, service, hints, results);
+    this.#note('getaddrinfo', `${shown})${format.gaiOutcome(this.#sys, code)}`);
     return code;
   }
 
   getnameinfo(address: Uint8Array, length: number, flags: number, results: HostName): number {
     const code = this.#sys.getnameinfo(address, length, flags, results);
-    const names = [
-      format.sockaddr(this.abi, address, length),
-      code === 0 ? format.textLiteral(results.host) : '?',
-      format.flags(this.abi, flags, NAME_FLAGS),
-    ];
-    this.#note('getnameinfo', `${names.join(', ')})${format.gaiOutcome(this.#sys, code)}`);
+    const host = code === 0 ? format.textLiteral(results.host) : '?';
+    const names = `${host}, ${format.flags(this.abi, flags, NAME_FLAGS)}`;
+    const shown = `${format.sockaddr(this.abi, address, length)}, ${names}`;
+    this.#note('getnameinfo', `${shown})${format.gaiOutcome(this.#sys, code)}`);
     return code;
   }
 
@@ -367,11 +385,7 @@ export class TracingSys implements Sys {
   }
 
   #message(flags: number): string {
-    return format.flags(this.abi, flags, MESSAGE_FLAGS);
-  }
-
-  #filled(address: Uint8Array, length: Int32Array, result: number): string {
-    return result < 0 ? '?' : format.sockaddr(this.abi, address, length[0] ?? 0);
+    return format.flags(this.abi, flags, format.MESSAGE_FLAGS);
   }
 
   #traced(name: string, shown: string, result: number, extra = ''): number {

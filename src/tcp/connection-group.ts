@@ -1,6 +1,5 @@
 import type { Backend } from '../loop/backend.ts';
 import type { Loop } from '../loop/loop.ts';
-import type { ChunkViews } from './chunk-views.ts';
 import type { ConnectionHandlers, ConnectionSettings } from './connection.ts';
 import { QUEUE_BYTES_HIGH, QUEUE_BYTES_MAX, TIMEOUT_MS_MAX } from './limits.ts';
 import type { StreamConnection } from './stream-connection.ts';
@@ -10,10 +9,11 @@ export class ConnectionGroup<Data> {
   readonly loop: Loop;
   /** The loop's own, one step nearer to every message. */
   readonly backend: Backend;
-  readonly views: ChunkViews;
   readonly handlers: ConnectionHandlers<Data>;
   /** Whether its connections are TCP and not UNIX sockets. */
   readonly tcp: boolean;
+  /** Whether they have TCP_NODELAY. What a listener accepts has it from the listener. */
+  readonly noDelay: boolean;
   readonly idleTimeoutMs: number | null;
   readonly queueBytesHigh: number;
   readonly queueBytesMax: number;
@@ -22,15 +22,14 @@ export class ConnectionGroup<Data> {
 
   constructor(
     loop: Loop,
-    views: ChunkViews,
     settings: ConnectionSettings<Data>,
     onClosed: ((connection: StreamConnection<Data>) => void) | null,
   ) {
     this.loop = loop;
     this.backend = loop.backend;
-    this.views = views;
     this.handlers = settings.handlers;
     this.tcp = !('path' in settings);
+    this.noDelay = this.tcp && (settings.noDelay ?? true);
     this.idleTimeoutMs = checkedTimeout(settings.idleTimeoutMs ?? null, 'an idle timeout');
     this.queueBytesMax = settings.queueBytesMax ?? QUEUE_BYTES_MAX;
     this.queueBytesHigh = settings.queueBytesHigh ?? Math.min(QUEUE_BYTES_HIGH, this.queueBytesMax);

@@ -33,6 +33,11 @@ export interface ConnectionSettings<Data = undefined> {
   readonly handlers: ConnectionHandlers<Data>;
   /** Closes a connection on which nothing moves for so long; see {@link Connection.setTimeout}. */
   readonly idleTimeoutMs?: number | null;
+  /**
+   * Whether what is written goes at once (`TCP_NODELAY`): true if left out. Without it the end of
+   * an answer in pieces may wait 40 ms for the peer's acknowledgement of the piece before it.
+   */
+  readonly noDelay?: boolean;
   /** Above so many queued bytes `write` returns false; 64 KiB if left out. */
   readonly queueBytesHigh?: number;
   /** A write that would make more bytes than this wait is refused; 256 MiB if left out. */

@@ -2,6 +2,7 @@ import type { ConnectSink, Subscription } from '../loop/backend.ts';
 import type { Loop } from '../loop/loop.ts';
 import type { Timer } from '../loop/timers.ts';
 import type { Endpoint } from '../socket/create.ts';
+import { optionNumbers } from '../socket/options.ts';
 import { openStream } from '../sys/descriptors.ts';
 import {
   encodeSockaddr,
@@ -18,7 +19,6 @@ import {
   numericAddresses,
   systemLookup,
 } from './addresses.ts';
-import type { ChunkViews } from './chunk-views.ts';
 import type { ConnectionSettings } from './connection.ts';
 import { ConnectionGroup, checkedTimeout } from './connection-group.ts';
 import { ATTEMPT_DELAY_MS, UNIX_RETRY_MS } from './limits.ts';
@@ -92,10 +92,10 @@ export class Connector<Data = undefined> implements Disposable {
   #over = false;
 
   /** Starts to connect. The loop's own: programs call `EventLoop.connect`. */
-  constructor(loop: Loop, views: ChunkViews, options: ConnectOptions<Data>) {
+  constructor(loop: Loop, options: ConnectOptions<Data>) {
     this.#loop = loop;
     this.#options = options;
-    this.#group = new ConnectionGroup(loop, views, options, null);
+    this.#group = new ConnectionGroup(loop, options, null);
     this.#attemptDelayMs = options.attemptDelayMs ?? ATTEMPT_DELAY_MS;
     if (!(this.#attemptDelayMs >= 0)) {
       throw new RangeError(`attemptDelayMs is 0 or more, not ${options.attemptDelayMs}`);
@@ -223,6 +223,10 @@ export class Connector<Data = undefined> implements Disposable {
   #connected(attempt: Attempt): void {
     this.#attempts.delete(attempt);
     this.cancel();
+    const { sys } = this.#loop;
+    const { level, name } = optionNumbers(sys.abi, 'TCP_NODELAY');
+    // Where it fails the peer has reset the connection already, and the next call tells.
+    if (this.#group.noDelay) sys.setsockopt(attempt.fd, level, name, ON, ON.length);
     const connection = new StreamConnection(this.#group, attempt.fd, attempt.address);
     this.#group.handlers.open?.(connection);
   }
@@ -308,3 +312,6 @@ function checked(address: SocketAddress, loop: Loop): SocketAddress {
   encodeSockaddr(loop.sys.abi, address, name);
   return address;
 }
+
+/** An int that is 1. */
+const ON = new Uint8Array([1, 0, 0, 0]);

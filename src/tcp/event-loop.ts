@@ -3,7 +3,6 @@ import { createBackend, type LoopName } from '../loop/backends.ts';
 import { Loop } from '../loop/loop.ts';
 import { nativeSys } from '../sys/native.ts';
 import type { Sys } from '../sys/sys.ts';
-import { ChunkViews } from './chunk-views.ts';
 import { type ConnectOptions, Connector } from './connector.ts';
 import { Listener, type ListenOptions } from './listener.ts';
 
@@ -63,8 +62,6 @@ export interface EventLoopOptions {
  * ```
  */
 export class EventLoop extends Loop {
-  readonly #views = new ChunkViews();
-
   /** Throws an Error that says why where this machine does not have that way of waiting. */
   constructor(options: EventLoopOptions = {}) {
     const { backend = 'auto', sys = nativeSys() } = options;
@@ -78,7 +75,7 @@ export class EventLoop extends Loop {
    * or a ResolveError.
    */
   listen<Data = undefined>(options: ListenOptions<Data>): Listener<Data> {
-    return new Listener(this, this.#views, options);
+    return new Listener(this, options);
   }
 
   /**
@@ -87,6 +84,6 @@ export class EventLoop extends Loop {
    * 65535, a path too long); all other failures go to `onError`.
    */
   connect<Data = undefined>(options: ConnectOptions<Data>): Connector<Data> {
-    return new Connector(this, this.#views, options);
+    return new Connector(this, options);
   }
 }

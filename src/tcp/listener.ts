@@ -5,7 +5,6 @@ import type { Timer } from '../loop/timers.ts';
 import { createServer, type Endpoint } from '../socket/create.ts';
 import type { SocketAddress } from '../sys/sockaddr.ts';
 import { sysError } from '../sys/sys-error.ts';
-import type { ChunkViews } from './chunk-views.ts';
 import type { Connection, ConnectionSettings } from './connection.ts';
 import { ConnectionGroup } from './connection-group.ts';
 import { StreamConnection } from './stream-connection.ts';
@@ -90,9 +89,9 @@ export class Listener<Data = undefined> implements Iterable<Connection<Data>>, D
   #toldOfLimit = false;
 
   /** Listens on the endpoint of `options`. The loop's own: programs call `EventLoop.listen`. */
-  constructor(loop: Loop, views: ChunkViews, options: ListenOptions<Data>) {
+  constructor(loop: Loop, options: ListenOptions<Data>) {
     this.#loop = loop;
-    this.#group = new ConnectionGroup(loop, views, options, (closed) => this.#removed(closed));
+    this.#group = new ConnectionGroup(loop, options, (closed) => this.#removed(closed));
     this.#onError = options.onError?.bind(options);
     this.#connectionsMax = options.maxConnections ?? Number.POSITIVE_INFINITY;
     if (!(this.#connectionsMax >= 1)) {
@@ -109,11 +108,13 @@ export class Listener<Data = undefined> implements Iterable<Connection<Data>>, D
       if (socket.fileno() >= backend.fdLimit) throw tooHigh(socket.fileno(), loop);
       this.address = socket.getSockName();
       socket.setBlocking(false);
+      if (this.#group.noDelay) socket.setSockOpt('TCP_NODELAY', true);
     } catch (error) {
       socket.close();
       throw error;
     }
-    this.#subscription = backend.accept(socket.detach(), this.#sink());
+    const limited = this.#connectionsMax !== Number.POSITIVE_INFINITY;
+    this.#subscription = backend.accept(socket.detach(), this.#sink(), limited);
   }
 
   /** How many of its connections are open. */

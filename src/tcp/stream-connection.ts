@@ -58,7 +58,11 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
   }
 
   get queuedBytes(): number {
-    return this.#closing ? 0 : this.#stream.queuedBytes;
+    if (this.#closing) return 0;
+    const queued = this.#stream.queuedBytes;
+    // A ring may have taken less than `write` knew of: whoever sees that waits for `drain`.
+    if (queued > this.#group.queueBytesHigh) this.#drainOwed = true;
+    return queued;
   }
 
   get isOpen(): boolean {
@@ -92,18 +96,23 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
     if (this.#ended) throw new Error('cannot write: end() has ended this side of the connection');
     if (this.#ending || this.#closing) return false;
     const { backend, queueBytesHigh, queueBytesMax } = this.#group;
-    const needed = this.#stream.queuedBytes + length;
-    if (needed > queueBytesMax) {
-      throw new RangeError(
-        `cannot write: ${needed} bytes would be queued, above queueBytesMax (${queueBytesMax})`,
-      );
-    }
-    const queued = length === 0 ? needed : backend.send(this.#stream, bytes, offset, length);
+    const stream = this.#stream;
+    if (stream.queuedBytesAtMost + length > queueBytesMax) this.#refuseIfTooLong(length);
+    const queued = length === 0 ? stream.queuedBytes : backend.send(stream, bytes, offset, length);
     this.#written += length;
     if (this.#idleMs > 0) this.#activeMs = this.#group.loop.nowMs;
     if (queued <= queueBytesHigh) return true;
     this.#drainOwed = true;
     return false;
+  }
+
+  #refuseIfTooLong(length: number): void {
+    const { queueBytesMax } = this.#group;
+    const needed = this.#stream.queuedBytes + length;
+    if (needed <= queueBytesMax) return;
+    throw new RangeError(
+      `cannot write: ${needed} bytes would be queued, above queueBytesMax (${queueBytesMax})`,
+    );
   }
 
   end(bytes?: Uint8Array): void {
@@ -116,15 +125,18 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
   #finish(): void {
     if (this.#ending || this.#closing) return;
     this.#ending = true;
-    this.#group.loop.backend.finish(this.#stream);
+    // With nothing left to do the close(2) that follows sends the FIN, and spares a shutdown(2).
+    const over = this.#peerEnded && this.#stream.queuedBytes === 0;
+    if (!over) this.#group.backend.finish(this.#stream);
     this.#closeIfOver();
   }
 
   /** Both sides have ended and the queue is empty: nothing can happen any more. */
   #closeIfOver(): void {
     if (!this.#peerEnded || !this.#ending || this.queuedBytes > 0 || this.#closing) return;
-    // Deferred: a send that has just failed is reported first, and not lost with the stream.
-    this.#group.loop.defer(() => this.close());
+    // A send that has just failed is reported first, and not lost with the stream.
+    if (this.#stream.broken) this.#group.loop.defer(() => this.close());
+    else this.close();
   }
 
   pause(): void {
@@ -162,7 +174,7 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
     this.#idleTimer = null;
     this.#idleMs = idleMs ?? 0;
     if (idleMs === null || this.#closing) return;
-    this.#queuedThen = this.#stream.queuedBytes;
+    this.#queuedThen = this.#stream.queuedBytesAtMost;
     this.#idleTimer = this.#group.loop.setTimer(idleMs, () => this.#checkIdle());
     this.#activeMs = this.#group.loop.nowMs;
   }
@@ -185,7 +197,7 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
   /** Whether there is time left, for which `timer` is set anew then. */
   #rearmed(timer: Timer): boolean {
     const { loop } = this.#group;
-    const queued = this.#stream.queuedBytes;
+    const queued = this.#stream.queuedBytesAtMost;
     if (queued !== this.#queuedThen) this.#activeMs = loop.nowMs;
     this.#queuedThen = queued;
     const leftMs = this.#activeMs + this.#idleMs - loop.nowMs;
@@ -203,27 +215,28 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
   }
 
   /** For the backend, as all that follows. */
-  received(bytes: Uint8Array, length: number): void {
+  received(chunk: Uint8Array): void {
     const group = this.#group;
     if (this.#idleMs > 0) this.#activeMs = group.loop.nowMs;
-    this.#received += length;
-    group.handlers.data?.(this, group.views.of(bytes, length));
+    this.#received += chunk.length;
+    group.handlers.data?.(this, chunk);
   }
 
   ended(): void {
     const { handlers } = this.#group;
     this.#peerEnded = true;
-    if (this.#ending) this.#closeIfOver();
     if (handlers.end === undefined) this.#finish();
     else handlers.end(this);
+    if (this.#ending) this.#closeIfOver();
   }
 
   drained(): void {
     if (this.#idleMs > 0) this.#activeMs = this.#group.loop.nowMs;
+    if (this.#drainOwed) {
+      this.#drainOwed = false;
+      this.#group.handlers.drain?.(this);
+    }
     this.#closeIfOver();
-    if (!this.#drainOwed) return;
-    this.#drainOwed = false;
-    this.#group.handlers.drain?.(this);
   }
 
   failed(errno: number): void {

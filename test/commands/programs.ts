@@ -2,6 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { fileURLToPath } from 'node:url';
+import { backends } from '#src/loop/backends.js';
+import { nativeSys } from '#src/sys/native.js';
 import { type Command, type Outcome, run, type Scope, start } from './command.ts';
 
 /** The top of the project, seen from build/test/commands. */
@@ -17,6 +19,11 @@ export const sockloop = (...words: string[]): string[] => program('main', words)
 export const tcpserver = (...words: string[]): string[] => program('tcpserver', words);
 export const tcpclient = (...words: string[]): string[] => program('tcpclient', words);
 export const demo = (): string[] => program('demo', []);
+
+/** Words before a command that make its calls of io_uring fail with `errno`: Linux and python3. */
+export function refusingRings(errno: 'EPERM' | 'ENOSYS'): string[] {
+  return ['python3', `${root}test/peers/refuse-io-uring.py`, errno];
+}
 
 /** `words` for sh, each as it is. */
 export function quoted(words: readonly string[]): string {
@@ -42,7 +49,7 @@ export function serveBlocking(scope: Scope, ...words: string[]): Promise<Listeni
 }
 
 /** The loop that is taken where none is asked for. */
-export const autoLoop = process.platform === 'linux' ? 'epoll' : 'kqueue';
+export const autoLoop = backends.find(({ available }) => available(nativeSys()) === true)?.name;
 
 /** `tcpserver 0`, listening. */
 export async function serveTextbook(scope: Scope): Promise<Listening> {

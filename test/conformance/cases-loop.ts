@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { readFile } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { type Case, inWorld } from './case.ts';
 import { closePair, connectedPair, turnOn, until } from './world.ts';
@@ -9,6 +11,12 @@ import { closePair, connectedPair, turnOn, until } from './world.ts';
 /** How often the other thread wakes the loop, and the longest wait that it may take. */
 const WAKES = 200;
 const WAIT_MS = 5000;
+
+/** Longer than any wait of run(). */
+const QUIET_MS = 1200;
+
+/** Any file will do. */
+const SOURCE = fileURLToPath(import.meta.url);
 
 export const loopCases: readonly Case[] = [
   {
@@ -36,6 +44,22 @@ export const loopCases: readonly Case[] = [
         assert.ok(tookMs >= delayMs, `${delayMs} ms took ${tookMs} ms`);
       }
     }),
+  },
+  {
+    name: 'a timer runs in time where nothing else happens for longer than one wait takes',
+    laws: [10],
+    run: async (open) => {
+      const world = open();
+      try {
+        const startMs = world.nowMs();
+        world.loop.setTimer(QUIET_MS, () => undefined);
+        await world.loop.run();
+        const tookMs = world.nowMs() - startMs;
+        assert.ok(tookMs >= QUIET_MS && tookMs < WAIT_MS, `it took ${tookMs} ms`);
+      } finally {
+        world.close();
+      }
+    },
   },
   {
     name: 'a timer of 0 ms that sets itself anew does not keep the loop to itself',
@@ -161,6 +185,28 @@ export const loopCases: readonly Case[] = [
         Atomics.store(memory, 0, -1);
         Atomics.notify(memory, 0);
         await once(worker, 'exit');
+        world.close();
+      }
+    },
+  },
+  {
+    name: 'a signal that comes in the first turn is handled before the next wait',
+    laws: [],
+    run: async (open) => {
+      const world = open();
+      try {
+        let turnsThen = Number.NaN;
+        process.once('SIGUSR2', () => {
+          turnsThen = world.loop.turns;
+          world.loop.stop();
+        });
+        world.loop.setTimer(0, () => process.kill(process.pid, 'SIGUSR2'));
+        const late = world.loop.setTimer(WAIT_MS, () => world.loop.stop());
+        // From where Node reads, behind which the same turn of its loop looks at no signals.
+        await new Promise((resolve) => readFile(SOURCE, () => resolve(world.loop.run())));
+        late.cancel();
+        assert.equal(turnsThen, 1);
+      } finally {
         world.close();
       }
     },

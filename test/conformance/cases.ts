@@ -1,13 +1,19 @@
 import type { Case } from './case.ts';
+import { burstCases } from './cases-bursts.ts';
 import { closingCases } from './cases-closing.ts';
 import { listenerCases } from './cases-listener.ts';
 import { loopCases } from './cases-loop.ts';
+import { sendCases } from './cases-sends.ts';
 import { streamCases } from './cases-stream.ts';
+import { turnCases } from './cases-turns.ts';
 
 /** The whole suite. */
 export const cases: readonly Case[] = [
   ...streamCases,
+  ...burstCases,
   ...closingCases,
   ...listenerCases,
   ...loopCases,
+  ...sendCases,
+  ...turnCases,
 ];

@@ -2,7 +2,7 @@ import { FaultPlan } from '#sim/faults.js';
 import { Random } from '#sim/random.js';
 import { SimBackend } from '#sim/sim-backend.js';
 import { SimSys } from '#sim/sim-sys.js';
-import { createBackend } from '#src/loop/backends.js';
+import { backends, createBackend } from '#src/loop/backends.js';
 import { pollers } from '#src/poller/pollers.js';
 import { abiFor } from '#src/sys/abi/index.js';
 import { nativeSys } from '#src/sys/native.js';
@@ -10,7 +10,7 @@ import { EventLoop } from '#src/tcp/event-loop.js';
 import { openFds } from '../leaks.ts';
 import type { Subject, World, WorldOptions } from './world.ts';
 
-// The real kernel behind each poller of this machine.
+// The real kernel behind each backend of this machine.
 
 /** One turn waits so long at the most. */
 const TURN_MS = 5;
@@ -20,9 +20,9 @@ const TURNS_MAX = 2000;
 
 function realWorld(name: Subject['name']): World {
   const sys = nativeSys();
-  const poller = pollers.find((entry) => entry.name === name);
-  if (poller === undefined) throw new Error(`there is no poller ${name}`);
-  const loop = new EventLoop({ backend: createBackend(poller.name, sys), sys });
+  const entry = backends.find((one) => one.name === name);
+  if (entry === undefined) throw new Error(`there is no backend ${name}`);
+  const loop = new EventLoop({ backend: entry.create(sys), sys });
   const before = openFds();
   return {
     loop,
@@ -34,7 +34,7 @@ function realWorld(name: Subject['name']): World {
   };
 }
 
-const realSubjects: readonly Subject[] = pollers.map((entry) => ({
+const realSubjects: readonly Subject[] = backends.map((entry) => ({
   name: entry.name,
   available: entry.available(nativeSys()),
   simulated: false,

@@ -65,7 +65,7 @@ export class WatchedBackend implements Backend {
     return this.#inner.active;
   }
 
-  accept(fd: number, sink: AcceptSink): Subscription {
+  accept(fd: number, sink: AcceptSink, limited?: boolean): Subscription {
     const heard = newHeard('a listener');
     const watched: AcceptSink = {
       accepted: (newFd) => {
@@ -82,17 +82,17 @@ export class WatchedBackend implements Backend {
       failed: (errno) => this.#fails(heard, errno, () => sink.failed(errno)),
       closed: () => this.#closes(heard, () => sink.closed()),
     };
-    return this.#begun(heard, () => this.#inner.accept(fd, watched));
+    return this.#begun(heard, () => this.#inner.accept(fd, watched, limited));
   }
 
   open(fd: number, sink: StreamSink): Stream {
     const heard = newHeard('a stream');
     const watched: StreamSink = {
-      received: (bytes, length) => {
+      received: (chunk) => {
         this.#flows(heard, 'received');
         this.#oracle.expect(!heard.ended, 'bytes came after the end');
-        this.#oracle.expect(length > 0 && length <= bytes.length, `received ${length} bytes`);
-        sink.received(bytes, length);
+        this.#oracle.expect(chunk.length > 0, `received ${chunk.length} bytes`);
+        sink.received(chunk);
       },
       ended: () => {
         this.#flows(heard, 'ended');

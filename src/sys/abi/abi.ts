@@ -137,6 +137,9 @@ export type OptionalConstantName =
   | 'EPOLL_CTL_MOD'
   | 'EPOLL_CLOEXEC'
   | 'EFD_CLOEXEC'
+  | 'CLOCK_MONOTONIC'
+  | 'TFD_CLOEXEC'
+  | 'TFD_NONBLOCK'
   | 'EFD_NONBLOCK'
   | 'OPEN_MAX';
 
@@ -220,6 +223,130 @@ interface Structs {
   readonly tcp_connection_info?: StructLayout;
 }
 
+/** The constants of io_uring, and those of mmap(2) that only its rings need. */
+type IoUringConstantName =
+  | 'SYS_io_uring_setup'
+  | 'SYS_io_uring_enter'
+  | 'SYS_io_uring_register'
+  | 'IORING_SETUP_CQSIZE'
+  | 'IORING_SETUP_CLAMP'
+  | 'IORING_SETUP_SUBMIT_ALL'
+  | 'IORING_SETUP_COOP_TASKRUN'
+  | 'IORING_SETUP_SINGLE_ISSUER'
+  | 'IORING_SETUP_DEFER_TASKRUN'
+  | 'IORING_SETUP_NO_SQARRAY'
+  | 'IORING_ENTER_GETEVENTS'
+  | 'IORING_ENTER_EXT_ARG'
+  | 'IORING_ENTER_REGISTERED_RING'
+  | 'IORING_ENTER_NO_IOWAIT'
+  | 'IORING_FEAT_SINGLE_MMAP'
+  | 'IORING_FEAT_NODROP'
+  | 'IORING_FEAT_SUBMIT_STABLE'
+  | 'IORING_FEAT_FAST_POLL'
+  | 'IORING_FEAT_EXT_ARG'
+  | 'IORING_FEAT_CQE_SKIP'
+  | 'IORING_FEAT_MIN_TIMEOUT'
+  | 'IORING_FEAT_NO_IOWAIT'
+  | 'IORING_OFF_SQ_RING'
+  | 'IORING_OFF_CQ_RING'
+  | 'IORING_OFF_SQES'
+  | 'IORING_OP_NOP'
+  | 'IORING_OP_POLL_ADD'
+  | 'IORING_OP_TIMEOUT'
+  | 'IORING_OP_ACCEPT'
+  | 'IORING_OP_ASYNC_CANCEL'
+  | 'IORING_OP_CONNECT'
+  | 'IORING_OP_CLOSE'
+  | 'IORING_OP_FILES_UPDATE'
+  | 'IORING_OP_SEND'
+  | 'IORING_OP_RECV'
+  | 'IORING_OP_SHUTDOWN'
+  | 'IOSQE_FIXED_FILE'
+  | 'IOSQE_IO_LINK'
+  | 'IOSQE_IO_HARDLINK'
+  | 'IOSQE_ASYNC'
+  | 'IOSQE_BUFFER_SELECT'
+  | 'IOSQE_CQE_SKIP_SUCCESS'
+  | 'IORING_CQE_F_BUFFER'
+  | 'IORING_CQE_F_MORE'
+  | 'IORING_CQE_F_SOCK_NONEMPTY'
+  | 'IORING_CQE_F_NOTIF'
+  | 'IORING_CQE_F_BUF_MORE'
+  | 'IORING_CQE_BUFFER_SHIFT'
+  | 'IORING_REGISTER_FILES'
+  | 'IORING_REGISTER_FILES_UPDATE'
+  | 'IORING_REGISTER_PROBE'
+  | 'IORING_REGISTER_FILES2'
+  | 'IORING_REGISTER_RING_FDS'
+  | 'IORING_UNREGISTER_RING_FDS'
+  | 'IORING_REGISTER_PBUF_RING'
+  | 'IORING_UNREGISTER_PBUF_RING'
+  | 'IORING_REGISTER_SYNC_CANCEL'
+  | 'IO_URING_OP_SUPPORTED'
+  | 'IOU_PBUF_RING_INC'
+  | 'IORING_SQ_NEED_WAKEUP'
+  | 'IORING_SQ_CQ_OVERFLOW'
+  | 'IORING_SQ_TASKRUN'
+  | 'IORING_RECV_MULTISHOT'
+  | 'IORING_RECVSEND_POLL_FIRST'
+  | 'IORING_RECVSEND_BUNDLE'
+  | 'IORING_ACCEPT_MULTISHOT'
+  | 'IORING_ASYNC_CANCEL_ALL'
+  | 'IORING_ASYNC_CANCEL_FD'
+  | 'IORING_ASYNC_CANCEL_ANY'
+  | 'IORING_ASYNC_CANCEL_USERDATA'
+  | 'IORING_TIMEOUT_MULTISHOT'
+  | 'IORING_RSRC_REGISTER_SPARSE'
+  | 'MAP_SHARED'
+  | 'MAP_POPULATE';
+
+/** The structures of io_uring, with the fields that the code reads or writes. */
+interface IoUringStructs {
+  readonly io_uring_params: StructLayout<
+    'sq_entries' | 'cq_entries' | 'flags' | 'features' | 'sq_off' | 'cq_off'
+  >;
+  readonly io_sqring_offsets: StructLayout<
+    'head' | 'tail' | 'ring_mask' | 'ring_entries' | 'flags' | 'dropped' | 'array'
+  >;
+  readonly io_cqring_offsets: StructLayout<
+    'head' | 'tail' | 'ring_mask' | 'ring_entries' | 'overflow' | 'cqes' | 'flags'
+  >;
+  readonly io_uring_sqe: StructLayout<
+    | 'opcode'
+    | 'flags'
+    | 'ioprio'
+    | 'fd'
+    | 'off'
+    | 'addr'
+    | 'len'
+    | 'msg_flags'
+    | 'user_data'
+    | 'buf_index'
+    | 'buf_group'
+    | 'file_index'
+  >;
+  readonly io_uring_cqe: StructLayout<'user_data' | 'res' | 'flags'>;
+  readonly io_uring_buf: StructLayout<'addr' | 'len' | 'bid'>;
+  readonly io_uring_buf_reg: StructLayout<'ring_addr' | 'ring_entries' | 'bgid' | 'flags'>;
+  readonly io_uring_buf_ring: StructLayout<'tail'>;
+  readonly io_uring_getevents_arg: StructLayout<'sigmask' | 'sigmask_sz' | 'min_wait_usec' | 'ts'>;
+  readonly __kernel_timespec: StructLayout<'tv_sec' | 'tv_nsec'>;
+  readonly io_uring_probe: StructLayout<'last_op' | 'ops_len'>;
+  readonly io_uring_probe_op: StructLayout<'op' | 'flags'>;
+  readonly io_uring_rsrc_update: StructLayout<'offset' | 'data'>;
+  readonly io_uring_rsrc_register: StructLayout<'nr' | 'flags' | 'data' | 'tags'>;
+  readonly io_uring_sync_cancel_reg: StructLayout<'addr' | 'fd' | 'flags' | 'timeout'>;
+}
+
+/**
+ * io_uring(7), of Linux alone: the system calls, which have no functions in the C library, and what
+ * they take. Newer kernels know more of it than older ones do, and a sandbox may forbid all.
+ */
+export interface IoUringAbi {
+  readonly constants: Readonly<Record<IoUringConstantName, number>>;
+  readonly structs: IoUringStructs;
+}
+
 /** What the kernel of a platform does differently, where no constant tells. */
 interface Behaviours {
   /** SO_RCVTIMEO bounds accept(2), and SO_SNDTIMEO bounds connect(2): Linux only. */
@@ -241,6 +368,8 @@ export interface Abi {
   readonly errno: Readonly<Record<ErrnoName, number>> & Readonly<Record<string, number>>;
   readonly structs: Structs;
   readonly behaviours: Behaviours;
+  /** Null on macOS and FreeBSD. */
+  readonly ioUring: IoUringAbi | null;
   /**
    * Socket options by name (`SO_*`, `TCP_*`, `IP_*`, `IPV6_*`, `LOCAL_*`): present where the
    * platform has them. `src/socket/options.ts` says what each takes.

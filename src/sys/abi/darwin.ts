@@ -353,6 +353,7 @@ export const darwin = {
       },
     },
   },
+  ioUring: null,
   behaviours: {
     timeoutsBoundAcceptAndConnect: false,
     abstractUnixNames: false,

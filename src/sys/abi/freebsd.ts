@@ -342,6 +342,7 @@ export const freebsd = {
       },
     },
   },
+  ioUring: null,
   behaviours: {
     timeoutsBoundAcceptAndConnect: false,
     abstractUnixNames: false,

@@ -1,4 +1,5 @@
 import type { Abi } from './abi.ts';
+import { ioUring } from './io-uring.ts';
 import { libkqueue } from './libkqueue.ts';
 
 /**
@@ -89,6 +90,9 @@ export const linux = {
     EPOLL_CTL_MOD: 3,
     EPOLL_CLOEXEC: 524288,
     EFD_CLOEXEC: 524288,
+    CLOCK_MONOTONIC: 1,
+    TFD_CLOEXEC: 524288,
+    TFD_NONBLOCK: 2048,
     EFD_NONBLOCK: 2048,
     POLLRDHUP: 8192,
   },
@@ -228,6 +232,7 @@ export const linux = {
     ERFKILL: 132,
     EHWPOISON: 133,
   },
+  ioUring,
   structs: {
     sockaddr: {
       size: 16,

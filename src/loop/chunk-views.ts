@@ -13,7 +13,8 @@ export class ChunkViews {
   /** The first `length` bytes of `bytes`. */
   of(bytes: Uint8Array, length: number): Uint8Array {
     if (length === bytes.length) return bytes;
-    const slot = length & (VIEWS_KEPT - 1);
+    // Lengths are often multiples of one length, and that one of a power of two.
+    const slot = (length ^ (length >> 6)) & (VIEWS_KEPT - 1);
     const kept = this.#views[slot];
     if (kept !== undefined && kept.length === length && this.#sources[slot] === bytes) return kept;
     const view = bytes.subarray(0, length);

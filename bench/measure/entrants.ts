@@ -1,0 +1,52 @@
+import type { ServerFacts } from './document.ts';
+import { peers, reference } from './peers.ts';
+import type { Missing } from './results.ts';
+import { AGAIN, type Entrant, entrantOf, type Programs, REFERENCE } from './servers.ts';
+
+/** The servers of a run, made ready: built, installed, or missing with a reason. */
+
+export interface Prepared {
+  /** The reference is the first one. */
+  readonly entrants: readonly Entrant[];
+  readonly facts: readonly ServerFacts[];
+  readonly missing: readonly (Missing & { readonly title: string })[];
+}
+
+/**
+ * Makes the reference ready, then the peers that `names` names, then the caller's servers. `told`
+ * hears of each peer before it is begun: some are compiled or installed, which takes a while.
+ */
+export async function prepareAll(
+  names: readonly string[],
+  servers: readonly string[],
+  programs: Programs,
+  told: (words: string) => void,
+): Promise<Prepared> {
+  const entrants: Entrant[] = [];
+  const facts: ServerFacts[] = [];
+  const missing: (Missing & { title: string })[] = [];
+  for (const { name, title, prepare } of [
+    reference,
+    ...peers.filter((peer) => names.includes(peer.name)),
+  ]) {
+    told(`making ready: ${title}`);
+    const prepared = await prepare(programs);
+    if ('reason' in prepared) {
+      if (name === REFERENCE) throw new Error(`cannot measure without ${name}: ${prepared.reason}`);
+      missing.push({ name, title, reason: prepared.reason });
+      continue;
+    }
+    const { command, version } = prepared;
+    entrants.push({ name, command });
+    facts.push({ name, title, version });
+    if (name !== REFERENCE || !names.includes(AGAIN)) continue;
+    entrants.push({ name: AGAIN, command });
+    facts.push({ name: AGAIN, title: `${title}, again`, version });
+  }
+  for (const spec of servers) {
+    const entrant = entrantOf(spec, programs);
+    entrants.push(entrant);
+    facts.push({ name: entrant.name, title: entrant.name, version: entrant.command.join(' ') });
+  }
+  return { entrants, facts, missing };
+}

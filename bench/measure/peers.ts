@@ -1,0 +1,200 @@
+import { execFile } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Programs, startServer } from './servers.ts';
+
+/** The echo servers that are set beside the C epoll one, and how each of them is had. */
+
+export interface Peer {
+  readonly name: string;
+  /** What a table calls it. */
+  readonly title: string;
+  /**
+   * Builds it in the folder or installs it, and starts it once, to see that it listens. The command
+   * that starts it on a port of the kernel's choice, or why it cannot be had here.
+   */
+  prepare(programs: Pick<Programs, 'folder'>): Promise<Prepared>;
+}
+
+interface Built {
+  readonly command: readonly string[];
+  /** With what it was built or is run: `gcc 12.2.0 -O2`, `Bun 1.4.5`. */
+  readonly version: string;
+}
+
+type Prepared = Built | { readonly reason: string };
+
+/** Not among the packages that this one needs: 100 MB each. */
+const BUN_VERSION = '1.4.5';
+const DENO_VERSION = '2.9.6';
+
+/** Go compiles its standard library at the first time. */
+const BUILD_MS = 120_000;
+const INSTALL_MS = 180_000;
+const ASK_MS = 10_000;
+const OUTPUT_BYTES_MAX = 1024 * 1024;
+/** Of what a tool says when it fails: compilers and npm say what matters first. */
+const REASON_LINES_MAX = 4;
+
+/** What is one program needs no scripts of its own; where there is no registry, one try tells. */
+const NPM_FLAGS = [
+  '--no-save',
+  '--no-package-lock',
+  '--no-audit',
+  '--no-fund',
+  '--ignore-scripts',
+  '--loglevel=error',
+  '--fetch-retries=1',
+  '--fetch-retry-mintimeout=1000',
+];
+
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+const INSTALLED = join(ROOT, 'build/bench-peers');
+const CLI = join(ROOT, 'dist/cli/main.js');
+const NODE = `Node ${process.versions.node}`;
+const OPTIMIZE = '-O2';
+/** Every peer takes the port as its last argument: this one leaves the choice to the kernel. */
+const ANY_PORT = '0';
+
+const sourceOf = (file: string): string => join(ROOT, 'bench/peers', file);
+
+/** Runs a tool to its end and returns what it printed. Throws what it said, if it fails. */
+function run(
+  command: readonly string[],
+  timeoutMs: number,
+  debianPackage: string,
+  tried: string = command.join(' '),
+) {
+  const [tool = '', ...words] = command;
+  const options = { timeout: timeoutMs, maxBuffer: OUTPUT_BYTES_MAX };
+  return new Promise<string>((resolve, reject) => {
+    execFile(tool, words, options, (error, out, errors) => {
+      if (error === null) return resolve(out);
+      const needed = `needs ${tool} on the PATH (on Debian: the package ${debianPackage})`;
+      if (error.code === 'ENOENT') return reject(new Error(needed));
+      const why = error.killed ? `nothing after ${timeoutMs} ms` : complaint(errors);
+      reject(new Error(`"${tried}" failed: ${why}`));
+    });
+  });
+}
+
+/** The beginning of what a tool said. */
+function complaint(text: string): string {
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  return lines.slice(0, REASON_LINES_MAX).join('; ');
+}
+
+function peer(
+  name: string,
+  title: string,
+  build: (folder: string) => Built | Promise<Built>,
+): Peer {
+  const prepare = async ({ folder }: Pick<Programs, 'folder'>): Promise<Prepared> => {
+    try {
+      const built = await build(folder);
+      const server = await startServer({ name, command: built.command });
+      await server.stop();
+      return built;
+    } catch (error) {
+      return { reason: error instanceof Error ? error.message : String(error) };
+    }
+  };
+  return { name, title, prepare };
+}
+
+/** Compiles a C program of ours and returns its path. */
+async function compile(folder: string, name: string, ...libraries: string[]): Promise<string> {
+  const program = join(folder, name);
+  const compiler = process.env['CC'] ?? 'cc';
+  const words = [OPTIMIZE, '-o', program, sourceOf(`${name}.c`), ...libraries];
+  await run([compiler, ...words], BUILD_MS, 'gcc');
+  return program;
+}
+
+/** As `gcc 12.2.0 -O2`, from a first line as `cc (Debian 12.2.0-14) 12.2.0`. */
+async function compilerVersion(): Promise<string> {
+  const text = await run([process.env['CC'] ?? 'cc', '--version'], ASK_MS, 'gcc');
+  const line = text.split('\n', 1)[0] ?? '';
+  const version = [...line.matchAll(/\d+(\.\d+)+/g)].at(-1)?.[0] ?? 'of an unknown version';
+  return `${line.includes('clang') ? 'clang' : 'gcc'} ${version} ${OPTIMIZE}`;
+}
+
+async function inC(folder: string, name: string): Promise<Built> {
+  const program = await compile(folder, name);
+  return { command: [program, ANY_PORT], version: await compilerVersion() };
+}
+
+async function onLibuv(folder: string): Promise<Built> {
+  const header = '/usr/include/uv.h';
+  const program = await compile(folder, 'libuv-echo', '-luv').catch((error: Error) => {
+    if (!error.message.includes('uv.h')) throw error;
+    throw new Error(`needs ${header} (on Debian: the package libuv1-dev)`, { cause: error });
+  });
+  const version = await run([program, '--version'], ASK_MS, 'libuv1');
+  return { command: [program, ANY_PORT], version: `libuv ${version.trim()}` };
+}
+
+async function inGo(folder: string): Promise<Built> {
+  const program = join(folder, 'go-echo');
+  const words = ['build', '-o', program, sourceOf('go-echo.go')];
+  await run(['go', ...words], BUILD_MS, 'golang-go');
+  const text = await run(['go', 'version'], ASK_MS, 'golang-go');
+  const version = /go(\d[\w.]*)/.exec(text)?.[1] ?? text.trim();
+  return { command: [program, ANY_PORT], version: `Go ${version}` };
+}
+
+/** Installs a package that is one program, unless it is there, and returns the program's path. */
+async function install(name: string, version: string, file: string): Promise<string> {
+  const what = `${name}@${version}`;
+  const folder = join(INSTALLED, what);
+  const program = join(folder, 'node_modules', name, file);
+  if (existsSync(program)) return program;
+  const command = ['npm', 'install', '--prefix', folder, ...NPM_FLAGS, what];
+  await run(command, INSTALL_MS, 'npm', `npm install ${what}`);
+  return program;
+}
+
+async function onBun(): Promise<Built> {
+  const arch = process.arch === 'arm64' ? 'aarch64' : process.arch;
+  const program = await install(`@oven/bun-linux-${arch}`, BUN_VERSION, 'bin/bun');
+  const version = await run([program, '--version'], ASK_MS, 'npm');
+  return {
+    command: [program, sourceOf('bun-echo.js'), ANY_PORT],
+    version: `Bun ${version.trim()}`,
+  };
+}
+
+async function onDeno(folder: string): Promise<Built> {
+  const program = await install(`@deno/linux-${process.arch}-glibc`, DENO_VERSION, 'deno');
+  const text = await run([program, '--version'], ASK_MS, 'npm');
+  const version = /^deno (\S+)/.exec(text)?.[1] ?? text.trim();
+  // Its caches would otherwise lie in the user's home.
+  const command = ['env', `DENO_DIR=${join(folder, 'deno')}`, program, 'run', '--allow-net'];
+  return { command: [...command, sourceOf('deno-echo.js'), ANY_PORT], version: `Deno ${version}` };
+}
+
+function onSockloop(loop: string): Built {
+  const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+  const command = [process.execPath, CLI, 'serve', '--loop', loop, '--port', ANY_PORT];
+  return { command, version: `sockloop ${manifest.version}, ${NODE}` };
+}
+
+function onNodeNet(): Built {
+  return { command: [process.execPath, sourceOf('node-net-echo.mjs'), ANY_PORT], version: NODE };
+}
+
+/** What every ratio is to. */
+export const reference = peer('c-epoll', 'C, epoll', (folder) => inC(folder, 'epoll-echo'));
+
+/** All others. */
+export const peers: readonly Peer[] = [
+  peer('c-uring', 'C, io_uring', (folder) => inC(folder, 'uring-echo')),
+  peer('sockloop-io_uring', 'sockloop, io_uring', () => onSockloop('io_uring')),
+  peer('sockloop-epoll', 'sockloop, epoll', () => onSockloop('epoll')),
+  peer('libuv', 'C, libuv', onLibuv),
+  peer('node-net', 'Node.js, node:net', onNodeNet),
+  peer('bun', 'Bun, Bun.listen', onBun),
+  peer('deno', 'Deno, Deno.listen', onDeno),
+  peer('go', 'Go, net', inGo),
+];

@@ -1,0 +1,76 @@
+import { readSync } from 'node:fs';
+import { LineBuffer } from '../tcp/framing/line-buffer.ts';
+import { printOut, writeOut } from './output.ts';
+
+/** The descriptor of the keyboard. */
+export const KEYBOARD = 0;
+
+const PROMPT = Buffer.from('server> ');
+const COMMAND_BYTES_MAX = 4096;
+
+/** What is typed to the textbook's second server: `c` counts requests, `q` quits. */
+export class Keyboard {
+  readonly #countRequests: () => number;
+  readonly #typed = new LineBuffer(COMMAND_BYTES_MAX);
+  #ended = false;
+  #quit = false;
+
+  /** `countRequests` says how many connections were asked for so far. */
+  constructor(countRequests: () => number) {
+    this.#countRequests = countRequests;
+  }
+
+  /** Whether nobody is there any more. An end of input would be ready for ever. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Whether `q` was typed. */
+  get quit(): boolean {
+    return this.#quit;
+  }
+
+  prompt(): void {
+    writeOut(PROMPT);
+  }
+
+  /** Reads what was typed, and obeys. Returns whether there may be more. */
+  read(): boolean {
+    this.#typed.reserve(COMMAND_BYTES_MAX);
+    const length = readKeyboard(this.#typed.bytes, this.#typed.end);
+    if (length < 0) return false;
+    this.#typed.commit(length);
+    for (let line = this.#typed.takeLine(); line !== null; line = this.#typed.takeLine()) {
+      this.#obey(line);
+      if (this.#quit) return false;
+    }
+    if (length > 0 && !this.#typed.overlong) return true;
+    const rest = this.#typed.takeRest();
+    if (rest.length > 0) this.#obey(rest);
+    if (length === 0) this.#ended = true;
+    return length > 0 && !this.#quit;
+  }
+
+  #obey(line: Uint8Array): void {
+    const command = new TextDecoder().decode(line).trim();
+    if (command === 'q') {
+      this.#quit = true;
+      return;
+    }
+    if (command === 'c') {
+      printOut(`Received ${this.#countRequests()} connection requests so far.`);
+    } else if (command !== '') printOut('ERROR: unknown command');
+    this.prompt();
+  }
+}
+
+/** read(2) of the keyboard: how many bytes came, 0 at its end, -1 for none after all. */
+function readKeyboard(into: Uint8Array, offset: number): number {
+  try {
+    return readSync(KEYBOARD, into, offset, COMMAND_BYTES_MAX, null);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EAGAIN') return -1;
+    // A terminal that has gone (EIO): nobody will type any more.
+    return 0;
+  }
+}

@@ -1,0 +1,41 @@
+/** What a report list holds. */
+interface Reporter {
+  readonly gone: boolean;
+  /** Whether it is in the list. */
+  reporting: boolean;
+  report(): void;
+}
+
+/** Who has something to report that came up inside a call: law 2. */
+export class ReportList {
+  #waiting: Reporter[] = [];
+
+  get length(): number {
+    return this.#waiting.length;
+  }
+
+  /** Adds a subject, once. */
+  add(subject: Reporter): void {
+    if (subject.reporting) return;
+    subject.reporting = true;
+    this.#waiting.push(subject);
+  }
+
+  /** Lets those report that were added before. */
+  run(): void {
+    if (this.#waiting.length === 0) return;
+    const reporting = this.#waiting;
+    this.#waiting = [];
+    let reported = 0;
+    try {
+      for (const subject of reporting) {
+        reported += 1;
+        subject.reporting = false;
+        if (!subject.gone) subject.report();
+      }
+    } finally {
+      // A callback that throws ends the turn; who is left reports in the next one.
+      if (reported < reporting.length) this.#waiting.unshift(...reporting.slice(reported));
+    }
+  }
+}

@@ -1,0 +1,128 @@
+import { isGoneInQueue, isShortage } from './accept-errors.ts';
+import type { AcceptSink, Subscription } from './backend.ts';
+import { ACCEPTS_PER_TURN } from './limits.ts';
+import { ReserveDescriptor } from './reserve-descriptor.ts';
+import { Operation, type RingHost, RingSubject } from './ring-subject.ts';
+
+/** A listening socket on the ring. */
+export class RingAcceptance extends RingSubject implements Subscription {
+  readonly #sink: AcceptSink;
+  readonly #reserve: ReserveDescriptor;
+  /** Whether connections are to be taken one at a time. */
+  readonly #limited: boolean;
+  /** What is under way, and whether it was told to end. */
+  #operation: Operation = Operation.none;
+  #cancelling = false;
+  /**
+   * Whether an accept has failed for lack of a descriptor while nobody was there to be accepted:
+   * the kernel takes the descriptor first. The next one is put when somebody comes.
+   */
+  #short = false;
+  #somebodyCame = false;
+  /** Connections that came while it was paused. */
+  readonly #held: number[] = [];
+
+  constructor(host: RingHost, fd: number, sink: AcceptSink, limited: boolean) {
+    super(host, fd);
+    this.#sink = sink;
+    this.#limited = limited;
+    this.#reserve = new ReserveDescriptor(host.sys);
+  }
+
+  get inFlight(): boolean {
+    return this.#operation !== Operation.none;
+  }
+
+  prepare(): void {
+    if (this.inFlight && (this.gone || this.paused) && !this.#cancelling) this.#cancel();
+    if (this.inFlight || this.gone || this.paused || this.#held.length > 0) return;
+    const { submission, sys } = this.host;
+    const operation = this.#short ? Operation.poll : Operation.accept;
+    const put = this.#short
+      ? submission.poll(this.fd, sys.abi.constants.POLLIN, this.token, operation)
+      : submission.accept(this.fd, this.token, operation, !this.#limited);
+    if (put) this.#operation = operation;
+    else this.host.attend(this);
+  }
+
+  #cancel(): void {
+    const { submission } = this.host;
+    this.#cancelling = submission.cancel(this.token, this.#operation, Operation.none);
+    if (!this.#cancelling) this.host.attend(this);
+  }
+
+  completed(operation: Operation, result: number, goesOn: boolean): void {
+    if (!goesOn) {
+      this.#operation = Operation.none;
+      this.#cancelling = false;
+      this.host.attend(this);
+    }
+    const polled = operation === Operation.poll;
+    if (this.gone) {
+      if (result >= 0 && !polled) this.host.sys.close(result);
+      if (!goesOn) this.host.letGo(this);
+    } else if (polled) {
+      this.#short = false;
+      this.#somebodyCame = result > 0;
+    } else if (result < 0) {
+      this.#failed(-result);
+    } else if (this.paused || this.#held.length > 0) {
+      this.#held.push(result);
+    } else {
+      this.#accepted(result);
+    }
+  }
+
+  #accepted(fd: number): void {
+    this.#somebodyCame = false;
+    this.host.stats.accepted += 1;
+    this.#sink.accepted(fd);
+  }
+
+  #failed(errno: number): void {
+    const { sys, stats } = this.host;
+    const { EINTR, EAGAIN, ECANCELED } = sys.abi.errno;
+    if (errno === EINTR || errno === EAGAIN || errno === ECANCELED) return;
+    if (isGoneInQueue(sys.abi, errno)) return;
+    if (isShortage(sys.abi, errno)) {
+      const shed = this.#reserve.shed(this.fd);
+      this.#short = shed === 0 && !this.#somebodyCame;
+      this.#somebodyCame = false;
+      if (this.#short) return;
+      stats.shed += shed;
+      this.setPaused(true);
+      this.#sink.exhausted(errno, shed);
+      return;
+    }
+    this.host.remove(this);
+    this.#sink.failed(errno);
+  }
+
+  override setPaused(paused: boolean): void {
+    super.setPaused(paused);
+    if (!paused && this.#held.length > 0) this.host.reportLater(this);
+  }
+
+  /** Hands over what was held. */
+  report(): void {
+    for (let accepts = 0; accepts < ACCEPTS_PER_TURN; accepts++) {
+      if (this.gone || this.paused) return;
+      const fd = this.#held.shift();
+      if (fd === undefined) {
+        this.host.attend(this);
+        return;
+      }
+      this.#accepted(fd);
+    }
+    this.host.reportLater(this);
+  }
+
+  closed(): void {
+    this.#sink.closed();
+  }
+
+  override dispose(): void {
+    for (const fd of this.#held.splice(0)) this.host.sys.close(fd);
+    this.#reserve.close();
+  }
+}

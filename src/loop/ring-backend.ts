@@ -1,0 +1,392 @@
+import { TokenSlab } from '../base/token-slab.ts';
+import type { Interest, WakeHandle } from '../poller/poller.ts';
+import { type DescriptorWaker, openWaker, wake } from '../poller/wakers.ts';
+import { Buffers } from '../ring/buffers.ts';
+import { Ring } from '../ring/ring.ts';
+import { Submission } from '../ring/submission.ts';
+import { sendFlags } from '../sys/descriptors.ts';
+import type { Sys } from '../sys/sys.ts';
+import {
+  type AcceptSink,
+  type Backend,
+  type ConnectSink,
+  newStats,
+  type Stream,
+  type StreamSink,
+  type Subscription,
+  type Watch,
+  type WatchSink,
+} from './backend.ts';
+import { ClosingList } from './closing-list.ts';
+import { DESTROY_MS_MAX, HEARTBEAT_MS, OVERFLOW_ROUNDS_MAX } from './limits.ts';
+import { ReportList } from './report-list.ts';
+import { RingAcceptance } from './ring-acceptance.ts';
+import { RingConnecting } from './ring-connecting.ts';
+import { RingSends } from './ring-sends.ts';
+import { RingStream } from './ring-stream.ts';
+import { Operation, type RingHost, type RingSubject } from './ring-subject.ts';
+import { RingWatch } from './ring-watch.ts';
+
+/**
+ * io_uring(7) as a {@link Backend}: operations are put into a queue, one call hands them all over
+ * and waits, and what became of them is read from another queue.
+ *
+ * A connection that waits is a receive that is under way, and owns no buffer. What is echoed goes
+ * out of the buffer that it came into. The sends of a turn are submitted together and are done when
+ * the call returns; only one that fell short is heard of.
+ */
+export class RingBackend implements Backend, RingHost {
+  readonly name = 'io_uring';
+  readonly fdLimit = Number.POSITIVE_INFINITY;
+  readonly sys: Sys;
+  readonly stats = newStats();
+  readonly sendFlags: number;
+  readonly submission: Submission;
+  readonly buffers: Buffers;
+  readonly sends: RingSends;
+  readonly #ring: Ring;
+  readonly #waker: DescriptorWaker;
+  readonly #subjects = new TokenSlab<RingSubject>();
+  /** Who has something to put before the next wait. */
+  #attended: RingSubject[] = [];
+  #attendedNext: RingSubject[] = [];
+  readonly #reports = new ReportList();
+  readonly #closing: ClosingList;
+  #wakerPolled = false;
+  #starved = false;
+  /** Whether the heartbeat was begun, or cannot be had of this kernel. */
+  #heart: 'still' | 'beating' | 'none' = 'still';
+  /** Whether completions are being read, and whether that is to be the last thing. */
+  #polling = false;
+  #destroyed = false;
+  /** Whether a send of something that is closed could not be submitted yet. */
+  #stuck = false;
+  readonly #goesOn: number;
+  readonly #bufferShift: number;
+
+  /** Throws a SysError that names the call which failed. */
+  constructor(sys: Sys) {
+    this.sys = sys;
+    this.sendFlags = sendFlags(sys);
+    this.#closing = new ClosingList(sys);
+    this.#ring = new Ring(sys);
+    const { IORING_CQE_F_MORE, IORING_CQE_BUFFER_SHIFT } = this.#ring.abi.constants;
+    this.#goesOn = IORING_CQE_F_MORE;
+    this.#bufferShift = IORING_CQE_BUFFER_SHIFT;
+    try {
+      this.buffers = new Buffers(this.#ring);
+      this.#waker = openWaker(sys, undefined);
+    } catch (error) {
+      this.#ring.close();
+      throw error;
+    }
+    this.submission = new Submission(this.#ring);
+    this.sends = new RingSends(this.buffers);
+  }
+
+  get wakeHandle(): WakeHandle {
+    return this.#waker.handle;
+  }
+
+  get interrupted(): boolean {
+    return this.#ring.interrupted;
+  }
+
+  get active(): number {
+    return this.#subjects.size + this.#closing.length;
+  }
+
+  accept(fd: number, sink: AcceptSink, limited = false): Subscription {
+    return this.#added(new RingAcceptance(this, fd, sink, limited));
+  }
+
+  open(fd: number, sink: StreamSink): Stream {
+    return this.#added(new RingStream(this, fd, sink));
+  }
+
+  connect(fd: number, address: Uint8Array, length: number, sink: ConnectSink): Subscription {
+    return this.#added(new RingConnecting(this, fd, address.slice(0, length), sink));
+  }
+
+  watch(fd: number, interest: Interest, sink: WatchSink): Watch {
+    return this.#added(new RingWatch(this, fd, interest, sink));
+  }
+
+  #added<Kind extends RingSubject>(subject: Kind): Kind {
+    this.#subjects.allocate(subject);
+    this.attend(subject);
+    return subject;
+  }
+
+  pause(subject: Subscription | Stream): void {
+    (subject as RingSubject).setPaused(true);
+  }
+
+  resume(subject: Subscription | Stream): void {
+    (subject as RingSubject).setPaused(false);
+  }
+
+  close(subject: Subscription | Stream): void {
+    this.remove(subject as RingSubject);
+  }
+
+  send(stream: Stream, bytes: Uint8Array, offset: number, length: number): number {
+    return (stream as RingStream).send(bytes, offset, length);
+  }
+
+  finish(stream: Stream): void {
+    (stream as RingStream).finish();
+  }
+
+  reset(stream: Stream): void {
+    (stream as RingStream).reset();
+  }
+
+  poll(timeoutMs: number | null): void {
+    if (this.#destroyed) throw new Error('the ring is closed');
+    this.#polling = true;
+    try {
+      this.#turn(timeoutMs);
+    } finally {
+      this.#polling = false;
+      if (this.#destroyed) this.#tearDown();
+    }
+  }
+
+  #turn(timeoutMs: number | null): void {
+    if (this.#attended.length > 0) this.#prepare();
+    if (!this.#wakerPolled) this.#pollWaker();
+    const waiting =
+      this.#reports.length === 0 && this.#closing.length === 0 && this.#attended.length === 0;
+    this.#ring.enter(waiting ? this.#withHeartbeat(timeoutMs) : 0);
+    this.stats.waits += 1;
+    if (this.#ring.interrupted) this.stats.eintr += 1;
+    this.#confirmSends();
+    this.#deliver();
+    if (this.#ring.memory.overflowed) this.#deliverOverflow();
+    if (this.#starved) this.#feed();
+    this.#reports.run();
+  }
+
+  /** The timeout that a wait needs of its own: none where the heartbeat ends it in time. */
+  #withHeartbeat(timeoutMs: number | null): number | null {
+    if (timeoutMs === null || timeoutMs < HEARTBEAT_MS) return timeoutMs;
+    if (this.#heart === 'still') {
+      const put = this.submission.heartbeat(HEARTBEAT_MS, Operation.heartbeat);
+      if (put) this.#heart = 'beating';
+    }
+    return this.#heart === 'beating' ? null : timeoutMs;
+  }
+
+  #prepare(): void {
+    // Two lists take turns: a new one each time would be what a turn allocates.
+    const attended = this.#attended;
+    this.#attended = this.#attendedNext;
+    this.#attendedNext = attended;
+    for (const subject of attended) {
+      subject.attended = false;
+      subject.prepare();
+    }
+    attended.length = 0;
+  }
+
+  #pollWaker(): void {
+    const { POLLIN } = this.sys.abi.constants;
+    this.#wakerPolled = this.submission.poll(this.#waker.fd, POLLIN, 0, Operation.wake);
+  }
+
+  /**
+   * Looks for sends that fell short, before anything is delivered: the others of the batch are
+   * done, and their buffers free. Not while some of it is to be submitted, or to be heard of.
+   */
+  #confirmSends(): void {
+    const { memory } = this.#ring;
+    const count = memory.acquire();
+    for (let i = 0; i < count; i++) {
+      const place = memory.place(i);
+      if (memory.dataHigh(place) === Operation.sendNow) this.#sendFell(place);
+    }
+    if (memory.overflowed || memory.pending > 0) return;
+    this.sends.confirm();
+    this.buffers.publish();
+  }
+
+  #sendFell(place: number): void {
+    const { memory } = this.#ring;
+    const subject = this.#subjects.get(memory.dataLow(place));
+    if (subject === undefined)
+      this.stats.stale += 1; // Law 7.
+    else (subject as RingStream).sendFell(memory.result(place));
+    memory.overwriteData(place, Operation.none);
+  }
+
+  settleSends(): void {
+    this.#ring.submit();
+    this.#confirmSends();
+  }
+
+  /** All that was there when it began: a bounded queue, and so bounded work (law 8). */
+  #deliver(): void {
+    const { memory } = this.#ring;
+    const count = memory.acquire();
+    let delivered = 0;
+    try {
+      while (delivered < count) {
+        const place = memory.place(delivered);
+        delivered += 1;
+        this.#completed(
+          memory.dataLow(place),
+          memory.dataHigh(place) as Operation,
+          memory.result(place),
+          memory.flags(place),
+        );
+      }
+    } finally {
+      // A callback that throws ends the turn; what is left is delivered in the next one.
+      this.sends.takeBack();
+      memory.release(delivered);
+    }
+  }
+
+  #completed(token: number, operation: Operation, result: number, flags: number): void {
+    if (operation === Operation.none) return;
+    if (operation === Operation.wake) {
+      this.#wakerPolled = false;
+      this.#waker.drain();
+      return;
+    }
+    const goesOn = (flags & this.#goesOn) !== 0;
+    if (operation === Operation.heartbeat) {
+      const { EINVAL } = this.sys.abi.errno;
+      if (!goesOn) this.#heart = result === -EINVAL ? 'none' : 'still';
+      return;
+    }
+    const subject = this.#subjects.get(token);
+    if (operation !== Operation.receive || result <= 0) {
+      if (subject === undefined) {
+        this.stats.stale += 1; // Law 7.
+        return;
+      }
+      this.stats.reports += 1;
+      subject.completed(operation, result, goesOn);
+      return;
+    }
+    const id = flags >>> this.#bufferShift;
+    const chunk = this.buffers.chunk(id, result);
+    this.sends.lend(id, chunk);
+    if (subject === undefined) this.stats.stale += 1;
+    else {
+      this.stats.reports += 1;
+      (subject as RingStream).received(chunk, goesOn);
+    }
+    this.sends.takeBack();
+  }
+
+  /** The kernel kept completions back: law 12. They come with the next calls. */
+  #deliverOverflow(): void {
+    this.stats.overflows += 1;
+    for (let round = 0; round < OVERFLOW_ROUNDS_MAX && this.#ring.memory.overflowed; round++) {
+      this.#ring.enter(0);
+      this.#confirmSends();
+      this.#deliver();
+    }
+  }
+
+  starved(): void {
+    this.stats.starved += 1;
+    this.#starved = true;
+  }
+
+  /** Buffers ran out. Those of the sends are back by now, and from now on there are more. */
+  #feed(): void {
+    this.#starved = false;
+    this.buffers.grow();
+    this.buffers.publish();
+  }
+
+  flush(): void {
+    if (!this.#destroyed && this.#ring.memory.pending > 0) this.#ring.submit();
+  }
+
+  settle(): void {
+    if (this.#stuck && !this.#ring.submit()) return;
+    this.#stuck = false;
+    this.#closing.settle();
+  }
+
+  wake(): void {
+    wake(this.sys, this.#waker.handle);
+  }
+
+  attend(subject: RingSubject): void {
+    if (subject.attended) return;
+    subject.attended = true;
+    this.#attended.push(subject);
+  }
+
+  reportLater(subject: RingSubject): void {
+    this.#reports.add(subject);
+  }
+
+  remove(subject: RingSubject): void {
+    if (subject.gone) return;
+    subject.gone = true;
+    // A send that was not submitted yet would go to whoever gets the number of the descriptor.
+    if (subject.unsubmitted) {
+      this.settleSends();
+      if (this.#ring.memory.pending > 0) this.#stuck = true;
+    }
+    if (subject.inFlight) this.attend(subject);
+    else this.letGo(subject);
+  }
+
+  letGo(subject: RingSubject): void {
+    this.#subjects.free(subject.token);
+    if (subject.ownsFd) this.#closing.add(subject);
+  }
+
+  release(subject: RingSubject): void {
+    subject.gone = true;
+    this.#subjects.free(subject.token);
+  }
+
+  destroy(): void {
+    if (this.#destroyed) return;
+    this.#destroyed = true;
+    for (const subject of this.#subjects.values()) subject.gone = true;
+    // Inside of a callback the queue is still being read from: the turn ends with it.
+    if (!this.#polling) this.#tearDown();
+  }
+
+  /** Ends every operation, waits until the kernel has let go, and closes all that is open. */
+  #tearDown(): void {
+    const subjects = [...this.#subjects.values()];
+    try {
+      this.#joinAll(subjects);
+    } finally {
+      for (const subject of this.#subjects.values()) this.letGo(subject);
+      this.#closing.closeAll();
+      this.#attended = [];
+      this.#stuck = false;
+      // From here on no stream has a send that may still be asked for.
+      this.sends.confirm();
+      this.#waker.close();
+      this.#ring.close();
+    }
+  }
+
+  #joinAll(subjects: readonly RingSubject[]): void {
+    for (const subject of subjects) subject.gone = true;
+    this.settleSends();
+    this.submission.cancelAll(Operation.none);
+    const endMs = this.sys.monotonicMs() + DESTROY_MS_MAX;
+    let open = subjects.filter((subject) => subject.inFlight);
+    while (open.length > 0 && this.sys.monotonicMs() < endMs) {
+      for (const subject of open) subject.prepare();
+      this.#ring.enter(1);
+      this.#confirmSends();
+      this.#deliver();
+      open = open.filter((subject) => subject.inFlight);
+    }
+  }
+}

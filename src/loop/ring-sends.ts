@@ -1,0 +1,87 @@
+import type { Buffers } from '../ring/buffers.ts';
+import { BUFFERS_MAX, STAGED_BYTES_MAX, STAGING_BYTES } from '../ring/limits.ts';
+import { REGION } from '../ring/region.ts';
+
+/**
+ * The sends of one turn, which all go in one call, and the memory that they are sent from: the
+ * buffer of the chunk that is being delivered, where that is echoed, or a copy.
+ *
+ * They are done when the call returns, but for those that fell short and post a completion. So
+ * all of a batch is confirmed at once, and its memory given back.
+ */
+export class RingSends {
+  /** The number of the batch that is being gathered. A send of an earlier one is done. */
+  batch = 0;
+  readonly #buffers: Buffers;
+  readonly #memory: ArrayBufferLike;
+  /** The buffers that this batch sends from. */
+  readonly #sentFrom = new Int32Array(BUFFERS_MAX);
+  #sentFromCount = 0;
+  #staged = 0;
+  /** The buffer that is lent to a sink right now, -1 for none, and the last batch to send of it. */
+  #lent = -1;
+  #lentChunk: Uint8Array | null = null;
+  #lentBatch = -1;
+
+  constructor(buffers: Buffers) {
+    this.#buffers = buffers;
+    this.#memory = buffers.bytes.buffer;
+  }
+
+  /** A sink gets the chunk in the buffer `id`, until {@link takeBack}. */
+  lend(id: number, chunk: Uint8Array): void {
+    this.#lent = id;
+    this.#lentChunk = chunk;
+  }
+
+  /** The sink has returned: its buffer goes back to the kernel, at once or with the batch. */
+  takeBack(): void {
+    if (this.#lent < 0) return;
+    if (this.#lentBatch === this.batch) this.#sentFrom[this.#sentFromCount++] = this.#lent;
+    else this.#buffers.give(this.#lent);
+    this.#lent = -1;
+    this.#lentChunk = null;
+    this.#lentBatch = -1;
+  }
+
+  /**
+   * Where in the region the bytes can be sent from: where they are, if they are part of the chunk
+   * that is lent, else where they were copied to. -1 if they are too many to be copied.
+   */
+  place(bytes: Uint8Array, offset: number, length: number): number {
+    const chunk = this.#lentChunk;
+    if (bytes === chunk) {
+      this.#lentBatch = this.batch;
+      return this.#buffers.offset(this.#lent) + offset;
+    }
+    if (chunk !== null && bytes.buffer === this.#memory) {
+      const start = bytes.byteOffset + offset;
+      const first = this.#buffers.offset(this.#lent);
+      if (start >= first && start + length <= first + chunk.length) {
+        this.#lentBatch = this.batch;
+        return start;
+      }
+    }
+    return this.#stage(bytes, offset, length);
+  }
+
+  #stage(bytes: Uint8Array, offset: number, length: number): number {
+    if (length > STAGED_BYTES_MAX || this.#staged + length > STAGING_BYTES) return -1;
+    const at = REGION.staging + this.#staged;
+    const whole = offset === 0 && length === bytes.length;
+    this.#buffers.bytes.set(whole ? bytes : bytes.subarray(offset, offset + length), at);
+    this.#staged += length;
+    return at;
+  }
+
+  /** All sends of the batch have ended, and those that fell short have copied what is left. */
+  confirm(): void {
+    for (let i = 0; i < this.#sentFromCount; i++) this.#buffers.give(this.#sentFrom[i] ?? 0);
+    this.#sentFromCount = 0;
+    this.#staged = 0;
+    this.batch = (this.batch + 1) & BATCH_MASK;
+  }
+}
+
+/** A batch's number stays a small integer. Nobody waits for one through so many. */
+const BATCH_MASK = 2 ** 30 - 1;

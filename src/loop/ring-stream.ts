@@ -1,0 +1,366 @@
+import type { Stream, StreamSink } from './backend.ts';
+import { MULTISHOT_BYTES_MAX } from './limits.ts';
+import { lingerForNoTime } from './linger.ts';
+import { Outbox } from './outbox.ts';
+import { Operation, type RingHost, RingSubject } from './ring-subject.ts';
+
+/** A connected socket on the ring. */
+export class RingStream extends RingSubject implements Stream {
+  // What every message touches comes first, so that it lies together.
+  readonly #sink: StreamSink;
+  /** The batch that its last send belongs to: until that is confirmed, nobody knows its outcome. */
+  #batch = -1;
+  /** Where in the region that send takes its bytes from, and how many they are. */
+  #flightOffset = 0;
+  #flightLength = 0;
+  /** Whether a receive is under way, and whether it was told to end. */
+  #receiving = false;
+  #cancelling = false;
+  /**
+   * Whether a receive goes on by itself: only where the last one brought little, for it may bring
+   * up to 32 buffers in a turn (Linux 6.18): 2 MiB to hold of a client that does not read.
+   */
+  #again = false;
+  /** Whether a send from the outbox is under way. */
+  #sending = false;
+  /** Made at the first send that has to wait: most connections never need one. */
+  #outbox: Outbox | null = null;
+  /** What was received while it was paused. */
+  #held: Outbox | null = null;
+  /** Whether the end was received behind that. */
+  #endHeld = false;
+  #peerEnded = false;
+  /** The errno that ended it, 0 while it lives. */
+  #errno = 0;
+  /** Whether `finish` was called, and whether the FIN has gone. */
+  #finishing = false;
+  #finished = false;
+  /** Whether somebody heard of queued bytes that the kernel may have taken for all we know. */
+  #undecided = false;
+
+  constructor(host: RingHost, fd: number, sink: StreamSink) {
+    super(host, fd);
+    this.#sink = sink;
+  }
+
+  get queuedBytes(): number {
+    if (this.#batch === this.host.sends.batch) this.#settle();
+    return this.queuedBytesAtMost;
+  }
+
+  /** It may be that the kernel holds the answer back, or has not taken the send yet: law 12. */
+  #settle(): void {
+    this.host.settleSends();
+    if (this.#batch !== this.host.sends.batch) return;
+    this.#undecided = true;
+    this.host.attend(this);
+  }
+
+  get broken(): boolean {
+    return this.#errno !== 0;
+  }
+
+  get queuedBytesAtMost(): number {
+    const inFlight = this.#batch === this.host.sends.batch ? this.#flightLength : 0;
+    return inFlight + (this.#outbox === null ? 0 : this.#outbox.length);
+  }
+
+  get inFlight(): boolean {
+    return this.#receiving || this.#sending;
+  }
+
+  override get unsubmitted(): boolean {
+    return this.#batch === this.host.sends.batch;
+  }
+
+  prepare(): void {
+    if (this.gone) {
+      this.#cancelAll();
+      return;
+    }
+    if (this.#errno !== 0) return;
+    if (this.#wantsReceive() && !this.#receiving) this.#startReceive();
+    if (this.paused && this.#held !== null && this.#receiving) this.#cancelReceive();
+    if (this.#batch === this.host.sends.batch) {
+      this.host.attend(this); // Once the batch is confirmed.
+    } else if (!this.#sending && this.#outbox !== null && this.#outbox.length > 0) {
+      this.#startSend(this.#outbox);
+    } else if (!this.#sending) {
+      if (this.#finishing) this.#sendFin();
+      if (this.#undecided) this.host.reportLater(this);
+    }
+  }
+
+  #wantsReceive(): boolean {
+    return !this.paused && !this.#peerEnded && !this.#endHeld && this.#held === null;
+  }
+
+  #startReceive(): void {
+    const { submission } = this.host;
+    this.#receiving = submission.receive(this.fd, this.token, Operation.receive, this.#again);
+    if (!this.#receiving) this.host.attend(this);
+  }
+
+  #cancelReceive(): void {
+    if (this.#cancelling) return;
+    const { submission } = this.host;
+    this.#cancelling = submission.cancel(this.token, Operation.receive, Operation.none);
+    if (!this.#cancelling) this.host.attend(this);
+  }
+
+  #startSend(outbox: Outbox): void {
+    const { submission, sys } = this.host;
+    const bytes = outbox.peek();
+    const address = sys.address(bytes);
+    this.#sending = submission.send(this.fd, address, bytes.length, this.token, Operation.send);
+    if (!this.#sending) this.host.attend(this);
+  }
+
+  #cancelAll(): void {
+    if (this.#receiving) this.#cancelReceive();
+    if (!this.#sending) return;
+    const { submission } = this.host;
+    const cancelled = submission.cancel(this.token, Operation.send, Operation.none);
+    if (!cancelled) this.host.attend(this);
+  }
+
+  /** A receive brought bytes, which lie in `chunk` for as long as this call takes. */
+  received(chunk: Uint8Array, goesOn: boolean): void {
+    if (!goesOn) {
+      this.#receiving = false;
+      this.#cancelling = false;
+      this.host.attend(this);
+    }
+    if (chunk.length > MULTISHOT_BYTES_MAX) this.#oneByOne(goesOn);
+    else if (!goesOn) this.#again = true;
+    if (this.gone) {
+      this.#letGo();
+    } else if (this.paused || this.#held !== null) {
+      this.#held ??= new Outbox();
+      this.#held.append(chunk, 0, chunk.length);
+      this.host.attend(this);
+    } else {
+      this.#sink.received(chunk);
+    }
+  }
+
+  #oneByOne(goesOn: boolean): void {
+    if (!this.#again) return;
+    this.#again = false;
+    if (goesOn) this.#cancelReceive();
+  }
+
+  completed(operation: Operation, result: number): void {
+    if (operation === Operation.receive) this.#receiveEnded(result);
+    else this.#sent(result);
+  }
+
+  /** A receive has ended without bytes. */
+  #receiveEnded(result: number): void {
+    const { errno } = this.host.sys.abi;
+    this.#receiving = false;
+    this.#cancelling = false;
+    if (this.gone) {
+      this.#letGo();
+    } else if (result === 0) {
+      this.#endHeld = true;
+      if (!this.paused && this.#held === null) this.#ended();
+    } else if (result === -errno.ENOBUFS) {
+      this.host.starved();
+      this.host.attend(this);
+    } else if (isForNow(errno, result)) {
+      this.host.attend(this);
+    } else {
+      this.#broken(-result);
+    }
+  }
+
+  #ended(): void {
+    this.#endHeld = false;
+    this.#peerEnded = true;
+    this.#sink.ended();
+  }
+
+  /** A send from the outbox has ended. */
+  #sent(result: number): void {
+    const { errno } = this.host.sys.abi;
+    this.#sending = false;
+    if (this.gone) {
+      this.#letGo();
+    } else if (result >= 0) {
+      this.#outbox?.consume(result);
+      if (this.queuedBytesAtMost > 0) this.host.attend(this);
+      else this.#drained();
+    } else if (isForNow(errno, result)) {
+      this.host.attend(this);
+    } else {
+      this.#broken(-result);
+    }
+  }
+
+  #drained(): void {
+    this.#undecided = false;
+    if (this.#finishing) this.#sendFin();
+    if (this.#errno === 0) this.#sink.drained();
+  }
+
+  /** The kernel has ended an operation of a stream that was removed. */
+  #letGo(): void {
+    if (!this.inFlight) this.host.letGo(this);
+  }
+
+  send(bytes: Uint8Array, offset: number, length: number): number {
+    if (this.#finishing || this.#errno !== 0 || this.gone) return 0;
+    const { sends, submission } = this.host;
+    if (this.#batch === sends.batch || this.#outbox !== null) {
+      return this.#sendBehind(bytes, offset, length);
+    }
+    const place = sends.place(bytes, offset, length);
+    if (place >= 0 && submission.sendNow(this.fd, place, length, this.token, Operation.sendNow)) {
+      this.#batch = sends.batch;
+      this.#flightOffset = place;
+      this.#flightLength = length;
+      return 0;
+    }
+    return this.#sendDirectly(bytes, offset, length);
+  }
+
+  /** Behind what is under way: part of the same send if it can be, else in the outbox. */
+  #sendBehind(bytes: Uint8Array, offset: number, length: number): number {
+    const waiting = this.#outbox === null ? 0 : this.#outbox.length;
+    if (waiting === 0 && !this.#sending) {
+      const { sends, submission } = this.host;
+      if (this.#batch !== sends.batch) {
+        this.#outbox = null;
+        return this.send(bytes, offset, length);
+      }
+      const place = sends.place(bytes, offset, length);
+      const follows = place === this.#flightOffset + this.#flightLength;
+      if (follows && submission.lengthenSend(this.token, Operation.sendNow, length)) {
+        this.#flightLength += length;
+        return 0;
+      }
+    }
+    return this.#queue(bytes, offset, length);
+  }
+
+  #queue(bytes: Uint8Array, offset: number, length: number): number {
+    this.#outbox ??= new Outbox();
+    this.#outbox.append(bytes, offset, length);
+    if (!this.#sending) this.host.attend(this);
+    return this.#outbox.length;
+  }
+
+  /** What is too long to be copied goes by send(2), as much as the kernel takes now. */
+  #sendDirectly(bytes: Uint8Array, offset: number, length: number): number {
+    const { sys, stats, sendFlags } = this.host;
+    const sent = sys.send(this.fd, bytes, offset, length, sendFlags);
+    if (sent === length) return 0;
+    if (sent >= 0) {
+      stats.partialSends += 1;
+      return this.#queue(bytes, offset + sent, length - sent);
+    }
+    if (isForNow(sys.abi.errno, sent)) {
+      stats.eagain += 1;
+      return this.#queue(bytes, offset, length);
+    }
+    this.#broken(-sent);
+    return 0;
+  }
+
+  /** Its last send took `result` bytes, and not all: the rest goes before what was queued since. */
+  sendFell(result: number): void {
+    const { sys, stats, buffers } = this.host;
+    const sent = Math.max(result, 0);
+    const start = this.#flightOffset + sent;
+    const rest = buffers.bytes.subarray(start, this.#flightOffset + this.#flightLength);
+    this.#batch = -1;
+    if (this.gone || this.#errno !== 0) return;
+    if (result < 0 && !isForNow(sys.abi.errno, result)) {
+      this.#broken(-result);
+      return;
+    }
+    if (sent > 0) stats.partialSends += 1;
+    else stats.eagain += 1;
+    this.#outbox ??= new Outbox();
+    this.#outbox.prepend(rest);
+    this.host.attend(this);
+  }
+
+  finish(): void {
+    if (this.#finishing || this.#errno !== 0 || this.gone) return;
+    this.#finishing = true;
+    if (this.queuedBytesAtMost === 0) this.#sendFin();
+    else this.host.attend(this);
+  }
+
+  #sendFin(): void {
+    if (this.#finished) return;
+    this.#finished = true;
+    const { sys } = this.host;
+    const result = sys.shutdown(this.fd, sys.abi.constants.SHUT_WR);
+    // ENOTCONN: the peer has reset the connection; the receive tells.
+    if (result < 0 && result !== -sys.abi.errno.ENOTCONN) this.#broken(-result);
+  }
+
+  reset(): void {
+    if (this.gone) return;
+    lingerForNoTime(this.host.sys, this.fd);
+    this.host.remove(this);
+  }
+
+  override setPaused(paused: boolean): void {
+    if (this.paused === paused || this.gone) return;
+    this.paused = paused;
+    // A receive that is under way goes on: what it brings is held, and then it is told to end.
+    if (paused) return;
+    if (this.#held !== null || this.#endHeld) this.host.reportLater(this);
+    else if (!this.#receiving) this.host.attend(this);
+  }
+
+  #broken(errno: number): void {
+    if (this.#errno !== 0) return;
+    this.#errno = errno;
+    this.host.reportLater(this);
+  }
+
+  /** Reports an error, or what was held. */
+  report(): void {
+    if (this.#errno !== 0) {
+      this.host.remove(this);
+      this.#sink.failed(this.#errno);
+      return;
+    }
+    if (this.#undecided) {
+      if (this.queuedBytesAtMost === 0) this.#drained();
+      else this.host.attend(this);
+    }
+    if (this.paused || this.gone) return;
+    if (this.#held !== null && this.#held.length > 0) {
+      const chunk = this.#held.peek();
+      this.#held.consume(chunk.length);
+      this.host.reportLater(this);
+      this.#sink.received(chunk);
+      return;
+    }
+    this.#held = null;
+    if (this.#endHeld) this.#ended();
+    else if (!this.#receiving) this.host.attend(this);
+  }
+
+  closed(): void {
+    this.#outbox = null;
+    this.#held = null;
+    this.#sink.closed();
+  }
+}
+
+/** Whether an error only says that the operation is to be tried again. */
+function isForNow(known: Readonly<Record<string, number>>, result: number): boolean {
+  return (
+    result === -(known['EAGAIN'] ?? 0) ||
+    result === -(known['EINTR'] ?? 0) ||
+    result === -(known['ENOBUFS'] ?? 0) ||
+    result === -(known['ECANCELED'] ?? 0)
+  );
+}

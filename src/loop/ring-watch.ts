@@ -1,0 +1,98 @@
+import { Interest } from '../poller/poller.ts';
+import type { Watch, WatchSink } from './backend.ts';
+import { Operation, type RingHost, RingSubject } from './ring-subject.ts';
+
+/** A watched descriptor on the ring: a poll that is put anew after each report of it. */
+export class RingWatch extends RingSubject implements Watch {
+  readonly #sink: WatchSink;
+  #interest: Interest;
+  /** What the poll that is under way asks for. */
+  #polling: Interest = Interest.none;
+  #cancelling = false;
+
+  constructor(host: RingHost, fd: number, interest: Interest, sink: WatchSink) {
+    super(host, fd);
+    this.#sink = sink;
+    this.#interest = interest;
+  }
+
+  override get ownsFd(): boolean {
+    return false;
+  }
+
+  get inFlight(): boolean {
+    return this.#polling !== Interest.none;
+  }
+
+  modify(interest: Interest): void {
+    if (this.gone || (this.#interest === interest && !this.paused)) return;
+    this.#interest = interest;
+    this.paused = false;
+    this.host.attend(this);
+  }
+
+  unwatch(): void {
+    if (this.gone) return;
+    this.host.remove(this);
+    if (!this.inFlight) return;
+    // Its owner may close the descriptor next, and a poll would keep the file open.
+    this.prepare();
+    this.host.settleSends();
+  }
+
+  #wanted(): Interest {
+    return this.gone || this.paused ? Interest.none : this.#interest;
+  }
+
+  prepare(): void {
+    const { submission } = this.host;
+    const wanted = this.#wanted();
+    if (wanted === this.#polling) return;
+    if (this.#polling !== Interest.none) {
+      if (this.#cancelling) return;
+      this.#cancelling = submission.cancel(this.token, Operation.poll, Operation.none);
+      if (!this.#cancelling) this.host.attend(this);
+      return;
+    }
+    const put = submission.poll(this.fd, this.#eventsOf(wanted), this.token, Operation.poll);
+    if (put) this.#polling = wanted;
+    else this.host.attend(this);
+  }
+
+  #eventsOf(interest: Interest): number {
+    const { POLLIN, POLLOUT } = this.host.sys.abi.constants;
+    return (
+      ((interest & Interest.read) !== 0 ? POLLIN : 0) |
+      ((interest & Interest.write) !== 0 ? POLLOUT : 0)
+    );
+  }
+
+  completed(_operation: Operation, result: number): void {
+    this.#polling = Interest.none;
+    this.#cancelling = false;
+    if (this.gone) {
+      this.host.letGo(this);
+      return;
+    }
+    this.host.attend(this);
+    // A poll that failed (EBADF: closed under it) is put anew only when somebody asks again.
+    const { ECANCELED, EBADF } = this.host.sys.abi.errno;
+    if (result === -EBADF) this.paused = true;
+    if (result <= 0 && result !== -EBADF && result !== -(ECANCELED ?? 0)) this.paused = true;
+    if (result <= 0) return;
+    const { POLLIN, POLLOUT } = this.host.sys.abi.constants;
+    // A hang-up or an error is neither bit, and so makes ready whatever is of interest.
+    const read = (result & ~POLLOUT) !== 0 ? Interest.read : Interest.none;
+    const write = (result & ~POLLIN) !== 0 ? Interest.write : Interest.none;
+    const ready = (read | write) & this.#wanted();
+    if (ready !== Interest.none) this.#sink.ready(ready as Interest, 0);
+  }
+
+  report(): void {
+    // Nothing of a watch comes up inside a call.
+  }
+
+  closed(): void {
+    // Its descriptor is somebody else's.
+  }
+}

@@ -1,0 +1,109 @@
+import { writeInteger } from '../sys/struct.ts';
+import { sysError } from '../sys/sys-error.ts';
+import { BUFFER_BYTES, BUFFER_STRIDE_BYTES, BUFFERS_AT_FIRST, BUFFERS_MAX } from './limits.ts';
+import { BUFFER_ENTRY_BYTES, REGION } from './region.ts';
+import type { Ring } from './ring.ts';
+
+/**
+ * The buffers that receives go into: a ring of which the kernel takes the next one when bytes have
+ * come, so that a connection which waits has none.
+ *
+ * There are few at first, which stay in the cache. When they have run out once there are twice as
+ * many, up to {@link BUFFERS_MAX}.
+ */
+export class Buffers {
+  /** All the memory that is shared with the kernel: a buffer begins at its {@link offset}. */
+  readonly bytes: Uint8Array;
+  readonly #ring: Ring;
+  readonly #words: Uint32Array;
+  readonly #halves: Uint16Array;
+  /** The last chunk of each buffer: the same length comes again and again. */
+  readonly #chunks: Uint8Array[] = [];
+  #tail = 0;
+
+  /** Registers the ring of buffers as group 0. Throws a SysError. */
+  constructor(ring: Ring) {
+    this.#ring = ring;
+    const { bytes } = ring.region;
+    this.bytes = bytes;
+    const words = (BUFFERS_MAX * BUFFER_ENTRY_BYTES) / 4;
+    this.#words = new Uint32Array(bytes.buffer, REGION.bufferRing, words).fill(0);
+    this.#halves = new Uint16Array(bytes.buffer, REGION.bufferRing, words * 2);
+    this.#register();
+    this.#add(BUFFERS_AT_FIRST);
+  }
+
+  #register(): void {
+    const { sys, fd, abi, region } = this.#ring;
+    const { size, fields } = abi.structs.io_uring_buf_reg;
+    // Where the argument of a wait lies, which nobody needs yet.
+    const at = REGION.wait + SCRATCH_BYTES;
+    const registration = new DataView(region.bytes.fill(0, at, at + size).buffer, at, size);
+    writeInteger(registration, 0, fields.ring_addr, region.address + REGION.bufferRing);
+    writeInteger(registration, 0, fields.ring_entries, BUFFERS_MAX);
+    const { IORING_REGISTER_PBUF_RING } = abi.constants;
+    const result = sys.io_uring_register(fd, IORING_REGISTER_PBUF_RING, region.address + at, 1);
+    if (result >= 0) return;
+    throw sysError(sys, result, 'io_uring_register', 'register buffers with an io_uring');
+  }
+
+  /** How many there are, lent or not. */
+  get count(): number {
+    return this.#chunks.length;
+  }
+
+  /** Where the buffer `id` begins in {@link bytes}. */
+  offset(id: number): number {
+    return REGION.buffers + id * BUFFER_STRIDE_BYTES;
+  }
+
+  /** The first `length` bytes of the buffer `id`. */
+  chunk(id: number, length: number): Uint8Array {
+    const last = this.#chunks[id];
+    if (last !== undefined && last.length === length) return last;
+    const start = REGION.buffers + id * BUFFER_STRIDE_BYTES;
+    const chunk = this.bytes.subarray(start, start + length);
+    this.#chunks[id] = chunk;
+    return chunk;
+  }
+
+  /** Gives a buffer to the kernel. It takes it after the next {@link publish}. */
+  give(id: number): void {
+    const place = this.#tail & (BUFFERS_MAX - 1);
+    const { address } = this.#ring.region;
+    const at = address + REGION.buffers + id * BUFFER_STRIDE_BYTES;
+    this.#words[place * 4] = at % 2 ** 32;
+    this.#words[place * 4 + 1] = at / 2 ** 32;
+    this.#words[place * 4 + 2] = BUFFER_BYTES;
+    this.#halves[place * 8 + 6] = id;
+    this.#tail = (this.#tail + 1) & 0xffff;
+  }
+
+  /** Shows the kernel what was given. */
+  publish(): void {
+    Atomics.store(this.#halves, TAIL, this.#tail);
+  }
+
+  /** Makes twice as many of them. False if there are as many as may be. */
+  grow(): boolean {
+    if (this.count === BUFFERS_MAX) return false;
+    this.#add(this.count);
+    return true;
+  }
+
+  #add(count: number): void {
+    for (let i = 0; i < count; i++) {
+      this.#chunks.push(NOTHING);
+      this.give(this.count - 1);
+    }
+    this.publish();
+  }
+}
+
+const NOTHING = new Uint8Array(0);
+
+/** Where the tail of a ring of buffers lies, in halves of a word: the end of its first entry. */
+const TAIL = 7;
+
+/** Behind the argument of a wait, its timeout and the update of a registration. */
+const SCRATCH_BYTES = 128;

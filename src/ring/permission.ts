@@ -1,0 +1,51 @@
+import type { Sys } from '../sys/sys.ts';
+import type { SysError } from '../sys/sys-error.ts';
+
+/**
+ * Who keeps a ring from us, behind the error of io_uring_setup(2): a sysctl, a filter, or a kernel
+ * without rings. Empty where nothing is known beyond the error.
+ */
+export function whoForbids(sys: Sys, { code, syscall }: SysError): string {
+  if (syscall !== 'io_uring_setup') return '';
+  if (code === 'ENOSYS') {
+    if (isFiltered(sys)) return '; a seccomp filter is in force, as in containers, and may hide it';
+    return '; this kernel is older than 5.1 or was built without it';
+  }
+  if (code !== 'EPERM') return '';
+  const disabled = readNumber(sys, DISABLED);
+  if (disabled === 2) return '; kernel.io_uring_disabled is 2, so that nobody may: set it to 0';
+  if (disabled === 1) {
+    const group = readNumber(sys, GROUP);
+    const members = group === null || group < 0 ? '' : ` and group ${group}`;
+    return `; kernel.io_uring_disabled is 1, so that only root${members} may: set it to 0`;
+  }
+  return isFiltered(sys) ? '; a seccomp filter forbids it, as in containers' : '';
+}
+
+/** See the kernel's documentation of sysctls: Linux 6.6 and newer. */
+const DISABLED = '/proc/sys/kernel/io_uring_disabled';
+const GROUP = '/proc/sys/kernel/io_uring_group';
+
+/** seccomp(2): mode 2 is a filter, which may refuse single calls. */
+function isFiltered(sys: Sys): boolean {
+  return /^Seccomp:\s*2$/m.test(readText(sys, '/proc/self/status') ?? '');
+}
+
+function readNumber(sys: Sys, path: string): number | null {
+  const text = readText(sys, path)?.trim() ?? '';
+  return /^-?\d+$/.test(text) ? Number(text) : null;
+}
+
+/** A short file of /proc; null where it cannot be read. */
+function readText(sys: Sys, path: string): string | null {
+  const { O_RDONLY, O_CLOEXEC } = sys.abi.constants;
+  const fd = sys.open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return null;
+  const bytes = new Uint8Array(FILE_BYTES_MAX);
+  const length = sys.read(fd, bytes, 0, bytes.length);
+  sys.close(fd);
+  return length < 0 ? null : new TextDecoder().decode(bytes.subarray(0, length));
+}
+
+/** /proc/self/status has some 1,500 bytes, and a read gives all of it. */
+const FILE_BYTES_MAX = 8192;

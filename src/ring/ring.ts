@@ -1,0 +1,210 @@
+import type { IoUringAbi } from '../sys/abi/abi.ts';
+import type { Arena } from '../sys/arena.ts';
+import { writeInteger } from '../sys/struct.ts';
+import type { Sys } from '../sys/sys.ts';
+import { sysError } from '../sys/sys-error.ts';
+import { COMPLETIONS, SUBMISSIONS, SUBMIT_ATTEMPTS_MAX } from './limits.ts';
+import { giveRegionBack, REGION, takeRegion } from './region.ts';
+import { RingMemory } from './ring-memory.ts';
+
+/**
+ * An io_uring(7) and the call that drives it, io_uring_enter(2).
+ *
+ * It belongs to the thread that made it: completions are posted only inside of that thread's
+ * calls (IORING_SETUP_DEFER_TASKRUN), so nothing ever changes behind its back.
+ */
+export class Ring {
+  readonly sys: Sys;
+  readonly abi: IoUringAbi;
+  readonly fd: number;
+  readonly memory: RingMemory;
+  /** What is shared with the kernel beside the queues. */
+  readonly region: Arena;
+  /** Whether the last wait was ended by a signal. */
+  interrupted = false;
+  /** The ring among those that this task has registered, and what says so to the call. */
+  #enterFd: number;
+  #enterFlags: number;
+  readonly #timespec: DataView;
+  #timeoutMs = -1;
+
+  /** Sets a ring up. Throws a SysError that names the call which failed. */
+  constructor(sys: Sys) {
+    const abi = sys.abi.ioUring;
+    if (abi === null) throw new Error('only Linux has io_uring');
+    this.sys = sys;
+    this.abi = abi;
+    const { size } = abi.structs.io_uring_params;
+    const params = new Uint8Array(size);
+    this.fd = setUp(sys, abi, params);
+    try {
+      this.memory = new RingMemory(sys, this.fd, new DataView(params.buffer));
+    } catch (error) {
+      sys.close(this.fd);
+      throw error;
+    }
+    try {
+      this.region = takeRegion(sys);
+    } catch (error) {
+      sys.close(this.fd);
+      this.memory.unmap();
+      throw error;
+    }
+    this.#timespec = this.#prepareWait();
+    this.#enterFd = this.fd;
+    this.#enterFlags = abi.constants.IORING_ENTER_GETEVENTS;
+    this.#registerItself();
+  }
+
+  /** The argument of a wait with a timeout. All of it but the time stays as it is. */
+  #prepareWait(): DataView {
+    const { io_uring_getevents_arg, __kernel_timespec } = this.abi.structs;
+    const { bytes, address } = this.region;
+    const timespecAt = REGION.wait + io_uring_getevents_arg.size;
+    const wait = new DataView(bytes.buffer, REGION.wait, io_uring_getevents_arg.size);
+    writeInteger(wait, 0, io_uring_getevents_arg.fields.ts, address + timespecAt);
+    return new DataView(bytes.buffer, timespecAt, __kernel_timespec.size);
+  }
+
+  /** A call on a registered ring spares the kernel the look-up of the descriptor. */
+  #registerItself(): void {
+    const { IORING_REGISTER_RING_FDS, IORING_ENTER_REGISTERED_RING } = this.abi.constants;
+    const update = this.#updateOf(0xffff_ffff, this.fd);
+    const done = this.sys.io_uring_register(this.fd, IORING_REGISTER_RING_FDS, update.address, 1);
+    // A task may have 16 of them; the next one does without.
+    if (done !== 1) return;
+    this.#enterFd = update.view.getUint32(0, true);
+    this.#enterFlags |= IORING_ENTER_REGISTERED_RING;
+  }
+
+  /** An io_uring_rsrc_update, written behind what the waits have. */
+  #updateOf(offset: number, data: number): { readonly view: DataView; readonly address: number } {
+    const { io_uring_rsrc_update, io_uring_getevents_arg, __kernel_timespec } = this.abi.structs;
+    const at = REGION.wait + io_uring_getevents_arg.size + __kernel_timespec.size;
+    const view = new DataView(this.region.bytes.buffer, at, io_uring_rsrc_update.size);
+    writeInteger(view, 0, io_uring_rsrc_update.fields.offset, offset);
+    writeInteger(view, 0, io_uring_rsrc_update.fields.data, data);
+    return { view, address: this.region.address + at };
+  }
+
+  /** Hands over what was put, without running what is ready. False if some of it is left. */
+  submit(): boolean {
+    for (let attempt = 0; attempt < SUBMIT_ATTEMPTS_MAX; attempt++) {
+      const count = this.memory.publish();
+      if (count === 0) return true;
+      const { IORING_ENTER_GETEVENTS } = this.abi.constants;
+      const flags = this.#enterFlags & ~IORING_ENTER_GETEVENTS;
+      const result = this.sys.io_uring_enter(this.#enterFd, count, 0, flags, 0, 0);
+      this.memory.called(count, result);
+      // A look at the queue: only now it shows that it is full and the kernel keeps something back.
+      this.memory.acquire();
+      if (result < 0 && !this.#isForNow(result)) throw this.#failed(result);
+    }
+    return this.memory.pending === 0;
+  }
+
+  /**
+   * Hands over what was put, runs what is ready, and waits for a completion, at most `timeoutMs`
+   * (0 does not wait, null for ever). Whoever calls it looks at what is left of the submissions.
+   */
+  enter(timeoutMs: number | null): void {
+    const count = this.memory.publish();
+    const wait = timeoutMs === 0 ? 0 : 1;
+    let result: number;
+    if (wait === 0 || timeoutMs === null) {
+      const fd = this.#enterFd;
+      result = this.sys.io_uring_enter(fd, count, wait, this.#enterFlags, 0, 0);
+    } else {
+      result = this.#enterFor(count, timeoutMs);
+    }
+    this.memory.called(count, result);
+    this.interrupted = false;
+    if (result >= 0) return;
+    this.interrupted = result === -this.sys.abi.errno.EINTR;
+    if (!this.#isForNow(result)) throw this.#failed(result);
+  }
+
+  #enterFor(count: number, timeoutMs: number): number {
+    if (timeoutMs !== this.#timeoutMs) this.#writeTimeout(timeoutMs);
+    const flags = this.#enterFlags | this.abi.constants.IORING_ENTER_EXT_ARG;
+    const { size } = this.abi.structs.io_uring_getevents_arg;
+    const wait = this.region.address + REGION.wait;
+    return this.sys.io_uring_enter(this.#enterFd, count, 1, flags, wait, size);
+  }
+
+  #writeTimeout(timeoutMs: number): void {
+    this.#writeTimespec(this.#timespec, timeoutMs);
+    this.#timeoutMs = timeoutMs;
+  }
+
+  #writeTimespec(timespec: DataView, timeMs: number): void {
+    const { tv_sec, tv_nsec } = this.abi.structs.__kernel_timespec.fields;
+    // Rounded up: a wait that ends early is a turn in which a timer is not due yet.
+    const totalNs = Math.ceil(Math.min(timeMs, TIMEOUT_MS_MAX) * 1e6);
+    writeInteger(timespec, 0, tv_sec, Math.floor(totalNs / 1e9));
+    writeInteger(timespec, 0, tv_nsec, totalNs % 1e9);
+  }
+
+  /** Where in the region a timespec of `periodMs` lies, until the next call. */
+  periodAt(periodMs: number): number {
+    const { size } = this.abi.structs.__kernel_timespec;
+    this.#writeTimespec(new DataView(this.region.bytes.buffer, REGION.period, size), periodMs);
+    return REGION.period;
+  }
+
+  /**
+   * Whether an error of io_uring_enter(2) is no failure: the time was over, a signal came, or the
+   * kernel is short of memory or of room for completions and takes submissions again later.
+   */
+  #isForNow(result: number): boolean {
+    const { ETIME = 62, EINTR, EAGAIN, EBUSY = 16 } = this.sys.abi.errno;
+    return result === -ETIME || result === -EINTR || result === -EAGAIN || result === -EBUSY;
+  }
+
+  #failed(result: number): Error {
+    return sysError(this.sys, result, 'io_uring_enter', 'wait with io_uring');
+  }
+
+  /** Closes the ring. Every operation must have ended. */
+  close(): void {
+    const { IORING_UNREGISTER_RING_FDS, IORING_ENTER_REGISTERED_RING } = this.abi.constants;
+    if ((this.#enterFlags & IORING_ENTER_REGISTERED_RING) !== 0) {
+      // With a descriptor in it the kernel refuses, and the ring lives for as long as the thread.
+      const update = this.#updateOf(this.#enterFd, 0);
+      this.sys.io_uring_register(this.fd, IORING_UNREGISTER_RING_FDS, update.address, 1);
+    }
+    this.sys.close(this.fd);
+    this.memory.unmap();
+    giveRegionBack(this.region);
+  }
+}
+
+/** A timespec holds more; a number holds this many nanoseconds exactly. */
+const TIMEOUT_MS_MAX = 2 ** 31 - 1;
+
+/**
+ * io_uring_setup(2) with the flags of Linux 6.6, or else with those of 6.1, which is the oldest
+ * kernel that has all that is used here.
+ */
+function setUp(sys: Sys, abi: IoUringAbi, params: Uint8Array): number {
+  const known = abi.constants;
+  const needed =
+    known.IORING_SETUP_CQSIZE |
+    known.IORING_SETUP_CLAMP |
+    known.IORING_SETUP_SUBMIT_ALL |
+    known.IORING_SETUP_SINGLE_ISSUER |
+    known.IORING_SETUP_DEFER_TASKRUN;
+  const { EINVAL } = sys.abi.errno;
+  let result = -EINVAL;
+  for (const flags of [needed | known.IORING_SETUP_NO_SQARRAY, needed]) {
+    const view = new DataView(params.fill(0).buffer);
+    const { fields } = abi.structs.io_uring_params;
+    writeInteger(view, 0, fields.flags, flags);
+    writeInteger(view, 0, fields.cq_entries, COMPLETIONS);
+    result = sys.io_uring_setup(SUBMISSIONS, params);
+    if (result !== -EINVAL) break;
+  }
+  if (result >= 0) return result;
+  const reason = result === -EINVAL ? 'it needs Linux 6.1 or newer' : undefined;
+  throw sysError(sys, result, 'io_uring_setup', 'set up an io_uring', undefined, reason);
+}

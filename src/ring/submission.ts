@@ -1,0 +1,157 @@
+import type { IoUringAbi } from '../sys/abi/abi.ts';
+import type { Sys } from '../sys/sys.ts';
+import { ADDRESSES_MAX } from './limits.ts';
+import { ADDRESS_BYTES, REGION } from './region.ts';
+import type { Ring } from './ring.ts';
+
+/**
+ * The operations, one method each: an entry is put and carries (`token`, `kind`) until it is
+ * completed. Every method returns false, and puts nothing, where the queue is full and the kernel
+ * takes nothing from it now.
+ */
+export class Submission {
+  readonly #ring: Ring;
+  readonly #codes: Codes;
+  readonly #addressLow: number;
+  readonly #addressHigh: number;
+  /** The next place for a socket address. */
+  #addressPlace = 0;
+
+  constructor(ring: Ring) {
+    this.#ring = ring;
+    this.#codes = codesOf(ring.sys, ring.abi);
+    this.#addressLow = ring.region.address % 2 ** 32;
+    this.#addressHigh = Math.floor(ring.region.address / 2 ** 32);
+  }
+
+  /** Whether there is room, made by a call if need be. */
+  #room(): boolean {
+    return this.#ring.memory.hasRoom || (this.#ring.submit() && this.#ring.memory.hasRoom);
+  }
+
+  /**
+   * accept(2), once or with `again` until it is cancelled or fails: each completion is a
+   * non-blocking descriptor.
+   */
+  accept(fd: number, token: number, kind: number, again: boolean): boolean {
+    if (!this.#room()) return false;
+    const { accept, acceptAgain, acceptFlags } = this.#codes;
+    this.#ring.memory.put(again ? acceptAgain : accept, fd, 0, 0, 0, 0, acceptFlags, token, kind);
+    return true;
+  }
+
+  /** recv(2) into the ring of buffers, once or with `again` until it is cancelled or fails. */
+  receive(fd: number, token: number, kind: number, again: boolean): boolean {
+    if (!this.#room()) return false;
+    const { receive, receiveAgain } = this.#codes;
+    this.#ring.memory.put(again ? receiveAgain : receive, fd, 0, 0, 0, 0, 0, token, kind);
+    return true;
+  }
+
+  /**
+   * send(2) of `length` bytes at `offset` of the region, now or never: if the kernel takes all of
+   * them when the entry is submitted, which is the rule, no completion is posted. Else one says
+   * how many it took, or why none.
+   */
+  sendNow(fd: number, offset: number, length: number, token: number, kind: number): boolean {
+    if (!this.#room()) return false;
+    const { send, nowFlags } = this.#codes;
+    const low = this.#addressLow + offset;
+    const high = low < 2 ** 32 ? this.#addressHigh : this.#addressHigh + 1;
+    this.#ring.memory.put(send, fd, 0, low, high, length, nowFlags, token, kind);
+    return true;
+  }
+
+  /** Makes the send that was put last `bytes` longer. False if it is another's, or submitted. */
+  lengthenSend(token: number, kind: number, bytes: number): boolean {
+    return this.#ring.memory.lengthenLast(token, kind, bytes);
+  }
+
+  /** send(2) of `length` bytes at `address`, as many as there is room for, once there is some. */
+  send(fd: number, address: number, length: number, token: number, kind: number): boolean {
+    if (!this.#room()) return false;
+    const { sendWaiting, sendFlags } = this.#codes;
+    const [low, high] = [address % 2 ** 32, address / 2 ** 32];
+    this.#ring.memory.put(sendWaiting, fd, 0, low, high, length, sendFlags, token, kind);
+    return true;
+  }
+
+  /** connect(2) to a sockaddr, which is copied. */
+  connect(fd: number, address: Uint8Array, token: number, kind: number): boolean {
+    if (!this.#room()) return false;
+    // The kernel has copied every address that was submitted.
+    if (this.#addressPlace === ADDRESSES_MAX) {
+      if (!this.#ring.submit()) return false;
+      this.#addressPlace = 0;
+    }
+    const at = REGION.addresses + this.#addressPlace * ADDRESS_BYTES;
+    this.#addressPlace += 1;
+    this.#ring.region.bytes.set(address, at);
+    const low = this.#addressLow + at;
+    const high = low < 2 ** 32 ? this.#addressHigh : this.#addressHigh + 1;
+    this.#ring.memory.put(this.#codes.connect, fd, address.length, low, high, 0, 0, token, kind);
+    return true;
+  }
+
+  /** poll(2) of one descriptor for `events` (POLLIN, POLLOUT), once. */
+  poll(fd: number, events: number, token: number, kind: number): boolean {
+    if (!this.#room()) return false;
+    this.#ring.memory.put(this.#codes.poll, fd, 0, 0, 0, 0, events, token, kind);
+    return true;
+  }
+
+  /** A completion every `periodMs`, until it is cancelled. Before Linux 6.4 it fails at once. */
+  heartbeat(periodMs: number, kind: number): boolean {
+    if (!this.#room()) return false;
+    const at = this.#ring.periodAt(periodMs);
+    const low = this.#addressLow + at;
+    const high = low < 2 ** 32 ? this.#addressHigh : this.#addressHigh + 1;
+    const { timeout, timeoutFlags } = this.#codes;
+    this.#ring.memory.put(timeout, -1, 0, low, high, 1, timeoutFlags, 0, kind);
+    return true;
+  }
+
+  /** Ends the operation that carries (`token`, `kind`). That it did is not posted. */
+  cancel(token: number, kind: number, carries: number): boolean {
+    if (!this.#room()) return false;
+    this.#ring.memory.put(this.#codes.cancel, -1, 0, token, kind, 0, 0, 0, carries);
+    return true;
+  }
+
+  /** Ends every operation of the ring. How many is what its completion says. */
+  cancelAll(carries: number): boolean {
+    if (!this.#room()) return false;
+    const { cancelAll, cancelAllFlags } = this.#codes;
+    this.#ring.memory.put(cancelAll, -1, 0, 0, 0, 0, cancelAllFlags, 0, carries);
+    return true;
+  }
+}
+
+type Codes = ReturnType<typeof codesOf>;
+
+/** The first word of each entry, and the flags of the operation. */
+function codesOf(sys: Sys, abi: IoUringAbi) {
+  const op = abi.constants;
+  const { MSG_DONTWAIT, MSG_WAITALL, MSG_NOSIGNAL = 0 } = sys.abi.constants;
+  const { SOCK_NONBLOCK = 0, SOCK_CLOEXEC = 0 } = sys.abi.constants;
+  const silent = op.IOSQE_CQE_SKIP_SUCCESS << 8;
+  return {
+    accept: op.IORING_OP_ACCEPT,
+    acceptAgain: op.IORING_OP_ACCEPT | (op.IORING_ACCEPT_MULTISHOT << 16),
+    acceptFlags: SOCK_NONBLOCK | SOCK_CLOEXEC,
+    receive: op.IORING_OP_RECV | (op.IOSQE_BUFFER_SELECT << 8),
+    receiveAgain:
+      op.IORING_OP_RECV | (op.IOSQE_BUFFER_SELECT << 8) | (op.IORING_RECV_MULTISHOT << 16),
+    send: op.IORING_OP_SEND | silent,
+    nowFlags: MSG_DONTWAIT | MSG_WAITALL | MSG_NOSIGNAL,
+    sendWaiting: op.IORING_OP_SEND,
+    sendFlags: MSG_NOSIGNAL,
+    connect: op.IORING_OP_CONNECT,
+    poll: op.IORING_OP_POLL_ADD,
+    timeout: op.IORING_OP_TIMEOUT,
+    timeoutFlags: op.IORING_TIMEOUT_MULTISHOT,
+    cancel: op.IORING_OP_ASYNC_CANCEL | silent,
+    cancelAll: op.IORING_OP_ASYNC_CANCEL,
+    cancelAllFlags: op.IORING_ASYNC_CANCEL_ALL | op.IORING_ASYNC_CANCEL_ANY,
+  } as const;
+}

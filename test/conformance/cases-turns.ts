@@ -1,0 +1,287 @@
+import assert from 'node:assert/strict';
+import type { Connection } from '#src/tcp/connection.js';
+import { type Case, inWorld } from './case.ts';
+import {
+  closePair,
+  connectedPair,
+  type Pair,
+  pattern,
+  portOf,
+  turnOn,
+  until,
+  type World,
+} from './world.ts';
+
+// A turn that ends before its time, by an error or by the end of the loop: laws 1, 2, 6 and 7.
+
+/** Turns, and counts the turns that end with `error`. */
+function turnsThatThrow(world: World, error: Error, done: () => boolean, what: string): number {
+  let thrown = 0;
+  const turn = (): boolean => {
+    try {
+      world.turn();
+    } catch (caught) {
+      assert.equal(caught, error);
+      thrown += 1;
+    }
+    return done();
+  };
+  for (let turns = 0; turns < world.turnsMax; turns++) if (turn()) return thrown;
+  throw new Error(`waited in vain until ${what}`);
+}
+
+const boom = new Error('boom');
+
+/** Pairs whose servers throw in the handler of the first chunk, and only there. */
+function throwingPairs(world: World): Pair[] {
+  return [1, 2, 3].map(() => {
+    let chunks = 0;
+    return connectedPair(world, {
+      data: () => {
+        chunks += 1;
+        if (chunks === 1) throw boom;
+      },
+    });
+  });
+}
+
+/** More than one receive takes. */
+function twoChunks(world: World): Buffer {
+  return pattern(world.turnsMax > 100_000 ? 20_000 : 200_000);
+}
+
+/** Turns until all has come, also what was to come behind the chunk whose handler threw. */
+function allCome(world: World, pairs: readonly Pair[], bytes: Buffer): void {
+  const come = (): boolean =>
+    pairs.every(({ serverLog }) => serverLog.received.length === bytes.length);
+  assert.equal(turnsThatThrow(world, boom, come, 'all has come'), pairs.length);
+  for (const { serverLog } of pairs) assert.ok(serverLog.received.equals(bytes));
+  for (const pair of pairs) closePair(world, pair);
+}
+
+const throwing: readonly Case[] = [
+  {
+    name: 'an error thrown by data() takes nothing from the others of its turn',
+    laws: [1],
+    run: inWorld((world) => {
+      const pairs = throwingPairs(world);
+      const bytes = twoChunks(world);
+      for (const { client } of pairs) client.write(bytes);
+      allCome(world, pairs, bytes);
+    }),
+  },
+  {
+    name: 'an error thrown behind resume() takes nothing from the others of its turn',
+    laws: [1],
+    run: inWorld((world) => {
+      const pairs = throwingPairs(world);
+      const bytes = twoChunks(world);
+      for (const { server, client } of pairs) {
+        server.pause();
+        client.write(bytes);
+      }
+      turnOn(world);
+      for (const { server } of pairs) server.resume();
+      allCome(world, pairs, bytes);
+    }),
+  },
+  {
+    name: 'an error thrown by close() of a connection takes no close() from the others',
+    laws: [1, 6],
+    run: inWorld((world) => {
+      const close = (): void => {
+        throw boom;
+      };
+      const pairs = [1, 2, 3].map(() => connectedPair(world, { close }));
+      for (const { server } of pairs) server.close();
+      const closed = (): boolean =>
+        pairs.every(({ serverLog }) => serverLog.events.includes('close'));
+      assert.equal(turnsThatThrow(world, boom, closed, 'all are closed'), pairs.length);
+      for (const { client, listener } of pairs) {
+        client.close();
+        listener.close();
+      }
+      until(world, () => world.openDescriptors() === 0, 'everything is closed');
+    }),
+  },
+  {
+    name: 'an error thrown by a timer or a task takes nothing from those behind it',
+    laws: [1, 10],
+    run: inWorld((world) => {
+      const ran: string[] = [];
+      for (const name of ['a', 'b', 'c']) {
+        const run = (what: string): void => {
+          ran.push(what + name);
+          throw boom;
+        };
+        world.loop.setTimer(1, () => run('timer '));
+        world.loop.defer(() => run('task '));
+      }
+      const cancelled = world.loop.setTimer(1, () => assert.fail('it was cancelled'));
+      const thrown = turnsThatThrow(
+        world,
+        boom,
+        () => {
+          cancelled.cancel();
+          return ran.length >= 6;
+        },
+        'all have run',
+      );
+      assert.equal(thrown, 6);
+      const expected = ['a', 'b', 'c'].flatMap((name) => [`task ${name}`, `timer ${name}`]);
+      assert.deepEqual([...ran].sort(), expected.sort());
+      const order = ran.map((what) => what.at(-1)).join('');
+      assert.match(order, /a.*b.*c/);
+    }),
+  },
+];
+
+/** Where a program may close its loop; each calls `close` once something has come about. */
+const PLACES: Readonly<Record<string, (world: World, close: () => void) => void>> = {
+  'a timer': (world, close) => {
+    world.loop.setTimer(1, close);
+    world.loop.setTimer(1, () => assert.fail('a timer that was due with it'));
+  },
+  'a task': (world, close) => {
+    world.loop.defer(close);
+    world.loop.defer(() => assert.fail('a task behind it'));
+  },
+  'open()': (world, close) => {
+    const listener = world.loop.listen({ host: '127.0.0.1', port: 0, handlers: { open: close } });
+    const to = { host: '127.0.0.1', port: portOf(listener) };
+    world.loop.connect({ ...to, handlers: {} });
+  },
+  'data()': (world, close) => {
+    const pairs = [connectedPair(world, { data: close }), connectedPair(world, { data: close })];
+    for (const { client } of pairs) client.write(Buffer.from('x'));
+  },
+  'data() behind resume()': (world, close) => {
+    const pairs = [connectedPair(world, { data: close }), connectedPair(world, { data: close })];
+    for (const { server, client } of pairs) {
+      server.pause();
+      client.write(Buffer.from('x'));
+    }
+    turnOn(world);
+    for (const { server } of pairs) server.resume();
+  },
+  'end()': (world, close) => {
+    const pairs = [connectedPair(world, { end: close }), connectedPair(world, { end: close })];
+    for (const { client } of pairs) client.end();
+  },
+  'close() of a connection': (world, close) => {
+    const pairs = [connectedPair(world, { close }), connectedPair(world, { close })];
+    for (const { server } of pairs) server.close();
+  },
+  'a watch': (world, close) => {
+    const { client } = connectedPair(world);
+    world.loop.watch(client.fd, 2, close);
+  },
+  'a failed connect': (world, close) => {
+    const listener = world.loop.listen({ host: '127.0.0.1', port: 0, handlers: {} });
+    const to = { host: '127.0.0.1', port: portOf(listener) };
+    listener.close();
+    turnOn(world, 2);
+    for (let i = 0; i < 2; i++) world.loop.connect({ ...to, handlers: {}, onError: close });
+  },
+};
+
+const closings: readonly Case[] = Object.entries(PLACES).map(([place, prepare]) => ({
+  name: `close() of the loop inside of ${place}: nothing is called and nothing open after it`,
+  laws: [1, 2, 6],
+  run: (open) => {
+    const world = open();
+    try {
+      const before = world.openDescriptors();
+      let closes = 0;
+      prepare(world, () => {
+        closes += 1;
+        world.loop.close();
+      });
+      for (let turns = 0; turns < world.turnsMax && closes === 0; turns++) world.turn();
+      assert.equal(closes, 1);
+      assert.equal(world.loop.backend.active, 0);
+      assert.ok(world.openDescriptors() <= before);
+      assert.throws(() => world.turn(), /closed/);
+    } finally {
+      world.close();
+    }
+  },
+}));
+
+export const turnCases: readonly Case[] = [
+  ...throwing,
+  ...closings,
+  {
+    name: 'run() of a loop that a timer closes ends, whatever is still open',
+    laws: [1, 6],
+    skip: (subject) => (subject.simulated ? 'run() waits in real time' : null),
+    run: async (open) => {
+      const world = open();
+      const pair = connectedPair(world);
+      pair.server.pause();
+      pair.server.write(Buffer.from('x'));
+      world.loop.setTimer(1, () => world.loop.close());
+      world.loop.setTimer(2, () => assert.fail('the loop is closed'));
+      await world.loop.run();
+      assert.equal(pair.server.queuedBytes, 0);
+      for (const end of [pair.server, pair.client, pair.listener]) end.close();
+      pair.client.write(Buffer.from('too late'));
+      world.close();
+    },
+  },
+  {
+    name: 'close() of the loop twice closes nothing that came after the first',
+    laws: [6],
+    run: (open) => {
+      const world = open();
+      connectedPair(world);
+      world.loop.close();
+      const { sys } = world.loop;
+      const { AF_UNIX, SOCK_STREAM, F_GETFD } = sys.abi.constants;
+      const fds: number[] = [];
+      for (let pairs = 0; pairs < 10; pairs++) {
+        const pair = new Int32Array(2);
+        assert.equal(sys.socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+        fds.push(...pair);
+      }
+      world.loop.close();
+      for (const fd of fds) assert.ok(sys.fcntl(fd, F_GETFD, 0) >= 0, `${fd} is open`);
+      for (const fd of fds) sys.close(fd);
+      world.close();
+    },
+  },
+  {
+    name: 'maxConnections: who waits is left to the queue of listen(2), and costs no descriptor',
+    laws: [1],
+    skip: (subject) =>
+      subject.name === 'sim completions' ? 'there an accept is under way when it pauses' : null,
+    run: inWorld((world) => {
+      let opened = 0;
+      const clients: Connection[] = [];
+      const listener = world.loop.listen({
+        host: '127.0.0.1',
+        port: 0,
+        maxConnections: 1,
+        handlers: {
+          open: () => {
+            opened += 1;
+          },
+        },
+      });
+      for (let i = 0; i < 6; i++) {
+        world.loop.connect({
+          host: '127.0.0.1',
+          port: portOf(listener),
+          handlers: { open: (connection) => clients.push(connection) },
+        });
+      }
+      until(world, () => opened === 1 && clients.length === 6, 'all are connected, one is taken');
+      turnOn(world);
+      assert.equal(opened, 1);
+      // The clients, the listener with its reserve, and one connection.
+      assert.equal(world.openDescriptors(), clients.length + 2 + 1);
+      for (const connection of [...clients, ...listener, listener]) connection.close();
+      until(world, () => world.openDescriptors() === 0, 'everything is closed');
+    }),
+  },
+];

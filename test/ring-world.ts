@@ -1,0 +1,71 @@
+/** A loop on io_uring with the kernel of this machine under it, and what the tests of it share. */
+
+import { Random } from '#sim/random.js';
+import { RingBackend } from '#src/loop/ring-backend.js';
+import { ringAvailable } from '#src/ring/probe.js';
+import { nativeSys } from '#src/sys/native.js';
+import type { Sys } from '#src/sys/sys.js';
+import { EventLoop } from '#src/tcp/event-loop.js';
+import type { World } from './conformance/world.ts';
+import { openFds } from './leaks.ts';
+import { standIn } from './sys-stand-in.ts';
+
+const available = ringAvailable(nativeSys());
+
+/** Why this machine has no such loop, in the words of its kernel, or false. */
+export const withoutRing: string | false = available === true ? false : available.reason;
+
+const TURN_MS = 5;
+const TURNS_MAX = 2000;
+
+/** A world over a loop, of which the caller may have made more than the suite does. */
+export function worldOf(loop: EventLoop): World {
+  const before = openFds();
+  return {
+    loop,
+    turnsMax: TURNS_MAX,
+    turn: () => loop.turn(TURN_MS),
+    nowMs: () => loop.sys.monotonicMs(),
+    openDescriptors: () => [...openFds().keys()].filter((fd) => !before.has(fd)).length,
+    close: () => loop.close(),
+  };
+}
+
+/** A world on the ring, over the calls of `sys`. */
+export function ringWorld(sys: Sys = nativeSys()): World {
+  return worldOf(new EventLoop({ backend: new RingBackend(sys), sys }));
+}
+
+/**
+ * The calls of `sys`, but for an io_uring_enter(2) that now and then does nothing but fail, or
+ * takes only some of what is submitted. `refusals` counts what happened.
+ */
+export function unwilling(sys: Sys, seed: number, refusals: Map<string, number>): Sys {
+  const random = new Random(seed);
+  const { EINTR, EAGAIN, EBUSY = 16 } = sys.abi.errno;
+  const count = (kind: string): void => {
+    refusals.set(kind, (refusals.get(kind) ?? 0) + 1);
+  };
+  return standIn(sys, {
+    io_uring_enter: (fd, toSubmit, minComplete, flags, arg, argBytes) => {
+      const chance = random.below(40);
+      const refusal = (
+        [
+          ['EINTR', EINTR],
+          ['EAGAIN', EAGAIN],
+          ['EBUSY', EBUSY],
+        ] as const
+      )[chance];
+      if (refusal !== undefined) {
+        count(refusal[0]);
+        return -refusal[1];
+      }
+      if (chance > 8 || toSubmit < 2) {
+        return sys.io_uring_enter(fd, toSubmit, minComplete, flags, arg, argBytes);
+      }
+      count('part');
+      // The kernel does not wait either where it has taken less than it was offered.
+      return sys.io_uring_enter(fd, 1 + random.below(toSubmit - 1), 0, flags, arg, argBytes);
+    },
+  });
+}
