@@ -22,7 +22,7 @@ BIOME = node_modules/.bin/biome
 # Test files start servers and load on them, so only two run at a time. A file may take five minutes.
 TEST_FLAGS = --test-concurrency=2 --test-timeout=300000
 
-.PHONY: all build demo test check bench bench-quick clean help
+.PHONY: all build demo test check bench bench-quick docs-pictures clean help
 
 all: build ## Same as build (the default).
 
@@ -48,12 +48,16 @@ bench: build ## Measure echo servers side by side and write docs/benchmarks.md: 
 bench-quick: build ## The same with few servers into build/bench/benchmarks.md: a minute.
 	@node build/bench/benchmark.js --quick --out-dir build/bench
 
+# PICTURES="--load FILE --compare FILE" takes documents of earlier runs.
+docs-pictures: build ## Draw the pictures of the reports in docs/pictures: needs Chromium.
+	@node build/bench/docs-pictures.js --out-dir docs/pictures $(PICTURES)
+
 clean: ## Remove what build made.
 	rm -rf dist build
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  \1 \2/p' Makefile | \
-	  while read -r target words; do printf '  %-11s %s\n' "$$target" "$$words"; done
+	  while read -r target words; do printf '  %-13s %s\n' "$$target" "$$words"; done
 
 # npm rewrites this file at the end of every install, which makes it the mark of one. koffi's binary
 # comes as a package of its own, so npm's warning that its install script did not run is harmless.

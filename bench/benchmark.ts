@@ -1,7 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { type CallCounter, findCallCounter } from '#src/load/call-counter.js';
+import { atEnd } from './measure/at-end.ts';
 import { type BenchmarkOptions, readOptions, USAGE } from './measure/benchmark-options.ts';
-import { type CallCounter, findCallCounter } from './measure/call-counter.ts';
 import { runCase } from './measure/case-run.ts';
 import { type BenchmarkDocument, jsonOf, readDocument, SCHEMA } from './measure/document.ts';
 import { prepareAll } from './measure/entrants.ts';
@@ -33,7 +34,7 @@ function note(words: string): void {
 async function chooseCounter(entrant: Entrant): Promise<CallCounter | { reason: string }> {
   const server = await startServer(entrant);
   try {
-    return await findCallCounter(server.pid);
+    return await findCallCounter(server.pid, atEnd);
   } finally {
     await server.stop();
   }

@@ -5,9 +5,10 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { before, describe, it } from 'node:test';
-import { findCallCounter } from '#bench/measure/call-counter.js';
+import { atEnd } from '#bench/measure/at-end.js';
 import { LoadClient } from '#bench/measure/load-client.js';
 import { buildPrograms, entrantOf, type Programs, startServer } from '#bench/measure/servers.js';
+import { findCallCounter } from '#src/load/call-counter.js';
 import { type Scope, start } from './commands/command.ts';
 import { reasonWithout, reasonWithoutProc } from './commands/tools.ts';
 import { leakCheck } from './leaks.ts';
@@ -167,7 +168,7 @@ describe('bench: the clients', { skip }, () => {
     t.after(() => server.stop());
     const client = await connect('load', server.port, { connections: 1 });
     try {
-      const counter = await findCallCounter(server.pid);
+      const counter = await findCallCounter(server.pid, atEnd);
       if ('reason' in counter) return t.diagnostic(`nothing counts here: ${counter.reason}`);
       let messages = 0;
       const calls = await counter.count(server.pid, async () => {
@@ -185,7 +186,7 @@ describe('bench: the clients', { skip }, () => {
     const gone = start(t, [process.execPath, '-e', '']);
     await gone.end();
     const pid = gone.child.pid ?? 0;
-    const counter = await findCallCounter(pid);
+    const counter = await findCallCounter(pid, atEnd);
     assert.ok('reason' in counter);
     assert.match(counter.reason, /^perf cannot count: .+; strace cannot count: .+/);
   });

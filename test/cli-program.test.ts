@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { run } from './commands/command.ts';
 import { loops } from './commands/loops.ts';
 import { assertOutcome, demo, quoted, root, sockloop, tcpserver } from './commands/programs.ts';
-import { reasonWithout, reasonWithoutProc } from './commands/tools.ts';
+import { reasonWithout, reasonWithoutProc, scratch } from './commands/tools.ts';
 import { leakCheck } from './leaks.ts';
 
 const timeout = 60_000;
@@ -87,12 +87,23 @@ test('a port that takes a right which we do not have', {
   assertOutcome(serve, 1, '', `sockloop: ${why}\n`);
 });
 
+/** The demo with a comparison that takes a second, and its report at `report`. */
+function shortDemo(report: string): string[] {
+  const places = ['--loops', 'poll,select', '--connections', '2', '--idle', 'none'];
+  return demo(...places, '--rounds', '1', '--duration', '0.02', '--report', report);
+}
+
 test('demo: shows both sides and ends by itself', { timeout }, async (t) => {
   leakCheck(t);
   const startMs = performance.now();
-  const { status, out, err } = await run(t, demo());
+  const report = `${scratch(t)}/report.html`;
+  const { status, out, err } = await run(t, shortDemo(report));
   assert.ok(performance.now() - startMs < DEMO_MS_MAX);
-  assert.deepEqual([status, err], [0, '']);
+  assert.equal(status, 0, err);
+  // Standard error has the progress of the comparison, and nothing else.
+  assert.doesNotMatch(err, /sockloop|demo/);
+  assert.match(out, new RegExp(`^report: ${report}\\n$`, 'm'));
+  assert.match(readFileSync(report, 'utf8'), /^<!doctype html>/i);
   assert.match(out, /^server \| listening on 127\.0\.0\.1:\d+ \(blocking, line\)$/m);
   assert.match(out, /^server \| accept4\(.*\) = \d+$/m);
   assert.match(out, /^server \| recv\(\d+, "hello\\n", 65536, 0\) = 6$/m);
@@ -111,7 +122,9 @@ test('demo: shows both sides and ends by itself', { timeout }, async (t) => {
   const ring = /^io_uring +6 of 6 +\d+ +0 +0 +0 {2}io_uring_enter \d+$|^io_uring +not here/m;
   assert.match(out, ring);
   const [, second = ''] = out.split('both ends closed.');
-  for (const line of second.split('\n')) assert.ok(line.length <= COLUMNS, line);
+  for (const line of second.split('\n')) {
+    assert.ok(line.length <= COLUMNS || line.includes(report), line);
+  }
   assert.ok(!out.includes('\u{1b}'), 'no colours where nobody would see them');
 });
 
@@ -125,10 +138,16 @@ test('demo: colours on a terminal, none where NO_COLOR asks for none', {
     [plain, true],
     [{ ...plain, NO_COLOR: '1' }, false],
   ] as const) {
-    const words = ['script', '-qec', quoted(demo()), '/dev/null'];
+    const command = shortDemo(`${scratch(t)}/report.html`);
+    const words = ['script', '-qec', quoted(command), '/dev/null'];
     const { status, out } = await run(t, words, '', { env });
     assert.equal(status, 0, out.slice(-1000));
-    assert.equal(out.includes('\u{1b}['), coloured);
+    // The progress of the comparison moves the cursor, whatever the colours.
+    const codes = out.split('\u{1b}[').slice(1);
+    assert.equal(
+      codes.some((code) => /^[\d;]*m/.test(code)),
+      coloured,
+    );
     assert.match(out, /both ends closed\./);
   }
 });

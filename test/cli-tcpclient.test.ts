@@ -12,7 +12,7 @@ import { leakCheck } from './leaks.ts';
 
 const timeout = 60_000;
 
-const USAGE = 'usage: tcpclient <hostname> <port>\n';
+const USAGE = 'usage: tcpclient [--threads N [--count M] [--timeout S]] <hostname> <port>\n';
 const notAPort = (text: string): string =>
   `ERROR, "${text}" is not a port: a number from 1 to 65535\n`;
 const echo = (socket: Socket): unknown => socket.pipe(socket);

@@ -13,8 +13,7 @@ import type { Connection } from '#src/tcp/connection.js';
 import { EventLoop } from '#src/tcp/event-loop.js';
 import { connectedPair, pattern, until, type World } from './conformance/world.ts';
 import { leakCheck } from './leaks.ts';
-import { unwilling, withoutRing, worldOf } from './ring-world.ts';
-import { Oracle } from './sim-loop/oracle.ts';
+import { RingOracle, unwilling, withoutRing, worldOf } from './ring-world.ts';
 import { WatchedBackend } from './sim-loop/watched-backend.ts';
 
 /** Both runs together stay below 10 s on a slow machine. */
@@ -153,16 +152,6 @@ function finish(world: World, ends: readonly End[]): void {
     assert.equal(end.drainOwed, false, 'whoever was told to wait was told to go on');
   }
   until(world, () => world.openDescriptors() === 0, 'all descriptors are closed');
-}
-
-/**
- * On the ring a send counts as taken until it turns out to have fallen short: `drained` follows
- * then, although no call had said that anything is queued.
- */
-class RingOracle extends Oracle {
-  override broken(what: string): void {
-    if (what !== 'drained, and nothing was queued') super.broken(what);
-  }
 }
 
 function overRandomSteps(sys: Sys, seed: number, watched: boolean): void {

@@ -1,8 +1,8 @@
-import type { CallCounter } from './call-counter.ts';
+import type { CallCounter } from '#src/load/call-counter.js';
+import { type CpuTicks, cpuTicks } from '#src/load/process-facts.js';
 import type { Case } from './cases.ts';
 import type { Field } from './field.ts';
 import { LoadClient } from './load-client.ts';
-import { type CpuTicks, cpuTicks } from './process-facts.ts';
 import type { Tally } from './results.ts';
 import { type Entrant, type Programs, REFERENCE } from './servers.ts';
 import { measure, type Subject } from './slices.ts';

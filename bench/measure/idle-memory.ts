@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { residentBytes } from '#src/load/process-facts.js';
 import { LoadClient } from './load-client.ts';
-import { residentBytes } from './process-facts.ts';
 import { entrantOf, type Programs, startServer } from './servers.ts';
 
 /** Resident memory per idle connection, of a server that is fresh but warm. */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { residentBytes } from '#src/load/process-facts.js';
 import { beyond, type CasePlan, connectClient, measureSubjects } from './case-run.ts';
 import { LoadClient } from './load-client.ts';
-import { residentBytes } from './process-facts.ts';
 import type { Tally } from './results.ts';
 import { type Entrant, type Programs, REFERENCE, type Server, startServer } from './servers.ts';
 import type { Subject } from './slices.ts';

@@ -1,37 +1,11 @@
 import { spawnSync } from 'node:child_process';
-import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { cpus, loadavg, release, totalmem } from 'node:os';
 
 /** The machine that figures come from, and what can be done to keep it quiet. */
 
 export const SERVER_CORE = 0;
 export const CLIENT_CORE = 1;
-
-const LATENCY_DEVICE = '/dev/cpu_dma_latency';
-
-export interface WakeLatency {
-  /** In words, for the report. */
-  readonly state: string;
-  release(): void;
-}
-
-/**
- * Keeps the cores out of their sleep states while it is held. Without it a wake-up of an idle core
- * goes through the hypervisor, which costs more than the message that it is for.
- */
-export function holdWakeLatency(): WakeLatency {
-  try {
-    const fd = openSync(LATENCY_DEVICE, 'w');
-    writeSync(fd, new Uint8Array(4));
-    return { state: `${LATENCY_DEVICE} held at 0`, release: () => closeSync(fd) };
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    return {
-      state: `${LATENCY_DEVICE} could not be held (${why}): wake-ups weigh more than they should`,
-      release: () => undefined,
-    };
-  }
-}
 
 /** CPU time that the hypervisor gave to others, in ticks of all cores since boot. */
 export function stolenTicks(): { readonly stolen: number; readonly all: number } {

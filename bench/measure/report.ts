@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
-import { holdWakeLatency, type MachineFacts, machineFacts, stolenTicks, unfit } from './machine.ts';
+import { holdWakeLatency } from '#src/load/wake-latency.js';
+import { type MachineFacts, machineFacts, stolenTicks, unfit } from './machine.ts';
 import { percent } from './text-table.ts';
 
 /** What surrounds every measurement: the machine, what disturbed it, the file with all of it. */

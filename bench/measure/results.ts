@@ -1,8 +1,9 @@
+import type { CpuTicks } from '#src/load/process-facts.js';
+import { type Quartiles, quartiles } from '#src/load/quartiles.js';
 import type { Case } from './cases.ts';
 import { Latencies } from './latencies.ts';
-import type { CpuTicks } from './process-facts.ts';
 import { nsPerMessage, type Slice } from './slices.ts';
-import { median, type Quartiles, quartiles } from './statistics.ts';
+import { median } from './statistics.ts';
 
 /** What is known of the servers at one case: gathered slice by slice, then summed up. */
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { cpuTime } from '#src/load/process-facts.js';
 import type { Latencies } from './latencies.ts';
 import type { LoadClient } from './load-client.ts';
-import { cpuTime } from './process-facts.ts';
 import type { Server } from './servers.ts';
 import { shuffled } from './statistics.ts';
 

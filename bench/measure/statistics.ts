@@ -1,32 +1,9 @@
+import { quartiles } from '#src/load/quartiles.js';
+
 /** The few numbers a measurement is summed up in, and chance that can be repeated. */
-
-export interface Quartiles {
-  readonly lower: number;
-  readonly median: number;
-  readonly upper: number;
-  readonly count: number;
-}
-
-export function quartiles(values: readonly number[]): Quartiles {
-  const sorted = values.toSorted((a, b) => a - b);
-  return {
-    lower: quantile(sorted, 0.25),
-    median: quantile(sorted, 0.5),
-    upper: quantile(sorted, 0.75),
-    count: sorted.length,
-  };
-}
 
 export function median(values: readonly number[]): number {
   return quartiles(values).median;
-}
-
-/** Between two values, what lies between them: with few rounds a step would be a large one. */
-function quantile(sorted: readonly number[], at: number): number {
-  const place = (sorted.length - 1) * at;
-  const below = sorted[Math.floor(place)] ?? Number.NaN;
-  const above = sorted[Math.ceil(place)] ?? Number.NaN;
-  return below + (above - below) * (place - Math.floor(place));
 }
 
 /** Numbers from 0 to 1 that are the same for the same seed (mulberry32). */

@@ -49,14 +49,20 @@ export async function runLoops(): Promise<string | null> {
     'silent one: it serves one client at a time, and everybody else would wait for it.';
   for (const line of wrapped(intro, width)) printOut(line);
   printOut('');
+  const words = here.map(({ name }) => {
+    return ['serve', '--loop', name, '--mode', 'line', '--trace', '--port', '0'];
+  });
+  for (const line of words) printOut(paint(BOLD, typed(line)));
+  // All at once: most of it is programs that begin.
+  const outcomes = await Promise.allSettled(
+    here.map(({ name }, at) => runLoop(name, words[at] ?? [])),
+  );
   const runs: LoopRun[] = [];
-  for (const { name } of here) {
-    const words = ['serve', '--loop', name, '--mode', 'line', '--trace', '--port', '0'];
-    printOut(paint(BOLD, typed(words)));
-    const run = await runLoop(name, words);
-    const complaint = complaintOf(run);
+  for (const outcome of outcomes) {
+    if (outcome.status === 'rejected') throw outcome.reason;
+    const complaint = complaintOf(outcome.value);
     if (complaint !== null) return complaint;
-    runs.push(run);
+    runs.push(outcome.value);
   }
   printOut('');
   printTable(runs, width);

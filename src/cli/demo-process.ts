@@ -4,7 +4,8 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 
-const MAIN = fileURLToPath(new URL('./main.js', import.meta.url));
+/** The program `sockloop`. */
+export const MAIN = fileURLToPath(new URL('./main.js', import.meta.url));
 
 /** Far more than the whole demo takes; something is wrong when it is over. */
 const DEMO_MS_MAX = 20_000;
@@ -74,8 +75,15 @@ function eachLine(stream: Readable | null, heard: (line: string) => void): void 
   if (stream !== null) createInterface({ input: stream }).on('line', heard);
 }
 
-/** A command line as it would be typed. */
+/** A command line of `sockloop`, as it could be typed. */
+export function commandLine(words: readonly string[]): string {
+  const quoted = words.map((word) => {
+    return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+  });
+  return `sockloop ${quoted.join(' ')}`;
+}
+
+/** The same behind a prompt. */
 export function typed(words: readonly string[]): string {
-  const quoted = words.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word}'`));
-  return `$ sockloop ${quoted.join(' ')}`;
+  return `$ ${commandLine(words)}`;
 }

@@ -7,6 +7,7 @@ export function paint(code: number, text: string): string {
 
 export const BOLD = 1;
 export const DIM = 2;
+export const RED = 31;
 export const GREEN = 32;
 export const YELLOW = 33;
 export const BLUE = 34;

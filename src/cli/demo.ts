@@ -1,3 +1,4 @@
+import { runCompare } from './demo-compare.ts';
 import { runLoops } from './demo-loops.ts';
 import { DemoProcess, typed } from './demo-process.ts';
 import { BLUE, BOLD, CYAN, DIM, GREEN, paint } from './demo-style.ts';
@@ -5,7 +6,8 @@ import { EXIT, report } from './exit.ts';
 import { printError, printOut } from './output.ts';
 
 // `make demo`: the server and the client of this package, each in its own process, with every
-// system call shown as it is made; then the same clients against each loop, with the calls counted.
+// system call shown as it is made; then the same clients against each loop, with the calls counted;
+// then the loops compared by what a message costs. Flags are those of `sockloop compare`.
 
 const MESSAGES = ['hello', 'the same bytes come back: gr\u00fc\u00dfe'];
 
@@ -49,7 +51,8 @@ async function main(): Promise<number> {
   printOut('\nTry it yourself, each line in a terminal of its own:');
   printOut('  node dist/cli/main.js serve --loop epoll --trace');
   printOut('  node dist/cli/main.js send 127.0.0.1 7007 hello');
-  return EXIT.done;
+  printOut('\nAnd which of them is best? What a message costs each of them, in half a minute:\n');
+  return runCompare(process.argv.slice(2));
 }
 
 try {

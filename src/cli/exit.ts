@@ -10,12 +10,17 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
+/** A command failed, and has said why itself. */
+export class AlreadyTold extends Error {
+  override readonly name = 'AlreadyTold';
+}
+
 /**
  * Reports what ended a command and returns its exit status. What the user can do something about
  * is one line; a defect of the program itself keeps its stack.
  */
 export function report(program: string, error: unknown): number {
-  if (isBrokenPipe(error)) return EXIT.failed;
+  if (isBrokenPipe(error) || error instanceof AlreadyTold) return EXIT.failed;
   if (error instanceof UsageError) {
     printError(`${program}: ${error.message}`);
     printError(`Try '${program} --help' for more.`);

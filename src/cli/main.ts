@@ -1,14 +1,27 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
-import { addDoctor } from './doctor.ts';
 import { EXIT, report } from './exit.ts';
-import { addSend } from './send.ts';
-import { addServe } from './serve.ts';
 import { sockloopVersion } from './versions.ts';
 
 const NAME = 'sockloop';
 
-function program(): Command {
+type AddsCommand = (program: Command) => void;
+
+/**
+ * The commands in the order of the help. Each is loaded when it is asked for: a server has no use
+ * for the modules of the report, nor for the descriptors and the memory that loading them takes.
+ */
+const commands: Readonly<Record<string, () => Promise<AddsCommand>>> = {
+  serve: async () => (await import('./serve.ts')).addServe,
+  send: async () => (await import('./send.ts')).addSend,
+  load: async () => (await import('./load.ts')).addLoad,
+  merge: async () => (await import('./merge.ts')).addMerge,
+  compare: async () => (await import('./compare.ts')).addCompare,
+  doctor: async () => (await import('./doctor.ts')).addDoctor,
+};
+
+/** The program with the command that `words` begin with, or with all of them. */
+async function program(words: readonly string[]): Promise<Command> {
   const command = new Command(NAME)
     .description('Unix sockets and event loops from TypeScript: an echo server and its clients.')
     .version(sockloopVersion())
@@ -17,9 +30,9 @@ function program(): Command {
       outputError: (text, write) => write(text.replace(/^error: /, `${NAME}: `)),
     })
     .exitOverride();
-  addServe(command);
-  addSend(command);
-  addDoctor(command);
+  const named = Object.hasOwn(commands, words[0] ?? '') ? commands[words[0] ?? ''] : undefined;
+  const wanted = named === undefined ? Object.values(commands) : [named];
+  for (const load of wanted) (await load())(command);
   // Set last: a command takes over what its program has when it is added.
   for (const sub of command.commands) sub.copyInheritedSettings(command);
   return command;
@@ -27,7 +40,7 @@ function program(): Command {
 
 /** Runs the command line and returns the exit status. */
 async function main(words: readonly string[]): Promise<number> {
-  const command = program();
+  const command = await program(words);
   if (words.length === 0) {
     command.outputHelp({ error: true });
     return EXIT.usage;

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { EchoClient, type ReplyEnd } from '../echo/client.ts';
-import { LINE_BYTES_MAX } from '../echo/limits.ts';
+import { EchoClient, isUnfinished, replyEndOf } from '../echo/client.ts';
+import { CLIENT_COUNT_MAX, CLIENT_THREADS_MAX, LINE_BYTES_MAX } from '../echo/limits.ts';
 import type { EchoMode } from '../echo/session.ts';
 import { createConnection, type Endpoint } from '../socket/create.ts';
 import type { Socket } from '../socket/socket.ts';
@@ -8,6 +8,13 @@ import { nativeSys } from '../sys/native.ts';
 import { formatAddress } from '../sys/sockaddr.ts';
 import type { Sys } from '../sys/sys.ts';
 import { TracingSys } from '../sys/tracing.ts';
+import {
+  addressesOf,
+  MessageCollector,
+  parseClientCount,
+  parseClientThreads,
+  runClientThreads,
+} from './client-threads.ts';
 import { UsageError } from './exit.ts';
 import { parseMode, parsePort, parseSeconds } from './flags.ts';
 import { printError, printOut, writeOut } from './output.ts';
@@ -18,6 +25,8 @@ interface SendFlags {
   readonly unix?: string;
   readonly mode: string;
   readonly timeout: string;
+  readonly threads?: string;
+  readonly count?: string;
   readonly trace?: true;
   readonly json?: true;
 }
@@ -44,17 +53,58 @@ export function addSend(program: Command): void {
     .option('--unix <path>', 'connect to a UNIX socket instead; @name is an abstract name')
     .option('--mode <mode>', 'what the server answers: echo, line or once (see serve)', 'line')
     .option('--timeout <s>', 'longest wait for the server, in seconds', '10')
+    .option('--threads <n>', `send from so many threads at once, ${CLIENT_THREADS_MAX} at the most`)
+    .option(
+      '--count <m>',
+      `with --threads: how often each sends all messages, ${CLIENT_COUNT_MAX} at the most`,
+    )
     .option('--trace', 'print each system call on standard error, as strace would')
     .option('--json', 'print one JSON document')
     .action((words: string[], flags: SendFlags) => send(words, flags));
 }
 
-async function send(words: readonly string[], flags: SendFlags): Promise<void> {
+function send(words: readonly string[], flags: SendFlags): Promise<void> {
+  if (flags.threads !== undefined) return sendFromThreads(words, flags, flags.threads);
+  if (flags.count !== undefined) throw new UsageError('--count goes with --threads');
+  return sendFromHere(words, flags);
+}
+
+async function sendFromThreads(
+  words: readonly string[],
+  flags: SendFlags,
+  threadsText: string,
+): Promise<void> {
   const { endpoint, messages } = target(words, flags);
   const mode = parseMode(flags.mode);
   const timeoutMs = parseSeconds(flags.timeout, '--timeout');
-  const native = nativeSys();
-  const sys = flags.trace === true ? new TracingSys(native, printError) : native;
+  const threads = parseClientThreads(threadsText);
+  const count = parseClientCount(flags.count ?? '1');
+  const sys = sysOf(flags);
+  const addresses = addressesOf(endpoint, sys);
+  const collector = new MessageCollector();
+  for (const message of messages) collector.add(Buffer.from(`${message}\n`));
+  if (messages.length === 0) {
+    for await (const line of linesOf(standardInput(), LINE_BYTES_MAX)) collector.add(line);
+  }
+  const plan = {
+    addresses,
+    threads,
+    count,
+    messages: collector.collect(),
+    mode,
+    reconnects: false,
+    timeoutMs,
+    prints: flags.json !== true,
+    trace: flags.trace === true,
+  };
+  await runClientThreads(plan, sys);
+}
+
+async function sendFromHere(words: readonly string[], flags: SendFlags): Promise<void> {
+  const { endpoint, messages } = target(words, flags);
+  const mode = parseMode(flags.mode);
+  const timeoutMs = parseSeconds(flags.timeout, '--timeout');
+  const sys = sysOf(flags);
   using sender = new Sender(endpoint, mode, timeoutMs, flags.json === true, sys);
   try {
     // A server that is not there is told before the first line is asked for.
@@ -70,6 +120,10 @@ async function send(words: readonly string[], flags: SendFlags): Promise<void> {
     throw error;
   }
   sender.finish(null);
+}
+
+function sysOf(flags: SendFlags): Sys {
+  return flags.trace === true ? new TracingSys(nativeSys(), printError) : nativeSys();
 }
 
 function target(
@@ -110,10 +164,10 @@ class Sender implements Disposable {
     const client = this.connect();
     const pieces: Uint8Array[] = [];
     const startMs = this.#sys.monotonicMs();
-    const unfinished = message.at(-1) !== NEWLINE;
+    const unfinished = isUnfinished(message);
     const receivedBytes = client.exchange(
       message,
-      this.#replyEnd(message, unfinished),
+      replyEndOf(this.#mode, message),
       (piece) => {
         if (this.#json) pieces.push(piece.slice());
         else this.#print(piece);
@@ -155,12 +209,6 @@ class Sender implements Disposable {
     this.#peer = formatAddress(socket.getPeerName());
     this.#client = new EchoClient(socket);
     return this.#client;
-  }
-
-  #replyEnd(message: Uint8Array, unfinished: boolean): ReplyEnd {
-    if (this.#mode === 'echo') return { bytes: message.length };
-    if (this.#mode === 'once' || unfinished) return { closed: true };
-    return { lines: message.reduce((lines, byte) => lines + (byte === NEWLINE ? 1 : 0), 0) };
   }
 
   #print(piece: Uint8Array): void {

@@ -1,29 +1,93 @@
 #!/usr/bin/env node
-import { EchoClient } from '../echo/client.ts';
+import { EchoClient, isUnfinished, replyEndOf } from '../echo/client.ts';
 import { CHUNK_BYTES, LINE_BYTES_MAX } from '../echo/limits.ts';
+import type { ClientPlan } from '../echo/threaded-client-shared.ts';
 import { createConnection } from '../socket/create.ts';
-import type { Socket } from '../socket/socket.ts';
+import { nativeSys } from '../sys/native.ts';
 import { ResolveError } from '../sys/sys-error.ts';
 import { LineBuffer } from '../tcp/framing/line-buffer.ts';
+import {
+  addressesOf,
+  MessageCollector,
+  parseClientCount,
+  parseClientThreads,
+  runClientThreads,
+} from './client-threads.ts';
+import { parseSeconds } from './flags.ts';
 import { printOut, prompt, writeOut } from './output.ts';
 import { readInput } from './standard-input.ts';
 import { Failed, parseTextbookPort, step, textbook, wrongUsage } from './textbook.ts';
 
-// The textbook's TCP client: asks for a line, sends it, prints the echo.
+// The textbook's TCP client: asks for a line, sends it, prints the echo. With --threads, its
+// second one: many threads that all send the line, each over connections of its own.
 
 const NEWLINE = 10;
 
-function main(words: readonly string[]): void {
-  const [host, portText] = words;
-  if (host === undefined || words.length !== 2) wrongUsage();
-  const port = parseTextbookPort(portText, 1);
-  using socket = connect(host, port);
+const USAGE = 'tcpclient [--threads N [--count M] [--timeout S]] <hostname> <port>';
+const FLAGS = ['--threads', '--count', '--timeout'] as const;
+type Flag = (typeof FLAGS)[number];
 
-  if (process.stdin.isTTY) prompt('Please enter msg: ');
-  const message = readLine();
-  const unfinished = message.at(-1) !== NEWLINE;
+/** The longest wait of each call of a thread, in seconds, where nothing else is asked for. */
+const TIMEOUT_S = '10';
+
+async function main(words: readonly string[]): Promise<void> {
+  const { flags, rest } = parseWords(words);
+  const [host, portText] = rest;
+  if (host === undefined || rest.length !== 2) wrongUsage();
+  const threads = flags.get('--threads');
+  // Neither means anything to the textbook's first client.
+  if (threads === undefined && flags.size > 0) wrongUsage();
+  if (threads === undefined) sendOnce(host, parseTextbookPort(portText, 1));
+  else await sendFromThreads(host, portText, threads, flags);
+}
+
+function parseWords(words: readonly string[]) {
+  const flags = new Map<Flag, string>();
+  for (let at = 0; ; at += 2) {
+    const flag = FLAGS.find((name) => name === words[at]);
+    if (flag === undefined) return { flags, rest: words.slice(at) };
+    const value = words[at + 1];
+    if (value === undefined) wrongUsage();
+    flags.set(flag, value);
+  }
+}
+
+async function sendFromThreads(
+  host: string,
+  portText: string | undefined,
+  threadsText: string,
+  flags: ReadonlyMap<Flag, string>,
+): Promise<void> {
+  const threads = parseClientThreads(threadsText);
+  const count = parseClientCount(flags.get('--count') ?? '1');
+  const timeoutMs = parseSeconds(flags.get('--timeout') ?? TIMEOUT_S, '--timeout');
+  const port = parseTextbookPort(portText, 1);
+  const sys = nativeSys();
+  const addresses = knownHost(host, () => addressesOf({ host, port }, sys));
+  const collector = new MessageCollector();
+  collector.add(askForLine());
+  const plan: ClientPlan = {
+    addresses,
+    threads,
+    count,
+    messages: collector.collect(),
+    mode: 'line',
+    // The textbook's server takes one line from each connection.
+    reconnects: true,
+    timeoutMs,
+    prints: true,
+    trace: false,
+  };
+  await runClientThreads(plan, sys);
+}
+
+function sendOnce(host: string, port: number): void {
+  using socket = step('ERROR connecting', () =>
+    knownHost(host, () => createConnection({ host, port })),
+  );
+  const message = askForLine();
+  const end = replyEndOf('line', message);
   const client = new EchoClient(socket);
-  const end = unfinished ? ({ closed: true } as const) : { lines: 1 };
   let last: number | undefined;
   const print = (piece: Uint8Array): void => {
     if (last === undefined) writeOut(Buffer.from('Echo from server: '));
@@ -31,7 +95,9 @@ function main(words: readonly string[]): void {
     last = piece.at(-1);
   };
   try {
-    step('ERROR talking to the server', () => client.exchange(message, end, print, unfinished));
+    step('ERROR talking to the server', () =>
+      client.exchange(message, end, print, isUnfinished(message)),
+    );
     if (last === undefined) printOut('Echo from server: ');
   } finally {
     // Half a reply, too, ends its line before the error says what became of the rest.
@@ -39,15 +105,19 @@ function main(words: readonly string[]): void {
   }
 }
 
-function connect(host: string, port: number): Socket {
-  return step('ERROR connecting', () => {
-    try {
-      return createConnection({ host, port });
-    } catch (error) {
-      if (!(error instanceof ResolveError)) throw error;
-      throw new Failed(`ERROR, no such host as ${host}: ${error.reason}`);
-    }
-  });
+/** Runs `call`, which looks the name of a host up. */
+function knownHost<Result>(host: string, call: () => Result): Result {
+  try {
+    return call();
+  } catch (error) {
+    if (!(error instanceof ResolveError)) throw error;
+    throw new Failed(`ERROR, no such host as ${host}: ${error.reason}`);
+  }
+}
+
+function askForLine(): Uint8Array {
+  if (process.stdin.isTTY) prompt('Please enter msg: ');
+  return readLine();
 }
 
 /** A line of standard input, or what there is before its end. */
@@ -64,4 +134,4 @@ function readLine(): Uint8Array {
   }
 }
 
-textbook('tcpclient <hostname> <port>', main);
+await textbook(USAGE, main);

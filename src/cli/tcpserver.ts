@@ -120,4 +120,4 @@ function readLine(client: Socket): Uint8Array {
   }
 }
 
-textbook(USAGE, main);
+await textbook(USAGE, main);

@@ -1,6 +1,6 @@
 import { ReplyError } from '../echo/client.ts';
 import { ResolveError, SysError } from '../sys/sys-error.ts';
-import { isBrokenPipe } from './exit.ts';
+import { AlreadyTold, isBrokenPipe, UsageError } from './exit.ts';
 import { printError } from './output.ts';
 
 // How the textbook's programs fail: perror(3)'s words behind the name of the step, and status 1.
@@ -55,13 +55,21 @@ export function wrongUsage(): never {
 }
 
 /** Runs a textbook program: wrong usage and failed steps end it with status 1. */
-export function textbook(usage: string, main: (words: readonly string[]) => void): void {
+export async function textbook(
+  usage: string,
+  main: (words: readonly string[]) => void | Promise<void>,
+): Promise<void> {
   try {
-    main(process.argv.slice(2));
+    await main(process.argv.slice(2));
   } catch (error) {
     process.exitCode = 1;
-    if (error instanceof WrongUsage) printError(`usage: ${usage}`);
-    else if (error instanceof Failed) error.print();
-    else if (!isBrokenPipe(error)) throw error;
+    report(usage, error);
   }
+}
+
+function report(usage: string, error: unknown): void {
+  if (error instanceof WrongUsage) printError(`usage: ${usage}`);
+  else if (error instanceof UsageError) printError(`ERROR, ${error.message}`);
+  else if (error instanceof Failed) error.print();
+  else if (!isBrokenPipe(error) && !(error instanceof AlreadyTold)) throw error;
 }

@@ -1,12 +1,27 @@
 import type { Socket } from '../socket/socket.ts';
 import { SysError } from '../sys/sys-error.ts';
 import { CHUNK_BYTES } from './limits.ts';
+import type { EchoMode } from './session.ts';
 
 /** Where a reply ends: after so many bytes or lines, or where the server closes. */
 export type ReplyEnd =
   | { readonly bytes: number }
   | { readonly lines: number }
   | { readonly closed: true };
+
+const NEWLINE = 10;
+
+/** Whether only the end of the stream can tell a server of lines that the message is whole. */
+export function isUnfinished(message: Uint8Array): boolean {
+  return message.at(-1) !== NEWLINE;
+}
+
+/** Where the reply of a server of that mode ends. */
+export function replyEndOf(mode: EchoMode, message: Uint8Array): ReplyEnd {
+  if (mode === 'echo') return { bytes: message.length };
+  if (mode === 'once' || isUnfinished(message)) return { closed: true };
+  return { lines: message.reduce((lines, byte) => lines + (byte === NEWLINE ? 1 : 0), 0) };
+}
 
 /** The server closed the connection before its reply was whole, or without one. */
 export class ReplyError extends Error {
@@ -130,7 +145,7 @@ class Reply {
     if ('closed' in this.#end) return bytes.length;
     let at = 0;
     while (this.#lines < this.#end.lines) {
-      const newline = bytes.indexOf(10, at);
+      const newline = bytes.indexOf(NEWLINE, at);
       if (newline < 0) return bytes.length;
       this.#lines += 1;
       at = newline + 1;

@@ -21,7 +21,7 @@ export const ACCEPT_PAUSE_MS = 100;
 /** How many threads a pool has when it starts. */
 export const THREADS_START = 2;
 
-/** How many threads a pool grows to, where nothing else is asked for. Each takes some 9 MiB. */
+/** How many threads a pool grows to, where nothing else is asked for. Each takes some 11 MiB. */
 export const THREADS_DEFAULT = 64;
 
 /** The largest pool. */
@@ -32,3 +32,28 @@ export const GROWTH_PAUSE_MS = 1000;
 
 /** All threads of a pool together report a failed accept(2) this often at the most. */
 export const ACCEPT_REPORT_MS = 1000;
+
+/** The most threads of a client. Each takes some 11 MiB. */
+export const CLIENT_THREADS_MAX = 1000;
+
+/** How often each thread of a client may send what it is given. */
+export const CLIENT_COUNT_MAX = 1_000_000;
+
+/** What the threads of a client are given: so many messages, and so many bytes in all of them. */
+export const CLIENT_MESSAGES_MAX = 1_000_000;
+export const CLIENT_MESSAGE_BYTES_MAX = LINE_BYTES_MAX;
+
+/** Threads of a client that start at the same time: each opens some 20 files for a moment. */
+export const CLIENT_STARTING_MAX = 8;
+
+/** A reply is held until it can be printed in one piece, so it may exceed its message by this. */
+export const REPLY_EXCESS_BYTES_MAX = 1024 * 1024;
+
+/** A thread that waits for its turn to print looks this often whether it still has to. */
+export const PRINT_WAIT_MS = 100;
+
+/** The threads of a client that stops are woken this often, for one may just have connected. */
+export const CLIENT_WAKE_MS = 50;
+
+/** A thread of a client that stops and has not ended within this time is given up. */
+export const CLIENT_STOP_MS = 700;

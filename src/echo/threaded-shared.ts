@@ -25,7 +25,7 @@ export interface ThreadPlan {
 }
 
 /** An error on its way to another thread, where its class would be lost. */
-interface Failure {
+export interface Failure {
   readonly message: string;
   /** The name of the errno, where a system call failed. */
   readonly code: string | undefined;

@@ -23,6 +23,7 @@ import type { ConnectionSettings } from './connection.ts';
 import { ConnectionGroup, checkedTimeout } from './connection-group.ts';
 import { ATTEMPT_DELAY_MS, UNIX_RETRY_MS } from './limits.ts';
 import { tooHigh } from './listener.ts';
+import { bindLocal, type LocalEnd, localEnd } from './local-end.ts';
 import { StreamConnection } from './stream-connection.ts';
 
 /** Where and how to connect. */
@@ -34,6 +35,13 @@ export interface ConnectSettings<Data = undefined> extends ConnectionSettings<Da
   readonly timeoutMs?: number | null;
   /** How long to wait for one address before the next is tried beside it; 250 if left out. */
   readonly attemptDelayMs?: number;
+  /**
+   * The numeric address to connect from, of an interface of this machine; the kernel's choice if
+   * left out. Only addresses of its family are tried.
+   */
+  readonly localAddress?: string;
+  /** The port to connect from, 1 to 65535; the kernel's choice if left out. Not for a UNIX path. */
+  readonly localPort?: number;
   /** Finds the addresses of a name; the system's resolver if left out. */
   readonly lookup?: Lookup;
   /**
@@ -81,6 +89,7 @@ export class Connector<Data = undefined> implements Disposable {
   readonly #options: ConnectOptions<Data>;
   readonly #group: ConnectionGroup<Data>;
   readonly #attemptDelayMs: number;
+  readonly #local: LocalEnd | null;
   readonly #attempts = new Set<Attempt>();
   readonly #errors: Error[] = [];
   #addresses: SocketAddress[] = [];
@@ -100,6 +109,7 @@ export class Connector<Data = undefined> implements Disposable {
     if (!(this.#attemptDelayMs >= 0)) {
       throw new RangeError(`attemptDelayMs is 0 or more, not ${options.attemptDelayMs}`);
     }
+    this.#local = localEnd(loop.sys, options);
     const timeoutMs = checkedTimeout(options.timeoutMs ?? null, 'a timeout');
     const addresses = this.#knownAddresses();
     if (timeoutMs !== null) {
@@ -210,6 +220,12 @@ export class Connector<Data = undefined> implements Disposable {
     if (fd >= backend.fdLimit) {
       sys.close(fd);
       this.#errors.push(tooHigh(fd, this.#loop));
+      return false;
+    }
+    const unbound = this.#local === null ? null : bindLocal(sys, fd, this.#local, address);
+    if (unbound !== null) {
+      sys.close(fd);
+      this.#errors.push(unbound);
       return false;
     }
     const attempt = new Attempt(this.#loop, address, fd, {

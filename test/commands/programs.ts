@@ -18,7 +18,7 @@ const program = (file: string, words: readonly string[]): string[] => [
 export const sockloop = (...words: string[]): string[] => program('main', words);
 export const tcpserver = (...words: string[]): string[] => program('tcpserver', words);
 export const tcpclient = (...words: string[]): string[] => program('tcpclient', words);
-export const demo = (): string[] => program('demo', []);
+export const demo = (...words: string[]): string[] => program('demo', words);
 
 /** Words before a command that make its calls of io_uring fail with `errno`: Linux and python3. */
 export function refusingRings(errno: 'EPERM' | 'ENOSYS'): string[] {

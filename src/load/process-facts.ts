@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 
 /** What the kernel says of a process: CPU time and memory. Linux only, as all that is measured. */
 
-export interface CpuTime {
+interface CpuTime {
   /** On a CPU, in nanoseconds, all threads together. */
   readonly ns: number;
   /** Able to run, and waiting for a CPU that something else had: how much was disturbed. */
@@ -49,4 +49,13 @@ export function residentBytes(pid: number): number {
 
 function afterLast(text: string, mark: string): string {
   return text.slice(text.lastIndexOf(mark) + mark.length);
+}
+
+/** How many descriptors a process has open; null where nobody tells. */
+export function openDescriptors(pid: number): number | null {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).length;
+  } catch {
+    return null;
+  }
 }

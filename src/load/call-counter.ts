@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Writable } from 'node:stream';
-import { atEnd } from './at-end.ts';
 
 /** Counts the system calls of a running process: with perf where the kernel lets it, or strace. */
 
@@ -14,36 +13,49 @@ export interface CallCounter {
   count(pid: number, during: () => Promise<void>): Promise<number>;
 }
 
+/**
+ * Has `undo` run when this process ends, unless what it returns was called before: nothing that
+ * was started may outlive it.
+ */
+type AtEnd = (undo: () => void) => () => void;
+
 /** perf counts in the kernel and the process hardly notices; `-D -1` waits to be told to begin. */
-const perf: CallCounter = {
-  words: 'perf stat -e raw_syscalls:sys_enter',
-  async count(pid, during) {
-    const flags = ['-x,', '-D', '-1', '-e', 'raw_syscalls:sys_enter', '--control', 'fd:3,4'];
-    const tool = new Tool('perf', ['stat', ...flags, '-p', String(pid)]);
-    tool.control('enable\n');
-    const said = await tool.around(/ack/, during);
-    if (said.includes('<not counted>')) return 0; // The process did not run at all.
-    return Number(/^(\d+),/m.exec(said)?.[1] ?? tool.refuse(said));
-  },
-};
+function perf(atEnd: AtEnd): CallCounter {
+  return {
+    words: 'perf stat -e raw_syscalls:sys_enter',
+    async count(pid, during) {
+      const flags = ['-x,', '-D', '-1', '-e', 'raw_syscalls:sys_enter', '--control', 'fd:3,4'];
+      const tool = new Tool('perf', ['stat', ...flags, '-p', String(pid)], atEnd);
+      tool.control('enable\n');
+      const said = await tool.around(/ack/, during);
+      if (said.includes('<not counted>')) return 0; // The process did not run at all.
+      return Number(/^(\d+),/m.exec(said)?.[1] ?? tool.refuse(said));
+    },
+  };
+}
 
 /** strace stops the process at each call: more is ready by each wait, so it sees fewer of them. */
-const strace: CallCounter = {
-  words: 'strace -c -f',
-  async count(pid, during) {
-    const tool = new Tool('strace', ['-c', '-f', '-p', String(pid)]);
-    const said = await tool.around(/attached/, during);
-    // Percent, seconds, usecs per call, calls, and the errors if there are any. Nothing where there
-    // was no call.
-    if (!said.includes('calls')) return 0;
-    return Number(/^100\.00 +\S+ +\S+ +(\d+).* total$/m.exec(said)?.[1] ?? tool.refuse(said));
-  },
-};
+function strace(atEnd: AtEnd): CallCounter {
+  return {
+    words: 'strace -c -f',
+    async count(pid, during) {
+      const tool = new Tool('strace', ['-c', '-f', '-p', String(pid)], atEnd);
+      const said = await tool.around(/attached/, during);
+      // Percent, seconds, usecs per call, calls, and the errors if there are any. Nothing where
+      // there was no call.
+      if (!said.includes('calls')) return 0;
+      return Number(/^100\.00 +\S+ +\S+ +(\d+).* total$/m.exec(said)?.[1] ?? tool.refuse(said));
+    },
+  };
+}
 
 /** The better one of those that work here, on the process `pid`; or why none does. */
-export async function findCallCounter(pid: number): Promise<CallCounter | { reason: string }> {
+export async function findCallCounter(
+  pid: number,
+  atEnd: AtEnd,
+): Promise<CallCounter | { reason: string }> {
   const reasons: string[] = [];
-  for (const counter of [perf, strace]) {
+  for (const counter of [perf(atEnd), strace(atEnd)]) {
     try {
       await counter.count(pid, async () => undefined);
       return counter;
@@ -63,7 +75,7 @@ class Tool {
   #isEnded = false;
   #heard: () => void = () => undefined;
 
-  constructor(name: string, flags: readonly string[]) {
+  constructor(name: string, flags: readonly string[], atEnd: AtEnd) {
     this.#name = name;
     const pipes = { stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'] } as const;
     this.#process = spawn(name, flags, { ...pipes, stdio: [...pipes.stdio] });

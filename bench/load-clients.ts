@@ -1,0 +1,180 @@
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import type { LoadPlan } from '#src/load/plan.js';
+import { cpuTime } from '#src/load/process-facts.js';
+import { quartiles } from '#src/load/quartiles.js';
+import { startLoad } from '#src/load/run.js';
+import { holdWakeLatency } from '#src/load/wake-latency.js';
+import type { LoopName } from '#src/loop/backends.js';
+import { Child } from './measure/child.ts';
+import { CLIENT_CORE, unfit } from './measure/machine.ts';
+import { positive, positives, words } from './measure/option-values.ts';
+import {
+  buildPrograms,
+  entrantOf,
+  type Programs,
+  REFERENCE,
+  startServer,
+} from './measure/servers.ts';
+import { textTable } from './measure/text-table.ts';
+
+// What the load client of this package costs beside the C client of the measurements: CPU time of
+// the client per message, and the rate, in a closed loop against the C echo server. The clients
+// take turns, round by round, on the same core. See bench/README.md.
+//
+//   node build/bench/load-clients.js [--connections 50,1000] [--loops io_uring,epoll]
+//     [--rounds 5] [--slice MS] [--bytes 64] [--pipeline 1]
+
+const C_CLIENT = 'bench/load.c';
+/** By then what is hot is compiled, on both sides of the run. */
+const WARM_UP_MS = 1500;
+const GRACE_MS = 20_000;
+
+interface Shape {
+  readonly connections: number;
+  readonly bytes: number;
+  readonly pipeline: number;
+  readonly sliceMs: number;
+}
+
+/** What one client came to in one slice. */
+interface Slice {
+  readonly cpuUsPerMessage: number;
+  readonly messagesPerSecond: number;
+}
+
+function planOf(loop: LoopName, port: number, shape: Shape): LoadPlan {
+  return {
+    endpoint: { host: '127.0.0.1', port },
+    loop,
+    threads: 1,
+    connections: shape.connections,
+    idleConnections: 0,
+    model: { kind: 'closed', pipeline: shape.pipeline },
+    message: { kind: 'bytes', bytes: shape.bytes },
+    mode: 'echo',
+    messagesPerConnection: null,
+    warmupMs: WARM_UP_MS,
+    durationMs: shape.sliceMs,
+    rampMs: 0,
+    timeoutMs: 5000,
+    sourceAddresses: [],
+    sourcePorts: null,
+    startAtMs: null,
+    seed: 1,
+  };
+}
+
+/** This program as a client of its own process: prints what it came to, in one line. */
+async function client([loop = '', port = '', shape = '']: readonly string[]): Promise<void> {
+  const plan = planOf(loop as LoopName, Number(port), JSON.parse(shape) as Shape);
+  const { counts, generator, measuredMs } = await startLoad(plan).done;
+  const failed = Object.values(counts.errors).reduce((sum, count) => sum + count, 0);
+  if (failed > 0) throw new Error(`errors: ${JSON.stringify(counts.errors)}`);
+  const slice: Slice = {
+    cpuUsPerMessage: generator.cpuUsPerMessage,
+    messagesPerSecond: (counts.messages / measuredMs) * 1000,
+  };
+  process.stdout.write(`${JSON.stringify(slice)}\n`);
+}
+
+/** One slice of ours, by a process of its own. */
+async function ours(loop: string, port: number, shape: Shape): Promise<Slice> {
+  const self = fileURLToPath(import.meta.url);
+  const words = [self, '--client', loop, String(port), JSON.stringify(shape)];
+  const child = new Child([process.execPath, ...words], CLIENT_CORE);
+  try {
+    return JSON.parse(await child.line(WARM_UP_MS + shape.sliceMs + GRACE_MS)) as Slice;
+  } finally {
+    await child.stop();
+  }
+}
+
+/** One slice of the C client. */
+async function theirs(programs: Programs, port: number, shape: Shape): Promise<Slice> {
+  const { connections, bytes, pipeline, sliceMs } = shape;
+  const numbers = [port, connections, bytes, pipeline].map(String);
+  const child = new Child([programs.load, ...numbers], CLIENT_CORE);
+  const run = async (ms: number): Promise<ReadonlyMap<string, number>> => {
+    child.tell(`run ${ms}`);
+    const line = await child.line(ms + GRACE_MS);
+    return new Map([...line.matchAll(/(\w+)=(\S*)/g)].map(([, k = '', v]) => [k, Number(v)]));
+  };
+  try {
+    await child.line(GRACE_MS);
+    await run(WARM_UP_MS);
+    const before = cpuTime(child.pid);
+    const values = await run(sliceMs);
+    const us = (cpuTime(child.pid).ns - before.ns) / 1e3;
+    const messages = values.get('messages') ?? 0;
+    if (values.get('errors') !== 0) throw new Error(`${C_CLIENT}: ${child.lastWords('errors')}`);
+    return {
+      cpuUsPerMessage: us / messages,
+      messagesPerSecond: messages / (values.get('seconds') ?? 0),
+    };
+  } finally {
+    await child.stop();
+  }
+}
+
+/** The row of one client: medians with quartiles, and beside the C client. */
+function rowOf(name: string, slices: readonly Slice[], reference: readonly Slice[]): string[] {
+  const cpu = quartiles(slices.map(({ cpuUsPerMessage }) => cpuUsPerMessage));
+  const rate = quartiles(slices.map(({ messagesPerSecond }) => messagesPerSecond));
+  // Round by round: both had the same neighbours then.
+  const beside = (of: (slice: Slice) => number): string =>
+    quartiles(
+      slices.map((slice, round) => of(slice) / of(reference[round] ?? slice)),
+    ).median.toFixed(3);
+  return [
+    name,
+    `${cpu.median.toFixed(2)} (${cpu.lower.toFixed(2)} to ${cpu.upper.toFixed(2)})`,
+    beside(({ cpuUsPerMessage }) => cpuUsPerMessage),
+    `${rate.median.toFixed(0)} (${rate.lower.toFixed(0)} to ${rate.upper.toFixed(0)})`,
+    beside(({ messagesPerSecond }) => messagesPerSecond),
+  ];
+}
+
+async function compare(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      connections: { type: 'string', default: '50,1000' },
+      loops: { type: 'string', default: 'io_uring,epoll' },
+      rounds: { type: 'string', default: '5' },
+      slice: { type: 'string', default: '1000' },
+      bytes: { type: 'string', default: '64' },
+      pipeline: { type: 'string', default: '1' },
+    },
+  });
+  const reason = unfit();
+  if (reason !== undefined) throw new Error(reason);
+  const programs = buildPrograms();
+  const wake = holdWakeLatency();
+  const server = await startServer(entrantOf(REFERENCE, programs));
+  try {
+    for (const connections of positives(values.connections)) {
+      const shape: Shape = {
+        connections,
+        bytes: positive(values.bytes),
+        pipeline: positive(values.pipeline),
+        sliceMs: positive(values.slice),
+      };
+      const loops = words(values.loops);
+      const slices = new Map<string, Slice[]>([C_CLIENT, ...loops].map((name) => [name, []]));
+      for (let round = 0; round < positive(values.rounds); round += 1) {
+        slices.get(C_CLIENT)?.push(await theirs(programs, server.port, shape));
+        for (const loop of loops) slices.get(loop)?.push(await ours(loop, server.port, shape));
+      }
+      const reference = slices.get(C_CLIENT) ?? [];
+      const head = [`${connections} connections`, 'CPU us', 'to C', 'messages/s', 'to C'];
+      const rows = [...slices].map(([name, own]) => rowOf(name, own, reference));
+      process.stdout.write(`${textTable(head, rows)}\n\n`);
+    }
+  } finally {
+    await server.stop();
+    wake.release();
+  }
+}
+
+const [, , mode, ...rest] = process.argv;
+await (mode === '--client' ? client(rest) : compare());

@@ -1,0 +1,190 @@
+import {
+  CLIENT_COUNT_MAX,
+  CLIENT_MESSAGE_BYTES_MAX,
+  CLIENT_MESSAGES_MAX,
+  CLIENT_THREADS_MAX,
+} from '../echo/limits.ts';
+import { type ClientResult, ThreadedClient, type ThreadResult } from '../echo/threaded-client.ts';
+import type { ClientPlan, MessageBytes, RoundTrips } from '../echo/threaded-client-shared.ts';
+import type { Endpoint } from '../socket/create.ts';
+import { resolve } from '../socket/resolve.ts';
+import { formatAddress, type SocketAddress } from '../sys/sockaddr.ts';
+import type { Sys } from '../sys/sys.ts';
+import { AlreadyTold, UsageError } from './exit.ts';
+import { parseCount } from './flags.ts';
+import { printError, printOut } from './output.ts';
+
+// What `sockloop send --threads` and `tcpclient --threads` have in common.
+
+/** The value of `--threads`: how many threads a client has. */
+export function parseClientThreads(text: string): number {
+  // A number that would be one, were it not for its size, gets the reason as well.
+  if (!/^\d+$/.test(text) || Number(text) <= CLIENT_THREADS_MAX) {
+    return parseCount(text, 1, CLIENT_THREADS_MAX, '--threads');
+  }
+  const most = `--threads takes a number from 1 to ${CLIENT_THREADS_MAX}, not "${text}"`;
+  throw new UsageError(`${most}: each thread takes some 11 MiB of memory`);
+}
+
+/** The value of `--count`: how often each thread sends its messages. */
+export function parseClientCount(text: string): number {
+  return parseCount(text, 1, CLIENT_COUNT_MAX, '--count');
+}
+
+/** Where to connect to, looked up once for all threads. Throws a ResolveError. */
+export function addressesOf(endpoint: Endpoint, sys: Sys): SocketAddress[] {
+  if ('path' in endpoint) return [{ family: 'UNIX', path: endpoint.path }];
+  return resolve(endpoint.host, endpoint.port, { sys });
+}
+
+/** Collects messages where all threads can read them. */
+export class MessageCollector {
+  readonly #pieces: Uint8Array[] = [];
+  #length = 0;
+
+  /** Copies a message. Throws an Error where there are too many, or too many bytes of them. */
+  add(message: Uint8Array): void {
+    if (this.#pieces.length === CLIENT_MESSAGES_MAX) {
+      throw new Error(`threads send ${CLIENT_MESSAGES_MAX} messages each at the most`);
+    }
+    this.#length += message.length;
+    if (this.#length > CLIENT_MESSAGE_BYTES_MAX) {
+      throw new Error(`the messages are longer than ${CLIENT_MESSAGE_BYTES_MAX} bytes in all`);
+    }
+    this.#pieces.push(message.slice());
+  }
+
+  /** All of them. */
+  collect(): MessageBytes {
+    const bytes = new Uint8Array(new SharedArrayBuffer(this.#length));
+    const endBytes = this.#pieces.length * Uint32Array.BYTES_PER_ELEMENT;
+    const ends = new Uint32Array(new SharedArrayBuffer(endBytes));
+    let end = 0;
+    for (const [index, piece] of this.#pieces.entries()) {
+      bytes.set(piece, end);
+      end += piece.length;
+      ends[index] = end;
+    }
+    return { bytes, ends };
+  }
+}
+
+/**
+ * Runs a client of threads, prints totals, or a document where it does not print the replies, and
+ * throws an {@link AlreadyTold} unless all threads did all. Ctrl-C ends it within a second, a
+ * second one at once.
+ */
+export async function runClientThreads(plan: ClientPlan, sys: Sys): Promise<void> {
+  const client = new ThreadedClient(plan, sys, (thread, failure) =>
+    printError(`thread ${thread}: ${failure.message}`),
+  );
+  const { result, signal } = await untilSignal(client);
+  if (plan.prints) printError(totalsLine(plan, result));
+  else printOut(JSON.stringify(documentOf(plan, result)));
+  if (result.threads.every(({ outcome }) => outcome === 'done')) return;
+  // As if nobody had caught it: a thread that still blocks would keep the process from ending, and
+  // a shell ends its loop only if the signal ended the command.
+  if (signal !== null) process.kill(process.pid, signal);
+  throw new AlreadyTold();
+}
+
+const STOP_SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+
+async function untilSignal(
+  client: ThreadedClient,
+): Promise<{ result: ClientResult; signal: NodeJS.Signals | null }> {
+  let signal: NodeJS.Signals | null = null;
+  const ignoreSignals = (): void => {
+    for (const name of STOP_SIGNALS) process.off(name, stop);
+  };
+  const stop = (name: NodeJS.Signals): void => {
+    // The second one finds the default behaviour again, which ends the process at once.
+    ignoreSignals();
+    signal = name;
+    client.stop();
+  };
+  for (const name of STOP_SIGNALS) process.on(name, stop);
+  try {
+    return { result: await client.run(), signal };
+  } finally {
+    ignoreSignals();
+  }
+}
+
+/** What all threads came to. */
+interface Totals {
+  readonly threads: number;
+  readonly failed: number;
+  readonly stopped: number;
+  readonly connections: number;
+  readonly messages: number;
+  readonly replies: number;
+  readonly mismatches: number;
+  readonly receivedBytes: number;
+  readonly elapsedMs: number;
+}
+
+function totalsOf({ threads, elapsedMs }: ClientResult): Totals {
+  const sum = (numberOf: (result: ThreadResult) => number): number =>
+    threads.reduce((total, result) => total + numberOf(result), 0);
+  return {
+    threads: threads.length,
+    failed: sum(({ outcome }) => (outcome === 'failed' ? 1 : 0)),
+    stopped: sum(({ outcome }) => (outcome === 'stopped' ? 1 : 0)),
+    connections: sum(({ connections }) => connections),
+    messages: sum(({ messages }) => messages),
+    replies: sum(({ replies }) => replies),
+    mismatches: sum(({ mismatches }) => mismatches),
+    receivedBytes: sum(({ receivedBytes }) => receivedBytes),
+    elapsedMs: rounded(elapsedMs),
+  };
+}
+
+/** `4 threads (1 failed), 31 of 40 messages, 30 replies, 210 bytes back, 12.3 ms`. */
+function totalsLine(plan: ClientPlan, result: ClientResult): string {
+  const { threads, failed, stopped, messages, replies, mismatches, receivedBytes } =
+    totalsOf(result);
+  const asked = threads * plan.count * plan.messages.ends.length;
+  const sent = messages < asked ? `${messages} of ${asked}` : `${asked}`;
+  const short = remarks([failed, 'failed'], [stopped, 'stopped']);
+  const differing = remarks([mismatches, 'not what was sent']);
+  return [
+    `${threads} ${threads === 1 ? 'thread' : 'threads'}${short}`,
+    `${sent} ${asked === 1 ? 'message' : 'messages'}`,
+    `${replies} ${replies === 1 ? 'reply' : 'replies'}${differing}`,
+    `${receivedBytes} ${receivedBytes === 1 ? 'byte' : 'bytes'} back`,
+    duration(result.elapsedMs),
+  ].join(', ');
+}
+
+/** ` (1 failed, 2 stopped)`, without those that are 0. */
+function remarks(...counts: readonly (readonly [count: number, what: string])[]): string {
+  const words = counts.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
+  return words.length === 0 ? '' : ` (${words.join(', ')})`;
+}
+
+function duration(ms: number): string {
+  return ms < 1000 ? `${ms.toFixed(1)} ms` : `${(ms / 1000).toFixed(2)} s`;
+}
+
+function documentOf({ mode }: ClientPlan, result: ClientResult): object {
+  const threads = result.threads.map(({ failure, roundTripMs, ...facts }) => {
+    const code = failure !== null && 'code' in failure ? { code: failure.code } : {};
+    return {
+      ...facts,
+      roundTripMs: roundTripMs === null ? null : roundedAll(roundTripMs),
+      ...(failure === null ? {} : { failure: { message: failure.message, ...code } }),
+    };
+  });
+  const server = result.server === null ? null : formatAddress(result.server);
+  return { server, mode, threads, totals: totalsOf(result) };
+}
+
+function roundedAll({ min, mean, max }: RoundTrips): RoundTrips {
+  return { min: rounded(min), mean: rounded(mean), max: rounded(max) };
+}
+
+/** To whole microseconds. */
+function rounded(ms: number): number {
+  return Math.round(ms * 1e3) / 1e3;
+}

@@ -1,0 +1,111 @@
+import { constants } from 'node:os';
+import { holdWakeLatency } from '../load/wake-latency.ts';
+import type { CompareDocument } from '../report/compare-document.ts';
+import { compareReport } from '../report/html/compare-report.ts';
+import { nativeSys } from '../sys/native.ts';
+import { Children } from './compare-children.ts';
+import { findCores } from './compare-cores.ts';
+import { documentOf } from './compare-document.ts';
+import { type CompareFlags, type Comparison, comparisonOf, REPORT } from './compare-plan.ts';
+import { CompareProgressView } from './compare-progress.ts';
+import { CompareRun } from './compare-run.ts';
+import { compareSummary } from './compare-table.ts';
+import { commandLine } from './demo-process.ts';
+import { printOut } from './output.ts';
+import { standardErrorScreen } from './progress.ts';
+import { ResultFiles } from './result-files.ts';
+
+/** What a table is wide where nobody knows the terminal, and what it is not wider than. */
+const WIDTH = 80;
+const WIDTH_MAX = 100;
+
+/** Measures, and tells the results. Throws an Error where something failed, be it in part. */
+export async function compare(flags: CompareFlags): Promise<void> {
+  const comparison = comparisonOf(flags);
+  const path = reportPath(flags);
+  using files = new ResultFiles();
+  if (path !== null) files.open(path, '--report');
+  const { document, failures } = await measure(comparison, files);
+  const nothing = document.loops.every((loop) => !loop.available || loop.points.length === 0);
+  if (path !== null && !nothing) files.write(path, compareReport(document));
+  if (flags.json === true) printOut(JSON.stringify(document));
+  else if (!nothing) {
+    for (const line of compareSummary(document, terminalWidth())) printOut(line);
+    if (path !== null) printOut(`report: ${path}`);
+  }
+  if (failures.length > 0) throw new Error(failures.join('; '));
+  if (nothing) throw new Error('nothing was measured: it was ended before the first round');
+}
+
+function reportPath({ report, json }: CompareFlags): string | null {
+  if (report === false) return null;
+  return report ?? (json === true ? null : REPORT);
+}
+
+interface Measured {
+  readonly document: CompareDocument;
+  /** What went wrong, in words. */
+  readonly failures: readonly string[];
+}
+
+/** Measures to the end, or to that which a signal makes. */
+async function measure(comparison: Comparison, files: ResultFiles): Promise<Measured> {
+  const sys = nativeSys();
+  const beginMs = sys.monotonicMs();
+  const view = new CompareProgressView(standardErrorScreen());
+  using children = new Children();
+  const cores = findCores();
+  const run = new CompareRun(comparison, { children, cores }, (now) => view.show(now));
+  const latency = holdWakeLatency();
+  const stop = stopper(run, view, () => {
+    view.clear();
+    files[Symbol.dispose]();
+    children[Symbol.dispose]();
+  });
+  for (const name of STOP_SIGNALS) process.on(name, stop);
+  try {
+    const outcome = await run.run();
+    const document = documentOf(comparison, outcome, {
+      command: commandLine(process.argv.slice(2)),
+      elapsedMs: sys.monotonicMs() - beginMs,
+      remarks: [cores.words, ...(latency.held ? [] : [latency.state])],
+    });
+    const failures = [
+      ...outcome.notStarted.map(
+        ({ name, reason }) => `cannot start the server of ${name}: ${reason}`,
+      ),
+      ...outcome.contenders.flatMap((contender) => contender.failures),
+    ];
+    return { document, failures };
+  } finally {
+    for (const name of STOP_SIGNALS) process.off(name, stop);
+    view.clear();
+    latency.release();
+  }
+}
+
+const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** The first signal ends the run early; the second one ends the process, as does a hang-up. */
+function stopper(
+  run: CompareRun,
+  view: CompareProgressView,
+  leave: () => void,
+): NodeJS.SignalsListener {
+  let stopping = false;
+  return (signal) => {
+    if (stopping || signal === 'SIGHUP') {
+      leave();
+      process.exit(128 + constants.signals[signal]);
+    }
+    stopping = true;
+    run.stop();
+    view.note(`${signal}: ending early; again: at once`);
+  };
+}
+
+function terminalWidth(): number {
+  const { columns } = process.stdout;
+  // A terminal that does not know its size says 0.
+  return columns === undefined || columns === 0 ? WIDTH : Math.min(WIDTH_MAX, columns);
+}

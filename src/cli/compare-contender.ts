@@ -1,0 +1,70 @@
+import { counted, formatCount } from '../load/figures.ts';
+import type { LoadLimits } from '../load/plan-check.ts';
+import type { ComparedName, Place } from './compare-plan.ts';
+import type { CompareServer } from './compare-server.ts';
+import { CompareTally } from './compare-tally.ts';
+
+/** A thread takes some 10 to 15 MiB and a tenth of a second to begin: more are no way to serve. */
+export const THREADS_ASKED_MAX = 100;
+
+/** What a process needs beside its connections: files of Node, the loop's own, some to spare. */
+export const OWN_DESCRIPTORS = 64;
+
+/** Connections that a server meets before it is measured at all. */
+const WARMUP_CONNECTIONS = 50;
+
+/** A loop that takes part: its server, and what is known of it. */
+export class Contender {
+  readonly name: ComparedName;
+  readonly server: CompareServer;
+  readonly port: number;
+  readonly tally: CompareTally;
+  /** How many descriptors its loop can hold for connections; Infinity where nothing bounds it. */
+  readonly connectionsMax: number;
+  /** What went wrong with it, which nobody has asked for. */
+  readonly failures: string[] = [];
+  /** Why it is out of it, null as long as it is not. */
+  gone: string | null = null;
+
+  constructor(name: ComparedName, server: CompareServer, port: number, connectionsMax: number) {
+    this.name = name;
+    this.server = server;
+    this.port = port;
+    this.connectionsMax = connectionsMax;
+    this.tally = new CompareTally(name);
+  }
+
+  /** Connections for its first messages: with threads, each would be a thread more. */
+  get warmUpConnections(): number {
+    return this.name === 'threads' || this.name === 'blocking' ? 1 : WARMUP_CONNECTIONS;
+  }
+
+  /** Why it is not measured at a place, or null. */
+  reasonAgainst(place: Place, limits: LoadLimits): string | null {
+    if (this.gone !== null) return this.gone;
+    const total = totalOf(place);
+    if (this.name === 'blocking' && total > 1) return 'it serves one connection at a time';
+    if (this.name === 'threads' && total > THREADS_ASKED_MAX) {
+      return `it takes a thread for each, and is not asked for more than ${THREADS_ASKED_MAX}`;
+    }
+    if (total > this.connectionsMax) {
+      return `its loop holds ${counted(this.connectionsMax, 'connection')} at the most`;
+    }
+    return reasonOfLimits(total, limits);
+  }
+}
+
+export function totalOf({ connections, idleConnections }: Place): number {
+  return connections + idleConnections;
+}
+
+/** Why nobody can have so many connections here, or null. */
+function reasonOfLimits(total: number, { descriptors, portsPerSource }: LoadLimits): string | null {
+  const needed = total + OWN_DESCRIPTORS;
+  if (needed > descriptors) {
+    const may = `a process may have ${formatCount(descriptors)} here`;
+    return `it needs ${formatCount(needed)} descriptors, and ${may} (ulimit -n)`;
+  }
+  if (total <= portsPerSource) return null;
+  return `one address has ${formatCount(portsPerSource)} ports to connect from`;
+}

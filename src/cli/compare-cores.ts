@@ -1,0 +1,81 @@
+import { spawnSync } from 'node:child_process';
+import { availableParallelism } from 'node:os';
+import { readProcFile } from './proc.ts';
+
+/** Where servers and client are to run. */
+export interface Cores {
+  /** In words, for the summary. */
+  readonly words: string;
+  /** Gives this process its core, all its threads. Throws an Error where that fails. */
+  pinClient(): void;
+  /** Gives a server its core. Throws an Error where that fails. */
+  pinServer(pid: number): void;
+}
+
+const TOOL_MS_MAX = 5000;
+
+/**
+ * One core for the servers, which are busy one at a time, and another one for this process, where
+ * there are two and taskset(1) is there: else whoever gets a core from the other pays for it.
+ */
+export function findCores(): Cores {
+  const available = availableParallelism();
+  const shared = (why: string): Cores => {
+    const cores = available === 1 ? 'one core' : `${available} cores`;
+    const words = `servers and client share ${cores}: ${why}`;
+    return { words, pinClient: () => undefined, pinServer: () => undefined };
+  };
+  if (available < 2) return shared('there is no other one');
+  let allowed: readonly number[];
+  try {
+    allowed = allowedCores();
+  } catch (error) {
+    return shared(error instanceof Error ? error.message : String(error));
+  }
+  const [server, client] = twoOf(allowed);
+  if (server === undefined || client === undefined) return shared('there is no other one');
+  return {
+    words: `servers on core ${server}, client on core ${client}`,
+    pinClient: () => pin(client, process.pid),
+    pinServer: (pid) => pin(server, pid),
+  };
+}
+
+function twoOf(cores: readonly number[]): readonly [server?: number, client?: number] {
+  const [server, ...others] = cores;
+  if (server === undefined) return [];
+  // Two threads of one core are not two cores.
+  const list = `/sys/devices/system/cpu/cpu${server}/topology/thread_siblings_list`;
+  const siblings = coresIn(readProcFile(list) ?? '');
+  const client = others.find((core) => !siblings.includes(core)) ?? others[0];
+  return client === undefined ? [server] : [server, client];
+}
+
+/** The cores that this process may use. Throws an Error where nobody tells. */
+function allowedCores(): number[] {
+  return coresIn(/list: (\S+)/.exec(taskset('-c', '-p', `${process.pid}`))?.[1] ?? '');
+}
+
+function pin(core: number, pid: number): void {
+  taskset('-a', '-c', '-p', `${core}`, `${pid}`);
+}
+
+function taskset(...words: string[]): string {
+  const { status, stdout, stderr, error } = spawnSync('taskset', words, {
+    encoding: 'utf8',
+    timeout: TOOL_MS_MAX,
+  });
+  if (status === 0) return stdout;
+  const missing = error !== undefined && 'code' in error && error.code === 'ENOENT';
+  const said = error?.message ?? stderr.trim().split('\n')[0] ?? '';
+  throw new Error(missing ? 'taskset is not installed' : `taskset failed: ${said}`);
+}
+
+/** `0-3,8` as numbers. */
+export function coresIn(list: string): number[] {
+  if (!/^\d/.test(list)) return [];
+  return list.split(',').flatMap((range) => {
+    const [first = 0, last = first] = range.split('-').map(Number);
+    return Array.from({ length: last - first + 1 }, (_, at) => first + at);
+  });
+}

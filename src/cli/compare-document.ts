@@ -1,0 +1,99 @@
+import { formatShare } from '../load/figures.ts';
+import type {
+  CompareDocument,
+  ComparedLoop,
+  MeasuredLoop,
+  Winner,
+} from '../report/compare-document.ts';
+import { machineFacts } from '../sys/machine.ts';
+import type { Comparison } from './compare-plan.ts';
+import type { CompareOutcome } from './compare-run.ts';
+import { isAt, winnerOf } from './compare-winner.ts';
+import { placeWords } from './compare-words.ts';
+import { sockloopVersion } from './versions.ts';
+
+/** What surrounds a comparison. */
+interface CompareSurroundings {
+  readonly command: string;
+  readonly elapsedMs: number;
+  /** Where servers and client ran, in words, and what else was peculiar from the beginning. */
+  readonly remarks: readonly string[];
+}
+
+/** The document of a comparison. */
+export function documentOf(
+  { plan, loops, places }: Comparison,
+  outcome: CompareOutcome,
+  { command, elapsedMs, remarks }: CompareSurroundings,
+): CompareDocument {
+  const compared = loops.map(({ name, reason }): ComparedLoop => {
+    const contender = outcome.contenders.find((one) => one.name === name);
+    if (contender !== undefined) return contender.tally.result(places);
+    const failed = outcome.notStarted.find((one) => one.name === name)?.reason;
+    return { name, available: false, reason: reason ?? `its server did not start: ${failed}` };
+  });
+  const measured = compared.filter((loop): loop is MeasuredLoop => loop.available);
+  const winner = winnerOf(measured, places);
+  return {
+    schema: 'sockloop-compare/1',
+    machine: { ...machineFacts(), node: process.versions.node, sockloop: sockloopVersion() },
+    startedAt: outcome.startedAt.toISOString(),
+    elapsedMs,
+    command,
+    plan,
+    loops: compared,
+    winner,
+    remarks: [...remarks, ...remarksOn(outcome, measured, winner)],
+  };
+}
+
+/** Above this share of their time, other programs had the cores of the servers. */
+const WAITED_SHARE_MAX = 0.03;
+
+/** Below this share of its time, a server waits for its clients. */
+const BUSY_SHARE_MIN = 0.9;
+
+function remarksOn(
+  { counter, uncounted, stepUs, endedEarly, contenders }: CompareOutcome,
+  measured: readonly MeasuredLoop[],
+  winner: Winner | null,
+): string[] {
+  const words: string[] = [];
+  if (endedEarly) words.push('it was ended before its time');
+  if ('reason' in counter) words.push(`system calls could not be counted: ${counter.reason}`);
+  else words.push(`system calls are counted by ${counter.words}`);
+  if (uncounted.length > 0) words.push(`not everywhere: ${uncounted.join('; ')}`);
+  if (stepUs > 1) {
+    const stepMs = stepUs / 1e3;
+    words.push(`CPU time is known in steps of ${stepMs} ms here: take longer slices (--duration)`);
+  }
+  // Threads of one server wait for one another.
+  const all = contenders.flatMap(({ name, tally }) =>
+    name === 'threads' ? [] : [tally.disturbance],
+  );
+  const elapsedMs = all.reduce((sum, one) => sum + one.elapsedMs, 0);
+  const waited = elapsedMs === 0 ? 0 : all.reduce((sum, one) => sum + one.waitedMs, 0) / elapsedMs;
+  if (waited > WAITED_SHARE_MAX) {
+    words.push(
+      `the servers waited ${formatShare(waited)} of the time for a core that others had: ` +
+        'repeat it on a quieter machine',
+    );
+  }
+  return [...words, ...remarksOnRate(measured, winner)];
+}
+
+/** Whose limit the rates are, at the place where it was decided. */
+function remarksOnRate(measured: readonly MeasuredLoop[], winner: Winner | null): string[] {
+  if (winner === null) return [];
+  const shares = measured.flatMap(({ points }) =>
+    points
+      .filter((point) => isAt(point, winner))
+      .map(({ median }) => (median.messagesPerSecond * median.cpuUsPerMessage) / 1e6),
+  );
+  const most = Math.max(...shares);
+  if (most >= BUSY_SHARE_MIN) return [];
+  return [
+    `at ${placeWords(winner)} the servers were busy ${formatShare(Math.min(...shares))} to ` +
+      `${formatShare(most)} of the time: the rate there is what the client can send`,
+  ];
+}

@@ -1,0 +1,68 @@
+import { type CallCounter, findCallCounter } from '../load/call-counter.ts';
+import { CompareClient } from '../load/compare-client.ts';
+import { type LoadLimits, loadLimits } from '../load/plan-check.ts';
+import { findProcessClock, type ProcessClock } from '../load/process-clock.ts';
+import { openDescriptors } from '../load/process-facts.ts';
+import { nativeSys } from '../sys/native.ts';
+import type { Children } from './compare-children.ts';
+import { Contender, OWN_DESCRIPTORS, THREADS_ASKED_MAX } from './compare-contender.ts';
+import type { ComparedName } from './compare-plan.ts';
+import { CompareServer } from './compare-server.ts';
+
+/** The processes of a comparison: a server of each loop, and the client, a thread of this one. */
+export class Field {
+  readonly client: CompareClient;
+  readonly clock: ProcessClock;
+  readonly limits: LoadLimits;
+  readonly #children: Children;
+  readonly #servers: CompareServer[] = [];
+
+  /** Throws an Error where nothing tells the CPU time of a process. */
+  constructor(children: Children) {
+    this.clock = findProcessClock();
+    // Lifts the limit on descriptors, and the servers inherit that.
+    this.limits = loadLimits(nativeSys());
+    this.client = new CompareClient();
+    this.#children = children;
+  }
+
+  /** Starts a server of each loop, all at once. One that does not listen says why. */
+  start(names: readonly ComparedName[]): Promise<(Contender | NotStarted)[]> {
+    return Promise.all(names.map((name) => this.#startOne(name)));
+  }
+
+  async #startOne(name: ComparedName): Promise<Contender | NotStarted> {
+    const more = name === 'threads' ? ['--threads', `${THREADS_ASKED_MAX}`] : [];
+    const server = new CompareServer(name, more, this.#children);
+    this.#servers.push(server);
+    try {
+      const port = await server.port();
+      const limit = name === 'select' ? connectionsOfSelect(server.pid) : Number.POSITIVE_INFINITY;
+      return new Contender(name, server, port, limit);
+    } catch (error) {
+      return { name, reason: error instanceof Error ? error.message : String(error) };
+    }
+  }
+
+  /** What counts system calls here, on one of the servers; or why nothing does. */
+  counter({ server }: Contender): Promise<CallCounter | { readonly reason: string }> {
+    return findCallCounter(server.pid, this.#children.add);
+  }
+
+  /** Ends all of them. */
+  async close(): Promise<void> {
+    await this.client.end();
+    await Promise.all(this.#servers.map((server) => server.stop()));
+  }
+}
+
+/** A loop whose server could not be started. */
+export interface NotStarted {
+  readonly name: ComparedName;
+  readonly reason: string;
+}
+
+/** select(2) holds descriptors below FD_SETSIZE, of which the server has some of its own. */
+function connectionsOfSelect(pid: number): number {
+  return nativeSys().abi.constants.FD_SETSIZE - (openDescriptors(pid) ?? OWN_DESCRIPTORS) - 1;
+}

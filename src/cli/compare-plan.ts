@@ -1,0 +1,121 @@
+import { CONNECTIONS_MAX, DURATION_MS_MAX, MESSAGE_BYTES_MAX } from '../load/limits.ts';
+import { backends } from '../loop/backends.ts';
+import type { ComparePlan } from '../report/compare-document.ts';
+import { nativeSys } from '../sys/native.ts';
+import { UsageError } from './exit.ts';
+import { parseCount, parseSeconds } from './flags.ts';
+import { SERVER_LOOPS, type ServerLoop } from './servers.ts';
+
+/** The flags of `sockloop compare`, as they are written. */
+export interface CompareFlags {
+  readonly loops?: string;
+  readonly connections: string;
+  readonly idle: string;
+  readonly duration: string;
+  readonly rounds: string;
+  readonly size: string;
+  readonly seed: string;
+  /** False by --no-report. */
+  readonly report?: string | false;
+  readonly json?: true;
+}
+
+/** A way of waiting that can be compared: `auto` is one of the others. */
+export type ComparedName = Exclude<ServerLoop, 'auto'>;
+
+/** All of them, best first. */
+export const COMPARED_LOOPS = SERVER_LOOPS.filter((name) => name !== 'auto');
+
+/** Connections that carry messages, and further ones that carry none. */
+export interface Place {
+  readonly connections: number;
+  readonly idleConnections: number;
+}
+
+/** What is to be compared. */
+export interface Comparison {
+  readonly plan: ComparePlan;
+  /** In the order asked for, each with the reason why this machine does not have it, or null. */
+  readonly loops: readonly { readonly name: ComparedName; readonly reason: string | null }[];
+  /** Where they are measured, in rising order. */
+  readonly places: readonly Place[];
+}
+
+/** Where the report goes if nobody says anything else. */
+export const REPORT = 'report.html';
+
+/** How many connections carry messages beside the idle ones. */
+const BESIDE_IDLE = 10;
+
+/** Before the slices of a loop at a place: its connections meet it, and it compiles what is new. */
+const WARMUP_MS = 60;
+
+const ROUNDS_MAX = 1000;
+const SEED_MAX = 2 ** 32 - 1;
+
+/**
+ * The comparison that a command line asks for. Throws a UsageError for what cannot be meant, and an
+ * Error where a loop that was asked for by its name is not available.
+ */
+export function comparisonOf(flags: CompareFlags): Comparison {
+  const connections = countsOf(flags.connections, 1, '--connections');
+  const idleConnections = flags.idle === 'none' ? [] : countsOf(flags.idle, 0, '--idle');
+  const durationMs = parseSeconds(flags.duration, '--duration');
+  if (durationMs > DURATION_MS_MAX) {
+    throw new UsageError(`--duration takes at most ${DURATION_MS_MAX / 1000} seconds`);
+  }
+  const plan: ComparePlan = {
+    durationMs,
+    warmupMs: WARMUP_MS,
+    rounds: parseCount(flags.rounds, 1, ROUNDS_MAX, '--rounds'),
+    connections,
+    idleConnections,
+    besideIdle: BESIDE_IDLE,
+    messageBytes: parseCount(flags.size, 1, MESSAGE_BYTES_MAX, '--size'),
+    seed: parseCount(flags.seed, 0, SEED_MAX, '--seed'),
+  };
+  return { plan, places: placesOf(plan), loops: loopsOf(flags.loops) };
+}
+
+/** Each number of connections, and the busy few beside each number of idle ones. */
+function placesOf({ connections, idleConnections, besideIdle }: ComparePlan): Place[] {
+  const busy = connections.map((count) => ({ connections: count, idleConnections: 0 }));
+  const beside = idleConnections
+    .filter((idle) => idle > 0 || !connections.includes(besideIdle))
+    .map((idle) => ({ connections: besideIdle, idleConnections: idle }));
+  return [...busy, ...beside].sort(
+    (a, b) => a.connections - b.connections || a.idleConnections - b.idleConnections,
+  );
+}
+
+/** Numbers with commas between them, in rising order and each once. */
+function countsOf(text: string, min: 0 | 1, what: string): number[] {
+  const counts = text.split(',').map((word) => parseCount(word.trim(), min, CONNECTIONS_MAX, what));
+  return [...new Set(counts)].sort((a, b) => a - b);
+}
+
+function loopsOf(text: string | undefined): Comparison['loops'] {
+  if (text === undefined) {
+    return COMPARED_LOOPS.map((name) => ({ name, reason: reasonWithout(name) }));
+  }
+  const names = text.split(',').map((word) => nameOf(word.trim()));
+  const twice = names.find((name, at) => names.indexOf(name) !== at);
+  if (twice !== undefined) throw new UsageError(`--loops names ${twice} twice`);
+  for (const name of names) {
+    const reason = reasonWithout(name);
+    if (reason !== null) throw new Error(`cannot use the loop ${name}: ${reason}`);
+  }
+  return names.map((name) => ({ name, reason: null }));
+}
+
+function nameOf(word: string): ComparedName {
+  const name = COMPARED_LOOPS.find((known) => known === word);
+  if (name !== undefined) return name;
+  throw new UsageError(`--loops takes ${COMPARED_LOOPS.join(', ')}, not "${word}"`);
+}
+
+/** Blocking calls are everywhere; an event loop may be missing. */
+function reasonWithout(name: ComparedName): string | null {
+  const answer = backends.find((entry) => entry.name === name)?.available(nativeSys()) ?? true;
+  return answer === true ? null : answer.reason;
+}

@@ -1,0 +1,166 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { CallCounter } from '../load/call-counter.ts';
+import type { CompareAnswer } from '../load/compare-messages.ts';
+import { counted, formatCount } from '../load/figures.ts';
+import type { ProcessTimes } from '../load/process-clock.ts';
+import type { ComparePlan } from '../report/compare-document.ts';
+import { type Contender, totalOf } from './compare-contender.ts';
+import type { Field } from './compare-field.ts';
+import type { Place } from './compare-plan.ts';
+
+/** After its last message a server gets so long to come to rest before its clock is read. */
+export const REST_MS = 5;
+
+/** How long system calls are counted. */
+export const COUNTED_MS = 40;
+
+/** Without a reply, or a connection, for so long a server is given up. */
+const TIMEOUT_MS = 10_000;
+
+/** Does `work` when nobody else sends. */
+type Turn = (work: () => Promise<void>) => Promise<void>;
+
+/** What ended the slices of a loop at a place. */
+export class SliceFailure extends Error {
+  override readonly name = 'SliceFailure';
+}
+
+/** The comparison is being ended: what is under way says nothing. */
+export class Stopped extends Error {
+  override readonly name = 'Stopped';
+}
+
+/** The connections of one loop at one place, and what they measure. */
+export class Subject {
+  readonly contender: Contender;
+  readonly #field: Field;
+  readonly #plan: ComparePlan;
+  readonly #place: Place;
+  readonly #keeps: boolean;
+  #group: number | null = null;
+
+  /** With `keeps` it has its connections until it is closed, else for each of its turns. */
+  constructor(
+    contender: Contender,
+    place: Place,
+    { field, plan, keeps }: { field: Field; plan: ComparePlan; keeps: boolean },
+  ) {
+    this.contender = contender;
+    this.#place = place;
+    this.#field = field;
+    this.#plan = plan;
+    this.#keeps = keeps;
+  }
+
+  /** Connects, where it keeps its connections. */
+  async connect(): Promise<void> {
+    if (this.#keeps) await this.#connect();
+  }
+
+  /** Notes what the server's memory grows by. Every connection echoes, or waits behind those. */
+  async noteMemory(): Promise<void> {
+    const { server, tally } = this.contender;
+    const { clock } = this.#field;
+    const before = clock.residentBytes(server.pid);
+    await this.#slice(1);
+    const bytes = clock.residentBytes(server.pid) - before;
+    tally.memoryKibPerConnection = Math.max(0, bytes / 1024 / totalOf(this.#place));
+  }
+
+  /** Lets messages flow for so long, and says how many. */
+  async flow(durationMs: number): Promise<CompareAnswer> {
+    const answer = await this.#slice(durationMs);
+    if (!this.#keeps) await this.close();
+    return answer;
+  }
+
+  /** One slice, which counts. */
+  async measure(): Promise<void> {
+    const { contender } = this;
+    const { clock } = this.#field;
+    const { pid } = contender.server;
+    if (this.#group === null) await this.#connect();
+    const before = clock.times(pid);
+    const answer = await this.#slice(this.#plan.durationMs);
+    await delay(REST_MS);
+    const times = difference(before, clock.times(pid));
+    if (!this.#keeps) await this.close();
+    contender.tally.add(this.#place, { ...answer, times });
+  }
+
+  /** Counts the system calls of the server, in its turn. Returns why not, where that failed. */
+  async count(counter: CallCounter, turn: Turn): Promise<string | null> {
+    const { server, tally } = this.contender;
+    let messages = 0;
+    let failure: unknown = null;
+    const during = async (): Promise<void> => {
+      try {
+        ({ messages } = await this.flow(COUNTED_MS));
+      } catch (error) {
+        failure = error;
+      }
+    };
+    try {
+      const calls = await counter.count(server.pid, () => turn(during));
+      if (messages > 0) tally.addCalls(this.#place, calls / messages);
+    } catch (error) {
+      // It is the counter that failed, which takes nothing from the rest.
+      if (failure === null) return error instanceof Error ? error.message : String(error);
+    }
+    if (failure !== null) throw failure;
+    return null;
+  }
+
+  async close(): Promise<void> {
+    const group = this.#group;
+    this.#group = null;
+    if (group !== null) await this.#field.client.close(group);
+  }
+
+  async #connect(): Promise<number> {
+    const { connections, idleConnections } = this.#place;
+    const answer = await this.#field.client.connect({
+      port: this.contender.port,
+      connections,
+      idleConnections,
+      messageBytes: this.#plan.messageBytes,
+      seed: this.#plan.seed,
+      timeoutMs: TIMEOUT_MS,
+    });
+    this.#group = answer.group;
+    this.#check(answer);
+    return answer.group;
+  }
+
+  async #slice(durationMs: number): Promise<CompareAnswer> {
+    const group = this.#group ?? (await this.#connect());
+    const answer = await this.#field.client.slice(group, durationMs);
+    this.#check(answer);
+    return answer;
+  }
+
+  #check({ open, errors, messages, stopped, elapsedMs }: CompareAnswer): void {
+    if (stopped) throw new Stopped();
+    const total = totalOf(this.#place);
+    const kinds = Object.entries(errors);
+    if (kinds.length > 0) {
+      const words = kinds.map(([kind, count]) => `${kind} ${formatCount(count)}`).join(', ');
+      throw new SliceFailure(`errors: ${words}`);
+    }
+    if (open < total) {
+      throw new SliceFailure(
+        `${formatCount(total - open)} of ${counted(total, 'connection')} broke`,
+      );
+    }
+    if (elapsedMs > 0 && messages === 0) throw new SliceFailure('no message came back');
+  }
+}
+
+function difference(before: ProcessTimes, after: ProcessTimes): ProcessTimes {
+  return {
+    cpuUs: after.cpuUs - before.cpuUs,
+    userUs: after.userUs - before.userUs,
+    systemUs: after.systemUs - before.systemUs,
+    waitedUs: after.waitedUs - before.waitedUs,
+  };
+}

@@ -1,0 +1,137 @@
+import type { ProcessTimes } from '../load/process-clock.ts';
+import { quartiles } from '../load/quartiles.ts';
+import type {
+  CompareFigures,
+  ComparePoint,
+  MeasuredLoop,
+  MissingPoint,
+} from '../report/compare-document.ts';
+import type { ComparedName, Place } from './compare-plan.ts';
+
+/** What one loop came to in one slice. */
+interface CompareSlice {
+  readonly messages: number;
+  readonly elapsedMs: number;
+  readonly p50Us: number;
+  readonly p99Us: number;
+  /** What the server used for it. */
+  readonly times: ProcessTimes;
+}
+
+/** CPU time divides in ticks of 10 ms: fewer of them say little. */
+const TICKED_US_MIN = 100_000;
+
+/** What is known of one loop: gathered slice by slice, then summed up. */
+export class CompareTally {
+  readonly name: ComparedName;
+  memoryKibPerConnection: number | null = null;
+  /** What the server used from its beginning to its end; null where that is not known. */
+  lifetime: ProcessTimes | null = null;
+  readonly #places = new Map<Place, { slices: CompareSlice[]; calls: number | null }>();
+  readonly #missing: MissingPoint[] = [];
+
+  constructor(name: ComparedName) {
+    this.name = name;
+  }
+
+  /** A slice at a place, the next one of its rounds. */
+  add(place: Place, slice: CompareSlice): void {
+    this.#at(place).slices.push(slice);
+  }
+
+  addCalls(place: Place, callsPerMessage: number): void {
+    this.#at(place).calls = callsPerMessage;
+  }
+
+  /** There are no figures at a place; those that were gathered are no whole. */
+  miss(place: Place, reason: string): void {
+    const { connections, idleConnections } = place;
+    this.#places.delete(place);
+    this.#missing.push({ connections, idleConnections, reason });
+  }
+
+  /** Of all slices: how long they were, and how long the server waited for its core. */
+  get disturbance(): { readonly elapsedMs: number; readonly waitedMs: number } {
+    const slices = [...this.#places.values()].flatMap((place) => place.slices);
+    return {
+      elapsedMs: slices.reduce((sum, slice) => sum + slice.elapsedMs, 0),
+      waitedMs: slices.reduce((sum, slice) => sum + slice.times.waitedUs / 1e3, 0),
+    };
+  }
+
+  /** All of it, the places in the order of `places`. */
+  result(places: readonly Place[]): MeasuredLoop {
+    const points = places.flatMap((place): ComparePoint[] => {
+      const at = this.#places.get(place);
+      if (at === undefined || at.slices.length === 0) return [];
+      return [pointOf(place, at.slices, this.#userShare(at.slices), at.calls)];
+    });
+    return {
+      name: this.name,
+      available: true,
+      points,
+      missing: this.#missing,
+      memoryKibPerConnection: this.memoryKibPerConnection,
+    };
+  }
+
+  /** The kernel samples it at its ticks: few of them say less than those of the whole life. */
+  #userShare(slices: readonly CompareSlice[]): number {
+    const own = slices.map(({ times }) => times);
+    const whole = this.lifetime === null ? own : [this.lifetime];
+    const bothUs = own.reduce((sum, { userUs, systemUs }) => sum + userUs + systemUs, 0);
+    const times = bothUs >= TICKED_US_MIN ? own : whole;
+    const userUs = times.reduce((sum, time) => sum + time.userUs, 0);
+    const systemUs = times.reduce((sum, time) => sum + time.systemUs, 0);
+    return userUs + systemUs > 0 ? userUs / (userUs + systemUs) : 0;
+  }
+
+  #at(place: Place): { slices: CompareSlice[]; calls: number | null } {
+    const at = this.#places.get(place) ?? { slices: [], calls: null };
+    this.#places.set(place, at);
+    return at;
+  }
+}
+
+function pointOf(
+  { connections, idleConnections }: Place,
+  slices: readonly CompareSlice[],
+  userShare: number,
+  callsPerMessage: number | null,
+): ComparePoint {
+  const rounds = slices.map((slice) => figuresOf(slice, userShare));
+  const each = (part: 'median' | 'lower' | 'upper'): CompareFigures => {
+    const of = (name: keyof CompareFigures): number =>
+      quartiles(rounds.map((figures) => figures[name]))[part];
+    return {
+      messagesPerSecond: of('messagesPerSecond'),
+      cpuUsPerMessage: of('cpuUsPerMessage'),
+      userUs: of('userUs'),
+      systemUs: of('systemUs'),
+      p50Us: of('p50Us'),
+      p99Us: of('p99Us'),
+    };
+  };
+  return {
+    connections,
+    idleConnections,
+    rounds,
+    median: each('median'),
+    lower: each('lower'),
+    upper: each('upper'),
+    callsPerMessage,
+  };
+}
+
+function figuresOf({ messages, elapsedMs, times, p50Us, p99Us }: CompareSlice, userShare: number) {
+  const cpuUsPerMessage = times.cpuUs / messages;
+  const userUs = cpuUsPerMessage * userShare;
+  return {
+    messagesPerSecond: (messages / elapsedMs) * 1000,
+    cpuUsPerMessage,
+    userUs,
+    systemUs: cpuUsPerMessage - userUs,
+    p50Us,
+    p99Us,
+  };
+}

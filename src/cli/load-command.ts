@@ -1,0 +1,89 @@
+import { constants } from 'node:os';
+import type { LoadDocument } from '../load/document.ts';
+import { hdrLog } from '../load/hdr-log.ts';
+import type { LoadPlan } from '../load/plan.ts';
+import { checkPlan, loadLimits } from '../load/plan-check.ts';
+import { type LoadRun, startLoad } from '../load/run.ts';
+import { backends } from '../loop/backends.ts';
+import { loadReport } from '../report/html/load-report.ts';
+import { nativeSys } from '../sys/native.ts';
+import type { LoadFlags } from './load-flags.ts';
+import { planOf } from './load-plan.ts';
+import { parseConditions, tellResults } from './load-results.ts';
+import { ProgressView, standardErrorScreen } from './progress.ts';
+import { ResultFiles } from './result-files.ts';
+
+/** Runs it, and tells the results. Throws an Error where it failed or a condition holds. */
+export async function load(words: readonly string[], flags: LoadFlags): Promise<void> {
+  const plan = planOf(words, flags, Date.now());
+  const conditions = parseConditions(flags.failIf);
+  refuseImpossible(plan);
+  using files = new ResultFiles();
+  if (flags.report !== undefined) files.open(flags.report, '--report');
+  if (flags.hdr !== undefined) files.open(flags.hdr, '--hdr');
+  const { document, intervalHistograms } = await measure(plan, files);
+  tellResults(document, flags, conditions, () => {
+    if (flags.hdr !== undefined) {
+      files.write(flags.hdr, hdrLog(intervalHistograms, document.startedAt));
+    }
+    if (flags.report !== undefined) files.write(flags.report, loadReport(document));
+  });
+}
+
+/** Throws an Error where this machine cannot have such a run. */
+function refuseImpossible(plan: LoadPlan): void {
+  const sys = nativeSys();
+  const loop = backends.find(({ name }) => name === plan.loop)?.available(sys) ?? true;
+  if (loop !== true) throw new Error(`cannot use the loop ${plan.loop}: ${loop.reason}`);
+  try {
+    checkPlan(plan, loadLimits(sys));
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new Error(error.message);
+  }
+}
+
+interface Measured {
+  readonly document: LoadDocument;
+  readonly intervalHistograms: LoadRun['intervalHistograms'];
+}
+
+/** Runs a plan to its end, or to that which a signal makes. */
+async function measure(plan: LoadPlan, files: ResultFiles): Promise<Measured> {
+  const view = new ProgressView(standardErrorScreen(), plan.startAtMs);
+  let met = false;
+  const run = startLoad(plan, {
+    progress: (now) => {
+      view.show(now);
+      met ||= now.connections > 0 || now.messages > 0;
+      // Nobody is there, which will not be news at the end of a long run.
+      if (!met && now.phase === 'measuring' && now.errors > 0) run.stop();
+    },
+  });
+  const stop = stopper(run, view, files);
+  for (const name of STOP_SIGNALS) process.on(name, stop);
+  try {
+    const document = await run.done;
+    return { document, intervalHistograms: run.intervalHistograms };
+  } finally {
+    for (const name of STOP_SIGNALS) process.off(name, stop);
+    view.clear();
+  }
+}
+
+const STOP_SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+
+/** The first signal ends the run early; the second one ends the process. */
+function stopper(run: LoadRun, view: ProgressView, files: ResultFiles): NodeJS.SignalsListener {
+  let stopping = false;
+  return (signal) => {
+    if (stopping) {
+      view.clear();
+      files[Symbol.dispose]();
+      process.exit(128 + constants.signals[signal]);
+    }
+    stopping = true;
+    run.stop();
+    view.note(`${signal}: ending; again to end at once`);
+  };
+}

@@ -1,0 +1,206 @@
+import { counted, formatRate, formatTime } from '../load/figures.ts';
+import type { LoadProgress } from '../load/run.ts';
+import { prompt } from './output.ts';
+
+/** Where progress is shown. */
+export interface ProgressScreen {
+  /** Lines are redrawn in place; else there is one more of them for each second. */
+  readonly terminal: boolean;
+  readonly color: boolean;
+  /** Columns of the terminal, which may change at any time. */
+  columns(): number;
+  write(text: string): void;
+}
+
+/** A terminal that does not know its size, or is narrower than this, is taken for this wide. */
+const COLUMNS_MIN = 24;
+/** As wide as it gets: on a wider terminal the eye would lose the line. */
+const COLUMNS_MAX = 100;
+const LINE_MS = 1000;
+
+const HIDE_CURSOR = '\u001b[?25l';
+const SHOW_CURSOR = '\u001b[?25h';
+const CLEAR_LINE_END = '\u001b[K';
+const CLEAR_BELOW = '\u001b[J';
+
+const PHASES: Readonly<Record<LoadProgress['phase'], string>> = {
+  connecting: 'connecting',
+  ramp: 'ramping up',
+  warmup: 'warming up',
+  measuring: 'measuring',
+  ending: 'ending',
+};
+const PHASE_COLUMNS = 10;
+const BAR_COLUMNS_MIN = 6;
+
+/** The standard error of this process. */
+export function standardErrorScreen(): ProgressScreen {
+  const { stderr, env } = process;
+  const terminal = stderr.isTTY === true && env['TERM'] !== 'dumb';
+  return {
+    terminal,
+    color: terminal && (env['NO_COLOR'] ?? '') === '',
+    columns: () => stderr.columns ?? COLUMNS_MIN,
+    write: prompt,
+  };
+}
+
+/** Shows how a run goes: two lines that stay where they are, or a line a second in a pipe. */
+export class ProgressView {
+  readonly #screen: ProgressScreen;
+  readonly #startAtMs: number | null;
+  /** What is on the terminal, without its colours. */
+  #drawn: readonly string[] = [];
+  #nextLineMs = LINE_MS;
+  #last: LoadProgress | null = null;
+  #note: string | null = null;
+  #announced = false;
+  #broken = false;
+
+  /** `startAtMs` is when the run is to begin, on the wall clock; null is at once. */
+  constructor(screen: ProgressScreen, startAtMs: number | null = null) {
+    this.#screen = screen;
+    this.#startAtMs = startAtMs;
+  }
+
+  show(now: LoadProgress): void {
+    this.#last = now;
+    if (this.#screen.terminal) this.#redraw(now);
+    else if (this.#waitMs(now) > 0) this.#announce(now);
+    else if (now.elapsedMs >= this.#nextLineMs) {
+      this.#write(`${plainLine(now)}\n`);
+      // A step that came late is made once.
+      this.#nextLineMs = (Math.floor(now.elapsedMs / LINE_MS) + 1) * LINE_MS;
+    }
+  }
+
+  /** Words that stand in the place of the figures from here on, on a terminal. */
+  note(words: string): void {
+    this.#note = words;
+    if (this.#screen.terminal && this.#last !== null) this.#redraw(this.#last);
+  }
+
+  /** Takes the progress from the terminal: what is printed next stands in its place. */
+  clear(): void {
+    if (this.#drawn.length === 0) return;
+    this.#write(this.#toTop() + CLEAR_BELOW + SHOW_CURSOR);
+    this.#drawn = [];
+  }
+
+  #redraw(now: LoadProgress): void {
+    const { color } = this.#screen;
+    const columns = this.#columns();
+    const [bar = '', figures = ''] = progressLines(now, columns, this.#waitMs(now));
+    const lines = [bar, this.#note?.slice(0, columns - 1) ?? figures];
+    const painted = lines.map((line) => (color ? colored(line) : line) + CLEAR_LINE_END);
+    const start = this.#drawn.length === 0 ? HIDE_CURSOR : this.#toTop();
+    this.#write(start + painted.join('\n') + CLEAR_BELOW);
+    this.#drawn = lines;
+  }
+
+  /** How long the run still has to wait for its time. */
+  #waitMs({ phase }: LoadProgress): number {
+    if (phase !== 'connecting' || this.#startAtMs === null) return 0;
+    return Math.max(0, this.#startAtMs - Date.now());
+  }
+
+  /** In a pipe it is said once. */
+  #announce(now: LoadProgress): void {
+    if (this.#announced) return;
+    this.#announced = true;
+    this.#write(`begins in ${seconds(this.#waitMs(now))}\n`);
+  }
+
+  /** To the beginning of what was drawn, which takes more rows if the terminal has got narrower. */
+  #toTop(): string {
+    const columns = this.#columns();
+    const rows = this.#drawn.reduce(
+      (sum, line) => sum + Math.max(1, Math.ceil(line.length / columns)),
+      0,
+    );
+    return rows > 1 ? `\r\u001b[${rows - 1}A` : '\r';
+  }
+
+  #columns(): number {
+    return Math.max(COLUMNS_MIN, this.#screen.columns());
+  }
+
+  #write(text: string): void {
+    if (this.#broken) return;
+    try {
+      this.#screen.write(text);
+    } catch {
+      // A pipe without a reader, a full disk: nobody can look on, which is no reason to end the
+      // measurement. Its end has its own words, and those are heard to fail.
+      this.#broken = true;
+    }
+  }
+}
+
+/**
+ * The two lines of a terminal with so many columns, of which the last is left free. `waitMs` is how
+ * long the run has to wait for its beginning.
+ */
+export function progressLines(now: LoadProgress, columns: number, waitMs = 0): string[] {
+  const width = Math.min(columns, COLUMNS_MAX) - 1;
+  if (waitMs > 0) return [`begins in ${seconds(waitMs)}`, figuresOf(now, width)];
+  const phase = PHASES[now.phase].padEnd(PHASE_COLUMNS);
+  const left = `${seconds(Math.max(0, now.totalMs - now.elapsedMs))} left`;
+  const bar = width - phase.length - left.length - ' [] '.length;
+  const first =
+    bar < BAR_COLUMNS_MIN ? `${phase} ${left}` : `${phase} [${barOf(now, bar)}] ${left}`;
+  return [first.slice(0, width), figuresOf(now, width)];
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
+}
+
+function barOf({ elapsedMs, totalMs }: LoadProgress, columns: number): string {
+  const share = totalMs > 0 ? Math.min(1, Math.max(0, elapsedMs / totalMs)) : 0;
+  const done = Math.round(share * columns);
+  const tip = done > 0 && done < columns ? '>' : '';
+  return ('='.repeat(done - tip.length) + tip).padEnd(columns);
+}
+
+/** The figures that fit into `width`, the most important ones first to be chosen. */
+function figuresOf(now: LoadProgress, width: number): string {
+  const errors = now.errors === 0 ? 'no errors' : counted(now.errors, 'error');
+  const connections = counted(now.connections, 'connection');
+  // In the order of the line, each with its rank. Before the measured time there is no rate, and
+  // before its first second is over there are no times.
+  const measures = now.phase === 'measuring' || now.phase === 'ending';
+  const fields: [rank: number, text: string][] = [
+    [0, measures ? formatRate(Math.round(now.perSecond)) : ''],
+    [3, now.p50Us > 0 ? `p50 ${formatTime(now.p50Us)}` : ''],
+    [2, now.p99Us > 0 ? `p99 ${formatTime(now.p99Us)}` : ''],
+    [now.errors === 0 ? 5 : 1, errors],
+    [4, connections],
+  ];
+  const gap = width >= 60 ? '   ' : '  ';
+  const chosen = new Set<number>();
+  let used = 0;
+  for (const [rank, text] of fields.toSorted(([one], [two]) => one - two)) {
+    const needed = text.length + (chosen.size === 0 ? 0 : gap.length);
+    if (text === '' || used + needed > width) continue;
+    used += needed;
+    chosen.add(rank);
+  }
+  return fields.flatMap(([rank, text]) => (chosen.has(rank) ? [text] : [])).join(gap);
+}
+
+/** The bar and the figures in their colours. */
+function colored(line: string): string {
+  return line
+    .replace(
+      /\[(=*>?)( *)\]/,
+      (_, done: string, rest: string) => `[\u001b[36m${done}\u001b[0m${rest}]`,
+    )
+    .replace(/\d[\d,]* errors?\b/, (text) => `\u001b[31m${text}\u001b[0m`);
+}
+
+/** One line for a log: `   3.5 s  measuring   182,331/s   p50 243 us   p99 1.21 ms   no errors`. */
+function plainLine(now: LoadProgress): string {
+  const phase = PHASES[now.phase].padEnd(PHASE_COLUMNS);
+  return `${seconds(now.elapsedMs).padStart(8)}  ${phase}  ${figuresOf(now, COLUMNS_MAX)}`;
+}

@@ -1,0 +1,77 @@
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, rmSync } from 'node:fs';
+import { writeAll } from '../echo/standard-streams.ts';
+import { UsageError } from './exit.ts';
+import { fileError } from './input-file.ts';
+
+/** A file that a command will write, once it is done. */
+interface ResultFile {
+  readonly path: string;
+  readonly fd: number;
+  /** Whether it was not there before. */
+  readonly isNew: boolean;
+  written: boolean;
+}
+
+/**
+ * The files that a command writes its results to. They are opened before the work begins, so that
+ * a path that cannot be written is told at once; what they held is kept until there is something
+ * new. A file that was made and never written is removed at the end.
+ */
+export class ResultFiles implements Disposable {
+  readonly #files = new Map<string, ResultFile>();
+
+  /** Opens the file of a flag. Throws an Error that names it and says why that cannot be. */
+  open(path: string, flag: string): void {
+    if (path === '') throw new UsageError(`${flag} takes the name of a file`);
+    const file = openFile(path);
+    const other = [...this.#files.values()].find(({ fd }) => isSameFile(fd, file.fd));
+    if (other !== undefined) {
+      closeSync(file.fd);
+      throw new UsageError(`${flag} ${path} is the file of another result: it needs its own`);
+    }
+    this.#files.set(path, file);
+  }
+
+  /** Writes one of the files that were opened. */
+  write(path: string, text: string): void {
+    const file = this.#files.get(path);
+    if (file === undefined) throw new Error(`${path} was not opened`);
+    try {
+      if (fstatSync(file.fd).isFile()) ftruncateSync(file.fd);
+      writeAll(file.fd, Buffer.from(text));
+    } catch (error) {
+      throw fileError(`write ${path}`, error);
+    }
+    file.written = true;
+  }
+
+  [Symbol.dispose](): void {
+    for (const { path, fd, isNew, written } of this.#files.values()) {
+      closeSync(fd);
+      if (isNew && !written) rmSync(path, { force: true });
+    }
+    this.#files.clear();
+  }
+}
+
+function openFile(path: string): ResultFile {
+  // Without O_NONBLOCK a pipe that nobody reads would hold the call up.
+  const flags = constants.O_WRONLY | constants.O_NONBLOCK;
+  try {
+    const fd = openSync(path, flags | constants.O_CREAT | constants.O_EXCL, 0o666);
+    return { path, fd, isNew: true, written: false };
+  } catch (error) {
+    const there = error instanceof Error && 'code' in error && error.code === 'EEXIST';
+    if (!there) throw fileError(`write ${path}`, error);
+  }
+  try {
+    return { path, fd: openSync(path, flags), isNew: false, written: false };
+  } catch (error) {
+    throw fileError(`write ${path}`, error);
+  }
+}
+
+function isSameFile(one: number, two: number): boolean {
+  const [first, second] = [fstatSync(one), fstatSync(two)];
+  return first.isFile() && first.dev === second.dev && first.ino === second.ino;
+}

@@ -1,0 +1,189 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { Socket } from '../socket/socket.ts';
+import { nativeSys } from '../sys/native.ts';
+import type { SocketAddress } from '../sys/sockaddr.ts';
+import type { Sys } from '../sys/sys.ts';
+import { SysError } from '../sys/sys-error.ts';
+import { TracingSys } from '../sys/tracing.ts';
+import { EchoClient, isUnfinished, type ReplyEnd, ReplyError, replyEndOf } from './client.ts';
+import { REPLY_EXCESS_BYTES_MAX } from './limits.ts';
+import { OutputError, ThreadPrinter } from './threaded-client-printer.ts';
+import {
+  ClientState,
+  type ClientThreadMessage,
+  type ClientThreadPlan,
+} from './threaded-client-shared.ts';
+import { failureOf } from './threaded-shared.ts';
+
+// One thread of a ThreadedClient: connect(2), a message out, its reply back, the next message. All
+// of it blocks, and no loop turns here. The main thread wakes it by shutting its socket down.
+
+/** A message as it is sent over and over. */
+interface Message {
+  readonly index: number;
+  readonly bytes: Uint8Array;
+  readonly end: ReplyEnd;
+  /** Whether the end of the stream has to say that it is whole. */
+  readonly unfinished: boolean;
+}
+
+const NEWLINE = 10;
+
+/** The worker of this thread. */
+class ClientThread {
+  readonly #plan: ClientThreadPlan;
+  readonly #state: ClientState;
+  readonly #printer: ThreadPrinter;
+  readonly #sys: Sys;
+  #socket: Socket | null = null;
+  #client: EchoClient | null = null;
+  #server: SocketAddress | null = null;
+  /** The one that was asked for last: most clients have no other. */
+  #message: Message | null = null;
+
+  constructor(plan: ClientThreadPlan) {
+    this.#plan = plan;
+    this.#state = new ClientState(plan.threads, plan.memory);
+    this.#printer = new ThreadPrinter(plan.thread, this.#state);
+    const native = nativeSys();
+    this.#sys = plan.trace ? new TracingSys(native, (line) => this.#printer.traced(line)) : native;
+  }
+
+  run(): void {
+    tell({ kind: 'ready' });
+    try {
+      const isDone = this.#state.awaitBeginning() && this.#sendAll();
+      this.#ended(isDone ? 'done' : 'stopped');
+    } catch (error) {
+      if (error instanceof OutputError) {
+        tell({ kind: 'outputFailed', failure: failureOf(error.cause) });
+        this.#ended('stopped');
+      } else if (error instanceof SysError || error instanceof ReplyError) {
+        // What failed because the main thread shut the socket down did not fail.
+        if (this.#state.stopping) this.#ended('stopped');
+        else this.#ended('failed', error);
+      } else {
+        throw error;
+      }
+    }
+  }
+
+  #ended(outcome: 'done' | 'stopped' | 'failed', error: Error | null = null): void {
+    const failure = error === null ? null : failureOf(error);
+    tell({ kind: 'ended', outcome, failure, server: this.#server });
+  }
+
+  /** Returns whether all was sent: not where the client stops. */
+  #sendAll(): boolean {
+    const { count, messages } = this.#plan;
+    try {
+      for (let round = 0; round < count; round++) {
+        for (let index = 0; index < messages.ends.length; index++) {
+          if (this.#state.stopping) return false;
+          this.#exchange(this.#messageAt(index));
+        }
+      }
+      return true;
+    } finally {
+      this.#disconnect();
+    }
+  }
+
+  #messageAt(index: number): Message {
+    if (this.#message?.index === index) return this.#message;
+    const { mode, messages } = this.#plan;
+    const bytes = messages.bytes.subarray(messages.ends[index - 1] ?? 0, messages.ends[index]);
+    const unfinished = isUnfinished(bytes);
+    this.#message = { index, bytes, end: replyEndOf(mode, bytes), unfinished };
+    return this.#message;
+  }
+
+  #exchange({ bytes, end, unfinished }: Message): void {
+    const { thread, mode, reconnects, prints } = this.#plan;
+    const client = this.#client ?? this.#connect();
+    const reply = new ThreadReply(bytes, prints ? this.#printer : null);
+    this.#state.add(thread, 'messages', 1);
+    const startMs = this.#sys.monotonicMs();
+    try {
+      client.exchange(bytes, end, (piece) => reply.take(piece), unfinished);
+      const roundTripMs = this.#sys.monotonicMs() - startMs;
+      // The reply to an empty message is a line as well.
+      if (prints && reply.length === 0) this.#printer.take(Uint8Array.of(NEWLINE));
+      this.#state.addReply(thread, roundTripMs, reply.matches);
+    } finally {
+      this.#state.add(thread, 'receivedBytes', reply.length);
+      // Half a reply, too, is printed before the error says what became of the rest.
+      if (prints) this.#printer.print();
+    }
+    if (reconnects || unfinished || mode === 'once') this.#disconnect();
+  }
+
+  #connect(): EchoClient {
+    let failure: unknown = new Error('there is no address to connect to');
+    for (const address of this.#plan.addresses) {
+      try {
+        return this.#connectTo(address);
+      } catch (error) {
+        this.#disconnect();
+        if (this.#state.stopping) throw error;
+        failure = error;
+      }
+    }
+    throw failure;
+  }
+
+  #connectTo(address: SocketAddress): EchoClient {
+    const { thread, timeoutMs } = this.#plan;
+    const socket = new Socket(address.family, { sys: this.#sys });
+    this.#socket = socket;
+    // From here on a stop can wake this thread.
+    this.#state.setSocket(thread, socket.fileno());
+    socket.setTimeout(timeoutMs);
+    socket.connect(address);
+    this.#state.add(thread, 'connections', 1);
+    this.#server = address;
+    this.#client = new EchoClient(socket);
+    return this.#client;
+  }
+
+  #disconnect(): void {
+    this.#state.setSocket(this.#plan.thread, -1);
+    this.#socket?.close();
+    this.#socket = null;
+    this.#client = null;
+  }
+}
+
+/** A reply as it comes in, compared with its message. */
+class ThreadReply {
+  length = 0;
+  readonly #message: Uint8Array;
+  readonly #printer: ThreadPrinter | null;
+  #differs = false;
+
+  constructor(message: Uint8Array, printer: ThreadPrinter | null) {
+    this.#message = message;
+    this.#printer = printer;
+  }
+
+  /** Whether it is its message, once it is whole. */
+  get matches(): boolean {
+    return !this.#differs && this.length === this.#message.length;
+  }
+
+  take(piece: Uint8Array): void {
+    const length = this.length + piece.length;
+    const lengthMax = this.#message.length + REPLY_EXCESS_BYTES_MAX;
+    if (length > lengthMax) throw new ReplyError(`the reply is longer than ${lengthMax} bytes`);
+    const expected = this.#message.subarray(this.length, length);
+    this.#differs ||= Buffer.compare(piece, expected) !== 0;
+    this.length = length;
+    this.#printer?.take(piece);
+  }
+}
+
+function tell(message: ClientThreadMessage): void {
+  parentPort?.postMessage(message);
+}
+
+new ClientThread(workerData as ClientThreadPlan).run();

@@ -1,0 +1,248 @@
+import { SHARE_ENV, Worker } from 'node:worker_threads';
+import type { SocketAddress } from '../sys/sockaddr.ts';
+import type { Sys } from '../sys/sys.ts';
+import { CLIENT_STARTING_MAX, CLIENT_STOP_MS, CLIENT_WAKE_MS } from './limits.ts';
+import {
+  type ClientPlan,
+  ClientState,
+  type ClientThreadMessage,
+  type ClientThreadPlan,
+  type ThreadCounts,
+  type ThreadOutcome,
+} from './threaded-client-shared.ts';
+import { errorOf } from './threaded-shared.ts';
+
+/** What a thread of a client came to. */
+export interface ThreadResult extends ThreadCounts {
+  /** Counted from 1. */
+  readonly thread: number;
+  readonly outcome: ThreadOutcome;
+  /** Why it failed; null where it did not. */
+  readonly failure: Error | null;
+}
+
+/** What a client came to. */
+export interface ClientResult {
+  readonly threads: readonly ThreadResult[];
+  /** Who answered; null where nobody did. */
+  readonly server: SocketAddress | null;
+  /** From the moment when all threads had started to the end of the last. */
+  readonly elapsedMs: number;
+}
+
+/** How a thread ended. */
+interface ThreadEnd {
+  readonly outcome: ThreadOutcome;
+  readonly failure: Error | null;
+}
+
+const STOPPED: ThreadEnd = { outcome: 'stopped', failure: null };
+
+/**
+ * The textbook's client of many threads: each has a blocking socket of its own, sends all messages
+ * and prints their replies. They start one after the other and begin at the same time.
+ *
+ * A thread that fails ends, and the others go on. The thread that runs this class starts them,
+ * hears signals and adds up.
+ *
+ * A thread that waits in the kernel can be neither told nor terminated: {@link stop} shuts its
+ * socket down, which ends the wait. Where that does not help (in connect(2) to a UNIX server whose
+ * queue is full, or on a BSD; in write(2), where nobody reads what is printed) it is given up.
+ */
+export class ThreadedClient {
+  readonly #plan: ClientPlan;
+  readonly #sys: Sys;
+  readonly #failed: (thread: number, failure: Error) => void;
+  readonly #state: ClientState;
+  /** Those that have not gone, by their numbers. */
+  readonly #workers = new Map<number, Worker>();
+  /** Those of them that have not said that they end. */
+  readonly #busy = new Set<number>();
+  /** Those that have not said yet that they wait for the others. */
+  readonly #starting = new Set<number>();
+  readonly #errors = new Map<number, Error>();
+  readonly #ends = new Map<number, ThreadEnd>();
+  /** The numbers of those that are still to be started, in order. */
+  readonly #waiting: number[];
+  #startingMax = CLIENT_STARTING_MAX;
+  /** The one that was started while no other was starting, because some could not be. */
+  #startedAlone: number | null = null;
+  #server: SocketAddress | null = null;
+  #beganMs: number | null = null;
+  #endedMs = 0;
+  #wakeAt: NodeJS.Timeout | null = null;
+  #giveUpAt: NodeJS.Timeout | null = null;
+  #failure: Error | null = null;
+  #over: () => void = () => undefined;
+
+  /** `failed` hears of each thread that fails, when it does. */
+  constructor(plan: ClientPlan, sys: Sys, failed: (thread: number, failure: Error) => void) {
+    this.#plan = plan;
+    this.#sys = sys;
+    this.#failed = failed;
+    this.#state = new ClientState(plan.threads);
+    this.#waiting = Array.from({ length: plan.threads }, (_, index) => index + 1);
+  }
+
+  /**
+   * Runs all threads to their ends, or until {@link stop}. Throws where what they print cannot be
+   * written.
+   */
+  async run(): Promise<ClientResult> {
+    const over = new Promise<void>((resolve) => {
+      this.#over = resolve;
+    });
+    this.#startMore();
+    await over;
+    if (this.#wakeAt !== null) clearInterval(this.#wakeAt);
+    if (this.#giveUpAt !== null) clearTimeout(this.#giveUpAt);
+    if (this.#failure !== null) throw this.#failure;
+    return this.#result();
+  }
+
+  /**
+   * Ends all threads. {@link run} waits for CLIENT_STOP_MS at the most, and not for threads to be
+   * taken down: those that have not ended are `stopped`, and keep the process until they have.
+   */
+  stop(): void {
+    if (this.#state.stopping) return;
+    this.#state.stop();
+    this.#wake();
+    // A thread may be between two looks: at whether to stop, and at its socket.
+    this.#wakeAt = setInterval(() => this.#wake(), CLIENT_WAKE_MS);
+    this.#giveUpAt = setTimeout(() => this.#over(), CLIENT_STOP_MS);
+  }
+
+  #wake(): void {
+    const { SHUT_RDWR } = this.#sys.abi.constants;
+    for (const thread of this.#workers.keys()) {
+      const fd = this.#state.socketOf(thread);
+      // It fails where there is no connection yet, or none any more.
+      if (fd >= 0) this.#sys.shutdown(fd, SHUT_RDWR);
+    }
+  }
+
+  #startMore(): void {
+    while (this.#starting.size < this.#startingMax && !this.#state.stopping) {
+      const thread = this.#waiting.shift();
+      if (thread === undefined) break;
+      this.#startedAlone = this.#startingMax === 1 ? thread : null;
+      this.#start(thread);
+    }
+    if (this.#starting.size > 0) return;
+    if (this.#beganMs === null && !this.#state.stopping) {
+      this.#beganMs = this.#sys.monotonicMs();
+      this.#endedMs = this.#beganMs;
+      this.#state.begin();
+    }
+    this.#checkOver();
+  }
+
+  #checkOver(): void {
+    // Hundreds of threads take seconds to go, which nobody who stopped them wants to wait for.
+    const left = this.#state.stopping ? this.#busy : this.#workers;
+    if (left.size === 0) this.#over();
+  }
+
+  #start(thread: number): void {
+    const plan: ClientThreadPlan = { ...this.#plan, memory: this.#state.memory, thread };
+    let worker: Worker;
+    try {
+      worker = new Worker(new URL('./threaded-client-worker.js', import.meta.url), {
+        workerData: plan,
+        env: SHARE_ENV,
+      });
+    } catch (error) {
+      this.#notStarted(thread, error);
+      return;
+    }
+    this.#workers.set(thread, worker);
+    this.#busy.add(thread);
+    this.#starting.add(thread);
+    worker.on('message', (message: ClientThreadMessage) => this.#heard(thread, message));
+    worker.on('error', (error: Error) => this.#errors.set(thread, error));
+    worker.on('exit', () => this.#exited(thread));
+  }
+
+  #heard(thread: number, message: ClientThreadMessage): void {
+    switch (message.kind) {
+      case 'ready':
+        this.#starting.delete(thread);
+        this.#startMore();
+        break;
+      case 'ended': {
+        const { outcome, server } = message;
+        this.#busy.delete(thread);
+        this.#server ??= server;
+        const failure = message.failure === null ? null : errorOf(message.failure);
+        this.#ended(thread, { outcome, failure });
+        this.#checkOver();
+        break;
+      }
+      case 'outputFailed':
+        this.#fail(errorOf(message.failure));
+        break;
+    }
+  }
+
+  #ended(thread: number, end: ThreadEnd): void {
+    this.#endedMs = this.#sys.monotonicMs();
+    this.#ends.set(thread, end);
+    if (end.failure === null) return;
+    try {
+      this.#failed(thread, end.failure);
+    } catch (error) {
+      // Whoever reads what is printed there has gone.
+      this.#fail(error);
+    }
+  }
+
+  #exited(thread: number): void {
+    const error = this.#errors.get(thread);
+    this.#errors.delete(thread);
+    this.#workers.delete(thread);
+    this.#busy.delete(thread);
+    this.#state.setSocket(thread, -1);
+    this.#state.endPrinting(thread);
+    if (this.#starting.delete(thread)) this.#notStarted(thread, error);
+    // It has been told of everything that can go wrong: this is a defect.
+    else if (error !== undefined) this.#fail(error);
+    this.#startMore();
+  }
+
+  /** The system is short of descriptors, memory or threads. */
+  #notStarted(thread: number, error: unknown): void {
+    if (this.#state.stopping) return;
+    if (thread !== this.#startedAlone) {
+      // The others that are starting have files open that they need for a moment only.
+      this.#startingMax = 1;
+      this.#waiting.unshift(thread);
+      return;
+    }
+    const reason = error instanceof Error ? error.message : String(error);
+    const failure = new Error(`cannot start: ${reason}`);
+    // Those behind it would find no more room than it did.
+    for (const each of [thread, ...this.#waiting.splice(0)]) {
+      this.#ended(each, { outcome: 'failed', failure });
+    }
+  }
+
+  /** Stops with an error: the first one counts. */
+  #fail(error: unknown): void {
+    this.#failure ??= error instanceof Error ? error : new Error(String(error));
+    this.stop();
+  }
+
+  #result(): ClientResult {
+    const allEnded = this.#ends.size === this.#plan.threads;
+    const endedMs = allEnded ? this.#endedMs : this.#sys.monotonicMs();
+    return {
+      threads: Array.from({ length: this.#plan.threads }, (_, index) => {
+        const end = this.#ends.get(index + 1) ?? STOPPED;
+        return { thread: index + 1, ...end, ...this.#state.countsOf(index + 1) };
+      }),
+      server: this.#server,
+      elapsedMs: this.#beganMs === null ? 0 : endedMs - this.#beganMs,
+    };
+  }
+}

@@ -1,0 +1,44 @@
+import type { ErrorKind } from './document.ts';
+
+/** What a client of a comparison is to do, one thing after the other. */
+export type CompareCommand =
+  | { readonly kind: 'connect'; readonly group: number; readonly to: CompareTarget }
+  | { readonly kind: 'slice'; readonly group: number; readonly durationMs: number }
+  | { readonly kind: 'close'; readonly group: number }
+  | { readonly kind: 'end' };
+
+/** A group of connections to one server. */
+export interface CompareTarget {
+  readonly port: number;
+  /** Connections that carry messages, and further ones that carry none. */
+  readonly connections: number;
+  readonly idleConnections: number;
+  readonly messageBytes: number;
+  readonly seed: number;
+  /** The longest wait for a connection, and for a reply. */
+  readonly timeoutMs: number;
+}
+
+/** What goes to the thread that sends the messages. */
+export interface CompareTask {
+  /** One 32-bit word, not 0 once everything is to stop. */
+  readonly memory: SharedArrayBuffer;
+}
+
+export type CompareErrors = Readonly<Partial<Record<ErrorKind, number>>>;
+
+/** What became of a command. */
+export interface CompareAnswer {
+  readonly group: number;
+  /** Connections that stand. */
+  readonly open: number;
+  /** What went wrong, by kind; empty where nothing did. */
+  readonly errors: CompareErrors;
+  /** Whether it was stopped before its time. */
+  readonly stopped: boolean;
+  /** Of a slice: what came back, each byte as it was sent. */
+  readonly messages: number;
+  readonly elapsedMs: number;
+  readonly p50Us: number;
+  readonly p99Us: number;
+}

@@ -1,0 +1,113 @@
+import { SysError } from '../sys/sys-error.ts';
+import type { ConnectionHandlers } from '../tcp/connection.ts';
+import type { EventLoop } from '../tcp/event-loop.ts';
+import type { ErrorKind } from './document.ts';
+import type { Lane } from './lane.ts';
+import { CONNECTS_AT_ONCE } from './limits.ts';
+import type { LoadPlan } from './plan.ts';
+import type { Target } from './target.ts';
+import type { ThreadTask } from './thread-messages.ts';
+
+const REFUSED = new Set(['ECONNREFUSED', 'ENOENT']);
+const RESOURCES = new Set('EMFILE ENFILE ENOBUFS ENOMEM EADDRNOTAVAIL EADDRINUSE'.split(' '));
+
+/** What becomes of connects. */
+interface ConnectOutcome {
+  /** A connection stands, `tookMs` after connect(2). */
+  opened(lane: Lane, tookMs: number): void;
+  failed(lane: Lane, kind: ErrorKind): void;
+}
+
+/** What all connections of a thread hear. */
+const HANDLERS: ConnectionHandlers<Lane> = {
+  data: (connection, chunk) => connection.data.received(chunk),
+  end: (connection) => connection.data.ended(connection),
+  close: (connection, error) => connection.data.closed(connection, error !== null),
+};
+
+/** The connects of a thread: not too many at a time, each from the next address and port. */
+export class LaneConnects {
+  readonly #loop: EventLoop;
+  readonly #plan: LoadPlan;
+  readonly #thread: number;
+  readonly #target: Target;
+  readonly #outcome: ConnectOutcome;
+  readonly #waiting: Lane[] = [];
+  #underWay = 0;
+  #made = 0;
+
+  constructor(
+    loop: EventLoop,
+    task: Pick<ThreadTask, 'plan' | 'thread' | 'target'>,
+    outcome: ConnectOutcome,
+  ) {
+    this.#loop = loop;
+    this.#plan = task.plan;
+    this.#thread = task.thread;
+    this.#outcome = outcome;
+    this.#target = task.target;
+  }
+
+  /** Connects the lane after `pauseMs`, or as soon as it is its turn. */
+  connect(lane: Lane, pauseMs: number): void {
+    if (pauseMs > 0) {
+      this.#loop.setTimer(pauseMs, () => this.connect(lane, 0));
+    } else if (this.#underWay < CONNECTS_AT_ONCE) {
+      this.#begin(lane);
+    } else {
+      this.#waiting.push(lane);
+    }
+  }
+
+  #begin(lane: Lane): void {
+    this.#underWay += 1;
+    const beginMs = this.#loop.sys.monotonicMs();
+    this.#loop.connect<Lane>({
+      ...this.#target,
+      ...this.#nextLocal(),
+      timeoutMs: this.#plan.timeoutMs,
+      handlers: {
+        ...HANDLERS,
+        open: (connection) => {
+          connection.data = lane;
+          this.#ended();
+          this.#outcome.opened(lane, this.#loop.sys.monotonicMs() - beginMs);
+          lane.opened(connection);
+        },
+      },
+      onError: (error) => {
+        this.#ended();
+        this.#outcome.failed(lane, kindOf(error));
+      },
+    });
+  }
+
+  #ended(): void {
+    this.#underWay -= 1;
+    const next = this.#waiting.shift();
+    if (next !== undefined) this.#loop.defer(() => this.connect(next, 0));
+  }
+
+  /** The addresses take turns; then the ports, of which each thread has its own. */
+  #nextLocal(): { readonly localAddress?: string; readonly localPort?: number } {
+    const { sourceAddresses, sourcePorts, threads } = this.#plan;
+    const made = this.#made++;
+    const addresses = Math.max(1, sourceAddresses.length);
+    const localAddress = sourceAddresses[(made + this.#thread) % addresses];
+    const address = localAddress === undefined ? {} : { localAddress };
+    if (sourcePorts === null) return address;
+    const [first, last] = sourcePorts;
+    const own = Math.ceil((last - first + 1 - this.#thread) / threads);
+    const localPort = first + this.#thread + (Math.floor(made / addresses) % own) * threads;
+    return { ...address, localPort };
+  }
+}
+
+/** What a failure to connect counts as. */
+function kindOf(error: Error): ErrorKind {
+  // A descriptor that the loop cannot hold is no error of the system.
+  if (!(error instanceof SysError)) return 'resources';
+  if (REFUSED.has(error.code)) return 'refused';
+  if (error.code === 'ETIMEDOUT') return 'connectTimeout';
+  return RESOURCES.has(error.code) ? 'resources' : 'unreachable';
+}

@@ -1,0 +1,159 @@
+import type { Sys } from '../sys/sys.ts';
+import { EventLoop } from '../tcp/event-loop.ts';
+import type { CompareAnswer, CompareErrors, CompareTarget } from './compare-messages.ts';
+import { InFlightTimes } from './in-flight.ts';
+import { Lane, type LaneHost } from './lane.ts';
+import { LaneConnects } from './lane-connects.ts';
+import { LatencyCounts, percentileNs } from './latency-counts.ts';
+import { WAIT_MS_MAX } from './limits.ts';
+import { MessagePool } from './message-pool.ts';
+import type { LoadPlan } from './plan.ts';
+import { Recorder } from './recorder.ts';
+
+type Slice = Pick<CompareAnswer, 'messages' | 'elapsedMs' | 'p50Us' | 'p99Us' | 'errors'>;
+
+const LOCAL = '127.0.0.1';
+
+/**
+ * Connections to one server on a loop of their own, which carry messages for a slice of time and
+ * then rest, again and again. One that breaks is not replaced: the figures would be those of
+ * another number of connections.
+ */
+export class LaneGroup implements LaneHost {
+  readonly pool: MessagePool;
+  readonly times: InFlightTimes;
+  readonly isOpen = false;
+  readonly inFlightMax = 1;
+  readonly messagesPerConnection = Number.POSITIVE_INFINITY;
+  readonly serverCloses = false;
+  recorder: Recorder;
+  flowing = false;
+  owed = 0;
+  open = 0;
+  readonly #sys: Sys;
+  readonly #timeoutMs: number;
+  readonly #stopped: () => boolean;
+  readonly #loop: EventLoop;
+  readonly #lanes: readonly Lane[];
+  readonly #idle: readonly Lane[];
+  readonly #connects: LaneConnects;
+  /** Connects that have not ended yet, and connections that have broken since. */
+  #unsettled = 0;
+  #lost = 0;
+  #response = new LatencyCounts();
+
+  /** `stopped` says whether everything is to stop. */
+  constructor(sys: Sys, target: CompareTarget, stopped: () => boolean) {
+    const { connections, idleConnections, port } = target;
+    const plan = planOf(target);
+    this.#sys = sys;
+    this.#timeoutMs = target.timeoutMs;
+    this.#stopped = stopped;
+    this.pool = new MessagePool(plan.message, plan.mode, plan.seed);
+    this.times = new InFlightTimes(connections + idleConnections, this.inFlightMax);
+    this.recorder = this.#recorderFor(Number.POSITIVE_INFINITY);
+    this.#loop = new EventLoop({ sys });
+    this.#lanes = Array.from({ length: connections }, (_, number) => new Lane(this, number, false));
+    this.#idle = Array.from({ length: idleConnections }, (_, at) => new Lane(this, at, true));
+    const task = { plan, thread: 0, target: { host: LOCAL, port } };
+    this.#connects = new LaneConnects(this.#loop, task, {
+      opened: () => {
+        this.#unsettled -= 1;
+      },
+      failed: (_, kind) => {
+        this.#unsettled -= 1;
+        this.recorder.failed(kind, 1, this.#sys.monotonicMs());
+      },
+    });
+  }
+
+  stamp(): number {
+    return this.#sys.monotonicMs();
+  }
+
+  /** A lane has lost its connection. */
+  connect(): void {
+    this.#lost += 1;
+  }
+
+  /** Connects all lanes, the idle ones first. Returns what went wrong. */
+  connectAll(): CompareErrors {
+    const all = [...this.#idle, ...this.#lanes];
+    this.#unsettled = all.length;
+    for (const lane of all) this.#connects.connect(lane, 0);
+    while (this.#unsettled > 0 && !this.#stopped()) this.#loop.turn(WAIT_MS_MAX);
+    return this.#errors();
+  }
+
+  /** Sends messages for `durationMs` and waits for their replies, each for a timeout at most. */
+  slice(durationMs: number): Slice {
+    const loop = this.#loop;
+    const startMs = this.#sys.monotonicMs();
+    const endMs = startMs + durationMs;
+    const giveUpMs = endMs + this.#timeoutMs;
+    this.#response = new LatencyCounts();
+    this.recorder = this.#recorderFor(durationMs);
+    this.flowing = true;
+    for (const lane of this.#lanes) lane.flow();
+    let nowMs = startMs;
+    while ((nowMs < endMs || this.owed > 0) && nowMs < giveUpMs && this.#lost === 0) {
+      if (this.#stopped()) break;
+      loop.turn(Math.min(WAIT_MS_MAX, nowMs < endMs ? endMs - nowMs : giveUpMs - nowMs));
+      nowMs = this.#sys.monotonicMs();
+    }
+    this.flowing = false;
+    if (nowMs >= giveUpMs) this.recorder.failed('timeout', this.owed, nowMs);
+    this.recorder.flush();
+    const response = this.#response.read();
+    return {
+      messages: this.recorder.messages,
+      elapsedMs: nowMs - startMs,
+      p50Us: percentileNs(response, 50) / 1e3,
+      p99Us: percentileNs(response, 99) / 1e3,
+      errors: this.#errors(),
+    };
+  }
+
+  /** Closes all connections. */
+  close(): void {
+    this.#loop.close();
+  }
+
+  #recorderFor(durationMs: number): Recorder {
+    const recorder = new Recorder(false, this.pool.messageBytes, ({ response }) =>
+      this.#response.add(response),
+    );
+    const nowMs = this.#sys.monotonicMs();
+    recorder.setWindow(nowMs, nowMs + durationMs);
+    return recorder;
+  }
+
+  #errors(): CompareErrors {
+    const { errors } = this.recorder;
+    return Object.fromEntries(Object.entries(errors).filter(([, count]) => count > 0));
+  }
+}
+
+/** The part of a run's plan that lanes go by. */
+function planOf(target: CompareTarget): LoadPlan {
+  const { port, connections, idleConnections, messageBytes, seed, timeoutMs } = target;
+  return {
+    endpoint: { host: LOCAL, port },
+    loop: 'auto',
+    threads: 1,
+    connections,
+    idleConnections,
+    model: { kind: 'closed', pipeline: 1 },
+    message: { kind: 'bytes', bytes: messageBytes },
+    mode: 'echo',
+    messagesPerConnection: null,
+    warmupMs: 0,
+    durationMs: Number.POSITIVE_INFINITY,
+    rampMs: 0,
+    timeoutMs,
+    sourceAddresses: [],
+    sourcePorts: null,
+    startAtMs: null,
+    seed,
+  };
+}

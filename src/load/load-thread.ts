@@ -1,0 +1,291 @@
+import { nativeSys } from '../sys/native.ts';
+import type { Sys } from '../sys/sys.ts';
+import { sharedClockOffsetMs, threadCpuMs } from '../sys/thread-clock.ts';
+import { EventLoop } from '../tcp/event-loop.ts';
+import { InFlightTimes } from './in-flight.ts';
+import { Lane, type LaneHost } from './lane.ts';
+import { LaneConnects } from './lane-connects.ts';
+import {
+  IN_FLIGHT_BYTES_MAX,
+  OPEN_PIPELINE_MAX,
+  STOP_DRAIN_MS,
+  SWEEP_MS_MAX,
+  SWEEP_MS_MIN,
+  WAIT_MS_MAX,
+} from './limits.ts';
+import { MessagePool } from './message-pool.ts';
+import { Pacer } from './pacer.ts';
+import type { LoadPlan } from './plan.ts';
+import { Recorder } from './recorder.ts';
+import { SharedState } from './shared-state.ts';
+import type { ThreadMessage, ThreadResult, ThreadTask } from './thread-messages.ts';
+import { TurnWatch } from './turn-watch.ts';
+
+/**
+ * One thread of a run: its share of the connections on a loop of its own, and of the schedule. It
+ * never gives Node's own loop a turn: what it is to do lies in shared memory, and what it has to
+ * say goes by message without waiting.
+ */
+export class LoadThread implements LaneHost {
+  readonly pool: MessagePool;
+  readonly recorder: Recorder;
+  readonly times: InFlightTimes;
+  readonly isOpen: boolean;
+  readonly inFlightMax: number;
+  readonly messagesPerConnection: number;
+  readonly serverCloses: boolean;
+  flowing = false;
+  owed = 0;
+  open = 0;
+  readonly #task: ThreadTask;
+  readonly #sys: Sys;
+  readonly #loop: EventLoop;
+  readonly #tell: (message: ThreadMessage) => void;
+  readonly #shared: SharedState;
+  readonly #lanes: Lane[];
+  readonly #idle: Lane[];
+  readonly #connects: LaneConnects;
+  readonly #pacer: Pacer | null;
+  readonly #watch = new TurnWatch();
+  /** Connects that have not ended for the first time yet, of those to wait for. */
+  #unsettled = 0;
+  #ready = false;
+  /** When the last reply that is waited for is too late. */
+  #drainEndMs = Number.POSITIVE_INFINITY;
+  #stopped = false;
+  #cpuAtStartMs: number | null = null;
+  #cpuAtEndMs: number | null = null;
+
+  constructor(task: ThreadTask, tell: (message: ThreadMessage) => void) {
+    const { plan, thread, memory } = task;
+    const { model, mode } = plan;
+    this.#task = task;
+    this.#tell = tell;
+    this.#sys = nativeSys();
+    this.#shared = new SharedState(plan.threads, memory);
+    this.pool = new MessagePool(plan.message, mode, plan.seed);
+    this.isOpen = model.kind === 'open';
+    const { messageBytes } = this.pool;
+    this.recorder = new Recorder(this.isOpen, messageBytes, (counts) =>
+      tell({ kind: 'interval', counts }),
+    );
+    const fitting = Math.max(1, Math.floor(IN_FLIGHT_BYTES_MAX / messageBytes));
+    this.inFlightMax =
+      model.kind === 'closed' ? model.pipeline : Math.min(OPEN_PIPELINE_MAX, fitting);
+    const lanes = Math.ceil(plan.connections / plan.threads);
+    const idleLanes = Math.ceil(plan.idleConnections / plan.threads);
+    this.times = new InFlightTimes(lanes + idleLanes, this.inFlightMax);
+    this.serverCloses = mode === 'once';
+    this.messagesPerConnection =
+      mode === 'once' ? 1 : (plan.messagesPerConnection ?? Number.POSITIVE_INFINITY);
+    this.#loop = new EventLoop({ backend: plan.loop, sys: this.#sys });
+    this.#lanes = shareOf(plan.connections, task, (number) => new Lane(this, number, false));
+    this.#idle = shareOf(plan.idleConnections, task, (number) => new Lane(this, number, true));
+    this.#connects = new LaneConnects(this.#loop, task, {
+      opened: (_, tookMs) => {
+        this.recorder.connect.record(tookMs);
+        this.#settled();
+      },
+      failed: (lane, kind) => {
+        this.recorder.failed(kind, 1, this.#sys.monotonicMs());
+        // All others would have to be waited for as well.
+        if (kind === 'connectTimeout') this.#unsettled = 0;
+        this.#settled();
+        lane.refused();
+      },
+    });
+    this.#pacer =
+      model.kind === 'open'
+        ? new Pacer(plan, model, { thread, lanes: this.#lanes, loop: this.#loop.backend.name })
+        : null;
+  }
+
+  stamp(): number {
+    const nowMs = this.#sys.monotonicMs();
+    this.#watch.working(nowMs);
+    return nowMs;
+  }
+
+  connect(lane: Lane, pauseMs: number): void {
+    // Once the time is over, only what is due still needs connections.
+    const over = this.#sys.monotonicMs() >= this.recorder.endMs;
+    if (!over || lane.busy) this.#connects.connect(lane, pauseMs);
+  }
+
+  /** Everything, from the first connect to the last reply. */
+  run(): void {
+    const loop = this.#loop;
+    try {
+      const { wakeHandle, backend } = loop;
+      this.#tell({ kind: 'begun', wakeHandle, loop: backend.name });
+      this.#sweepFromNowOn();
+      this.#connectAll();
+      const startMs = this.#awaitStart();
+      this.#begin(startMs);
+      this.#turnToTheEnd();
+      this.recorder.flush();
+      this.#tell({ kind: 'ended', result: this.#result() });
+    } finally {
+      this.#shared.close(this.#task.thread);
+      loop.close();
+    }
+  }
+
+  /** Connects idle lanes, and those of an open loop or without a ramp: they are waited for. */
+  #connectAll(): void {
+    const first = this.#rises ? this.#idle : [...this.#lanes, ...this.#idle];
+    this.#unsettled = first.length;
+    for (const lane of first) this.#connects.connect(lane, 0);
+    if (first.length === 0) this.#isReady();
+  }
+
+  /** Whether connections come one by one: the ramp of a closed loop. */
+  get #rises(): boolean {
+    return !this.isOpen && this.#task.plan.rampMs > 0;
+  }
+
+  #settled(): void {
+    this.#unsettled -= 1;
+    if (this.#unsettled <= 0) this.#isReady();
+  }
+
+  #isReady(): void {
+    if (this.#ready) return;
+    this.#ready = true;
+    this.#tell({ kind: 'ready' });
+  }
+
+  /** Returns when the warm-up begins, on the clock of this thread. */
+  #awaitStart(): number {
+    const offsetMs = sharedClockOffsetMs();
+    for (;;) {
+      const startMs = this.#shared.startMs;
+      const nowMs = this.#sys.monotonicMs();
+      if (this.#shared.stopping) return (startMs ?? nowMs + offsetMs) - offsetMs;
+      const leftMs = startMs === null ? WAIT_MS_MAX : startMs - offsetMs - nowMs;
+      if (startMs !== null && leftMs <= 0) return startMs - offsetMs;
+      this.#loop.turn(Math.min(leftMs, WAIT_MS_MAX));
+      this.#publish();
+    }
+  }
+
+  #begin(startMs: number): void {
+    const { plan } = this.#task;
+    const measuredMs = startMs + plan.warmupMs;
+    this.recorder.setWindow(measuredMs, measuredMs + plan.durationMs);
+    this.#drainEndMs = this.recorder.endMs + plan.timeoutMs + 2 * SWEEP_MS_MAX;
+    this.flowing = true;
+    this.#pacer?.begin(startMs);
+    for (const lane of this.#lanes) {
+      if (this.#rises) {
+        const share = lane.number / plan.connections;
+        this.#connects.connect(lane, share * plan.rampMs);
+      } else {
+        lane.flow();
+      }
+    }
+  }
+
+  #turnToTheEnd(): void {
+    const { recorder } = this;
+    const loop = this.#loop;
+    const watch = this.#watch;
+    let nowMs = this.#sys.monotonicMs();
+    while (!this.#isOver(nowMs)) {
+      let waitMs = Math.min(WAIT_MS_MAX, this.#boundaryMs(nowMs));
+      if (this.#pacer !== null) {
+        waitMs = Math.min(waitMs, this.#pacer.send(nowMs, this.#sys, recorder));
+        watch.waiting(this.#sys.monotonicMs());
+      }
+      loop.turn(waitMs);
+      nowMs = this.#sys.monotonicMs();
+      watch.turned(nowMs, waitMs);
+      if (this.#cpuAtStartMs === null || this.#cpuAtEndMs === null) this.#readCpu(nowMs);
+      this.#publish();
+      if (!this.#stopped && this.#shared.stopping) this.#stop(nowMs);
+    }
+    this.#giveUp(nowMs);
+  }
+
+  /** How long until something ends that no event tells of. */
+  #boundaryMs(nowMs: number): number {
+    const { startMs, endMs } = this.recorder;
+    if (nowMs < startMs) return startMs - nowMs;
+    return nowMs < endMs ? endMs - nowMs : WAIT_MS_MAX;
+  }
+
+  #isOver(nowMs: number): boolean {
+    if (nowMs < this.recorder.endMs) return false;
+    if (nowMs >= this.#drainEndMs) return true;
+    return this.owed === 0 && (this.#pacer?.isDone(this.recorder.endMs) ?? true);
+  }
+
+  #stop(nowMs: number): void {
+    this.#stopped = true;
+    this.recorder.endNow(nowMs);
+    this.#drainEndMs = Math.min(this.#drainEndMs, nowMs + STOP_DRAIN_MS);
+  }
+
+  /** What is owed still has timed out, unless it was this side that did not want to wait. */
+  #giveUp(nowMs: number): void {
+    if (!this.#stopped && this.owed > 0) this.recorder.failed('timeout', this.owed, nowMs);
+  }
+
+  #readCpu(nowMs: number): void {
+    const { startMs, endMs } = this.recorder;
+    if (this.#cpuAtStartMs === null && nowMs >= startMs) {
+      this.#cpuAtStartMs = threadCpuMs() ?? Number.NaN;
+      this.#watch.reset();
+    }
+    if (this.#cpuAtEndMs === null && nowMs >= endMs) this.#cpuAtEndMs = threadCpuMs() ?? Number.NaN;
+  }
+
+  #publish(): void {
+    const { messages, errorCount } = this.recorder;
+    this.#shared.tell(this.#task.thread, messages, errorCount, this.open);
+  }
+
+  /** Looks for timeouts again and again. It also keeps the loop alive, so that its turns wait. */
+  #sweepFromNowOn(): void {
+    const { timeoutMs } = this.#task.plan;
+    const everyMs = Math.min(SWEEP_MS_MAX, Math.max(SWEEP_MS_MIN, timeoutMs / 16));
+    const sweep = (): void => {
+      const nowMs = this.#sys.monotonicMs();
+      for (const lane of this.#lanes) lane.sweep(nowMs, timeoutMs);
+      if (nowMs < this.recorder.endMs) this.recorder.rotate(nowMs);
+      this.#loop.setTimer(everyMs, sweep);
+    };
+    this.#loop.setTimer(everyMs, sweep);
+  }
+
+  #result(): ThreadResult {
+    const { recorder } = this;
+    const { startMs, endMs } = recorder;
+    const cpuMs = (this.#cpuAtEndMs ?? Number.NaN) - (this.#cpuAtStartMs ?? Number.NaN);
+    return {
+      messages: recorder.messages,
+      sentBytes: recorder.sentBytes,
+      receivedBytes: recorder.receivedBytes,
+      connections: recorder.connections,
+      errors: recorder.errors,
+      connect: recorder.connect.read(),
+      lag: recorder.lag.read(),
+      due: recorder.due,
+      repliesInTime: recorder.repliesInTime,
+      measuredMs: endMs - startMs,
+      cpuMs: Number.isNaN(cpuMs) ? null : cpuMs,
+      turnMaxMs: this.#watch.longestMs,
+    };
+  }
+}
+
+/** The numbers of what belongs to the thread, of `count` in all, each as `make` makes it. */
+function shareOf<Item>(
+  count: number,
+  { thread, plan }: { readonly thread: number; readonly plan: LoadPlan },
+  make: (number: number) => Item,
+): Item[] {
+  const items: Item[] = [];
+  for (let number = thread; number < count; number += plan.threads) items.push(make(number));
+  return items;
+}

@@ -1,0 +1,72 @@
+import type { BackendName } from '../loop/backend.ts';
+import type { Sys } from '../sys/sys.ts';
+import { SENDS_PER_TURN, SPIN_MS, WAIT_MS_MAX } from './limits.ts';
+import type { LoadPlan, OpenLoop } from './plan.ts';
+import type { Recorder } from './recorder.ts';
+import { Schedule } from './schedule.ts';
+
+/** Loops that wait for parts of a millisecond. The others would come up to one too late. */
+const PRECISE: ReadonlySet<BackendName> = new Set(['io_uring', 'kqueue', 'select']);
+
+/** What the messages go to in turn. */
+interface Sender {
+  due(dueMs: number): void;
+}
+
+/** Sends the messages of an open loop when they are due. */
+export class Pacer {
+  readonly #schedule: Schedule;
+  readonly #lanes: readonly Sender[];
+  readonly #precise: boolean;
+  #startMs = 0;
+  #turn = 0;
+
+  constructor(
+    plan: LoadPlan,
+    model: OpenLoop,
+    own: { readonly thread: number; readonly lanes: readonly Sender[]; readonly loop: BackendName },
+  ) {
+    this.#schedule = new Schedule(plan, model, own.thread);
+    this.#lanes = own.lanes;
+    this.#precise = PRECISE.has(own.loop);
+  }
+
+  /** The warm-up begins at `startMs` of the thread's clock. */
+  begin(startMs: number): void {
+    this.#startMs = startMs;
+  }
+
+  /** Whether nothing is left of what was due before `endMs`. */
+  isDone(endMs: number): boolean {
+    return this.#startMs + this.#schedule.dueMs >= endMs;
+  }
+
+  /** Sends what is due at `nowMs`. Returns how long the loop may wait then. */
+  send(nowMs: number, sys: Pick<Sys, 'monotonicMs'>, recorder: Recorder): number {
+    const schedule = this.#schedule;
+    const lanes = this.#lanes;
+    let atMs = nowMs;
+    for (let sends = 0; ; sends += 1) {
+      const dueMs = this.#startMs + schedule.dueMs;
+      // A run that was ended early owes nothing of what would have been due later.
+      if (dueMs >= recorder.endMs) return WAIT_MS_MAX;
+      if (dueMs > atMs) {
+        // Sends take their time: it may be due by now.
+        atMs = sys.monotonicMs();
+        if (dueMs > atMs) return this.#waitMs(dueMs - atMs);
+      }
+      if (sends === SENDS_PER_TURN) return 0;
+      recorder.scheduled(dueMs);
+      lanes[this.#turn]?.due(dueMs);
+      this.#turn = this.#turn + 1 === lanes.length ? 0 : this.#turn + 1;
+      schedule.next();
+    }
+  }
+
+  /** The last bit of a gap is spun through: a timer wakes up later than it should. */
+  #waitMs(gapMs: number): number {
+    const leftMs = gapMs - SPIN_MS;
+    if (leftMs <= 0) return 0;
+    return this.#precise ? leftMs : Math.floor(leftMs);
+  }
+}

@@ -1,0 +1,67 @@
+import type { EchoMode } from '../echo/session.ts';
+import type { LoopName } from '../loop/backends.ts';
+import type { Endpoint } from '../socket/create.ts';
+
+/** What a load run is asked for: plain data, which goes to threads and into the JSON as it is. */
+export interface LoadPlan {
+  readonly endpoint: Endpoint;
+  readonly loop: LoopName;
+  readonly threads: number;
+  /** Connections that carry messages, in all. */
+  readonly connections: number;
+  /** Further connections that stay open and carry none, in all. */
+  readonly idleConnections: number;
+  readonly model: LoadModel;
+  readonly message: MessagePlan;
+  /** What the server does: `line` and `once` send lines. With `once` every message reconnects. */
+  readonly mode: EchoMode;
+  /** A connection is closed after so many messages and the next one opened; null keeps them. */
+  readonly messagesPerConnection: number | null;
+  /** How long it runs before anything counts, then for how long it counts. */
+  readonly warmupMs: number;
+  readonly durationMs: number;
+  /** Connections (closed loop) or rate (open loop) rise from 0 so long: part of the warm-up. */
+  readonly rampMs: number;
+  /** Without a reply for so long a message counts as timed out, and its connection is replaced. */
+  readonly timeoutMs: number;
+  /** Loopback addresses to connect from, in turn; empty leaves it to the kernel. */
+  readonly sourceAddresses: readonly string[];
+  /** The first and last local port to connect from; null leaves it to the kernel. */
+  readonly sourcePorts: readonly [first: number, last: number] | null;
+  /** When to begin, in milliseconds of the wall clock (Date.now()); null begins at once. */
+  readonly startAtMs: number | null;
+  /** Of the messages' bytes and of the Poisson arrivals. */
+  readonly seed: number;
+}
+
+/** How messages follow one another. The two are never mixed. */
+export type LoadModel = ClosedLoop | OpenLoop;
+
+/** The next message begins when a reply is there: the server sets the pace. */
+interface ClosedLoop {
+  readonly kind: 'closed';
+  /** Messages in flight on each connection. */
+  readonly pipeline: number;
+}
+
+/** Messages begin when they are due, whether or not the server keeps up. */
+export interface OpenLoop {
+  readonly kind: 'open';
+  readonly arrivals: 'uniform' | 'poisson';
+  /** One stage after the other, in order; their durations add up to the plan's. */
+  readonly stages: readonly Stage[];
+}
+
+/** A rate and how long it holds. */
+export interface Stage {
+  readonly durationMs: number;
+  /** Messages per second over all connections and threads, above 0. */
+  readonly ratePerSecond: number;
+}
+
+/** What a message is. */
+export type MessagePlan =
+  /** So many bytes that differ along every connection, so that loss, doubling and mix-up show. */
+  | { readonly kind: 'bytes'; readonly bytes: number }
+  /** The same bytes every time, from the command line or a file, in base64. */
+  | { readonly kind: 'given'; readonly base64: string; readonly source: string };

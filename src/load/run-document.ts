@@ -1,0 +1,145 @@
+import { readFileSync } from 'node:fs';
+import { machineFacts } from '../sys/machine.ts';
+import type { Collection } from './collection.ts';
+import { distributionOf } from './distribution.ts';
+import {
+  ERROR_KINDS,
+  type GeneratorFacts,
+  LOAD_SCHEMA,
+  type LoadCounts,
+  type LoadDocument,
+  type LoadMachine,
+  type ThreadFacts,
+} from './document.ts';
+import { LatencyCounts, percentileNs, type SparseCounts } from './latency-counts.ts';
+import type { LoadPlan } from './plan.ts';
+import type { ThreadResult } from './thread-messages.ts';
+import { judge } from './verdict.ts';
+
+/** Seen from this file's place in the package, dist/load. */
+const MANIFEST = new URL('../../package.json', import.meta.url);
+
+/** What a run came to, before it is put in order. */
+export interface Outcome {
+  readonly plan: LoadPlan;
+  /** The loop that was used. */
+  readonly loop: string;
+  readonly startedAt: string;
+  readonly endedEarly: boolean;
+  readonly startLateMs: number;
+  /** CPU time of the process over the measured time. */
+  readonly cpuMs: number;
+  /** Each thread's result, or why there is none. */
+  readonly threads: readonly ThreadOutcome[];
+}
+
+interface ThreadOutcome {
+  readonly result: ThreadResult | null;
+  readonly failure: string | null;
+}
+
+/** The document of a run of which at least one thread has a result. */
+export function documentOf(outcome: Outcome, collection: Collection): LoadDocument {
+  const { plan, startedAt, endedEarly, startLateMs } = outcome;
+  const results = outcome.threads.flatMap(({ result }) => result ?? []);
+  const failures = outcome.threads.flatMap(({ failure }, thread) =>
+    failure === null ? [] : [`thread ${thread + 1} failed: ${failure}`],
+  );
+  const measuredMs = Math.max(...results.map((result) => result.measuredMs));
+  const counts = countsOf(results);
+  const { response, service, heat } = collection;
+  const intervals = collection.intervals(measuredMs);
+  const generator = generatorOf(outcome, results, measuredMs);
+  const verdict = judge({
+    counts,
+    response,
+    threads: generator.threads,
+    measuredMs,
+    due: plan.model.kind === 'closed' ? null : sumOf(results, ({ due }) => due),
+    achievedPerSecond: generator.achievedPerSecond,
+    endedEarly,
+    startLateMs,
+    failures,
+  });
+  return {
+    schema: LOAD_SCHEMA,
+    plan,
+    machines: [machineOf(outcome.loop)],
+    startedAt,
+    measuredMs,
+    endedEarly,
+    counts,
+    response,
+    service,
+    connect: distributionOf(together(results, ({ connect }) => connect)),
+    intervals,
+    heat,
+    generator,
+    verdict,
+  };
+}
+
+function countsOf(results: readonly ThreadResult[]): LoadCounts {
+  const errors = ERROR_KINDS.map((kind) => [kind, sumOf(results, (result) => result.errors[kind])]);
+  return {
+    messages: sumOf(results, ({ messages }) => messages),
+    sentBytes: sumOf(results, ({ sentBytes }) => sentBytes),
+    receivedBytes: sumOf(results, ({ receivedBytes }) => receivedBytes),
+    connections: sumOf(results, ({ connections }) => connections),
+    errors: Object.fromEntries(errors) as LoadCounts['errors'],
+  };
+}
+
+function generatorOf(
+  { plan, cpuMs }: Outcome,
+  results: readonly ThreadResult[],
+  measuredMs: number,
+): GeneratorFacts {
+  const messages = sumOf(results, (result) => result.messages);
+  const perSecond = (count: number): number => (measuredMs > 0 ? (count / measuredMs) * 1000 : 0);
+  const replies = sumOf(results, ({ repliesInTime }) => repliesInTime);
+  return {
+    threads: results.map((result) => threadOf(result, cpuMs / results.length)),
+    cpuUsPerMessage: messages === 0 ? 0 : (cpuMs * 1e3) / messages,
+    achievedPerSecond: perSecond(replies),
+    askedPerSecond: askedPerSecond(plan),
+  };
+}
+
+/** `cpuShareMs` is an even share of what the process used, where nothing better is known. */
+function threadOf(result: ThreadResult, cpuShareMs: number): ThreadFacts {
+  const { messages, measuredMs, lag, turnMaxMs } = result;
+  const cpuMs = result.cpuMs ?? cpuShareMs;
+  return {
+    messages,
+    cpuShare: measuredMs > 0 ? Math.min(1, cpuMs / measuredMs) : 0,
+    scheduleLagP99Us: percentileNs(lag, 99) / 1e3,
+    scheduleLagMaxUs: lag.maxNs / 1e3,
+    turnMaxMs,
+  };
+}
+
+/** On average over all stages. */
+function askedPerSecond({ model, durationMs }: LoadPlan): number | null {
+  if (model.kind === 'closed') return null;
+  const messages = model.stages.map((stage) => stage.durationMs * stage.ratePerSecond);
+  return messages.reduce((sum, count) => sum + count, 0) / durationMs;
+}
+
+function machineOf(loop: string): LoadMachine {
+  const { version } = JSON.parse(readFileSync(MANIFEST, 'utf8')) as { version: string };
+  return { ...machineFacts(), node: process.versions.node, sockloop: version, loop };
+}
+
+function together(
+  results: readonly ThreadResult[],
+  of: (result: ThreadResult) => SparseCounts,
+): SparseCounts {
+  const counts = new LatencyCounts();
+  for (const result of results) counts.add(of(result));
+  return counts.read();
+}
+
+function sumOf(results: readonly ThreadResult[], of: (result: ThreadResult) => number): number {
+  return results.reduce((sum, result) => sum + of(result), 0);
+}

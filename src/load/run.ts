@@ -1,0 +1,315 @@
+import { SHARE_ENV, Worker } from 'node:worker_threads';
+import type { WakeHandle } from '../poller/poller.ts';
+import { wake } from '../poller/wakers.ts';
+import { nativeSys } from '../sys/native.ts';
+import type { Sys } from '../sys/sys.ts';
+import { sharedClockOffsetMs } from '../sys/thread-clock.ts';
+import { Collection } from './collection.ts';
+import type { LoadDocument } from './document.ts';
+import type { IntervalHistogram } from './hdr-log.ts';
+import { END_GRACE_MS, PROGRESS_MS, START_DELAY_MS } from './limits.ts';
+import type { LoadPlan } from './plan.ts';
+import { checkPlan, loadLimits } from './plan-check.ts';
+import { documentOf, type Outcome } from './run-document.ts';
+import { SharedState } from './shared-state.ts';
+import { type Target, targetOf } from './target.ts';
+import type { ThreadMessage, ThreadResult, ThreadTask } from './thread-messages.ts';
+
+/** Hears how a run goes. */
+interface LoadObserver {
+  /** About twice a second, on the main thread. */
+  progress?(now: LoadProgress): void;
+}
+
+/** How far a run is. */
+export interface LoadProgress {
+  readonly phase: 'connecting' | 'ramp' | 'warmup' | 'measuring' | 'ending';
+  /** From the beginning of the ramp and warm-up, and how long both and the measured time last. */
+  readonly elapsedMs: number;
+  readonly totalMs: number;
+  /** In the measured time so far. */
+  readonly messages: number;
+  readonly errors: number;
+  /** Since the last call, and of the last whole second. */
+  readonly perSecond: number;
+  readonly p50Us: number;
+  readonly p99Us: number;
+  /** Connections that are open now. */
+  readonly connections: number;
+}
+
+/** A run that is under way. */
+export interface LoadRun {
+  /** Fulfilled once it is over. Rejected where no thread could be run, or no address was found. */
+  readonly done: Promise<LoadDocument>;
+  /** The times of every second, for `hdrLog`: complete once it is over. */
+  readonly intervalHistograms: readonly IntervalHistogram[];
+  /** Ends it early: what was measured so far is reported. Idempotent. */
+  stop(): void;
+}
+
+/**
+ * Starts a load run: threads of their own send messages and check what comes back.
+ *
+ * Lifts the process's limit on descriptors as far as it may. Throws a RangeError that says why
+ * there can be no such run.
+ */
+export function startLoad(plan: LoadPlan, observer: LoadObserver = {}): LoadRun {
+  const sys = nativeSys();
+  checkPlan(plan, loadLimits(sys));
+  const run = new Run(plan, observer, sys);
+  const done = run.run();
+  return {
+    done,
+    get intervalHistograms() {
+      return run.intervalHistograms;
+    },
+    stop: () => run.stop(),
+  };
+}
+
+/** One thread as the main thread sees it. */
+interface Thread {
+  readonly worker: Worker;
+  ready: boolean;
+  wakeHandle: WakeHandle | null;
+  result: ThreadResult | null;
+  failure: string | null;
+  exited: boolean;
+}
+
+class Run {
+  readonly #plan: LoadPlan;
+  readonly #observer: LoadObserver;
+  readonly #sys: Sys;
+  readonly #shared: SharedState;
+  readonly #collection: Collection;
+  readonly #threads: Thread[] = [];
+  /** The clock of all threads, from this one's. */
+  readonly #offsetMs = sharedClockOffsetMs();
+  #loop = '';
+  /** When the warm-up begins, on the clock that all threads share, and on the wall. */
+  #startMs: number | null = null;
+  #startWallMs = 0;
+  #startLateMs = 0;
+  #endedEarly = false;
+  #over = false;
+  #cpu: NodeJS.CpuUsage | null = null;
+  #cpuAtEnd: NodeJS.CpuUsage | null = null;
+  readonly #timers = new Set<NodeJS.Timeout>();
+  #progressMs = 0;
+  #progressMessages = 0;
+  #allEnded: () => void = () => undefined;
+  #fail: (error: unknown) => void = () => undefined;
+
+  constructor(plan: LoadPlan, observer: LoadObserver, sys: Sys) {
+    this.#plan = plan;
+    this.#observer = observer;
+    this.#sys = sys;
+    this.#shared = new SharedState(plan.threads);
+    this.#collection = new Collection(plan);
+  }
+
+  get intervalHistograms(): readonly IntervalHistogram[] {
+    return this.#collection.histograms;
+  }
+
+  async run(): Promise<LoadDocument> {
+    const target = await targetOf(this.#plan.endpoint, this.#plan.timeoutMs, this.#sys);
+    const ended = new Promise<void>((resolve, reject) => {
+      this.#allEnded = resolve;
+      this.#fail = reject;
+    });
+    const progress = setInterval(() => this.#tellProgress(), PROGRESS_MS);
+    try {
+      for (let thread = 0; thread < this.#plan.threads; thread += 1) this.#begin(thread, target);
+      await ended;
+    } finally {
+      clearInterval(progress);
+      for (const timer of this.#timers) clearTimeout(timer);
+      this.#over = true;
+      this.#shared.stop();
+      this.#wakeAll();
+      await Promise.all(this.#threads.map(({ worker }) => worker.terminate()));
+    }
+    return this.#document();
+  }
+
+  stop(): void {
+    if (this.#over || this.#shared.stopping) return;
+    this.#endedEarly = true;
+    this.#shared.stop();
+    this.#wakeAll();
+    this.#after(END_GRACE_MS, () => this.#giveUp());
+  }
+
+  #begin(index: number, target: Target): void {
+    const task: ThreadTask = {
+      memory: this.#shared.memory,
+      plan: this.#plan,
+      thread: index,
+      target,
+    };
+    const worker = new Worker(new URL('./load-worker.js', import.meta.url), {
+      workerData: task,
+      env: SHARE_ENV,
+    });
+    const thread: Thread = {
+      worker,
+      ready: false,
+      wakeHandle: null,
+      result: null,
+      failure: null,
+      exited: false,
+    };
+    this.#threads.push(thread);
+    worker.on('message', (message: ThreadMessage) => {
+      try {
+        this.#heard(index, thread, message);
+      } catch (error) {
+        this.#fail(error);
+      }
+    });
+    worker.on('error', (error) => {
+      thread.failure = error.message;
+      // Alone, the others would not be what was asked for.
+      this.stop();
+    });
+    worker.on('exit', () => this.#ended(thread));
+  }
+
+  #heard(index: number, thread: Thread, message: ThreadMessage): void {
+    switch (message.kind) {
+      case 'begun':
+        thread.wakeHandle = message.wakeHandle;
+        this.#loop = message.loop;
+        if (this.#shared.stopping) this.#wakeAll();
+        break;
+      case 'ready':
+        thread.ready = true;
+        if (this.#threads.every(({ ready }) => ready)) this.#release();
+        break;
+      case 'interval':
+        this.#collection.add(index, message.counts);
+        break;
+      case 'ended':
+        thread.result = message.result;
+        break;
+    }
+  }
+
+  #ended(thread: Thread): void {
+    thread.exited = true;
+    if (thread.result === null) thread.failure ??= 'it ended without a word';
+    if (this.#threads.some(({ exited }) => !exited)) return;
+    if (this.#threads.every(({ result }) => result === null)) {
+      const [first] = this.#threads;
+      this.#fail(new Error(`the threads of the run failed: ${first?.failure}`));
+    } else {
+      this.#allEnded();
+    }
+  }
+
+  /** All threads are connected: says when they are to begin. */
+  #release(): void {
+    if (this.#startMs !== null) return;
+    const { startAtMs, warmupMs, durationMs } = this.#plan;
+    const nowMs = Date.now();
+    const leftMs = startAtMs === null ? 0 : startAtMs - nowMs;
+    this.#startLateMs = Math.max(0, -leftMs);
+    const delayMs = Math.max(START_DELAY_MS, leftMs);
+    this.#startMs = this.#sys.monotonicMs() + this.#offsetMs + delayMs;
+    this.#startWallMs = nowMs + delayMs;
+    this.#shared.start(this.#startMs);
+    this.#wakeAll();
+    this.#after(delayMs + warmupMs, () => {
+      this.#cpu = process.cpuUsage();
+    });
+    this.#after(delayMs + warmupMs + durationMs, () => {
+      this.#cpuAtEnd = process.cpuUsage(this.#cpu ?? undefined);
+    });
+    this.#after(delayMs + warmupMs + durationMs + this.#plan.timeoutMs + END_GRACE_MS, () =>
+      this.#giveUp(),
+    );
+  }
+
+  /** Threads that should have ended long ago are ended, and the run reports what there is. */
+  #giveUp(): void {
+    for (const { worker } of this.#threads) void worker.terminate();
+  }
+
+  #wakeAll(): void {
+    for (const [index, { wakeHandle }] of this.#threads.entries()) {
+      if (wakeHandle === null) continue;
+      this.#shared.whileOpen(index, () => wake(this.#sys, wakeHandle));
+    }
+  }
+
+  #after(delayMs: number, callback: () => void): void {
+    // The longest that Node's timers take: a run may be longer.
+    const partMs = Math.min(delayMs, 2 ** 31 - 1);
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      if (delayMs > partMs) this.#after(delayMs - partMs, callback);
+      else callback();
+    }, partMs);
+    this.#timers.add(timer);
+  }
+
+  #tellProgress(): void {
+    const nowMs = this.#sys.monotonicMs();
+    const { warmupMs, rampMs, durationMs, threads } = this.#plan;
+    const startMs = this.#startMs;
+    const elapsedMs = startMs === null ? 0 : Math.max(0, nowMs + this.#offsetMs - startMs);
+    const totalMs = warmupMs + durationMs;
+    const sum = (of: (thread: number) => number): number =>
+      Array.from({ length: threads }, (_, thread) => of(thread)).reduce((a, b) => a + b, 0);
+    const messages = sum((thread) => this.#shared.messagesOf(thread));
+    const sinceMs = nowMs - this.#progressMs;
+    const perSecond = ((messages - this.#progressMessages) / sinceMs) * 1000;
+    this.#progressMs = nowMs;
+    this.#progressMessages = messages;
+    const phase =
+      startMs === null || nowMs + this.#offsetMs < startMs
+        ? 'connecting'
+        : elapsedMs < rampMs
+          ? 'ramp'
+          : elapsedMs < warmupMs
+            ? 'warmup'
+            : elapsedMs < totalMs && !this.#shared.stopping
+              ? 'measuring'
+              : 'ending';
+    this.#observer.progress?.({
+      phase,
+      elapsedMs: Math.min(elapsedMs, totalMs),
+      totalMs,
+      messages,
+      errors: sum((thread) => this.#shared.errorsOf(thread)),
+      perSecond,
+      ...this.#collection.latest,
+      connections: sum((thread) => this.#shared.connectionsOf(thread)),
+    });
+  }
+
+  #document(): LoadDocument {
+    const { warmupMs } = this.#plan;
+    const startWallMs = this.#startMs === null ? Date.now() : this.#startWallMs + warmupMs;
+    const outcome: Outcome = {
+      plan: this.#plan,
+      loop: this.#loop,
+      startedAt: new Date(startWallMs).toISOString(),
+      endedEarly: this.#endedEarly,
+      startLateMs: this.#startLateMs,
+      cpuMs: this.#cpuMs(),
+      threads: this.#threads.map(({ result, failure }) => ({ result, failure })),
+    };
+    return documentOf(outcome, this.#collection);
+  }
+
+  /** CPU time of the whole process over the measured time. */
+  #cpuMs(): number {
+    if (this.#cpu === null) return 0;
+    const used = this.#cpuAtEnd ?? process.cpuUsage(this.#cpu);
+    return (used.user + used.system) / 1e3;
+  }
+}

@@ -1,0 +1,44 @@
+import type { Endpoint } from '../socket/create.ts';
+import type { Sys } from '../sys/sys.ts';
+import { SysError } from '../sys/sys-error.ts';
+import { isNumeric } from '../tcp/addresses.ts';
+import { EventLoop } from '../tcp/event-loop.ts';
+
+/** Where every connection of a run goes: a UNIX path, or a host that is numeric. */
+export type Target = { readonly host: string; readonly port: number } | { readonly path: string };
+
+/**
+ * The one address behind an endpoint: of a name with several, the one that answers, or the first
+ * where none does. Rejects where the name cannot be resolved, or not within `timeoutMs`.
+ */
+export async function targetOf(endpoint: Endpoint, timeoutMs: number, sys: Sys): Promise<Target> {
+  if ('path' in endpoint) return endpoint;
+  const { host, port } = endpoint;
+  if (host !== null && isNumeric(host)) return { host, port };
+  using loop = new EventLoop({ sys });
+  let answered = '';
+  let failures: readonly Error[] = [];
+  loop.connect({
+    host,
+    port,
+    timeoutMs,
+    handlers: {
+      open: (connection) => {
+        const { remoteAddress } = connection;
+        if (remoteAddress !== null && remoteAddress.family !== 'UNIX') {
+          answered = remoteAddress.address;
+        }
+        connection.reset();
+      },
+    },
+    onError: (error, errors) => {
+      failures = [...errors, error];
+    },
+  });
+  await loop.run();
+  if (answered !== '') return { host: answered, port };
+  const tried = failures.find((error) => error instanceof SysError && error.address !== undefined);
+  if (tried instanceof SysError && tried.address !== undefined)
+    return { host: tried.address, port };
+  throw failures[0] ?? new Error(`"${host}" has no address`);
+}

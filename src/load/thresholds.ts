@@ -1,0 +1,173 @@
+import type { Distribution, ErrorKind, LoadDocument } from './document.ts';
+import { ERROR_KINDS } from './document.ts';
+import { counted, formatRate, formatTime } from './figures.ts';
+import { decodeHistogram } from './histograms.ts';
+
+/** A condition under which a run counts as failed: `p99>5ms`. */
+export interface Threshold {
+  /** As it was written. */
+  readonly text: string;
+  readonly metric: Metric;
+  readonly relation: Relation;
+  /** In microseconds, messages per second, errors, or percent of the messages. */
+  readonly limit: number;
+}
+
+type Relation = keyof typeof RELATIONS;
+
+type Metric =
+  | { readonly kind: 'time'; readonly of: TimeKind; readonly statistic: Statistic }
+  | { readonly kind: 'errors'; readonly error: ErrorKind | null; readonly percent: boolean }
+  | { readonly kind: 'rate' };
+
+type TimeKind = (typeof TIME_KINDS)[number];
+/** A percentile is a number above 0 and up to 100. */
+type Statistic = 'min' | 'mean' | 'max' | number;
+
+/** What a document has to say to a {@link Threshold}. */
+interface Judgement {
+  /** Whether the condition holds, and the run has failed. */
+  readonly holds: boolean;
+  /** What was measured: `p99 is 7.21 ms, more than 5.00 ms`. */
+  readonly words: string;
+}
+
+const TIME_KINDS = ['response', 'service', 'connect'] as const;
+/** In words: where they hold, and where they do not. */
+const RELATIONS = {
+  '>': ['more than', 'not more than'],
+  '>=': ['at least', 'less than'],
+  '<': ['less than', 'at least'],
+  '<=': ['not more than', 'more than'],
+} as const;
+const UNITS_US = new Map([
+  ['ns', 1e-3],
+  ['us', 1],
+  ['ms', 1e3],
+  ['s', 1e6],
+]);
+
+const GRAMMAR =
+  'a condition is like p99>5ms, service.mean>=200us, errors>0, errors>1% or rate<1000';
+
+/**
+ * Reads a condition: what is measured, one of `>`, `>=`, `<`, `<=`, and a limit.
+ *
+ * Times are `p50`, `p99.9` or any other percentile, `min`, `mean` and `max`, with `response.`
+ * (which may be left out), `service.` or `connect.` in front and a limit in ns, us, ms or s.
+ * `errors` (or `errors.timeout`, and so on) takes a number or a percentage of all messages, `rate`
+ * the messages per second that were achieved. Throws a RangeError that says what is wrong with it.
+ */
+export function parseThreshold(text: string): Threshold {
+  const parts = /^\s*([a-zA-Z0-9.]+)\s*(>=|<=|>|<)\s*([\d.]+)\s*([a-z%/]*)\s*$/.exec(text);
+  if (parts === null) throw new RangeError(`"${text}" is not a condition: ${GRAMMAR}`);
+  const [, name = '', sign = '', digits = '', unit = ''] = parts;
+  const limit = /^\d+(\.\d+)?$/.test(digits) ? Number(digits) : Number.NaN;
+  if (Number.isNaN(limit)) throw new RangeError(`"${digits}" in "${text}" is not a number`);
+  const relation = sign as Relation;
+  const timeUs = UNITS_US.get(unit);
+  const metric = metricOf(name, unit);
+  if (metric === null) throw new RangeError(`"${name}" in "${text}" is not measured: ${GRAMMAR}`);
+  if (metric.kind === 'time') {
+    if (timeUs !== undefined) return { text, metric, relation, limit: limit * timeUs };
+    throw new RangeError(`"${text}" needs a time with its unit: ns, us, ms or s`);
+  }
+  const units = metric.kind === 'rate' ? ['', '/s'] : ['', '%'];
+  if (units.includes(unit)) return { text, metric, relation, limit };
+  const right =
+    metric.kind === 'rate' ? 'messages per second' : 'a number of errors or a percentage';
+  throw new RangeError(`"${text}" compares ${metric.kind} with "${unit}": it takes ${right}`);
+}
+
+function metricOf(name: string, unit: string): Metric | null {
+  if (name === 'rate') return { kind: 'rate' };
+  const percent = unit === '%';
+  if (name === 'errors') return { kind: 'errors', error: null, percent };
+  const dot = name.indexOf('.');
+  // The dot of p99.9 is no other than that of service.p99.
+  const prefix = name.startsWith('p') || dot < 0 ? '' : name.slice(0, dot);
+  const rest = prefix === '' ? name : name.slice(dot + 1);
+  if (prefix === 'errors') {
+    const error = ERROR_KINDS.find((kind) => kind === rest);
+    return error === undefined ? null : { kind: 'errors', error, percent };
+  }
+  const of = prefix === '' ? 'response' : TIME_KINDS.find((kind) => kind === prefix);
+  const statistic = statisticOf(rest);
+  return of === undefined || statistic === null ? null : { kind: 'time', of, statistic };
+}
+
+function statisticOf(name: string): Statistic | null {
+  if (name === 'min' || name === 'mean' || name === 'max') return name;
+  const percentile = /^p(\d+(?:\.\d+)?)$/.exec(name)?.[1];
+  const value = percentile === undefined ? Number.NaN : Number(percentile);
+  return value > 0 && value <= 100 ? value : null;
+}
+
+/**
+ * Whether `threshold` holds for `document`. Without a single sample to go by it always does: a run
+ * that has measured nothing has not passed.
+ */
+export function judge(threshold: Threshold, document: LoadDocument): Judgement {
+  const { metric, relation, limit, text } = threshold;
+  const samples = metric.kind === 'time' ? document[metric.of].count : document.response.count;
+  if (samples === 0) return { holds: true, words: `nothing was measured to judge ${text} by` };
+  const value = figureOf(metric, document);
+  const holds = compares(value, relation, limit);
+  const shown = (figure: number): string => format(metric, figure);
+  const word = RELATIONS[relation][holds ? 0 : 1];
+  return { holds, words: `${nameOf(metric, value)} ${shown(value)}, ${word} ${shown(limit)}` };
+}
+
+function figureOf(metric: Metric, document: LoadDocument): number {
+  switch (metric.kind) {
+    case 'rate':
+      return document.generator.achievedPerSecond;
+    case 'errors': {
+      const { errors, messages } = document.counts;
+      const all = ERROR_KINDS.reduce((sum, kind) => sum + errors[kind], 0);
+      const count = metric.error === null ? all : errors[metric.error];
+      return metric.percent ? (100 * count) / (messages + all) : count;
+    }
+    case 'time':
+      return statisticUs(document[metric.of], metric.statistic);
+  }
+}
+
+function statisticUs(distribution: Distribution, statistic: Statistic): number {
+  if (statistic === 'min') return distribution.minUs;
+  if (statistic === 'mean') return distribution.meanUs;
+  if (statistic === 'max') return distribution.maxUs;
+  const known = distribution.percentiles.find(({ percentile }) => percentile === statistic);
+  if (known !== undefined) return known.us;
+  return decodeHistogram(distribution.histogram).getValueAtPercentile(statistic) / 1e3;
+}
+
+function compares(value: number, relation: Relation, limit: number): boolean {
+  switch (relation) {
+    case '>':
+      return value > limit;
+    case '>=':
+      return value >= limit;
+    case '<':
+      return value < limit;
+    case '<=':
+      return value <= limit;
+  }
+}
+
+function nameOf(metric: Metric, value: number): string {
+  if (metric.kind === 'rate') return 'the rate is';
+  if (metric.kind === 'errors') {
+    if (!metric.percent) return value === 1 ? 'there is' : 'there are';
+    return metric.error === null ? 'errors are' : `${metric.error} errors are`;
+  }
+  const { of, statistic } = metric;
+  return `${of} time ${typeof statistic === 'number' ? `p${statistic}` : statistic} is`;
+}
+
+function format(metric: Metric, value: number): string {
+  if (metric.kind === 'time') return formatTime(value);
+  if (metric.kind === 'rate') return formatRate(value);
+  if (metric.percent) return `${Number(value.toPrecision(3))} %`;
+  return counted(value, metric.error === null ? 'error' : `${metric.error} error`);
+}

@@ -1,0 +1,45 @@
+import type { CompareDocument } from '../compare-document.ts';
+import { barSections } from './compare-bars.ts';
+import { curveSection } from './compare-curve.ts';
+import {
+  allFiguresSection,
+  compareGlance,
+  methodSection,
+  missingSection,
+  winnerBanner,
+} from './compare-facts.ts';
+import { glance } from './glance.ts';
+import { momentWords } from './load-facts.ts';
+import { grouped } from './page/figures.ts';
+import { page } from './page-shell.ts';
+import { pictureSection } from './picture-section.ts';
+
+/** A comparison of loops as one HTML file that needs nothing else: no network, no other file. */
+export function compareReport(document: CompareDocument): string {
+  const { plan, machine, startedAt } = document;
+  const curve = [curveSection(document)].filter(({ picture }) => picture.xs.length > 0);
+  const names = document.loops.flatMap(({ name, available }) => (available ? [name] : []));
+  return page({
+    title: 'Event loops compared - sockloop',
+    command: 'sockloop compare',
+    heading: 'One echo server, several ways of waiting',
+    summary: [
+      names.join(', '),
+      `messages of ${grouped(plan.messageBytes)} bytes`,
+      `on ${machine.hostname}, ${machine.cpu}`,
+      `begun ${momentWords(startedAt)}`,
+    ],
+    body: [
+      winnerBanner(document),
+      glance(compareGlance(document)),
+      ...barSections(document),
+      ...curve.map(pictureSection),
+      allFiguresSection(document),
+      missingSection(document),
+      methodSection(document),
+    ],
+    pictures: curve.map(({ picture }) => picture),
+    document,
+    fileName: `sockloop-compare-${startedAt.slice(0, 19).replaceAll(/[^\dT]/g, '')}.json`,
+  });
+}

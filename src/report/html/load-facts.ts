@@ -1,0 +1,157 @@
+import type { ErrorKind, LoadDocument } from '../../load/document.ts';
+import { ERROR_KINDS } from '../../load/document.ts';
+import { formatBytes } from '../../load/figures.ts';
+import type { LoadModel, LoadPlan } from '../../load/plan.ts';
+import { formatEndpoint } from '../load-summary.ts';
+import { connectionWords } from './bars.ts';
+import { type Cell, dataTable, figure, numbers, words } from './data-table.ts';
+import { html, type Markup } from './markup.ts';
+import { fixed, grouped } from './page/figures.ts';
+import { folded } from './picture-section.ts';
+
+/** What of a load run is no picture: errors, the generator, the plan, and where it ran. */
+
+const ERROR_WORDS: Readonly<Record<ErrorKind, string>> = {
+  refused: 'Nobody listened',
+  unreachable: 'connect(2) failed in another way',
+  connectTimeout: 'connect(2) got no answer in time',
+  reset: 'The connection broke while a reply was awaited',
+  shortReply: 'The server ended the connection before the whole reply was there',
+  mismatch: 'Other bytes came back than were sent, or more',
+  timeout: 'No reply in time',
+  resources: 'Out of descriptors or local ports',
+};
+
+export function errorsSection({ counts }: LoadDocument): Markup {
+  const table = dataTable({
+    caption: 'Errors by kind, while it was measured',
+    columns: [words('kind'), words('what happened'), numbers('count')],
+    rows: ERROR_KINDS.map((kind) => [kind, ERROR_WORDS[kind], figure(counts.errors[kind])]),
+  });
+  const failed = ERROR_KINDS.reduce((sum, kind) => sum + counts.errors[kind], 0);
+  const sentence =
+    failed === 0
+      ? `None: each of ${grouped(counts.messages)} replies held the bytes that were sent.`
+      : `${grouped(failed)} beside ${grouped(counts.messages)} replies that held what was sent; ` +
+        'a message that failed is in none of the times above.';
+  return section('errors', 'Errors', sentence, failed === 0 ? folded('By kind', table) : table);
+}
+
+export function generatorSection({ generator, plan }: LoadDocument): Markup {
+  const open = plan.model.kind === 'open';
+  const table = dataTable({
+    caption: 'The threads of the generator',
+    columns: [
+      words('thread'),
+      numbers('messages'),
+      numbers('CPU, % of a core'),
+      ...(open ? [numbers('late, 99 %, \u{b5}s'), numbers('late, most, \u{b5}s')] : []),
+      numbers('longest turn, ms'),
+    ],
+    rows: generator.threads.map((thread, index): Cell[] => [
+      `thread ${index + 1}`,
+      figure(thread.messages),
+      { value: thread.cpuShare, words: fixed(thread.cpuShare * 100, 1) },
+      ...(open ? [figure(thread.scheduleLagP99Us, 1), figure(thread.scheduleLagMaxUs, 1)] : []),
+      figure(thread.turnMaxMs, 2),
+    ]),
+  });
+  const cpu = `${grouped(generator.cpuUsPerMessage, 2)} \u{b5}s of CPU per message`;
+  const sentence = open
+    ? `The generator spent ${cpu}: where a thread nears a whole core, or sends late, its times ` +
+      'are its own and not the server\u{2019}s.'
+    : `The generator spent ${cpu}: where a thread nears a whole core, it is the limit, and not ` +
+      'the server.';
+  return section('generator', 'The generator itself', sentence, table);
+}
+
+export function planSection({ plan, machines, counts }: LoadDocument): Markup {
+  const facts = dataTable({
+    caption: 'What was asked for',
+    columns: [words('what'), words('value')],
+    rows: planFacts(plan),
+  });
+  const places = dataTable({
+    caption: 'Where the generator ran',
+    columns: ['host', 'processor', 'cores', 'kernel', 'Node', 'sockloop', 'loop'].map(words),
+    rows: machines.map(({ hostname, cpu, cores, kernel, node, sockloop, loop }) => {
+      return [hostname, cpu, figure(cores), kernel, node, sockloop, loop];
+    }),
+  });
+  const sentence =
+    `${grouped(counts.connections)} connections were opened in all; ` +
+    `${formatBytes(counts.sentBytes)} went out and ${formatBytes(counts.receivedBytes)} came back.`;
+  return section('plan', 'The run', sentence, html`${facts}\n${places}`);
+}
+
+/** A run in a few words each. */
+export function summaryOf({ plan, startedAt, measuredMs, endedEarly }: LoadDocument): string[] {
+  const { idleConnections } = plan;
+  const idle = idleConnections === 0 ? '' : ` beside ${grouped(idleConnections)} idle ones`;
+  return [
+    modelWords(plan.model),
+    connectionWords(plan.connections) + idle,
+    messageWords(plan),
+    `measured for ${seconds(measuredMs)}${endedEarly ? ', ended early' : ''}`,
+    `begun ${momentWords(startedAt)}`,
+  ];
+}
+
+/** `2026-01-31 12:00:05 UTC`. */
+export function momentWords(iso: string): string {
+  return `${iso.slice(0, 19).replace('T', ' ')} UTC`;
+}
+
+function planFacts(plan: LoadPlan): Cell[][] {
+  const { messagesPerConnection: churn, sourcePorts, sourceAddresses } = plan;
+  return [
+    ['server', formatEndpoint(plan.endpoint)],
+    ['what it does', plan.mode],
+    ['how messages follow', modelWords(plan.model)],
+    ...stageFacts(plan.model),
+    ['connections', figure(plan.connections)],
+    ['idle connections', figure(plan.idleConnections)],
+    ['message', messageWords(plan)],
+    ['a connection is kept for', churn === null ? 'the whole run' : `${grouped(churn)} messages`],
+    ['threads', figure(plan.threads)],
+    ['loop', plan.loop],
+    ['warm-up', `${seconds(plan.warmupMs)}, of which the ramp is ${seconds(plan.rampMs)}`],
+    ['measured', seconds(plan.durationMs)],
+    ['a reply is given up after', seconds(plan.timeoutMs)],
+    ['from addresses', sourceAddresses.length === 0 ? 'any' : sourceAddresses.join(', ')],
+    ['from ports', sourcePorts === null ? 'any' : `${sourcePorts[0]} to ${sourcePorts[1]}`],
+    ['seed', String(plan.seed)],
+  ];
+}
+
+function stageFacts(model: LoadModel): Cell[][] {
+  if (model.kind === 'closed' || model.stages.length === 1) return [];
+  return model.stages.map(({ durationMs, ratePerSecond }, index) => [
+    `stage ${index + 1}`,
+    `${grouped(ratePerSecond)} messages per second for ${seconds(durationMs)}`,
+  ]);
+}
+
+function modelWords(model: LoadModel): string {
+  if (model.kind === 'closed') return `closed loop, ${model.pipeline} in flight on each connection`;
+  const rates = [...new Set(model.stages.map(({ ratePerSecond }) => grouped(ratePerSecond)))];
+  const rate = rates.length > 2 ? `${rates[0]} to ${rates.at(-1)}` : rates.join(' and ');
+  return `open loop, ${rate} messages per second, ${model.arrivals} arrivals`;
+}
+
+function messageWords({ message }: LoadPlan): string {
+  if (message.kind === 'bytes') return `messages of ${formatBytes(message.bytes)}`;
+  return `messages from ${message.source}`;
+}
+
+function seconds(ms: number): string {
+  return `${grouped(ms / 1000, 2)} s`;
+}
+
+function section(id: string, heading: string, sentence: string, content: Markup): Markup {
+  return html`<section aria-labelledby="${id}-heading">
+<h2 id="${id}-heading">${heading}</h2>
+<p class="sentence">${sentence}</p>
+${content}
+</section>`;
+}

@@ -1,0 +1,82 @@
+/** What the page does once it is open: draws its pictures, and draws them anew when it must. */
+
+import type UPlot from 'uplot';
+import { drawChart, sizeIn } from './chart.ts';
+import { readPalette } from './palette.ts';
+import type { Picture } from './pictures.ts';
+import { Reading } from './reading.ts';
+
+interface Drawn {
+  readonly picture: Picture;
+  readonly host: HTMLElement;
+  readonly reading: Reading;
+  chart: UPlot;
+}
+
+const root = document.documentElement;
+const drawn: Drawn[] = [];
+
+for (const picture of JSON.parse(textOf('pictures')) as Picture[]) {
+  const host = document.getElementById(picture.id);
+  const output = document.getElementById(`${picture.id}-reading`);
+  if (host === null || output === null) continue;
+  const reading = new Reading(picture, output);
+  drawn.push({ picture, host, reading, chart: draw(picture, host, reading) });
+}
+for (const one of drawn) listen(one);
+offerDocument();
+
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redraw);
+// A printer takes the page as it stands at this moment: light, as wide as paper, nothing folded.
+addEventListener('beforeprint', () => print(true));
+addEventListener('afterprint', () => print(false));
+matchMedia('print').addEventListener('change', ({ matches }) => print(matches));
+
+function textOf(id: string): string {
+  return document.getElementById(id)?.textContent ?? '';
+}
+
+function draw(picture: Picture, host: HTMLElement, reading: Reading): UPlot {
+  return drawChart(host, picture, readPalette(), (chart) => reading.moved(chart));
+}
+
+function redraw(): void {
+  for (const one of drawn) {
+    one.chart.destroy();
+    one.chart = draw(one.picture, one.host, one.reading);
+  }
+}
+
+function listen(one: Drawn): void {
+  one.host.addEventListener('keydown', (event) => {
+    if (event.altKey || event.ctrlKey || event.metaKey) return;
+    if (one.reading.keyed(one.chart, event.key)) event.preventDefault();
+  });
+  one.host.addEventListener('blur', () => one.chart.setCursor({ left: -10, top: -10 }));
+  new ResizeObserver(() => {
+    const size = sizeIn(one.host);
+    if (size.width !== one.chart.width || size.height !== one.chart.height) one.chart.setSize(size);
+  }).observe(one.host);
+}
+
+function print(printing: boolean): void {
+  if (root.classList.contains('printing') === printing) return;
+  root.classList.toggle('printing', printing);
+  for (const details of document.querySelectorAll('details')) {
+    if (printing && !details.open) details.dataset['folded'] = '';
+    if (printing) details.open = true;
+    else if (details.dataset['folded'] !== undefined) {
+      details.open = false;
+      delete details.dataset['folded'];
+    }
+  }
+  redraw();
+}
+
+/** Lets the reader save what the page was made from; without a script the link would be dead. */
+function offerDocument(): void {
+  const link = document.querySelector<HTMLAnchorElement>('a#save');
+  if (link === null) return;
+  link.href = URL.createObjectURL(new Blob([textOf('document')], { type: 'application/json' }));
+  link.hidden = false;
+}

@@ -1,0 +1,64 @@
+import { type DataTable, dataTable } from './data-table.ts';
+import { html, type Markup } from './markup.ts';
+import type { Picture } from './page/pictures.ts';
+import { seriesStyles } from './page/series-styles.ts';
+
+/** A picture with all that belongs to it. */
+export interface PictureSection {
+  readonly heading: string;
+  /** One sentence: what it shows and how it is read. */
+  readonly sentence: string;
+  readonly picture: Picture;
+  readonly yTitle: string;
+  readonly xTitle: string;
+  /** Null where there is no axis on the right. */
+  readonly rightTitle: string | null;
+  readonly table: DataTable;
+}
+
+const HINT =
+  'Point at the picture, or move through it with the arrow keys, to read what is below the line.';
+
+/** The markup around a picture; the page's script draws it. */
+export function pictureSection(section: PictureSection): Markup {
+  const { heading, sentence, picture, table } = section;
+  const { id } = picture;
+  const right = section.rightTitle === null ? '' : html`<span>${section.rightTitle}</span>`;
+  return html`<section aria-labelledby="${id}-heading">
+<div class="together">
+<h2 id="${id}-heading">${heading}</h2>
+<p class="sentence">${sentence}</p>
+<figure>
+${legend(picture)}
+<p class="axis"><span>${section.yTitle}</span>${right}</p>
+<div class="plot" id="${id}" role="group" tabindex="0"
+ aria-label="${heading}" aria-describedby="${id}-reading"></div>
+<p class="axis across">${section.xTitle}</p>
+<p class="reading" id="${id}-reading" aria-live="polite">${HINT}</p>
+</figure>
+</div>
+${folded('The figures behind it', dataTable(table))}
+</section>`;
+}
+
+/** What is behind a picture, folded away until somebody wants it. */
+export function folded(title: string, content: Markup): Markup {
+  return html`<details><summary>${title}</summary>
+${content}
+</details>`;
+}
+
+function legend({ series, heat }: Picture): Markup {
+  const items = series.map(({ name, style, colour, markers }) => {
+    const { dash = [], marker = '' } = seriesStyles[style] ?? {};
+    const point = markers ? html`<path d="${marker}" transform="translate(19 7) scale(4.5)"/>` : '';
+    return html`<li><svg class="swatch" viewBox="0 0 38 14" aria-hidden="true"
+ style="color:var(--series-${colour})"><path class="line" d="M1 7H37"
+ stroke-dasharray="${dash.join(' ')}"/>${point}</svg>${name}</li>`;
+  });
+  if (heat !== null) {
+    const most = heat.most === 1 ? '1 message' : `1 to ${heat.most.toLocaleString('en')} messages`;
+    items.unshift(html`<li><span class="ramp" aria-hidden="true"></span>${most} in a cell</li>`);
+  }
+  return html`<ul class="legend">${items}</ul>`;
+}

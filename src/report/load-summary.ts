@@ -1,0 +1,273 @@
+import {
+  type Distribution,
+  ERROR_KINDS,
+  type ErrorKind,
+  type LoadDocument,
+  type LoadMachine,
+  type ThreadFacts,
+} from '../load/document.ts';
+import {
+  counted,
+  formatBytes,
+  formatCount,
+  formatRate,
+  formatShare,
+  formatTime,
+} from '../load/figures.ts';
+import type { LoadModel, LoadPlan, MessagePlan } from '../load/plan.ts';
+import type { Endpoint } from '../socket/create.ts';
+import { wrapped } from './text-table.ts';
+
+/** What part of a summary a piece of text is, for who gives it a colour. */
+export type SummaryRole = 'title' | 'label' | 'figure' | 'bar' | 'good' | 'bad';
+
+/** How a summary is set. */
+interface SummaryStyle {
+  /** Columns of the terminal. */
+  readonly width: number;
+  /** Gives a piece of text its colour; the same text where there is none. */
+  readonly paint: (role: SummaryRole, text: string) => string;
+}
+
+const INDENT = '  ';
+const LABEL_COLUMNS = 12;
+const TIME_COLUMNS = 10;
+/** A bar shorter than this says nothing. */
+const BAR_COLUMNS_MIN = 8;
+const BAR_COLUMNS_MAX = 40;
+/** More threads than these share a line. */
+const THREADS_LISTED_MAX = 4;
+/** More stages than these are counted. */
+const STAGES_LISTED_MAX = 4;
+
+const PERCENTILES = [50, 90, 99, 99.9, 100] as const;
+
+const ERROR_WORDS: Readonly<Record<ErrorKind, string>> = {
+  refused: 'refused',
+  unreachable: 'could not connect',
+  connectTimeout: 'timed out connecting',
+  reset: 'reset',
+  shortReply: 'ended before the whole reply',
+  mismatch: 'with other bytes than were sent',
+  timeout: 'timed out waiting for a reply',
+  resources: 'out of descriptors or ports',
+};
+
+/** What a load run came to, for a terminal: one string for each line. */
+export function loadSummary(document: LoadDocument, style: SummaryStyle): string[] {
+  const { plan, generator, verdict } = document;
+  const facts: [label: string, text: string][] = [
+    ['load', loadWords(plan)],
+    ['client', clientWords(document)],
+    ...document.machines.map((machine, index): [string, string] => [
+      index === 0 ? (document.machines.length === 1 ? 'machine' : 'machines') : '',
+      machineWords(machine),
+    ]),
+    ['', ''],
+    ['rate', rateWords(document)],
+    ['answered', answeredWords(document)],
+    ...connectionWords(document),
+    ['errors', errorWords(document)],
+  ];
+  return [
+    ...wrapped(printable(titleOf(document)), style.width).map((line) => style.paint('title', line)),
+    '',
+    ...facts.flatMap(([label, text]) => factLines(label, text, style)),
+    '',
+    ...latencyLines(document, style),
+    '',
+    ...threadWords(generator.threads, plan.model).flatMap((text, index) =>
+      factLines(index === 0 ? 'generator' : '', text, style),
+    ),
+    '',
+    ...verdictLines(verdict.valid, verdict.reasons, style),
+  ];
+}
+
+/** The verdict alone: `VALID`, or `INVALID: why`, and every further remark below it. */
+function verdictLines(valid: boolean, reasons: readonly string[], style: SummaryStyle): string[] {
+  const word = valid ? 'VALID' : 'INVALID';
+  const [first = '', ...others] = reasons.map(printable);
+  const text = first === '' ? word : `${word}: ${first}`;
+  const [head = '', ...tail] = wrapped(text, style.width);
+  const painted = style.paint(valid ? 'good' : 'bad', word) + head.slice(word.length);
+  const more = others.flatMap((reason) => indented(reason, style.width));
+  return [painted, ...tail, ...more];
+}
+
+function indented(text: string, width: number): string[] {
+  return wrapped(text, width - INDENT.length).map((line) => INDENT + line);
+}
+
+function factLines(label: string, text: string, { width, paint }: SummaryStyle): string[] {
+  if (label === '' && text === '') return [''];
+  const lines = wrapped(printable(text), width - INDENT.length - LABEL_COLUMNS);
+  return lines.map((line, index) => {
+    const front = (index === 0 ? label : '').padEnd(LABEL_COLUMNS);
+    return INDENT + paint('label', front) + line;
+  });
+}
+
+/** A document may come from elsewhere: its texts are not to drive the terminal. */
+function printable(text: string): string {
+  return text.replace(/\p{Cc}/gu, '?');
+}
+
+function titleOf({ plan, measuredMs, endedEarly }: LoadDocument): string {
+  const early = endedEarly ? `, ended early after ${secondsWords(measuredMs)}` : '';
+  return (
+    `${plan.model.kind} loop against ${formatEndpoint(plan.endpoint)}, ` +
+    `${secondsWords(plan.durationMs)}${early}`
+  );
+}
+
+/** `127.0.0.1:7007`, `[::1]:7007`, `/run/echo.sock`, `@name`. */
+export function formatEndpoint(endpoint: Endpoint): string {
+  if ('path' in endpoint) return endpoint.path.replace(/^\0/, '@');
+  const host = endpoint.host ?? 'localhost';
+  return `${host.includes(':') ? `[${host}]` : host}:${endpoint.port}`;
+}
+
+function secondsWords(ms: number): string {
+  return `${Number((ms / 1000).toFixed(1))} s`;
+}
+
+function loadWords(plan: LoadPlan): string {
+  const { model, messagesPerConnection: churn } = plan;
+  const parts = model.kind === 'closed' ? closedWords(plan) : openWords(model.stages, model);
+  const every = churn === 1 ? 'every message' : `every ${churn} messages`;
+  const reconnects = churn === null ? '' : `, a new connection after ${every}`;
+  return `${parts}, ${messageWords(plan.message)}, mode ${plan.mode}${reconnects}`;
+}
+
+function closedWords({ model }: LoadPlan): string {
+  const pipeline = model.kind === 'closed' ? model.pipeline : 1;
+  return `${pipeline === 1 ? 'one message' : `${pipeline} messages`} in flight per connection`;
+}
+
+function openWords(
+  stages: readonly { readonly durationMs: number; readonly ratePerSecond: number }[],
+  { arrivals }: { readonly arrivals: string },
+): string {
+  const [first] = stages;
+  const rates = stages.map(({ ratePerSecond }) => ratePerSecond);
+  if (stages.length === 1) return `${formatRate(first?.ratePerSecond ?? 0)}, ${arrivals} arrivals`;
+  if (stages.length > STAGES_LISTED_MAX) {
+    const range = `${formatRate(Math.min(...rates))} to ${formatRate(Math.max(...rates))}`;
+    return `${stages.length} stages of ${range}, ${arrivals} arrivals`;
+  }
+  const words = stages.map(
+    ({ durationMs, ratePerSecond }) =>
+      `${formatRate(ratePerSecond)} for ${secondsWords(durationMs)}`,
+  );
+  return `${words.join(', then ')}, ${arrivals} arrivals`;
+}
+
+function messageWords(message: MessagePlan): string {
+  if (message.kind === 'bytes') return `${formatBytes(message.bytes)} each`;
+  return `${formatBytes(Buffer.byteLength(message.base64, 'base64'))} each (${message.source})`;
+}
+
+function clientWords({ plan, machines }: LoadDocument): string {
+  const idle = plan.idleConnections === 0 ? '' : ` and ${formatCount(plan.idleConnections)} idle`;
+  const loops = [...new Set(machines.map(({ loop }) => loop))].join(', ');
+  const connections = `${counted(plan.connections, 'connection')}${idle}`;
+  return `${connections} on ${counted(plan.threads, 'thread')}, ${loops}`;
+}
+
+function machineWords({ hostname, cpu, cores, kernel, node, sockloop }: LoadMachine): string {
+  const system = `${counted(cores, 'core')}, ${kernel}, node ${node.replace(/^v/, '')}`;
+  return `${hostname}: ${cpu}, ${system}, sockloop ${sockloop}`;
+}
+
+function rateWords({ generator }: LoadDocument): string {
+  const { achievedPerSecond, askedPerSecond, cpuUsPerMessage } = generator;
+  const cpu = `, ${formatTime(cpuUsPerMessage)} of CPU per message`;
+  if (askedPerSecond === null) return formatRate(achievedPerSecond) + cpu;
+  // Rounded down: 99.99 % is not all of it.
+  const percent = Math.floor((achievedPerSecond / askedPerSecond) * 1e4) / 100;
+  const asked = `of ${formatRate(askedPerSecond)} asked (${percent} %)`;
+  return `${formatRate(achievedPerSecond)} ${asked}${cpu}`;
+}
+
+function answeredWords({ counts, measuredMs }: LoadDocument): string {
+  const { messages, sentBytes, receivedBytes } = counts;
+  const bytes = `${formatBytes(sentBytes)} out, ${formatBytes(receivedBytes)} in`;
+  return `${counted(messages, 'message')} in ${secondsWords(measuredMs)}, ${bytes}`;
+}
+
+/** Connections are worth a line where there is more than one for each place. */
+function connectionWords({ plan, connect, measuredMs }: LoadDocument): [string, string][] {
+  const churns = plan.messagesPerConnection !== null || plan.mode === 'once';
+  if (!churns || connect.count === 0 || measuredMs === 0) return [];
+  const rate = formatRate((connect.count * 1000) / measuredMs);
+  const times = `p50 ${timeAt(connect, 50)}, p99 ${timeAt(connect, 99)} to connect`;
+  return [['connected', `${rate}, ${times}`]];
+}
+
+function errorWords({ counts }: LoadDocument): string {
+  const words = ERROR_KINDS.filter((kind) => counts.errors[kind] > 0).map(
+    (kind) => `${formatCount(counts.errors[kind])} ${ERROR_WORDS[kind]}`,
+  );
+  return words.length === 0 ? 'none' : words.join(', ');
+}
+
+function latencyLines(document: LoadDocument, style: SummaryStyle): string[] {
+  const { plan, response, service } = document;
+  const open = plan.model.kind === 'open';
+  const columns: [title: string, of: Distribution][] = open
+    ? [
+        ['response', response],
+        ['service', service],
+      ]
+    : [['service', service]];
+  if (service.count === 0) return factLines('latency', 'no reply, so none was measured', style);
+  const used = INDENT.length + LABEL_COLUMNS + columns.length * (TIME_COLUMNS + 1) + 2;
+  const bar = Math.min(BAR_COLUMNS_MAX, style.width - used);
+  const titles = columns.map(([title]) => title.padStart(TIME_COLUMNS)).join(' ');
+  const head = INDENT + style.paint('label', `${'time'.padEnd(LABEL_COLUMNS)}${titles}`);
+  const shown = columns[0]?.[1] ?? service;
+  return [
+    head,
+    ...PERCENTILES.map((percentile) => {
+      const label = percentile === 100 ? 'max' : `p${percentile}`;
+      const cells = columns.map(([, of]) => timeAt(of, percentile).padStart(TIME_COLUMNS));
+      const share = usAt(shown, percentile) / shown.maxUs;
+      const length = bar < BAR_COLUMNS_MIN ? 0 : Math.max(1, Math.round(share * bar));
+      const front = INDENT + style.paint('label', label.padEnd(LABEL_COLUMNS));
+      const drawn = length === 0 ? '' : `  ${style.paint('bar', '='.repeat(length))}`;
+      return front + style.paint('figure', cells.join(' ')) + drawn;
+    }),
+  ];
+}
+
+function usAt(distribution: Distribution, percentile: number): number {
+  if (percentile === 100) return distribution.maxUs;
+  return distribution.percentiles.find((entry) => entry.percentile === percentile)?.us ?? 0;
+}
+
+function timeAt(distribution: Distribution, percentile: number): string {
+  return formatTime(usAt(distribution, percentile));
+}
+
+function threadWords(threads: readonly ThreadFacts[], model: LoadModel): string[] {
+  if (threads.length <= THREADS_LISTED_MAX) {
+    return threads.map((thread, index) => {
+      const name = threads.length === 1 ? '' : `thread ${index + 1}: `;
+      return name + loadOf(thread, model);
+    });
+  }
+  const shares = threads.map(({ cpuShare }) => cpuShare);
+  const range = `${formatShare(Math.min(...shares))} to ${formatShare(Math.max(...shares))}`;
+  const lagUs = Math.max(...threads.map(({ scheduleLagP99Us }) => scheduleLagP99Us));
+  const lag = model.kind === 'open' ? `, p99 of the lag up to ${formatTime(lagUs)}` : '';
+  return [`${threads.length} threads, each ${range} busy${lag}`];
+}
+
+function loadOf(thread: ThreadFacts, model: LoadModel): string {
+  const { cpuShare, scheduleLagP99Us, scheduleLagMaxUs } = thread;
+  const busy = `${formatShare(cpuShare)} busy`;
+  if (model.kind === 'closed') return busy;
+  const lag = `p99 ${formatTime(scheduleLagP99Us)}, max ${formatTime(scheduleLagMaxUs)}`;
+  return `${busy}, sent later than due: ${lag}`;
+}

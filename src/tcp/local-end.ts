@@ -1,0 +1,63 @@
+import { isIP } from 'node:net';
+import { writeNamed } from '../socket/option-calls.ts';
+import { encodeSockaddr, SOCKADDR_BYTES_MAX, type SocketAddress } from '../sys/sockaddr.ts';
+import type { Sys } from '../sys/sys.ts';
+import { SysError, sysError } from '../sys/sys-error.ts';
+
+// The end of a connection that is on this machine, where the program chooses it: bind(2) in front
+// of connect(2).
+
+/** Where to connect from. Null leaves it to the kernel. */
+export interface LocalEnd {
+  readonly address: string | null;
+  readonly port: number;
+}
+
+const name = new Uint8Array(SOCKADDR_BYTES_MAX);
+
+/**
+ * The local end that `options` ask for, null where they ask for none. Throws a RangeError for what
+ * is no address or no port, or where a UNIX path is to be connected to.
+ */
+export function localEnd(
+  sys: Sys,
+  options: { readonly localAddress?: string; readonly localPort?: number },
+): LocalEnd | null {
+  const { localAddress = null, localPort = 0 } = options;
+  if (localAddress === null && localPort === 0) return null;
+  if ('path' in options) {
+    throw new RangeError('localAddress and localPort are for hosts: a UNIX path has neither');
+  }
+  const family = localAddress === null || isIP(localAddress) === 4 ? 'IPv4' : 'IPv6';
+  encodeSockaddr(sys.abi, { family, address: localAddress ?? '0.0.0.0', port: localPort }, name);
+  return { address: localAddress, port: localPort };
+}
+
+/** Binds the new socket `fd`, which is to connect to `target`. Returns what hinders it, or null. */
+export function bindLocal(
+  sys: Sys,
+  fd: number,
+  { address, port }: LocalEnd,
+  target: SocketAddress,
+): Error | null {
+  if (target.family === 'UNIX') return null;
+  const { family } = target;
+  const own = address ?? (family === 'IPv4' ? '0.0.0.0' : '::');
+  if ((isIP(own) === 4) !== (family === 'IPv4')) {
+    return new RangeError(`cannot connect from ${own} to ${target.address}: another family`);
+  }
+  try {
+    // A port of one's own may still be in TIME_WAIT. Without one, bind(2) would pick a port that no
+    // other connection from that address has, where connect(2) only needs the four to differ.
+    if (port !== 0) writeNamed(sys, fd, 'SO_REUSEADDR', true);
+    else if (Object.hasOwn(sys.abi.options, 'IP_BIND_ADDRESS_NO_PORT') && family === 'IPv4') {
+      writeNamed(sys, fd, 'IP_BIND_ADDRESS_NO_PORT', true);
+    }
+  } catch (error) {
+    if (!(error instanceof SysError)) throw error;
+    return error;
+  }
+  const local: SocketAddress = { family, address: own, port };
+  const result = sys.bind(fd, name, encodeSockaddr(sys.abi, local, name));
+  return result < 0 ? sysError(sys, result, 'bind', 'connect from', local) : null;
+}

@@ -1,0 +1,216 @@
+// Goal: a comparison refuses what it cannot do, survives what breaks, and leaves nothing behind.
+// Method: the real command with bad input, signals and servers that are killed; /proc shows who is
+// left.
+
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { CompareDocument } from '#src/report/compare-document.js';
+import { type Command, eventually, run, start } from './commands/command.ts';
+import { loops } from './commands/loops.ts';
+import { assertOutcome, quoted, sockloop } from './commands/programs.ts';
+import { reasonWithout, reasonWithoutProc, scratch } from './commands/tools.ts';
+import { leakCheck } from './leaks.ts';
+import { Terminal } from './load/terminal.ts';
+
+const timeout = 60_000;
+const TWO = ['--loops', 'poll,select', '--idle', 'none'];
+/** It would last for minutes. */
+const LONG = [...TWO, '--connections', '2', '--rounds', '1000', '--duration', '0.1'];
+const HINT = "Try 'sockloop --help' for more.\n";
+
+interface Process {
+  readonly pid: number;
+  readonly parent: number;
+  readonly words: readonly string[];
+}
+
+/** All processes that there are. */
+function processes(): Process[] {
+  return readdirSync('/proc').flatMap((name): Process[] => {
+    if (!/^\d+$/.test(name)) return [];
+    try {
+      const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
+      const [, parent] = stat.slice(stat.lastIndexOf(') ') + 2).split(' ');
+      const words = readFileSync(`/proc/${name}/cmdline`, 'utf8').split('\0');
+      return [{ pid: Number(name), parent: Number(parent), words }];
+    } catch {
+      // It has ended while we were looking.
+      return [];
+    }
+  });
+}
+
+/** Those that `pid` has started, and the programs that count for it left out. */
+function childrenOf(pid: number): Process[] {
+  return processes().filter(({ parent, words }) => parent === pid && words.includes('serve'));
+}
+
+function isThere({ pid }: Process): boolean {
+  return existsSync(`/proc/${pid}`);
+}
+
+/** Its servers, once messages flow. */
+async function serversOf(command: Command): Promise<Process[]> {
+  await command.until('err', /left {2}2 connections\n/);
+  const servers = childrenOf(command.pid);
+  assert.equal(servers.length, 2);
+  return servers;
+}
+
+test('compare: wrong usage is told before anything begins', { timeout }, async (t) => {
+  leakCheck(t);
+  const names = 'io_uring, epoll, kqueue, poll, select, threads, blocking';
+  const table: [words: string[], told: string][] = [
+    [['--loops', 'epol'], `--loops takes ${names}, not "epol"`],
+    [['--loops', 'auto'], `--loops takes ${names}, not "auto"`],
+    [['--loops', 'poll,poll'], '--loops names poll twice'],
+    [['--connections', '0'], '--connections takes a number from 1 to 1000000, not "0"'],
+    [['--connections', '1,,2'], '--connections takes a number from 1 to 1000000, not ""'],
+    [['--idle', '-1'], '--idle takes a number from 0 to 1000000, not "-1"'],
+    [['--rounds', '0'], '--rounds takes a number from 1 to 1000, not "0"'],
+    [['--duration', '0'], '--duration takes seconds above 0 and up to 2147483, not "0"'],
+    [['--size', '0'], '--size takes a number from 1 to 16777216, not "0"'],
+    [['--report', ''], '--report takes the name of a file'],
+  ];
+  for (const [words, told] of table) {
+    const outcome = await run(t, sockloop('compare', ...words), '', { cwd: scratch(t) });
+    assertOutcome(outcome, 2, '', `sockloop: ${told}\n${HINT}`);
+  }
+});
+
+test('compare: what cannot be had is told before anything begins', { timeout }, async (t) => {
+  leakCheck(t);
+  const cwd = scratch(t);
+  const path = `${cwd}/missing/report.html`;
+  const words = sockloop('compare', ...TWO, '--report', path);
+  const why = `sockloop: cannot write ${path}: ENOENT (no such file or directory)\n`;
+  assertOutcome(await run(t, words, '', { cwd }), 1, '', why);
+  const absent = loops.filter(({ skip }) => skip !== false);
+  for (const { name, skip } of absent) {
+    const outcome = await run(t, sockloop('compare', '--loops', `poll,${name}`), '', { cwd });
+    assertOutcome(outcome, 1, '', `sockloop: cannot use the loop ${name}: ${skip}\n`);
+  }
+  assert.deepEqual(readdirSync(cwd), []);
+});
+
+test('compare --help fits 80 columns', { timeout }, async (t) => {
+  leakCheck(t);
+  const { status, out } = await run(t, sockloop('compare', '--help'));
+  assert.equal(status, 0);
+  for (const line of out.split('\n')) assert.ok(line.length <= 80, line);
+  for (const flag of '--loops --connections --idle --duration --rounds --report --json'.split(
+    ' ',
+  )) {
+    assert.ok(out.includes(flag), flag);
+  }
+});
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  test(`compare: ${signal} ends it early, and what was measured is reported`, {
+    timeout,
+    skip: reasonWithout('tmux') || reasonWithoutProc,
+  }, async (t) => {
+    leakCheck(t);
+    const directory = scratch(t);
+    const [json, report] = [`${directory}/out.json`, `${directory}/report.html`];
+    const command = quoted(sockloop('compare', ...LONG, '--json', '--report', report));
+    const words = ['sh', '-c', `exec ${command} > ${json}`];
+    const terminal = new Terminal(t, { columns: 80, rows: 50 }, words);
+    const rows = await terminal.until(/round [3-9]\d* of 1000/);
+    assert.equal(rows.length, 1, rows.join('\n'));
+    assert.match(rows[0] ?? '', /^\[[=> ]{20}\] +\d+ s left {2}2 connections, round/);
+    const compare = processes().find(({ words: all }) => all.includes(report));
+    assert.ok(compare !== undefined);
+    const servers = childrenOf(compare.pid);
+    assert.equal(servers.length, 2);
+    // Ctrl-C goes to whatever runs in the terminal: to the servers it must not.
+    if (signal === 'SIGINT') terminal.press('C-c');
+    else process.kill(compare.pid, signal);
+    const after = await terminal.until(/^status \d+$/m);
+    assert.deepEqual(after, ['status 0']);
+    const { remarks, loops: all } = JSON.parse(readFileSync(json, 'utf8')) as CompareDocument;
+    assert.ok(remarks.includes('it was ended before its time'));
+    for (const loop of all) {
+      assert.ok(loop.available);
+      assert.deepEqual([loop.points.length, loop.missing], [1, []]);
+      const count = loop.points[0]?.rounds.length ?? 0;
+      assert.ok(count >= 2 && count < 1000, `${count} rounds`);
+    }
+    assert.ok(existsSync(report));
+    assert.deepEqual(servers.filter(isThere), []);
+  });
+}
+
+test('compare: the second signal ends it at once, with 130', {
+  timeout,
+  skip: reasonWithoutProc,
+}, async (t) => {
+  leakCheck(t);
+  const cwd = scratch(t);
+  const command = start(t, sockloop('compare', ...LONG), { cwd });
+  const servers = await serversOf(command);
+  // A server that is stopped answers nothing, and does not end when it is told to.
+  for (const { pid } of servers) process.kill(pid, 'SIGSTOP');
+  command.child.kill('SIGINT');
+  await delay(300);
+  const { status } = await command.stop('SIGINT');
+  assert.equal(status, 130);
+  await eventually(() => assert.deepEqual(servers.filter(isThere), []));
+  assert.deepEqual(readdirSync(cwd), []);
+});
+
+test('compare: ended before anything counted', { timeout }, async (t) => {
+  leakCheck(t);
+  const cwd = scratch(t);
+  const words = sockloop('compare', ...TWO, '--duration', '60', '--connections', '2');
+  const command = start(t, words, { cwd });
+  await command.until('err', /left {2}2 connections\n/);
+  const { status, out, err } = await command.stop('SIGINT');
+  assert.deepEqual([status, out], [1, '']);
+  assert.match(err, /^sockloop: nothing was measured: it was ended before the first round$/m);
+  assert.deepEqual(readdirSync(cwd), []);
+});
+
+test('compare: a server that dies in the middle is named, and the others go on', {
+  timeout,
+  skip: reasonWithoutProc,
+}, async (t) => {
+  leakCheck(t);
+  const words = ['--connections', '2,4', '--rounds', '8', '--duration', '0.1', '--json'];
+  const command = start(t, sockloop('compare', ...TWO, ...words), { cwd: scratch(t) });
+  const servers = await serversOf(command);
+  const victim = servers.find(({ words: all }) => all.includes('poll'));
+  assert.ok(victim !== undefined);
+  process.kill(victim.pid, 'SIGKILL');
+  const { status, out, err } = await command.end();
+  assert.equal(status, 1);
+  assert.match(err, /^sockloop: the server of poll ended in the middle: SIGKILL$/m);
+  const { loops: all, winner } = JSON.parse(out) as CompareDocument;
+  assert.equal(winner, null);
+  const [poll, select] = all;
+  assert.ok(poll?.available && select?.available);
+  const reason = 'its server ended in the middle: SIGKILL';
+  assert.deepEqual(
+    [poll.points, poll.missing],
+    [[], [2, 4].map((connections) => ({ connections, idleConnections: 0, reason }))],
+  );
+  assert.deepEqual(
+    select.points.map(({ rounds }) => rounds.length),
+    [8, 8],
+  );
+  assert.deepEqual(servers.filter(isThere), []);
+});
+
+test('compare: a server that does not start is named', { timeout }, async (t) => {
+  leakCheck(t);
+  const code = "if(process.argv.includes('poll')&&process.argv[2]==='serve')process.exit(7)";
+  const env = { ...process.env, NODE_OPTIONS: `--import data:text/javascript,${code}` };
+  const few = ['--connections', '1', '--rounds', '1', '--duration', '0.02', '--no-report'];
+  const outcome = await run(t, sockloop('compare', ...TWO, ...few), '', { env });
+  assert.equal(outcome.status, 1);
+  assert.match(outcome.err, /^sockloop: cannot start the server of poll: status 7$/m);
+  assert.match(outcome.out, /^poll: its server did not start: status 7$/m);
+  assert.match(outcome.out, /^ +1 +select /m);
+});

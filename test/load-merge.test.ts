@@ -1,0 +1,292 @@
+// Goal: the runs of several machines add up exactly, and what does not belong together is refused.
+// Method: made-up runs whose times are known, against one run that has them all; then the command.
+
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { LoadDocument } from '#src/load/document.js';
+import { mergeDocuments } from '#src/load/merge.js';
+import type { LoadPlan } from '#src/load/plan.js';
+import { run } from './commands/command.ts';
+import { assertOutcome, sockloop } from './commands/programs.ts';
+import { scratch } from './commands/tools.ts';
+import { leakCheck } from './leaks.ts';
+import { madeUpLoad, madeUpPlan, openLoop } from './load/made-up-load.ts';
+
+const timeout = 60_000;
+
+/** Times from 1 us to 99 ms: what the made-up heat map has columns for. */
+const timesMs = fc.array(
+  fc.integer({ min: 1000, max: 99_000_000 }).map((ns) => ns / 1e6),
+  { maxLength: 200 },
+);
+const seconds = fc.tuple(timesMs, timesMs);
+
+/** What must be the same however the times are spread over machines. */
+function facts({ response, service, counts, heat, intervals, generator }: LoadDocument) {
+  return {
+    count: response.count,
+    minUs: response.minUs,
+    maxUs: response.maxUs,
+    percentiles: [response, service].map((all) => all.percentiles),
+    messages: counts.messages,
+    receivedBytes: counts.receivedBytes,
+    heat,
+    intervals: intervals.map(({ messages, maxUs, startMs }) => [startMs, messages, maxUs]),
+    rate: generator.achievedPerSecond,
+  };
+}
+
+/** As near as the buckets of a histogram are wide: the mean of one time is that time. */
+function assertNear(actual: number, expected: number, what: string): void {
+  const difference = Math.abs(actual - expected);
+  assert.ok(difference <= 1e-3 * expected + 1, `${what}: ${actual}, not ${expected}`);
+}
+
+test('merge: three machines are as one that has all their messages', () => {
+  fc.assert(
+    fc.property(seconds, seconds, seconds, (one, two, three) => {
+      const plan = madeUpPlan({ model: openLoop(100) });
+      const parts = [one, two, three].map((timesMs, index) =>
+        madeUpLoad({ plan, timesMs, hostname: `h${index}` }),
+      );
+      const whole = madeUpLoad({
+        plan,
+        timesMs: [
+          [...one[0], ...two[0], ...three[0]],
+          [...one[1], ...two[1], ...three[1]],
+        ],
+      });
+      const merged = mergeDocuments(parts);
+      assert.deepEqual(facts(merged), facts(whole));
+      assertNear(merged.response.meanUs, whole.response.meanUs, 'mean');
+      assertNear(merged.response.stdDevUs, whole.response.stdDevUs, 'standard deviation');
+      // One after the other comes to the same.
+      const [first, second, third] = parts;
+      assert.ok(first !== undefined && second !== undefined && third !== undefined);
+      const stepwise = mergeDocuments([mergeDocuments([first, second]), third]);
+      assert.deepEqual(facts(stepwise), facts(merged));
+    }),
+    { numRuns: 50 },
+  );
+});
+
+test('merge: a second of two machines has percentiles between its columns', () => {
+  const [two, three] = [
+    [[0.2, 0.3], []],
+    [[0.5, 50], [0.7]],
+  ] as const;
+  const merged = mergeDocuments([
+    madeUpLoad({ timesMs: two, hostname: 'one' }),
+    madeUpLoad({ timesMs: three, hostname: 'two' }),
+  ]);
+  const [first, second] = merged.intervals;
+  assert.ok(first !== undefined && second !== undefined);
+  // Three of four times lie in the column from 100 us to 1 ms, one in the last.
+  assert.ok(first.p50Us > 100 && first.p50Us <= 1000, `${first.p50Us}`);
+  assert.ok(first.p99Us > 10_000 && first.p99Us <= first.maxUs, `${first.p99Us}`);
+  // Where one machine alone had messages, its own figures stand.
+  assert.ok(Math.abs(second.p50Us - 700) < 1, `${second.p50Us}`);
+});
+
+test('merge: plans, counts and generators are added up', () => {
+  const plan = madeUpPlan({ model: openLoop(100), idleConnections: 10, startAtMs: 5 });
+  const one = madeUpLoad({ plan, errors: { reset: 1 }, startedAt: '2026-01-02T03:04:05.100Z' });
+  const two = madeUpLoad({
+    plan: { ...plan, threads: 3, startAtMs: 6, seed: 9, endpoint: { path: '/tmp/a' } },
+    errors: { reset: 2, timeout: 5 },
+    hostname: 'two',
+    startedAt: '2026-01-02T03:04:05.000Z',
+  });
+  const merged = mergeDocuments([one, { ...two, endedEarly: true, measuredMs: 2001 }]);
+  assert.deepEqual(merged.plan, {
+    ...plan,
+    threads: 5,
+    connections: 100,
+    idleConnections: 20,
+    model: openLoop(200),
+    startAtMs: null,
+  });
+  assert.deepEqual(
+    merged.machines.map(({ hostname }) => hostname),
+    ['one', 'two'],
+  );
+  assert.equal(merged.startedAt, '2026-01-02T03:04:05.000Z');
+  assert.deepEqual([merged.measuredMs, merged.endedEarly], [2001, true]);
+  const { reset, timeout: timedOut, refused } = merged.counts.errors;
+  assert.deepEqual([reset, timedOut, refused], [3, 5, 0]);
+  assert.deepEqual([merged.counts.connections, merged.counts.messages], [100, 10]);
+  const { threads, askedPerSecond, cpuUsPerMessage } = merged.generator;
+  assert.deepEqual([threads.length, askedPerSecond, cpuUsPerMessage], [5, 200, 5.5]);
+  assert.equal(merged.intervals[0]?.askedPerSecond, 200);
+  assert.deepEqual(merged.verdict, { valid: true, reasons: [] });
+});
+
+test('merge: one that is invalid makes all invalid, and says where', () => {
+  const bad = madeUpLoad({ hostname: 'slow' });
+  const merged = mergeDocuments([
+    madeUpLoad({ timesMs: [[1], [1]] }),
+    { ...bad, verdict: { valid: false, reasons: ['thread 1 was 99 % busy'] } },
+  ]);
+  assert.deepEqual(merged.verdict, { valid: false, reasons: ['slow: thread 1 was 99 % busy'] });
+});
+
+test('merge: runs that were not under way together are invalid', () => {
+  const merged = (startedAt: string) =>
+    mergeDocuments([
+      madeUpLoad({ startedAt: '2026-01-02T03:04:05.000Z' }),
+      madeUpLoad({ startedAt, hostname: 'two' }),
+    ]).verdict;
+  assert.equal(merged('2026-01-02T03:04:05.200Z').valid, true);
+  const { valid, reasons } = merged('2026-01-02T03:04:05.500Z');
+  assert.deepEqual([valid, reasons.length], [false, 1]);
+  assert.match(reasons[0] ?? '', /under way together for 1.5 s of 2.0 s: .* --start-at$/);
+  assert.match(merged('2026-01-03T03:04:05.000Z').reasons[0] ?? '', /for 0.0 s of 2.0 s/);
+});
+
+test('merge: one document is itself, none is nothing', () => {
+  const one = madeUpLoad();
+  assert.equal(mergeDocuments([one]), one);
+  assert.throws(() => mergeDocuments([]), { message: 'there is nothing to merge' });
+});
+
+test('merge: plans that differ are refused by name', () => {
+  const open = madeUpPlan({ model: openLoop(100) });
+  const table: [plan: LoadPlan, changes: Partial<LoadPlan>, why: string][] = [
+    [open, { model: openLoop(200) }, 'rate or stages is [[2000,"200.000000"]], not [[2000,"100.'],
+    [open, { model: { kind: 'closed', pipeline: 1 } }, 'model is "closed", not "open"'],
+    [
+      open,
+      { model: { kind: 'open', arrivals: 'poisson', stages: [] } },
+      'arrivals is "poisson", not "uniform"',
+    ],
+    [madeUpPlan(), { model: { kind: 'closed', pipeline: 2 } }, 'pipeline is 2, not 1'],
+    [madeUpPlan(), { connections: 51 }, 'connections is 51, not 50'],
+    [madeUpPlan(), { idleConnections: 1 }, 'idle connections is 1, not 0'],
+    [madeUpPlan(), { message: { kind: 'bytes', bytes: 65 } }, 'message is 65, not 64'],
+    [
+      madeUpPlan(),
+      { message: { kind: 'given', base64: 'A'.repeat(100), source: 'f' } },
+      `message is "${'A'.repeat(56)}..., not 64`,
+    ],
+    [madeUpPlan(), { mode: 'line' }, 'mode is "line", not "echo"'],
+    [madeUpPlan(), { messagesPerConnection: 1 }, 'messages per connection is 1, not null'],
+    [madeUpPlan(), { warmupMs: 1 }, 'warm-up is 1, not 1000'],
+    [madeUpPlan(), { durationMs: 1 }, 'duration is 1, not 2000'],
+    [madeUpPlan(), { rampMs: 1 }, 'ramp is 1, not 0'],
+    [madeUpPlan(), { timeoutMs: 1 }, 'timeout is 1, not 5000'],
+  ];
+  for (const [plan, changes, why] of table) {
+    const documents = [plan, { ...plan, ...changes }].map((each) => madeUpLoad({ plan: each }));
+    assert.throws(
+      () => mergeDocuments(documents, ['a.json', 'b.json']),
+      ({ message }: Error) =>
+        message.startsWith(`b.json was not asked for the same as a.json: its ${why}`),
+      why,
+    );
+  }
+});
+
+test('merge: what may differ does', () => {
+  const table: Partial<LoadPlan>[] = [
+    { endpoint: { host: '127.0.0.2', port: 7 } },
+    { loop: 'poll' },
+    { threads: 1 },
+    { sourceAddresses: ['127.0.0.2'] },
+    { sourcePorts: [1, 2] },
+    { startAtMs: 1 },
+    { seed: 2 },
+  ];
+  for (const changes of table) {
+    const one = madeUpLoad({ timesMs: [[1], [1]] });
+    const two = madeUpLoad({ plan: madeUpPlan(changes) });
+    assert.equal(mergeDocuments([one, two]).counts.messages, 7, JSON.stringify(changes));
+  }
+});
+
+test('merge: the same run twice, a damaged histogram, another heat map', () => {
+  const one = madeUpLoad();
+  const names = ['a', 'b', 'c'];
+  const other = madeUpLoad({ hostname: 'two' });
+  const cases: [LoadDocument[], RegExp][] = [
+    [[one, other, one], /^c is the same run as a$/],
+    [
+      [one, { ...other, response: { ...other.response, histogram: 'AAAA' } }],
+      /^b: response: its histogram cannot be read: /,
+    ],
+    [
+      [one, { ...other, service: { ...other.service, count: 6 } }],
+      /^b: service: its histogram holds 5 times, not 6$/,
+    ],
+    [
+      [one, { ...other, heat: { ...other.heat, edgesUs: [1] } }],
+      /^b has another heat map than a: it cannot be added$/,
+    ],
+  ];
+  for (const [documents, message] of cases) {
+    assert.throws(() => mergeDocuments(documents, names), { name: 'Error', message });
+  }
+});
+
+test('sockloop merge: the summary, the document and the report', { timeout }, async (t) => {
+  leakCheck(t);
+  const directory = scratch(t);
+  const documents = [madeUpLoad(), madeUpLoad({ hostname: 'two' })];
+  const files = documents.map((document, index) => {
+    const path = `${directory}/${index}.json`;
+    writeFileSync(path, `${JSON.stringify(document)}\n`);
+    return path;
+  });
+  const report = `${directory}/report.html`;
+  const shown = await run(t, sockloop('merge', ...files, '--report', report));
+  assert.deepEqual([shown.status, shown.err], [0, '']);
+  assert.match(shown.out, /machines +one: .*\n(.*\n)? +two: /);
+  assert.match(shown.out, /100 connections on 4 threads/);
+  assert.match(readFileSync(report, 'utf8'), /^<!doctype html>/i);
+
+  const json = await run(t, sockloop('merge', '--json', ...files));
+  assertOutcome(json, 0, `${JSON.stringify(mergeDocuments(documents))}\n`, '');
+
+  const failed = await run(t, sockloop('merge', '--fail-if', 'p50>1us', ...files));
+  assert.equal(failed.status, 1);
+  const words = 'response time p50 is 400 us, more than 1.00 us';
+  assert.equal(failed.err, `sockloop: --fail-if p50>1us: ${words}\n`);
+});
+
+test('sockloop merge: what cannot be read is named', { timeout }, async (t) => {
+  leakCheck(t);
+  const directory = scratch(t);
+  const good = madeUpLoad();
+  const write = (name: string, text: string): string => {
+    writeFileSync(`${directory}/${name}`, text);
+    return `${directory}/${name}`;
+  };
+  const one = write('one.json', JSON.stringify(good));
+  const other = { ...good, plan: { ...good.plan, connections: 7 } };
+  const table: [path: string, why: string][] = [
+    [`${directory}/none`, 'cannot read NAME: ENOENT (no such file or directory)'],
+    [directory, 'cannot read NAME: it is not a regular file'],
+    [write('empty', ''), 'NAME is not JSON: Unexpected end of JSON input'],
+    [
+      write('other', JSON.stringify(other)),
+      `NAME was not asked for the same as ${one}: its connections is 7, not 50`,
+    ],
+    [
+      write('new', JSON.stringify({ ...good, schema: 'sockloop-load/2' })),
+      'NAME has the form sockloop-load/2, and this sockloop reads sockloop-load/1',
+    ],
+    [
+      write('foreign', '{"schema": "another"}'),
+      'NAME is not a result of sockloop load --json: its schema is not sockloop-load/1',
+    ],
+    [write('copy', JSON.stringify(good)), `NAME is the same run as ${one}`],
+  ];
+  for (const [path, why] of table) {
+    const outcome = await run(t, sockloop('merge', one, path));
+    assertOutcome(outcome, 1, '', `sockloop: ${why.replace('NAME', path)}\n`);
+  }
+  const none = await run(t, sockloop('merge'));
+  assert.equal(none.status, 2);
+  assert.match(none.err, /missing required argument 'files'/);
+});

@@ -1,0 +1,33 @@
+/** `sockloop load` as a command under test: short runs, whatever they are to measure. */
+
+import assert from 'node:assert/strict';
+import type { LoadDocument } from '#src/load/document.js';
+import { parseDocument } from '#src/load/parse-document.js';
+import { type Outcome, run, type Scope } from '../commands/command.ts';
+import { sockloop } from '../commands/programs.ts';
+
+/** A short run over few connections. A flag that is given again takes the place of these. */
+const SHORT = ['--duration', '0.4', '--warmup', '0.1', '--connections', '4', '--timeout', '2'];
+
+/** Stages have a duration of their own. */
+export function shortLoad(...words: string[]): string[] {
+  const short = words.includes('--stages') ? SHORT.slice(2) : SHORT;
+  return sockloop('load', ...short, ...words);
+}
+
+/** Runs it to its end. */
+export function load(scope: Scope, ...words: string[]): Promise<Outcome> {
+  return run(scope, shortLoad(...words));
+}
+
+/** Runs it with `--json`, to its end with status 0. */
+export async function loadDocument(scope: Scope, ...words: string[]): Promise<LoadDocument> {
+  const { status, out, err } = await load(scope, '--json', ...words);
+  assert.equal(status, 0, err);
+  return parseDocument(out, 'standard output');
+}
+
+/** How many errors there were, of every kind. */
+export function errorsOf({ counts }: LoadDocument): Record<string, number> {
+  return Object.fromEntries(Object.entries(counts.errors).filter(([, count]) => count > 0));
+}

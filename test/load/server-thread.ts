@@ -1,0 +1,162 @@
+/** A server on a thread of its own, honest or not: what the load tests send their messages to. */
+
+import { parentPort, workerData } from 'node:worker_threads';
+import type { Connection, ConnectionHandlers } from '#src/tcp/connection.js';
+import { EventLoop } from '#src/tcp/event-loop.js';
+import type { ServerTask, ServerWords } from './servers.ts';
+
+type Handlers = ConnectionHandlers;
+
+const task = workerData as ServerTask;
+const loop = new EventLoop();
+const words = new Int32Array(task.memory);
+const connections = new Set<Connection>();
+/** How long each message was in this server, where it delays them. */
+const delaysMs: number[] = [];
+
+function echo(connection: Connection, chunk: Uint8Array): void {
+  connection.write(chunk);
+}
+
+/** Sends the bytes one by one, each in a turn of its own. */
+function trickle(connection: Connection, bytes: Uint8Array): void {
+  if (bytes.length === 0 || !connection.isOpen) return;
+  connection.write(bytes, 0, 1);
+  loop.setTimer(0, () => trickle(connection, bytes.subarray(1)));
+}
+
+/** Answers each connection with what the one before it has sent. */
+function swapper(): Handlers {
+  let held: { readonly connection: Connection; readonly bytes: Uint8Array } | null = null;
+  return {
+    data: (connection, chunk) => {
+      if (held === null || held.connection === connection) {
+        held = { connection, bytes: chunk.slice() };
+        return;
+      }
+      connection.write(held.bytes);
+      held.connection.write(chunk);
+      held = null;
+    },
+  };
+}
+
+/** After so many chunks nobody listens any more, and every connection is reset. */
+function mortal(chunksMax: number): Handlers {
+  let chunks = 0;
+  return {
+    data: (connection, chunk) => {
+      chunks += 1;
+      if (chunks < chunksMax) {
+        echo(connection, chunk);
+        return;
+      }
+      listener.close();
+      for (const open of connections) open.reset();
+    },
+  };
+}
+
+/** Answers at once, but for one time in which the whole server does nothing. */
+function staller(afterMs: number, stallMs: number): Handlers {
+  let firstMs: number | null = null;
+  let stalled = false;
+  return {
+    data: (connection, chunk) => {
+      firstMs ??= loop.nowMs;
+      if (!stalled && loop.nowMs - firstMs >= afterMs) {
+        stalled = true;
+        Atomics.wait(words, 1, 0, stallMs);
+      }
+      echo(connection, chunk);
+    },
+  };
+}
+
+/** Nine of ten messages take 2 ms, the tenth 20 ms, and what each has taken is written down. */
+function delayer(): Handlers {
+  let messages = 0;
+  return {
+    data: (connection, chunk) => {
+      const cameMs = loop.nowMs;
+      const bytes = chunk.slice();
+      messages += 1;
+      loop.setTimer(messages % 10 === 0 ? 20 : 2, () => {
+        if (!connection.isOpen) return;
+        connection.write(bytes);
+        delaysMs.push(loop.nowMs - cameMs);
+      });
+    },
+  };
+}
+
+function handlersOf({ behaviour }: ServerTask): Handlers {
+  switch (behaviour.kind) {
+    case 'echo':
+      return { data: echo };
+    case 'other':
+      return {
+        data: (connection, chunk) => {
+          const lie = chunk.slice();
+          lie[lie.length - 1] = (lie.at(-1) ?? 0) ^ 1;
+          connection.write(lie);
+        },
+      };
+    case 'more':
+      return {
+        data: (connection, chunk) => {
+          connection.write(Uint8Array.of(...chunk, 0));
+        },
+      };
+    case 'swap':
+      return swapper();
+    case 'trickle':
+      return { data: (connection, chunk) => trickle(connection, chunk.slice()) };
+    case 'half':
+      return {
+        data: (connection, chunk) => connection.end(chunk.subarray(0, chunk.length >> 1)),
+      };
+    case 'once':
+      return { data: (connection, chunk) => connection.end(chunk) };
+    case 'silent':
+      return { data: () => undefined };
+    case 'mortal':
+      return mortal(behaviour.chunksMax);
+    case 'reset':
+      return { open: (connection) => connection.reset() };
+    case 'stall':
+      return staller(behaviour.afterMs, behaviour.stallMs);
+    case 'delay':
+      return delayer();
+  }
+}
+
+const own = handlersOf(task);
+const listener = loop.listen({
+  host: '127.0.0.1',
+  port: 0,
+  handlers: {
+    ...own,
+    open: (connection) => {
+      connections.add(connection);
+      own.open?.(connection);
+    },
+    close: (connection) => connections.delete(connection),
+  },
+});
+
+/** Until the test says so. The timer keeps the loop going when the listener is gone. */
+function lookForTheEnd(): void {
+  if (Atomics.load(words, 0) !== 0) loop.stop();
+  else loop.setTimer(20, lookForTheEnd);
+}
+
+const { address } = listener;
+if (address.family === 'UNIX') throw new Error('not a port');
+const ready: ServerWords = { kind: 'ready', port: address.port };
+parentPort?.postMessage(ready);
+lookForTheEnd();
+await loop.run({ promises: false });
+loop.close();
+const ended: ServerWords = { kind: 'ended', delaysMs };
+parentPort?.postMessage(ended);

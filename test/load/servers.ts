@@ -1,0 +1,123 @@
+/** Servers for the load tests, and plans to load them with. */
+
+import type { TestContext } from 'node:test';
+import { Worker } from 'node:worker_threads';
+import type { LoadDocument } from '#src/load/document.js';
+import type { LoadPlan } from '#src/load/plan.js';
+import { startLoad } from '#src/load/run.js';
+
+/** What a server does with what it gets. */
+export type Behaviour =
+  | { readonly kind: 'echo' }
+  /** One bit of every chunk is another. */
+  | { readonly kind: 'other' }
+  /** A byte too many behind every chunk. */
+  | { readonly kind: 'more' }
+  | { readonly kind: 'swap' }
+  | { readonly kind: 'trickle' }
+  /** Half of the echo, and the end. */
+  | { readonly kind: 'half' }
+  /** The echo, and the end. */
+  | { readonly kind: 'once' }
+  | { readonly kind: 'silent' }
+  | { readonly kind: 'mortal'; readonly chunksMax: number }
+  | { readonly kind: 'reset' }
+  | { readonly kind: 'stall'; readonly afterMs: number; readonly stallMs: number }
+  | { readonly kind: 'delay' };
+
+export interface ServerTask {
+  readonly memory: SharedArrayBuffer;
+  readonly behaviour: Behaviour;
+}
+
+export type ServerWords =
+  | { readonly kind: 'ready'; readonly port: number }
+  | { readonly kind: 'ended'; readonly delaysMs: readonly number[] };
+
+export interface TestServer {
+  readonly port: number;
+  /** Ends it. Returns how long each message was in it, where it measures that. */
+  stop(): Promise<readonly number[]>;
+}
+
+/** A server that ends with the test. */
+export async function serve(t: TestContext, behaviour: Behaviour): Promise<TestServer> {
+  const memory = new SharedArrayBuffer(8);
+  const task: ServerTask = { memory, behaviour };
+  const worker = new Worker(new URL('./server-thread.js', import.meta.url), { workerData: task });
+  let delaysMs: readonly number[] = [];
+  const exited = new Promise<void>((resolve, reject) => {
+    worker.once('exit', () => resolve());
+    worker.once('error', reject);
+  });
+  const port = await new Promise<number>((resolve, reject) => {
+    worker.once('error', reject);
+    worker.on('message', (words: ServerWords) => {
+      if (words.kind === 'ready') resolve(words.port);
+      else ({ delaysMs } = words);
+    });
+  });
+  const stop = async (): Promise<readonly number[]> => {
+    Atomics.store(new Int32Array(memory), 0, 1);
+    await exited;
+    return delaysMs;
+  };
+  t.after(stop);
+  return { port, stop };
+}
+
+/** A short closed loop on a few connections, but for what `changes` say. */
+export function planFor(port: number, changes: Partial<LoadPlan> = {}): LoadPlan {
+  return {
+    endpoint: { host: '127.0.0.1', port },
+    loop: 'auto',
+    threads: 1,
+    connections: 4,
+    idleConnections: 0,
+    model: { kind: 'closed', pipeline: 1 },
+    message: { kind: 'bytes', bytes: 64 },
+    mode: 'echo',
+    messagesPerConnection: null,
+    warmupMs: 0,
+    durationMs: 300,
+    rampMs: 0,
+    timeoutMs: 1000,
+    sourceAddresses: [],
+    sourcePorts: null,
+    startAtMs: null,
+    seed: 7,
+    ...changes,
+  };
+}
+
+/** An open loop at one rate. */
+export function openPlan(
+  port: number,
+  ratePerSecond: number,
+  durationMs: number,
+  changes: Partial<LoadPlan> = {},
+): LoadPlan {
+  const stages = [{ durationMs, ratePerSecond }];
+  const model = { kind: 'open', arrivals: 'uniform', stages } as const;
+  return planFor(port, { model, durationMs, ...changes });
+}
+
+/** Loads a server that ends with the test. */
+export async function load(
+  t: TestContext,
+  behaviour: Behaviour,
+  changes: Partial<LoadPlan> = {},
+): Promise<LoadDocument> {
+  const { port } = await serve(t, behaviour);
+  return startLoad(planFor(port, changes)).done;
+}
+
+/** The kinds of errors that a run met. */
+export function errorsOf({ counts }: LoadDocument): Record<string, number> {
+  return Object.fromEntries(Object.entries(counts.errors).filter(([, count]) => count > 0));
+}
+
+/** One percentile of a distribution, in microseconds. */
+export function percentileUs(of: LoadDocument['response'], percentile: number): number {
+  return of.percentiles.find((entry) => entry.percentile === percentile)?.us ?? Number.NaN;
+}

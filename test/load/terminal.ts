@@ -1,0 +1,55 @@
+/** A terminal of a size of its own: what is on its screen, and keys for it. */
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Scope, WAIT_MS } from '../commands/command.ts';
+import { quoted } from '../commands/programs.ts';
+import { scratch } from '../commands/tools.ts';
+
+/** A command in a window of tmux, under a server of its own. */
+export class Terminal {
+  readonly #socket: string;
+
+  constructor(scope: Scope, size: { columns: number; rows: number }, words: readonly string[]) {
+    // Hooks run in the order of their registration: tmux ends before its socket is removed.
+    scope.after(() => void this.#tmux('kill-server'));
+    this.#socket = `${scratch(scope)}/tmux`;
+    const { columns, rows } = size;
+    // The window stays when the command has ended, by Ctrl-C or not, and shows its status.
+    const command = `trap : INT; ${quoted(words)}; echo "status $?"; exec cat`;
+    const area = ['-x', `${columns}`, '-y', `${rows}`];
+    assert.ok(this.#tmux('new-session', '-d', ...area, 'sh', '-c', command) !== null);
+  }
+
+  /** The rows of the screen, without what is empty at its end. */
+  rows(): string[] {
+    const text = this.#tmux('capture-pane', '-p') ?? '';
+    return text.trimEnd().split('\n');
+  }
+
+  /** Waits until the screen matches `pattern`, and returns its rows. */
+  async until(pattern: RegExp): Promise<string[]> {
+    const deadlineMs = performance.now() + WAIT_MS;
+    for (;;) {
+      const rows = this.rows();
+      if (pattern.test(rows.join('\n'))) return rows;
+      assert.ok(performance.now() < deadlineMs, `no ${pattern} in:\n${rows.join('\n')}`);
+      await delay(50);
+    }
+  }
+
+  press(key: string): void {
+    this.#tmux('send-keys', key);
+  }
+
+  resize(columns: number, rows: number): void {
+    this.#tmux('resize-window', '-x', `${columns}`, '-y', `${rows}`);
+  }
+
+  #tmux(...words: string[]): string | null {
+    const all = ['-S', this.#socket, '-f', '/dev/null', ...words];
+    const { status, stdout } = spawnSync('tmux', all, { encoding: 'utf8', timeout: WAIT_MS });
+    return status === 0 ? stdout : null;
+  }
+}
