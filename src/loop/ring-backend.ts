@@ -315,7 +315,7 @@ export class RingBackend implements Backend, RingHost {
   }
 
   wake(): void {
-    wake(this.sys, this.#waker.handle);
+    if (!this.#destroyed) wake(this.sys, this.#waker.handle);
   }
 
   attend(subject: RingSubject): void {

@@ -249,7 +249,7 @@ export const turnCases: readonly Case[] = [
     },
   },
   {
-    name: 'close() of the loop twice closes nothing that came after the first',
+    name: 'close() and wake() of a loop that is closed touch nothing that came after it',
     laws: [6],
     run: (open) => {
       const world = open();
@@ -257,6 +257,13 @@ export const turnCases: readonly Case[] = [
       world.loop.close();
       const after = pairsOf(world, 10);
       world.loop.close();
+      world.loop.backend.wake();
+      const { sys } = world.loop;
+      const { MSG_DONTWAIT } = sys.abi.constants;
+      const nothing = new Uint8Array(8);
+      for (const fd of after) {
+        assert.equal(sys.recv(fd, nothing, 0, 8, MSG_DONTWAIT), -sys.abi.errno.EAGAIN);
+      }
       closeAll(world, after);
       world.close();
     },
