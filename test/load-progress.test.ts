@@ -3,7 +3,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type ProgressScreen, ProgressView, progressLines } from '#src/cli/progress.js';
+import { ProgressView, progressLines } from '#src/cli/progress.js';
+import type { ProgressScreen } from '#src/cli/progress-screen.js';
 import type { LoadProgress } from '#src/load/run.js';
 
 const now: LoadProgress = {

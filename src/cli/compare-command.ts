@@ -12,7 +12,7 @@ import { CompareRun } from './compare-run.ts';
 import { compareSummary } from './compare-table.ts';
 import { commandLine } from './demo-process.ts';
 import { printOut } from './output.ts';
-import { standardErrorScreen } from './progress.ts';
+import { standardErrorScreen } from './progress-screen.ts';
 import { ResultFiles } from './result-files.ts';
 
 /** What a table is wide where nobody knows the terminal, and what it is not wider than. */

@@ -10,7 +10,8 @@ import { nativeSys } from '../sys/native.ts';
 import type { LoadFlags } from './load-flags.ts';
 import { planOf } from './load-plan.ts';
 import { parseConditions, tellResults } from './load-results.ts';
-import { ProgressView, standardErrorScreen } from './progress.ts';
+import { ProgressView } from './progress.ts';
+import { standardErrorScreen } from './progress-screen.ts';
 import { ResultFiles } from './result-files.ts';
 
 /** Runs it, and tells the results. Throws an Error where it failed or a condition holds. */

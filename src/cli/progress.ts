@@ -1,27 +1,13 @@
 import { counted, formatRate, formatTime } from '../load/figures.ts';
 import type { LoadProgress } from '../load/run.ts';
-import { prompt } from './output.ts';
+import type { ProgressScreen } from './progress-screen.ts';
+import { RedrawnLines } from './redrawn-lines.ts';
 
-/** Where progress is shown. */
-export interface ProgressScreen {
-  /** Lines are redrawn in place; else there is one more of them for each second. */
-  readonly terminal: boolean;
-  readonly color: boolean;
-  /** Columns of the terminal, which may change at any time. */
-  columns(): number;
-  write(text: string): void;
-}
-
-/** A terminal that does not know its size, or is narrower than this, is taken for this wide. */
-const COLUMNS_MIN = 24;
 /** As wide as it gets: on a wider terminal the eye would lose the line. */
 const COLUMNS_MAX = 100;
 const LINE_MS = 1000;
 
-const HIDE_CURSOR = '\u001b[?25l';
-const SHOW_CURSOR = '\u001b[?25h';
 const CLEAR_LINE_END = '\u001b[K';
-const CLEAR_BELOW = '\u001b[J';
 
 const PHASES: Readonly<Record<LoadProgress['phase'], string>> = {
   connecting: 'connecting',
@@ -33,33 +19,22 @@ const PHASES: Readonly<Record<LoadProgress['phase'], string>> = {
 const PHASE_COLUMNS = 10;
 const BAR_COLUMNS_MIN = 6;
 
-/** The standard error of this process. */
-export function standardErrorScreen(): ProgressScreen {
-  const { stderr, env } = process;
-  const terminal = stderr.isTTY === true && env['TERM'] !== 'dumb';
-  return {
-    terminal,
-    color: terminal && (env['NO_COLOR'] ?? '') === '',
-    columns: () => stderr.columns ?? COLUMNS_MIN,
-    write: prompt,
-  };
-}
-
 /** Shows how a run goes: two lines that stay where they are, or a line a second in a pipe. */
 export class ProgressView {
   readonly #screen: ProgressScreen;
+  readonly #lines: RedrawnLines;
   readonly #startAtMs: number | null;
-  /** What is on the terminal, without its colours. */
-  #drawn: readonly string[] = [];
   #nextLineMs = LINE_MS;
   #last: LoadProgress | null = null;
   #note: string | null = null;
   #announced = false;
-  #broken = false;
 
   /** `startAtMs` is when the run is to begin, on the wall clock; null is at once. */
   constructor(screen: ProgressScreen, startAtMs: number | null = null) {
     this.#screen = screen;
+    // A pipe without a reader, a full disk: nobody can look on, which is no reason to end the
+    // measurement. Its end has its own words, and those are heard to fail.
+    this.#lines = new RedrawnLines(screen, () => true);
     this.#startAtMs = startAtMs;
   }
 
@@ -68,7 +43,7 @@ export class ProgressView {
     if (this.#screen.terminal) this.#redraw(now);
     else if (this.#waitMs(now) > 0) this.#announce(now);
     else if (now.elapsedMs >= this.#nextLineMs) {
-      this.#write(`${plainLine(now)}\n`);
+      this.#lines.write(`${plainLine(now)}\n`);
       // A step that came late is made once.
       this.#nextLineMs = (Math.floor(now.elapsedMs / LINE_MS) + 1) * LINE_MS;
     }
@@ -82,20 +57,16 @@ export class ProgressView {
 
   /** Takes the progress from the terminal: what is printed next stands in its place. */
   clear(): void {
-    if (this.#drawn.length === 0) return;
-    this.#write(this.#toTop() + CLEAR_BELOW + SHOW_CURSOR);
-    this.#drawn = [];
+    this.#lines.clear();
   }
 
   #redraw(now: LoadProgress): void {
     const { color } = this.#screen;
-    const columns = this.#columns();
+    const { columns } = this.#lines;
     const [bar = '', figures = ''] = progressLines(now, columns, this.#waitMs(now));
     const lines = [bar, this.#note?.slice(0, columns - 1) ?? figures];
     const painted = lines.map((line) => (color ? colored(line) : line) + CLEAR_LINE_END);
-    const start = this.#drawn.length === 0 ? HIDE_CURSOR : this.#toTop();
-    this.#write(start + painted.join('\n') + CLEAR_BELOW);
-    this.#drawn = lines;
+    this.#lines.draw(lines, painted);
   }
 
   /** How long the run still has to wait for its time. */
@@ -108,32 +79,7 @@ export class ProgressView {
   #announce(now: LoadProgress): void {
     if (this.#announced) return;
     this.#announced = true;
-    this.#write(`begins in ${seconds(this.#waitMs(now))}\n`);
-  }
-
-  /** To the beginning of what was drawn, which takes more rows if the terminal has got narrower. */
-  #toTop(): string {
-    const columns = this.#columns();
-    const rows = this.#drawn.reduce(
-      (sum, line) => sum + Math.max(1, Math.ceil(line.length / columns)),
-      0,
-    );
-    return rows > 1 ? `\r\u001b[${rows - 1}A` : '\r';
-  }
-
-  #columns(): number {
-    return Math.max(COLUMNS_MIN, this.#screen.columns());
-  }
-
-  #write(text: string): void {
-    if (this.#broken) return;
-    try {
-      this.#screen.write(text);
-    } catch {
-      // A pipe without a reader, a full disk: nobody can look on, which is no reason to end the
-      // measurement. Its end has its own words, and those are heard to fail.
-      this.#broken = true;
-    }
+    this.#lines.write(`begins in ${seconds(this.#waitMs(now))}\n`);
   }
 }
 

@@ -239,10 +239,12 @@ export class Connector<Data = undefined> implements Disposable {
   #connected(attempt: Attempt): void {
     this.#attempts.delete(attempt);
     this.cancel();
-    const { sys } = this.#loop;
-    const { level, name } = optionNumbers(sys.abi, 'TCP_NODELAY');
-    // Where it fails the peer has reset the connection already, and the next call tells.
-    if (this.#group.noDelay) sys.setsockopt(attempt.fd, level, name, ON, ON.length);
+    if (this.#group.noDelay) {
+      const { sys } = this.#loop;
+      const { level, name } = optionNumbers(sys.abi, 'TCP_NODELAY');
+      // Where it fails the peer has reset the connection already, and the next call tells.
+      sys.setsockopt(attempt.fd, level, name, ON, ON.length);
+    }
     const connection = new StreamConnection(this.#group, attempt.fd, attempt.address);
     this.#group.handlers.open?.(connection);
   }

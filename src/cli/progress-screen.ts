@@ -1,0 +1,26 @@
+import { prompt } from './output.ts';
+
+/** A terminal that does not know its size, or is narrower than this, is taken for this wide. */
+export const COLUMNS_MIN = 24;
+
+/** Where progress is shown. */
+export interface ProgressScreen {
+  /** Lines are redrawn in place; else there is one more of them for each second. */
+  readonly terminal: boolean;
+  readonly color: boolean;
+  /** Columns of the terminal, which may change at any time. */
+  columns(): number;
+  write(text: string): void;
+}
+
+/** The standard error of this process. */
+export function standardErrorScreen(): ProgressScreen {
+  const { stderr, env } = process;
+  const terminal = stderr.isTTY === true && env['TERM'] !== 'dumb';
+  return {
+    terminal,
+    color: terminal && (env['NO_COLOR'] ?? '') === '',
+    columns: () => stderr.columns ?? COLUMNS_MIN,
+    write: prompt,
+  };
+}
