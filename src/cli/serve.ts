@@ -4,7 +4,6 @@ import { LINE_BYTES_MAX, THREADS_DEFAULT, THREADS_MAX } from '../echo/limits.ts'
 import type { EchoMode } from '../echo/session.ts';
 import { nativeSys } from '../sys/native.ts';
 import { encodeSockaddr, formatAddress, SOCKADDR_BYTES_MAX } from '../sys/sockaddr.ts';
-import type { Sys } from '../sys/sys.ts';
 import { TracingSys } from '../sys/tracing.ts';
 import { UsageError } from './exit.ts';
 import { FailureLines } from './failure-lines.ts';
@@ -76,13 +75,14 @@ async function serve(flags: ServeFlags): Promise<void> {
   const { observer } = log;
   const watched = flags.json === true || flags.verbose === true;
   using server = openServer(loop, plan, { sys, observer, watched, trace });
-  const { address } = server;
   try {
     // Whoever reads that it listens may send a signal at once.
     const ready = (): void => log.listening(server, plan.mode);
     log.stopped(await untilSignal(server, ready));
   } finally {
-    if (address.family === 'UNIX') removeName(sys, address.path);
+    // A UNIX socket outlives its server as a file.
+    const failure = server.removeFile();
+    if (failure !== null) printError(`sockloop: ${failure.message}`);
   }
 }
 
@@ -134,16 +134,6 @@ export function unixPath(text: string): string {
     throw new UsageError(`--unix: ${error.message}`);
   }
   return path;
-}
-
-/** A UNIX socket outlives its server as a file. */
-function removeName(sys: Sys, path: string): void {
-  if (path.startsWith('\0')) return;
-  const result = sys.unlink(path);
-  // Gone already: somebody else has tidied up.
-  if (result < 0 && result !== -sys.abi.errno.ENOENT) {
-    printError(`sockloop: cannot remove ${path}: ${sys.strerror(-result)}`);
-  }
 }
 
 async function untilSignal(server: OpenServer, ready: () => void): Promise<ServerTotals> {
