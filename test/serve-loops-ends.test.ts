@@ -289,7 +289,7 @@ for (const loop of loops) {
       { event: 'closed', connection: 1, receivedBytes: 14, sentBytes: 14, lines: 2 },
       { event: 'closed', connection: 2, receivedBytes: 24, sentBytes: 0, lines: 0, failure },
     ]);
-    const totals = { connections: 2, failed: 1, receivedBytes: 38, sentBytes: 14 };
+    const totals = { connections: 2, failed: 1, turnedAway: 0, receivedBytes: 38, sentBytes: 14 };
     assert.deepEqual(documents.at(-1), { event: 'stopped', totals });
 
     const verbose = await serveOn(t, loop, '--verbose');

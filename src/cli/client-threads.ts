@@ -12,7 +12,8 @@ import { formatAddress, type SocketAddress } from '../sys/sockaddr.ts';
 import type { Sys } from '../sys/sys.ts';
 import { AlreadyTold, UsageError } from './exit.ts';
 import { parseCount } from './flags.ts';
-import { printError, printOut } from './output.ts';
+import { finishLogs, printError, printOut } from './output.ts';
+import { onStopSignals, type StopSignal } from './stop-signals.ts';
 
 // What `sockloop send --threads` and `tcpclient --threads` have in common.
 
@@ -84,31 +85,22 @@ export async function runClientThreads(plan: ClientPlan, sys: Sys): Promise<void
   if (result.threads.every(({ outcome }) => outcome === 'done')) return;
   // As if nobody had caught it: a thread that still blocks would keep the process from ending, and
   // a shell ends its loop only if the signal ended the command.
-  if (signal !== null) process.kill(process.pid, signal);
+  if (signal !== null) {
+    finishLogs();
+    process.kill(process.pid, signal);
+  }
   throw new AlreadyTold();
 }
 
-const STOP_SIGNALS = ['SIGINT', 'SIGTERM'] as const;
-
 async function untilSignal(
   client: ThreadedClient,
-): Promise<{ result: ClientResult; signal: NodeJS.Signals | null }> {
-  let signal: NodeJS.Signals | null = null;
-  const ignoreSignals = (): void => {
-    for (const name of STOP_SIGNALS) process.off(name, stop);
-  };
-  const stop = (name: NodeJS.Signals): void => {
-    // The second one finds the default behaviour again, which ends the process at once.
-    ignoreSignals();
+): Promise<{ result: ClientResult; signal: StopSignal | null }> {
+  let signal: StopSignal | null = null;
+  using _ = onStopSignals((name) => {
     signal = name;
     client.stop();
-  };
-  for (const name of STOP_SIGNALS) process.on(name, stop);
-  try {
-    return { result: await client.run(), signal };
-  } finally {
-    ignoreSignals();
-  }
+  });
+  return { result: await client.run(), signal };
 }
 
 /** What all threads came to. */

@@ -1,4 +1,3 @@
-import { constants } from 'node:os';
 import { holdWakeLatency } from '../load/wake-latency.ts';
 import type { CompareDocument } from '../report/compare-document.ts';
 import { compareReport } from '../report/html/compare-report.ts';
@@ -14,6 +13,7 @@ import { commandLine } from './demo-process.ts';
 import { printOut } from './output.ts';
 import { standardErrorScreen } from './progress-screen.ts';
 import { ResultFiles } from './result-files.ts';
+import { onStopSignals, type StopSignal } from './stop-signals.ts';
 
 /** What a table is wide where nobody knows the terminal, and what it is not wider than. */
 const WIDTH = 80;
@@ -57,12 +57,21 @@ async function measure(comparison: Comparison, files: ResultFiles): Promise<Meas
   const cores = findCores();
   const run = new CompareRun(comparison, { children, cores }, (now) => view.show(now));
   const latency = holdWakeLatency();
-  const stop = stopper(run, view, () => {
+  const first = (signal: StopSignal): void => {
+    run.stop();
+    view.note(`${signal}: ending early; again: at once`);
+  };
+  const leave = (): void => {
     view.clear();
     files[Symbol.dispose]();
     children[Symbol.dispose]();
+  };
+  // Without a terminal nobody reads what an early end would tell.
+  using _ = onStopSignals(first, {
+    names: ['SIGINT', 'SIGTERM', 'SIGHUP'],
+    atOnce: ['SIGHUP'],
+    leave,
   });
-  for (const name of STOP_SIGNALS) process.on(name, stop);
   try {
     const outcome = await run.run();
     const document = documentOf(comparison, outcome, {
@@ -78,30 +87,9 @@ async function measure(comparison: Comparison, files: ResultFiles): Promise<Meas
     ];
     return { document, failures };
   } finally {
-    for (const name of STOP_SIGNALS) process.off(name, stop);
     view.clear();
     latency.release();
   }
-}
-
-const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-
-/** The first signal ends the run early; the second one ends the process, as does a hang-up. */
-function stopper(
-  run: CompareRun,
-  view: CompareProgressView,
-  leave: () => void,
-): NodeJS.SignalsListener {
-  let stopping = false;
-  return (signal) => {
-    if (stopping || signal === 'SIGHUP') {
-      leave();
-      process.exit(128 + constants.signals[signal]);
-    }
-    stopping = true;
-    run.stop();
-    view.note(`${signal}: ending early; again: at once`);
-  };
 }
 
 function terminalWidth(): number {

@@ -1,3 +1,4 @@
+import { runBelowPidOne } from './child-command.ts';
 import { runCompare } from './demo-compare.ts';
 import { runLoops } from './demo-loops.ts';
 import { DemoProcess, typed } from './demo-process.ts';
@@ -56,7 +57,7 @@ async function main(): Promise<number> {
 }
 
 try {
-  process.exitCode = await main();
+  process.exitCode = (await runBelowPidOne()) ?? (await main());
 } catch (error) {
   process.exitCode = report('demo', error);
 }

@@ -1,4 +1,3 @@
-import { constants } from 'node:os';
 import type { LoadDocument } from '../load/document.ts';
 import { hdrLog } from '../load/hdr-log.ts';
 import type { LoadPlan } from '../load/plan.ts';
@@ -13,6 +12,7 @@ import { parseConditions, tellResults } from './load-results.ts';
 import { ProgressView } from './progress.ts';
 import { standardErrorScreen } from './progress-screen.ts';
 import { ResultFiles } from './result-files.ts';
+import { onStopSignals, type StopSignal } from './stop-signals.ts';
 
 /** Runs it, and tells the results. Throws an Error where it failed or a condition holds. */
 export async function load(words: readonly string[], flags: LoadFlags): Promise<void> {
@@ -61,30 +61,19 @@ async function measure(plan: LoadPlan, files: ResultFiles): Promise<Measured> {
       if (!met && now.phase === 'measuring' && now.errors > 0) run.stop();
     },
   });
-  const stop = stopper(run, view, files);
-  for (const name of STOP_SIGNALS) process.on(name, stop);
+  const first = (signal: StopSignal): void => {
+    run.stop();
+    view.note(`${signal}: ending; again to end at once`);
+  };
+  const leave = (): void => {
+    view.clear();
+    files[Symbol.dispose]();
+  };
+  using _ = onStopSignals(first, { leave });
   try {
     const document = await run.done;
     return { document, intervalHistograms: run.intervalHistograms };
   } finally {
-    for (const name of STOP_SIGNALS) process.off(name, stop);
     view.clear();
   }
-}
-
-const STOP_SIGNALS = ['SIGINT', 'SIGTERM'] as const;
-
-/** The first signal ends the run early; the second one ends the process. */
-function stopper(run: LoadRun, view: ProgressView, files: ResultFiles): NodeJS.SignalsListener {
-  let stopping = false;
-  return (signal) => {
-    if (stopping) {
-      view.clear();
-      files[Symbol.dispose]();
-      process.exit(128 + constants.signals[signal]);
-    }
-    stopping = true;
-    run.stop();
-    view.note(`${signal}: ending; again to end at once`);
-  };
 }

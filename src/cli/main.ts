@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
+import { runBelowPidOne } from './child-command.ts';
 import { EXIT, report } from './exit.ts';
 import { sockloopVersion } from './versions.ts';
 
@@ -19,6 +20,9 @@ const commands: Readonly<Record<string, () => Promise<AddsCommand>>> = {
   compare: async () => (await import('./compare.ts')).addCompare,
   doctor: async () => (await import('./doctor.ts')).addDoctor,
 };
+
+/** Commands that deal with signals themselves, also as PID 1. */
+const STOPPABLE: readonly (string | undefined)[] = ['serve', 'load', 'compare'];
 
 /** The program with the command that `words` begin with, or with all of them. */
 async function program(words: readonly string[]): Promise<Command> {
@@ -40,6 +44,8 @@ async function program(words: readonly string[]): Promise<Command> {
 
 /** Runs the command line and returns the exit status. */
 async function main(words: readonly string[]): Promise<number> {
+  const status = STOPPABLE.includes(words[0]) ? null : await runBelowPidOne();
+  if (status !== null) return status;
   const command = await program(words);
   if (words.length === 0) {
     command.outputHelp({ error: true });

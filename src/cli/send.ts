@@ -17,7 +17,7 @@ import {
 } from './client-threads.ts';
 import { UsageError } from './exit.ts';
 import { parseMode, parsePort, parseSeconds } from './flags.ts';
-import { printError, printOut, writeOut } from './output.ts';
+import { printOut, printTrace, writeOut } from './output.ts';
 import { unixPath } from './serve.ts';
 import { linesOf, standardInput } from './standard-input.ts';
 
@@ -123,7 +123,7 @@ async function sendFromHere(words: readonly string[], flags: SendFlags): Promise
 }
 
 function sysOf(flags: SendFlags): Sys {
-  return flags.trace === true ? new TracingSys(nativeSys(), printError) : nativeSys();
+  return flags.trace === true ? new TracingSys(nativeSys(), printTrace) : nativeSys();
 }
 
 function target(

@@ -4,11 +4,11 @@ import { LINE_BYTES_MAX, THREADS_DEFAULT, THREADS_MAX } from '../echo/limits.ts'
 import type { EchoMode } from '../echo/session.ts';
 import { nativeSys } from '../sys/native.ts';
 import { encodeSockaddr, formatAddress, SOCKADDR_BYTES_MAX } from '../sys/sockaddr.ts';
-import type { Sys } from '../sys/sys.ts';
 import { TracingSys } from '../sys/tracing.ts';
 import { UsageError } from './exit.ts';
+import { FailureLines } from './failure-lines.ts';
 import { parseCount, parseMode, parsePort, parseSeconds, parseThreads } from './flags.ts';
-import { printError, printOut } from './output.ts';
+import { logOut, printError, setDroppedWords } from './output.ts';
 import {
   type OpenServer,
   openServer,
@@ -16,6 +16,7 @@ import {
   type ServerLoop,
   type ServerPlan,
 } from './servers.ts';
+import { onStopSignals } from './stop-signals.ts';
 
 /** What listen(2) takes at the most. */
 const BACKLOG_MAX = 2 ** 31 - 1;
@@ -66,20 +67,22 @@ export function addServe(program: Command): void {
 async function serve(flags: ServeFlags): Promise<void> {
   const loop = loopOf(flags.loop);
   const plan = planOf(flags, loop);
-  const log = flags.json === true ? jsonLog() : textLog(flags.verbose === true);
   const native = nativeSys();
+  const log =
+    flags.json === true ? jsonLog() : textLog(flags.verbose === true, () => native.monotonicMs());
   const trace = flags.trace === true ? printError : undefined;
   const sys = trace === undefined ? native : new TracingSys(native, trace);
   const { observer } = log;
   const watched = flags.json === true || flags.verbose === true;
   using server = openServer(loop, plan, { sys, observer, watched, trace });
-  const { address } = server;
   try {
     // Whoever reads that it listens may send a signal at once.
     const ready = (): void => log.listening(server, plan.mode);
     log.stopped(await untilSignal(server, ready));
   } finally {
-    if (address.family === 'UNIX') removeName(sys, address.path);
+    // A UNIX socket outlives its server as a file.
+    const failure = server.removeFile();
+    if (failure !== null) printError(`sockloop: ${failure.message}`);
   }
 }
 
@@ -133,34 +136,15 @@ export function unixPath(text: string): string {
   return path;
 }
 
-/** A UNIX socket outlives its server as a file. */
-function removeName(sys: Sys, path: string): void {
-  if (path.startsWith('\0')) return;
-  const result = sys.unlink(path);
-  // Gone already: somebody else has tidied up.
-  if (result < 0 && result !== -sys.abi.errno.ENOENT) {
-    printError(`sockloop: cannot remove ${path}: ${sys.strerror(-result)}`);
-  }
-}
-
 async function untilSignal(server: OpenServer, ready: () => void): Promise<ServerTotals> {
-  const stop = (signal: NodeJS.Signals): void => {
-    // The second one finds the default behaviour again, which ends the process at once.
-    for (const name of STOP_SIGNALS) process.off(name, stop);
+  using _ = onStopSignals((signal) => {
     if (process.stderr.isTTY)
       printError(`sockloop: ${signal}, stopping; once more to stop at once`);
     server.stop();
-  };
-  for (const name of STOP_SIGNALS) process.on(name, stop);
-  try {
-    ready();
-    return await server.run();
-  } finally {
-    for (const name of STOP_SIGNALS) process.off(name, stop);
-  }
+  });
+  ready();
+  return await server.run();
 }
-
-const STOP_SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
 /** Where the events of a server go. */
 interface ServeLog {
@@ -169,38 +153,45 @@ interface ServeLog {
   stopped(totals: ServerTotals): void;
 }
 
-function textLog(verbose: boolean): ServeLog {
+function textLog(verbose: boolean, nowMs: () => number): ServeLog {
+  const broken = new FailureLines(printError, nowMs);
+  const refused = new FailureLines(printError, nowMs);
   return {
     listening: ({ address, loop }, mode) =>
-      printOut(`listening on ${formatAddress(address)} (${loop}, ${mode})`),
+      logOut(`listening on ${formatAddress(address)} (${loop}, ${mode})`),
     observer: {
       accepted: (address, connection) => {
         const from = address === null ? 'a client that has left' : formatAddress(address);
-        if (verbose) printOut(`connection ${connection} from ${from}`);
+        if (verbose) logOut(`connection ${connection} from ${from}`);
       },
       closed: (address, { connection, receivedBytes, sentBytes }, failure) => {
         if (failure !== null) {
           const from = address === null ? '' : ` (${formatAddress(address)})`;
-          printError(`sockloop: connection ${connection}${from}: ${failure.message}`);
+          broken.tell(`sockloop: connection ${connection}${from}: ${failure.message}`);
         }
         if (!verbose) return;
-        printOut(`connection ${connection} closed: ${receivedBytes} bytes in, ${sentBytes} out`);
+        logOut(`connection ${connection} closed: ${receivedBytes} bytes in, ${sentBytes} out`);
       },
-      acceptFailed: (failure) => printError(`sockloop: ${failure.message}`),
+      acceptFailed: (failure) => refused.tell(`sockloop: ${failure.message}`),
     },
-    stopped: ({ connections, failed, receivedBytes, sentBytes }) => {
+    stopped: ({ connections, failed, turnedAway, receivedBytes, sentBytes }) => {
+      broken.end();
+      refused.end();
       const noun = connections === 1 ? 'connection' : 'connections';
-      const broken = failed === 0 ? '' : ` (${failed} broken)`;
-      printOut(
-        `served ${connections} ${noun}${broken}: ${receivedBytes} bytes in, ${sentBytes} out`,
-      );
+      const counts = [
+        ...(failed === 0 ? [] : [`${failed} broken`]),
+        ...(turnedAway === 0 ? [] : [`${turnedAway} turned away`]),
+      ];
+      const remark = counts.length === 0 ? '' : ` (${counts.join(', ')})`;
+      logOut(`served ${connections} ${noun}${remark}: ${receivedBytes} bytes in, ${sentBytes} out`);
     },
   };
 }
 
 function jsonLog(): ServeLog {
+  setDroppedWords((lines) => JSON.stringify({ event: 'dropped', lines }));
   const event = (name: string, facts: object): void =>
-    printOut(JSON.stringify({ event: name, ...facts }));
+    logOut(JSON.stringify({ event: name, ...facts }));
   const message = (failure: Error): object => ({
     message: failure.message,
     ...('code' in failure ? { code: failure.code } : {}),

@@ -7,10 +7,11 @@ import {
 import type { EchoMode } from '../echo/session.ts';
 import { ThreadedServer } from '../echo/threaded-server.ts';
 import type { LoopName } from '../loop/backends.ts';
-import { createServer, type Endpoint } from '../socket/create.ts';
+import { createServer, type Endpoint, socketFileOf } from '../socket/create.ts';
 import type { Socket } from '../socket/socket.ts';
 import type { SocketAddress } from '../sys/sockaddr.ts';
 import type { Sys } from '../sys/sys.ts';
+import type { SysError } from '../sys/sys-error.ts';
 import { EventLoop } from '../tcp/event-loop.ts';
 
 /** What a server is asked for, whatever its loop. */
@@ -44,6 +45,8 @@ export interface OpenServer extends Disposable {
   /** Serves until {@link stop}. */
   run(): Promise<ServerTotals>;
   stop(): void;
+  /** Removes the file of a UNIX socket, if it is its own. Returns the error. Before disposing. */
+  removeFile(): SysError | null;
 }
 
 type OpensServer = (plan: ServerPlan, surroundings: ServerSurroundings) => OpenServer;
@@ -94,6 +97,7 @@ function onLoop(name: LoopName): OpensServer {
         address: server.listener.address,
         run: () => server.run(),
         stop: () => server.stop(),
+        removeFile: () => server.listener.removeFile(),
         [Symbol.dispose]: () => loop.close(),
       };
     } catch (error) {
@@ -125,6 +129,7 @@ function onListener(
       address: listener.getSockName(),
       run: () => server.run(),
       stop: () => server.stop(),
+      removeFile: () => socketFileOf(listener)?.remove() ?? null,
       [Symbol.dispose]: () => listener.close(),
     };
   };

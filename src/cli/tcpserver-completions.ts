@@ -4,7 +4,7 @@ import { Interest } from '../poller/poller.ts';
 import type { Socket } from '../socket/socket.ts';
 import { nativeSys } from '../sys/native.ts';
 import { LineBuffer } from '../tcp/framing/line-buffer.ts';
-import { printError } from './output.ts';
+import { logsWait, printError } from './output.ts';
 import { KEYBOARD, Keyboard } from './tcpserver-keyboard.ts';
 import { Failed } from './textbook.ts';
 
@@ -35,7 +35,7 @@ export class CompletionServer implements AcceptSink, WatchSink {
     this.#keyboard.prompt();
     const watch = backend.watch(KEYBOARD, Interest.read, this);
     while (!this.#keyboard.quit && this.#errno === 0) {
-      backend.poll(this.#accepting ? null : ACCEPT_PAUSE_MS);
+      backend.poll(this.#accepting && !logsWait() ? null : ACCEPT_PAUSE_MS);
       // Not earlier: a send that has just failed is told of at the end of a turn.
       for (const stream of this.#served.splice(0)) backend.close(stream);
       backend.settle();

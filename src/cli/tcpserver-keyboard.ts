@@ -1,11 +1,11 @@
 import { readSync } from 'node:fs';
 import { LineBuffer } from '../tcp/framing/line-buffer.ts';
-import { printOut, writeOut } from './output.ts';
+import { logOut, logTextOut } from './output.ts';
 
 /** The descriptor of the keyboard. */
 export const KEYBOARD = 0;
 
-const PROMPT = Buffer.from('server> ');
+const PROMPT = 'server> ';
 const COMMAND_BYTES_MAX = 4096;
 
 /** What is typed to the textbook's second server: `c` counts requests, `q` quits. */
@@ -31,7 +31,7 @@ export class Keyboard {
   }
 
   prompt(): void {
-    writeOut(PROMPT);
+    logTextOut(PROMPT);
   }
 
   /** Reads what was typed, and obeys. Returns whether there may be more. */
@@ -58,8 +58,8 @@ export class Keyboard {
       return;
     }
     if (command === 'c') {
-      printOut(`Received ${this.#countRequests()} connection requests so far.`);
-    } else if (command !== '') printOut('ERROR: unknown command');
+      logOut(`Received ${this.#countRequests()} connection requests so far.`);
+    } else if (command !== '') logOut('ERROR: unknown command');
     this.prompt();
   }
 }

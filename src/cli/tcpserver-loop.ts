@@ -1,10 +1,10 @@
-import { EXHAUSTED, TRANSIENT } from '../echo/accept-failure.ts';
 import { ACCEPT_PAUSE_MS, CHUNK_BYTES, LINE_BYTES_MAX } from '../echo/limits.ts';
 import { Interest, type Poller, type ReadySink } from '../poller/poller.ts';
 import type { Socket } from '../socket/socket.ts';
+import { acceptErrorKind } from '../sys/error-kinds.ts';
 import { SysError } from '../sys/sys-error.ts';
 import { LineBuffer } from '../tcp/framing/line-buffer.ts';
-import { printError } from './output.ts';
+import { logsWait, printError } from './output.ts';
 import { KEYBOARD, Keyboard } from './tcpserver-keyboard.ts';
 import { Failed, step } from './textbook.ts';
 
@@ -42,7 +42,8 @@ export class LoopServer implements ReadySink {
     this.#keyboard.prompt();
     this.#watchKeyboard();
     while (!this.#keyboard.quit) {
-      this.#poller.wait(this.#accepting ? null : ACCEPT_PAUSE_MS, this);
+      const rests = !this.#accepting || logsWait();
+      this.#poller.wait(rests ? ACCEPT_PAUSE_MS : null, this);
       if (!this.#accepting) this.#setAccepting(true);
     }
     for (const { socket } of this.#clients.values()) socket.close();
@@ -100,8 +101,9 @@ export class LoopServer implements ReadySink {
   #acceptFailed(error: unknown): void {
     if (!(error instanceof SysError)) throw error;
     // Somebody else was faster, or the client has gone.
-    if (error.code === 'EAGAIN' || TRANSIENT.has(error.code)) return;
-    if (!EXHAUSTED.has(error.code)) throw new Failed(`ERROR on accept: ${error.reason}`);
+    const kind = acceptErrorKind(error.code);
+    if (kind === 'passing') return;
+    if (kind === 'final') throw new Failed(`ERROR on accept: ${error.reason}`);
     printError(`ERROR on accept: ${error.reason}`);
     // The connection stays in the queue, so the listener stays ready: look away for a moment.
     this.#setAccepting(false);

@@ -1,13 +1,15 @@
 #!/usr/bin/env node
-import { CHUNK_BYTES, LINE_BYTES_MAX } from '../echo/limits.ts';
+import { ACCEPT_PAUSE_MS, CHUNK_BYTES, LINE_BYTES_MAX } from '../echo/limits.ts';
 import { type BackendEntry, backends, createBackend } from '../loop/backends.ts';
 import { createPoller } from '../poller/pollers.ts';
 import { hostName } from '../socket/resolve.ts';
 import { Socket } from '../socket/socket.ts';
+import { waitFor } from '../socket/wait.ts';
+import { acceptErrorKind } from '../sys/error-kinds.ts';
 import { nativeSys } from '../sys/native.ts';
 import type { SocketAddress } from '../sys/sockaddr.ts';
 import { LineBuffer } from '../tcp/framing/line-buffer.ts';
-import { printOut } from './output.ts';
+import { logOut, logsWait } from './output.ts';
 import { CompletionServer } from './tcpserver-completions.ts';
 import { LoopServer } from './tcpserver-loop.ts';
 import { Failed, parseTextbookPort, step, textbook, wrongUsage } from './textbook.ts';
@@ -35,7 +37,7 @@ function main(words: readonly string[]): void {
   step('ERROR on binding', () => listener.bind({ address: '0.0.0.0', port }));
   step('ERROR on listen', () => listener.listen(loop === null ? BACKLOG : undefined));
   const name = listener.getSockName();
-  if (port === 0 && name.family !== 'UNIX') printOut(`server listening on port ${name.port}`);
+  if (port === 0 && name.family !== 'UNIX') logOut(`server listening on port ${name.port}`);
   if (loop === null) serveOneByOne(listener);
   serveAtOnce(listener, loop);
 }
@@ -79,23 +81,37 @@ function serveOneByOne(listener: Socket): never {
 }
 
 function nextClient(listener: Socket): [Socket, SocketAddress] {
-  for (;;) {
+  for (let failures = 0; ; failures++) {
+    // Log lines that found no room are tried again while nobody comes.
+    while (logsWait() && nobodyCame(listener, ACCEPT_PAUSE_MS));
     try {
       return step('ERROR on accept', () => listener.accept());
     } catch (error) {
-      // It left while it waited in the queue, which is no reason to leave the others.
-      if (!(error instanceof Failed) || error.code !== 'ECONNABORTED') throw error;
+      // It left while it waited in the queue, or there is no descriptor for it: no reason to leave
+      // the others.
+      if (!(error instanceof Failed)) throw error;
+      const kind = acceptErrorKind(error.code ?? '');
+      if (kind === 'final') throw error;
       error.print();
+      if (kind === 'shortage' || failures > 0) pause(ACCEPT_PAUSE_MS);
     }
   }
 }
 
+function nobodyCame(listener: Socket, timeoutMs: number): boolean {
+  return waitFor(nativeSys(), listener.fileno(), listener.constants.POLLIN, timeoutMs) === 0;
+}
+
+function pause(pauseMs: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, pauseMs);
+}
+
 function serve(client: Socket, address: SocketAddress): void {
-  printOut(`server established connection with ${caller(address)}`);
+  logOut(`server established connection with ${caller(address)}`);
   const line = step('ERROR reading from socket', () => readLine(client));
   // A byte order mark is among the bytes that came.
   const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(line);
-  printOut(`server received ${line.length} bytes: ${text.replace(/\n$/, '')}`);
+  logOut(`server received ${line.length} bytes: ${text.replace(/\n$/, '')}`);
   step('ERROR writing to socket', () => client.sendAll(line));
 }
 

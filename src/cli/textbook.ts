@@ -1,5 +1,6 @@
 import { ReplyError } from '../echo/client.ts';
 import { ResolveError, SysError } from '../sys/sys-error.ts';
+import { runBelowPidOne } from './child-command.ts';
 import { AlreadyTold, isBrokenPipe, UsageError } from './exit.ts';
 import { printError } from './output.ts';
 
@@ -59,6 +60,11 @@ export async function textbook(
   usage: string,
   main: (words: readonly string[]) => void | Promise<void>,
 ): Promise<void> {
+  const status = await runBelowPidOne();
+  if (status !== null) {
+    process.exitCode = status;
+    return;
+  }
   try {
     await main(process.argv.slice(2));
   } catch (error) {

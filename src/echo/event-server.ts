@@ -1,13 +1,13 @@
 import type { Timer } from '../loop/timers.ts';
 import type { Endpoint } from '../socket/create.ts';
+import { acceptErrorKind } from '../sys/error-kinds.ts';
 import type { SocketAddress } from '../sys/sockaddr.ts';
 import { SysError } from '../sys/sys-error.ts';
 import type { Connection, ConnectionHandlers } from '../tcp/connection.ts';
 import type { EventLoop } from '../tcp/event-loop.ts';
 import { LineBuffer } from '../tcp/framing/line-buffer.ts';
 import type { Listener } from '../tcp/listener.ts';
-import { EXHAUSTED } from './accept-failure.ts';
-import type { ServerObserver, ServerTotals } from './iterative-server.ts';
+import { newTotals, type ServerObserver, type ServerTotals } from './iterative-server.ts';
 import { ACCEPT_REPORT_MS, DRAIN_MS, LINE_BYTES_MAX } from './limits.ts';
 import type { EchoMode } from './session.ts';
 
@@ -48,7 +48,7 @@ type EchoConnection = Connection<Client | number>;
  * Backpressure is the client's own: while it does not read its echo, nothing more is read from it.
  */
 export class EventServer {
-  readonly totals: ServerTotals = { connections: 0, failed: 0, receivedBytes: 0, sentBytes: 0 };
+  readonly totals = newTotals();
   readonly listener: Listener<Client | number>;
   readonly #loop: EventLoop;
   readonly #mode: EchoMode;
@@ -87,6 +87,7 @@ export class EventServer {
   /** Serves until {@link stop}. Throws where the listener is broken. */
   async run(): Promise<ServerTotals> {
     await this.#loop.run({ promises: false });
+    this.totals.turnedAway = this.listener.stats.shed;
     if (this.#failure !== null) throw this.#failure;
     return this.totals;
   }
@@ -124,7 +125,7 @@ export class EventServer {
 
   #acceptFailed(error: Error): void {
     if (error instanceof SysError) {
-      if (!EXHAUSTED.has(error.code)) {
+      if (acceptErrorKind(error.code) === 'final') {
         this.#failure = error;
         this.stop();
         return;
@@ -150,8 +151,9 @@ export class EventServer {
   #opened(connection: EchoConnection): void {
     const number = ++this.totals.connections;
     connection.data = number;
-    if (!this.#watched) return;
+    // Nobody can tell once it is reset, so it is asked for while the peer is there.
     const { remoteAddress } = connection;
+    if (!this.#watched) return;
     this.#client(connection).address = remoteAddress;
     this.#observer.accepted?.(remoteAddress, number);
   }
@@ -288,7 +290,7 @@ export class EventServer {
     if (this.#watched || failure !== null) {
       const { connection: number, address, lines } = this.#client(connection);
       const facts = { connection: number, receivedBytes, sentBytes, lines };
-      this.#observer.closed?.(address, facts, failure);
+      this.#observer.closed?.(address ?? connection.remoteAddress, facts, failure);
     }
     if (this.#stopping) this.#endDrainIfDone();
   }

@@ -1,10 +1,10 @@
 import { setTimeout as pause, setImmediate as turnOfNode } from 'node:timers/promises';
 import type { Socket } from '../socket/socket.ts';
+import { acceptErrorKind } from '../sys/error-kinds.ts';
 import { nativeSys } from '../sys/native.ts';
 import type { SocketAddress } from '../sys/sockaddr.ts';
 import type { Sys } from '../sys/sys.ts';
 import { SysError } from '../sys/sys-error.ts';
-import { EXHAUSTED, TRANSIENT } from './accept-failure.ts';
 import { ACCEPT_PAUSE_MS, DRAIN_MS, LINE_BYTES_MAX, WAIT_MS } from './limits.ts';
 import { type EchoMode, EchoSession } from './session.ts';
 
@@ -48,8 +48,24 @@ export interface ServerTotals {
   connections: number;
   /** Connections that broke, or that the server had to close. */
   failed: number;
+  /** Connections for which there was no descriptor, and which were closed unserved. */
+  turnedAway: number;
   receivedBytes: number;
   sentBytes: number;
+}
+
+/**
+ * Whether the listener of a failed `Socket.accept` can accept the next connection at once. Another
+ * call than accept(2) was one on the new socket, which is closed: the listener has nothing to do
+ * with it.
+ */
+export function isPassing(error: SysError): boolean {
+  return error.syscall !== 'accept' || acceptErrorKind(error.code) === 'passing';
+}
+
+/** Totals of a server that has not begun. */
+export function newTotals(): ServerTotals {
+  return { connections: 0, failed: 0, turnedAway: 0, receivedBytes: 0, sentBytes: 0 };
 }
 
 /**
@@ -61,7 +77,7 @@ export interface ServerTotals {
  * the listener stays its caller's.
  */
 export class IterativeServer {
-  readonly totals: ServerTotals = { connections: 0, failed: 0, receivedBytes: 0, sentBytes: 0 };
+  readonly totals: ServerTotals = newTotals();
   readonly #listener: Socket;
   readonly #mode: EchoMode;
   readonly #idleTimeoutMs: number | null;
@@ -69,6 +85,8 @@ export class IterativeServer {
   readonly #sys: Sys;
   readonly #observer: ServerObserver;
   #stopping = false;
+  /** Whether the last accept(2) failed. */
+  #failing = false;
 
   constructor(listener: Socket, options: IterativeServerOptions) {
     this.#listener = listener;
@@ -98,18 +116,18 @@ export class IterativeServer {
 
   async #accept(): Promise<[Socket, SocketAddress] | null> {
     try {
-      return this.#listener.accept();
+      const client = this.#listener.accept();
+      this.#failing = false;
+      return client;
     } catch (error) {
       if (!(error instanceof SysError)) throw error;
       if (error.code === 'ETIMEDOUT' || error.code === 'EINTR') return null;
-      if (TRANSIENT.has(error.code)) {
-        this.#observer.acceptFailed?.(error);
-        return null;
-      }
-      if (!EXHAUSTED.has(error.code)) throw error;
+      const passing = isPassing(error);
+      if (!passing && acceptErrorKind(error.code) === 'final') throw error;
       this.#observer.acceptFailed?.(error);
-      // The connection stays in the queue: without a pause this loop would spin.
-      await pause(ACCEPT_PAUSE_MS);
+      // The connection may stay in the queue: without a pause this loop would spin.
+      if (!passing || this.#failing) await pause(ACCEPT_PAUSE_MS);
+      this.#failing = true;
       return null;
     }
   }

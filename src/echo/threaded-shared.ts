@@ -164,6 +164,7 @@ export class SharedState {
     return {
       connections: this.#total(CONNECTIONS),
       failed: this.#total(FAILED),
+      turnedAway: 0,
       receivedBytes: this.#total(RECEIVED),
       sentBytes: this.#total(SENT),
     };

@@ -1,11 +1,12 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { Socket } from '../socket/socket.ts';
+import { acceptErrorKind } from '../sys/error-kinds.ts';
 import { nativeSys } from '../sys/native.ts';
 import type { SocketAddress } from '../sys/sockaddr.ts';
 import type { Sys } from '../sys/sys.ts';
 import { SysError } from '../sys/sys-error.ts';
 import { TracingSys } from '../sys/tracing.ts';
-import { EXHAUSTED, TRANSIENT } from './accept-failure.ts';
+import { isPassing } from './iterative-server.ts';
 import { ACCEPT_PAUSE_MS, DRAIN_MS, WAIT_MS } from './limits.ts';
 import { EchoSession } from './session.ts';
 import { failureOf, SharedState, type ThreadMessage, type ThreadPlan } from './threaded-shared.ts';
@@ -41,7 +42,7 @@ class EchoThread {
     const listener = new Socket(family, { sys: this.#sys, fd });
     this.#shared.beginWaiting();
     try {
-      listener.setTimeout(this.#waitMs);
+      while (!this.#boundWaits(listener)) this.#shared.pause(ACCEPT_PAUSE_MS);
       this.#tell({ kind: 'ready' });
       while (!this.#shared.stopping) {
         const client = this.#accept(listener);
@@ -59,6 +60,19 @@ class EchoThread {
     }
   }
 
+  /** Nothing is accepted without: a wait that has no end would outlive the server. */
+  #boundWaits(listener: Socket): boolean {
+    if (this.#shared.stopping) return true;
+    try {
+      listener.setTimeout(this.#waitMs);
+      return true;
+    } catch (error) {
+      if (!(error instanceof SysError)) throw error;
+      this.#tell({ kind: 'acceptFailed', failure: failureOf(error) });
+      return false;
+    }
+  }
+
   #accept(listener: Socket): [Socket, SocketAddress] | null {
     try {
       if (this.#plan.polls) listener.poll(listener.constants.POLLIN);
@@ -69,13 +83,13 @@ class EchoThread {
       if (!(error instanceof SysError)) throw error;
       // The listener was shut down to wake this thread: EINVAL on Linux, else on the BSDs.
       if (NOTHING.has(error.code) || this.#shared.stopping) return null;
-      if (!TRANSIENT.has(error.code) && !EXHAUSTED.has(error.code)) throw error;
+      const passing = isPassing(error);
+      if (!passing && acceptErrorKind(error.code) === 'final') throw error;
       this.#shared.countAcceptFailure();
       if (!this.#failing) this.#tell({ kind: 'acceptFailed', failure: failureOf(error) });
-      if (TRANSIENT.has(error.code)) return null;
+      // The connection may stay in the queue: without a pause this loop would spin.
+      if (!passing || this.#failing) this.#shared.pause(ACCEPT_PAUSE_MS);
       this.#failing = true;
-      // The connection stays in the queue: without a pause this loop would spin.
-      this.#shared.pause(ACCEPT_PAUSE_MS);
       return null;
     }
   }

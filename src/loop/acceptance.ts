@@ -1,7 +1,7 @@
 import { Interest } from '../poller/poller.ts';
 import { acceptStream } from '../sys/descriptors.ts';
+import { acceptErrnoKind } from '../sys/error-kinds.ts';
 import { SOCKADDR_BYTES_MAX } from '../sys/sockaddr.ts';
-import { isGoneInQueue, isShortage } from './accept-errors.ts';
 import type { AcceptSink, Subscription } from './backend.ts';
 import { ACCEPTS_PER_TURN } from './limits.ts';
 import { ReserveDescriptor } from './reserve-descriptor.ts';
@@ -29,6 +29,7 @@ export class Acceptance extends Subject implements Subscription {
 
   ready(): void {
     const { sys, stats } = this.host;
+    let failures = 0;
     for (let accepts = 0; accepts < ACCEPTS_PER_TURN; accepts++) {
       if (this.gone || this.paused) return;
       length[0] = address.length;
@@ -36,14 +37,15 @@ export class Acceptance extends Subject implements Subscription {
       if (fd >= 0) {
         stats.accepted += 1;
         this.#sink.accepted(fd);
-      } else if (!this.#goOn(-fd)) {
+        failures = 0;
+      } else if (!this.#goOn(-fd, ++failures)) {
         return;
       }
     }
   }
 
-  /** Whether to try the next connection after `errno`. */
-  #goOn(errno: number): boolean {
+  /** Whether to try the next connection after `errno`, one of so many failures in a row. */
+  #goOn(errno: number, failures: number): boolean {
     const { sys, stats } = this.host;
     const { EAGAIN, EINTR } = sys.abi.errno;
     if (errno === EAGAIN) return false;
@@ -51,9 +53,12 @@ export class Acceptance extends Subject implements Subscription {
       stats.eintr += 1;
       return true;
     }
-    if (isGoneInQueue(sys.abi, errno)) return true;
-    if (isShortage(sys.abi, errno)) {
-      const shed = this.#reserve.shed(this.fd);
+    const kind = acceptErrnoKind(sys.abi, errno);
+    if (kind === 'passing' && failures < ACCEPTS_PER_TURN) return true;
+    if (kind !== 'final') {
+      // A refusal (EPERM) may leave the connection in the queue: such a listener rests as well, for
+      // it would spin.
+      const shed = kind === 'shortage' ? this.#reserve.shed(this.fd) : 0;
       stats.shed += shed;
       this.setPaused(true);
       this.#sink.exhausted(errno, shed);

@@ -1,4 +1,4 @@
-import { isGoneInQueue, isShortage } from './accept-errors.ts';
+import { acceptErrnoKind } from '../sys/error-kinds.ts';
 import type { AcceptSink, Subscription } from './backend.ts';
 import { ACCEPTS_PER_TURN } from './limits.ts';
 import { ReserveDescriptor } from './reserve-descriptor.ts';
@@ -19,6 +19,8 @@ export class RingAcceptance extends RingSubject implements Subscription {
    */
   #short = false;
   #somebodyCame = false;
+  /** Passing failures since the last connection. */
+  #failures = 0;
   /** Connections that came while it was paused. */
   readonly #held: number[] = [];
 
@@ -75,6 +77,7 @@ export class RingAcceptance extends RingSubject implements Subscription {
 
   #accepted(fd: number): void {
     this.#somebodyCame = false;
+    this.#failures = 0;
     this.host.stats.accepted += 1;
     this.#sink.accepted(fd);
   }
@@ -83,10 +86,13 @@ export class RingAcceptance extends RingSubject implements Subscription {
     const { sys, stats } = this.host;
     const { EINTR, EAGAIN, ECANCELED } = sys.abi.errno;
     if (errno === EINTR || errno === EAGAIN || errno === ECANCELED) return;
-    if (isGoneInQueue(sys.abi, errno)) return;
-    if (isShortage(sys.abi, errno)) {
-      const shed = this.#reserve.shed(this.fd);
-      this.#short = shed === 0 && !this.#somebodyCame;
+    const kind = acceptErrnoKind(sys.abi, errno);
+    this.#failures += 1;
+    if (kind === 'passing' && this.#failures < ACCEPTS_PER_TURN) return;
+    if (kind !== 'final') {
+      this.#failures = 0;
+      const shed = kind === 'shortage' ? this.#reserve.shed(this.fd) : 0;
+      this.#short = kind === 'shortage' && shed === 0 && !this.#somebodyCame;
       this.#somebodyCame = false;
       if (this.#short) return;
       stats.shed += shed;

@@ -1,3 +1,5 @@
+import { rest } from '../socket/wait.ts';
+import { waitErrnoKind } from '../sys/error-kinds.ts';
 import type { Sys } from '../sys/sys.ts';
 import { type SysError, sysError } from '../sys/sys-error.ts';
 import {
@@ -98,11 +100,20 @@ export abstract class BasePoller implements Poller {
     if (this.closed) throw new Error('the poller is closed');
   }
 
-  /** For the result of the call that waited: a failure but EINTR is thrown. */
+  /**
+   * For the result of the call that waited. A signal ends the wait with nothing, as does a shortage
+   * of memory, behind a short rest; any other failure is thrown.
+   */
   protected waited(result: number, syscall: string): void {
     this.wasInterrupted = result < 0 && result === -this.sys.abi.errno.EINTR;
     if (result >= 0 || this.wasInterrupted) return;
+    const kind = waitErrnoKind(this.sys.abi, -result);
+    if (kind === 'passing') return;
     this.requireOpen();
+    if (kind === 'shortage') {
+      rest(this.sys);
+      return;
+    }
     throw sysError(this.sys, result, syscall, `wait with ${this.name}`);
   }
 

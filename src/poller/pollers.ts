@@ -1,3 +1,4 @@
+import { waitErrnoKind } from '../sys/error-kinds.ts';
 import { nativeSys } from '../sys/native.ts';
 import type { Sys } from '../sys/sys.ts';
 import { type SysError, sysError } from '../sys/sys-error.ts';
@@ -56,7 +57,7 @@ const poll: PollerEntry = {
   name: 'poll',
   available(sys) {
     const result = sys.poll(new Uint8Array(0), 0, 0);
-    return result >= 0 || failed(sysError(sys, result, 'poll', 'wait with poll'));
+    return waits(sys, result) || failed(sysError(sys, result, 'poll', 'wait with poll'));
   },
   create: (sys, waker) => new PollPoller(sys, waker),
 };
@@ -66,10 +67,15 @@ const select: PollerEntry = {
   available(sys) {
     const timeval = new Uint8Array(sys.abi.structs.timeval.size);
     const result = sys.select(0, null, null, timeval);
-    return result >= 0 || failed(sysError(sys, result, 'select', 'wait with select'));
+    return waits(sys, result) || failed(sysError(sys, result, 'select', 'wait with select'));
   },
   create: (sys, waker) => new SelectPoller(sys, waker),
 };
+
+/** Whether a wait that came to `result` shows that there is such a call. */
+function waits(sys: Sys, result: number): boolean {
+  return result >= 0 || waitErrnoKind(sys.abi, -result) !== 'final';
+}
 
 function failed(error: SysError): { readonly reason: string } {
   return { reason: error.message };

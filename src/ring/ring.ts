@@ -1,5 +1,7 @@
+import { rest } from '../socket/wait.ts';
 import type { IoUringAbi } from '../sys/abi/abi.ts';
 import type { Arena } from '../sys/arena.ts';
+import { waitErrnoKind } from '../sys/error-kinds.ts';
 import { writeInteger } from '../sys/struct.ts';
 import type { Sys } from '../sys/sys.ts';
 import { sysError } from '../sys/sys-error.ts';
@@ -98,7 +100,8 @@ export class Ring {
       this.memory.called(count, result);
       // A look at the queue: only now it shows that it is full and the kernel keeps something back.
       this.memory.acquire();
-      if (result < 0 && !this.#isForNow(result)) throw this.#failed(result);
+      if (result < 0 && waitErrnoKind(this.sys.abi, -result) === 'final')
+        throw this.#failed(result);
     }
     return this.memory.pending === 0;
   }
@@ -120,8 +123,12 @@ export class Ring {
     this.memory.called(count, result);
     this.interrupted = false;
     if (result >= 0) return;
-    this.interrupted = result === -this.sys.abi.errno.EINTR;
-    if (!this.#isForNow(result)) throw this.#failed(result);
+    const { abi } = this.sys;
+    const kind = waitErrnoKind(abi, -result);
+    if (kind === 'final') throw this.#failed(result);
+    this.interrupted = result === -abi.errno.EINTR;
+    // What the kernel keeps back for want of room is fetched by the turn; memory takes its time.
+    if (kind === 'shortage' && result !== -(abi.errno['EBUSY'] ?? 0)) rest(this.sys);
   }
 
   #enterFor(count: number, timeoutMs: number): number {
@@ -150,15 +157,6 @@ export class Ring {
     const { size } = this.abi.structs.__kernel_timespec;
     this.#writeTimespec(new DataView(this.region.bytes.buffer, REGION.period, size), periodMs);
     return REGION.period;
-  }
-
-  /**
-   * Whether an error of io_uring_enter(2) is no failure: the time was over, a signal came, or the
-   * kernel is short of memory or of room for completions and takes submissions again later.
-   */
-  #isForNow(result: number): boolean {
-    const { ETIME = 62, EINTR, EAGAIN, EBUSY = 16 } = this.sys.abi.errno;
-    return result === -ETIME || result === -EINTR || result === -EAGAIN || result === -EBUSY;
   }
 
   #failed(result: number): Error {

@@ -1,10 +1,10 @@
-import { lstatSync } from 'node:fs';
 import { nativeSys } from '../sys/native.ts';
-import { formatAddress, type SocketAddress, type UnixAddress } from '../sys/sockaddr.ts';
+import { formatAddress, type SocketAddress } from '../sys/sockaddr.ts';
 import type { Sys } from '../sys/sys.ts';
 import { SysError } from '../sys/sys-error.ts';
 import { resolve } from './resolve.ts';
 import { Socket } from './socket.ts';
+import { hasFile, ifLeftBehind, SocketFile } from './socket-file.ts';
 
 /** Where to listen or to connect to: a host and a port, or the path of a UNIX socket. */
 export type Endpoint =
@@ -25,8 +25,9 @@ export interface ServerOptions {
  * A socket that listens: socket(2), SO_REUSEADDR, bind(2), listen(2).
  *
  * A host with several addresses listens on the first that can be bound; null is all interfaces.
- * A UNIX path that a dead server left behind is taken over; a live one is not. Blocks while a
- * name is resolved. Throws a {@link SysError} such as
+ * A UNIX path that a dead server left behind is taken over; a live one is not, nor one that is
+ * bound and does not listen yet. The file of a UNIX socket stays when the socket is closed. Blocks
+ * while a name is resolved. Throws a {@link SysError} such as
  * `cannot listen on 127.0.0.1:7007: EADDRINUSE (address already in use)`, or a ResolveError.
  *
  * @example
@@ -48,10 +49,10 @@ export function createServer(endpoint: Endpoint, options: ServerOptions = {}): S
     try {
       if (address.family !== 'UNIX') socket.setSockOpt('SO_REUSEADDR', true);
       if (options.reusePort === true) socket.setSockOpt('SO_REUSEPORT', true);
-      bindOrTakeOver(socket, address, sys);
-      socket.listen(options.backlog);
+      bindAndListen(socket, address, sys, options.backlog);
       return socket;
     } catch (error) {
+      socketFileOf(socket)?.remove();
       socket.close();
       throw error instanceof SysError && (error.syscall === 'bind' || error.syscall === 'listen')
         ? renamed(error, `listen on ${formatAddress(address)}`, address)
@@ -110,31 +111,39 @@ function firstThatWorks(
   throw failure;
 }
 
-function bindOrTakeOver(socket: Socket, address: SocketAddress, sys: Sys): void {
-  try {
+/** bind(2) and listen(2), both at once where the file of a dead server is taken over. */
+function bindAndListen(
+  socket: Socket,
+  address: SocketAddress,
+  sys: Sys,
+  backlog: number | undefined,
+): void {
+  const bind = (): void => {
     socket.bind(address);
+    const file = SocketFile.of(address, sys);
+    if (file !== null) files.set(socket, file);
+  };
+  try {
+    bind();
   } catch (error) {
     const taken = error instanceof SysError && error.code === 'EADDRINUSE';
-    if (!taken || address.family !== 'UNIX' || !isLeftBehind(address, sys)) throw error;
-    sys.unlink(address.path);
-    socket.bind(address);
+    if (!taken || !hasFile(address)) throw error;
+    const takenOver = ifLeftBehind(address, sys, () => {
+      sys.unlink(address.path);
+      bind();
+      socket.listen(backlog);
+    });
+    if (!takenOver) throw error;
+    return;
   }
+  socket.listen(backlog);
 }
 
-/** Whether nobody listens on the path any more: a UNIX socket outlives its server as a file. */
-function isLeftBehind(address: UnixAddress, sys: Sys): boolean {
-  if (address.path.startsWith('\0')) return false;
-  // Linux refuses a connection to any other file with ECONNREFUSED too.
-  if (lstatSync(address.path, { throwIfNoEntry: false })?.isSocket() !== true) return false;
-  using probe = new Socket('UNIX', { sys });
-  try {
-    // Without a wait: a server that is stopped and whose queue is full is alive as well.
-    probe.setBlocking(false);
-    probe.connect(address);
-    return false;
-  } catch (error) {
-    return error instanceof SysError && error.code === 'ECONNREFUSED';
-  }
+const files = new WeakMap<Socket, SocketFile>();
+
+/** The file of a UNIX socket that {@link createServer} made; null for any other. */
+export function socketFileOf(socket: Socket): SocketFile | null {
+  return files.get(socket) ?? null;
 }
 
 function renamed(error: SysError, attempt: string, on: SocketAddress): SysError {

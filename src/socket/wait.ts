@@ -1,3 +1,4 @@
+import { waitErrnoKind } from '../sys/error-kinds.ts';
 import type { Sys } from '../sys/sys.ts';
 
 // Waiting for one descriptor with poll(2), where a blocking call alone cannot be bounded.
@@ -28,7 +29,10 @@ export function waitFor(sys: Sys, fd: number, events: number, timeoutMs: number 
   return (came & sys.abi.constants.POLLNVAL) === 0 ? came : -sys.abi.errno.EBADF;
 }
 
-/** As {@link waitFor}, but a signal ends the wait only if it is `interruptible`. */
+/**
+ * As {@link waitFor}, but a signal ends the wait only if it is `interruptible`, and a kernel
+ * without memory for it is asked again.
+ */
 export function waitWithin(
   sys: Sys,
   fd: number,
@@ -39,8 +43,21 @@ export function waitWithin(
   const deadlineMs = deadline(sys, timeoutMs);
   for (;;) {
     const result = waitFor(sys, fd, events, leftMs(sys, deadlineMs));
-    if (interruptible || result !== -sys.abi.errno.EINTR) return result;
+    if (result >= 0) return result;
+    const kind = waitErrnoKind(sys.abi, -result);
+    if (kind === 'final' || (interruptible && kind === 'passing')) return result;
+    if (kind === 'shortage') rest(sys);
   }
+}
+
+/** The pause after a wait for which the kernel had no memory. */
+const SHORTAGE_PAUSE_MS = 5;
+
+const NO_DESCRIPTORS = new Uint8Array(0);
+
+/** Waits a little for nothing, so that a loop whose waits fail at once does not spin. */
+export function rest(sys: Sys): void {
+  sys.poll(NO_DESCRIPTORS, 0, SHORTAGE_PAUSE_MS);
 }
 
 /** The time `timeoutMs` from now; null for no such time. */

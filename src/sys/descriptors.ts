@@ -42,15 +42,23 @@ export function acceptStream(
   if (sys.abi.behaviours.accept4 && SOCK_CLOEXEC !== undefined) {
     const flags = nonblocking ? SOCK_CLOEXEC | SOCK_NONBLOCK : SOCK_CLOEXEC;
     const fd = sys.accept4(listener, address, length, flags);
-    return fd < 0 ? fd : prepared(sys, fd, true);
+    return fd < 0 ? fd : acceptedOrLost(sys, prepared(sys, fd, true));
   }
   const fd = sys.accept(listener, address, length);
   if (fd < 0) return fd;
   // Plain accept(2) on a BSD hands the listener's O_NONBLOCK down.
   const mode = setNonblocking(sys, fd, nonblocking);
-  if (mode >= 0) return prepared(sys, fd, false);
+  if (mode >= 0) return acceptedOrLost(sys, prepared(sys, fd, false));
   sys.close(fd);
-  return mode;
+  return acceptedOrLost(sys, mode);
+}
+
+/**
+ * What became of a connection that was accepted. One that could not be made safe has been closed:
+ * it is lost as one that breaks in the queue, and the listener is as good as before.
+ */
+function acceptedOrLost(sys: Sys, result: number): number {
+  return result < 0 ? -sys.abi.errno.ECONNABORTED : result;
 }
 
 /**

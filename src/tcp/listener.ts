@@ -2,9 +2,10 @@ import type { AcceptSink, Subscription } from '../loop/backend.ts';
 import { ACCEPT_PAUSE_MS } from '../loop/limits.ts';
 import type { Loop } from '../loop/loop.ts';
 import type { Timer } from '../loop/timers.ts';
-import { createServer, type Endpoint } from '../socket/create.ts';
+import { createServer, type Endpoint, socketFileOf } from '../socket/create.ts';
+import type { SocketFile } from '../socket/socket-file.ts';
 import type { SocketAddress } from '../sys/sockaddr.ts';
-import { sysError } from '../sys/sys-error.ts';
+import { type SysError, sysError } from '../sys/sys-error.ts';
 import type { Connection, ConnectionSettings } from './connection.ts';
 import { ConnectionGroup } from './connection-group.ts';
 import { StreamConnection } from './stream-connection.ts';
@@ -25,8 +26,9 @@ export interface ListenSettings<Data = undefined> extends ConnectionSettings<Dat
   readonly maxConnections?: number;
   /**
    * Hears of what goes wrong while accepting. Out of descriptors (`EMFILE`, `ENFILE`) or memory,
-   * the listener pauses for 50 ms and goes on, and needs nobody to hear of it. With any other
-   * SysError the listening socket is broken and closed; unheard, that ends `run()` of the loop.
+   * or refused many times in a row (`EPERM`), the listener pauses for 50 ms and goes on, and needs
+   * nobody to hear of it. With any other SysError the listening socket is broken and closed;
+   * unheard, that ends `run()` of the loop.
    */
   onError?(error: Error): void;
 }
@@ -82,6 +84,7 @@ export class Listener<Data = undefined> implements Iterable<Connection<Data>>, D
   readonly #connectionsMax: number;
   readonly #connections = new Set<StreamConnection<Data>>();
   readonly #subscription: Subscription;
+  readonly #file: SocketFile | null;
   #paused = false;
   #closed = false;
   /** Runs while the listener waits for descriptors. */
@@ -104,12 +107,14 @@ export class Listener<Data = undefined> implements Iterable<Connection<Data>>, D
       sys,
       ...(backlog === undefined ? {} : { backlog }),
     });
+    this.#file = socketFileOf(socket);
     try {
       if (socket.fileno() >= backend.fdLimit) throw tooHigh(socket.fileno(), loop);
       this.address = socket.getSockName();
       socket.setBlocking(false);
       if (this.#group.noDelay) socket.setSockOpt('TCP_NODELAY', true);
     } catch (error) {
+      this.removeFile();
       socket.close();
       throw error;
     }
@@ -137,15 +142,27 @@ export class Listener<Data = undefined> implements Iterable<Connection<Data>>, D
     this.#update();
   }
 
-  /** Stops listening, for good: who waits in the queue is reset. Connections go on. */
+  /**
+   * Stops listening, for good: who waits in the queue is reset. Connections go on. The file of a
+   * UNIX socket is removed, if its path still leads to it.
+   */
   close(): void {
     if (this.#closed) return;
+    this.removeFile();
     this.#over();
     this.#loop.backend.close(this.#subscription);
   }
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  /**
+   * Removes the file of a UNIX socket, if its path still leads to it; {@link close} does so too.
+   * Returns the SysError where that fails: the next server of the path takes it over.
+   */
+  removeFile(): SysError | null {
+    return this.#file?.remove() ?? null;
   }
 
   #over(): void {

@@ -1,0 +1,73 @@
+import { constants, fstatSync, openSync, writeSync } from 'node:fs';
+import { isatty } from 'node:tty';
+import { waitFor } from '../socket/wait.ts';
+import { sendFlags } from '../sys/descriptors.ts';
+import { nativeSys } from '../sys/native.ts';
+import { sysError } from '../sys/sys-error.ts';
+
+/** Writes the beginning of `bytes`. Returns how many went, 0 where there is no room; throws. */
+export type WriteSome = (bytes: Uint8Array) => number;
+
+/** What a pipe that poll(2) calls writable takes without blocking, on every platform. */
+const PIPE_BYTES = 512;
+
+/**
+ * How `fd` takes bytes without blocking.
+ *
+ * O_NONBLOCK belongs to the open file description, which other processes share: a shell, the other
+ * end of a pipeline. So a pipe or terminal is opened a second time, for a description of our own,
+ * which Linux allows; elsewhere poll(2) is asked before each write. A socket has MSG_DONTWAIT, and
+ * a file does not block.
+ */
+export function logOutput(fd: number): WriteSome {
+  const stat = fstatSync(fd);
+  if (stat.isSocket()) return toSocket(fd);
+  if (!stat.isFIFO() && !isatty(fd)) return (bytes) => writeSync(fd, bytes);
+  const own = openAgain(fd);
+  return own === null ? afterPoll(fd) : toPipe(own);
+}
+
+function toSocket(fd: number): WriteSome {
+  const sys = nativeSys();
+  const { EAGAIN, EINTR } = sys.abi.errno;
+  const flags = sendFlags(sys) | sys.abi.constants.MSG_DONTWAIT;
+  return (bytes) => {
+    const sent = sys.send(fd, bytes, 0, bytes.length, flags);
+    if (sent >= 0) return sent;
+    if (sent === -EAGAIN || sent === -EINTR) return 0;
+    throw sysError(sys, sent, 'send', 'write to a standard stream');
+  };
+}
+
+/** Its end for writing closes with the process, as the standard stream does. */
+function openAgain(fd: number): number | null {
+  if (process.platform !== 'linux') return null;
+  const { O_WRONLY, O_NONBLOCK, O_NOCTTY } = constants;
+  try {
+    return openSync(`/proc/self/fd/${fd}`, O_WRONLY | O_NONBLOCK | O_NOCTTY);
+  } catch {
+    // No /proc, no descriptor left, another user's terminal, or no reader (which the write tells).
+    return null;
+  }
+}
+
+function toPipe(fd: number): WriteSome {
+  return (bytes) => {
+    try {
+      return writeSync(fd, bytes);
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'EAGAIN') return 0;
+      throw error;
+    }
+  };
+}
+
+function afterPoll(fd: number): WriteSome {
+  const sys = nativeSys();
+  const write = toPipe(fd);
+  return (bytes) => {
+    // What is neither writable nor broken has no room.
+    if (waitFor(sys, fd, sys.abi.constants.POLLOUT, 0) <= 0) return 0;
+    return write(bytes.subarray(0, PIPE_BYTES));
+  };
+}

@@ -1,0 +1,104 @@
+// Goal: as PID 1 of a namespace, where signals have no default action, commands end as elsewhere:
+// the first signal stops them, the second one ends them at once with 128 and its number.
+// Method: the real programs under unshare(1), signals sent from outside of the namespace.
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import { bigText, closed, dial } from './commands/clients.ts';
+import { type Command, eventually, start } from './commands/command.ts';
+import { sockloop, tcpserver } from './commands/programs.ts';
+import { leakCheck } from './leaks.ts';
+
+const timeout = 60_000;
+const UNSHARE = ['unshare', '-pf', '--mount-proc'];
+const refused = spawnSync(UNSHARE[0] ?? '', [...UNSHARE.slice(1), 'true'], { encoding: 'utf8' });
+const reason =
+  refused.status === 0 ? false : `no PID namespace can be made here: ${refused.stderr}`;
+
+/** Process id of PID 1 inside, as it is seen from here. */
+async function insideOf({ pid }: Command): Promise<number> {
+  let inside = 0;
+  await eventually(() => {
+    inside = Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ')[0]);
+    assert.ok(inside > 0);
+  });
+  return inside;
+}
+
+async function endedWith(command: Command, status: number): Promise<void> {
+  const outcome = await command.end();
+  assert.deepEqual([outcome.status, outcome.signal], [status, null], outcome.err);
+}
+
+for (const loop of ['poll', 'threads', 'blocking']) {
+  test(`serve --loop ${loop} as PID 1: one signal, and a second one`, {
+    timeout,
+    skip: reason,
+  }, async (t) => {
+    leakCheck(t);
+    const words = [...UNSHARE, ...sockloop('serve', '--loop', loop, '--port', '0', '--trace')];
+    const quiet = start(t, words);
+    await quiet.until('out', /^listening/);
+    process.kill(await insideOf(quiet), 'SIGTERM');
+    await endedWith(quiet, 0);
+
+    const stuck = start(t, words);
+    const port = Number((await stuck.until('out', /:(\d+) \(/))[1]);
+    const client = await dial({ port });
+    t.after(() => closed(client));
+    client.pause();
+    client.write(bigText());
+    await stuck.until('err', /send\(.*, (\d+), MSG_NOSIGNAL\) = (-1 EAGAIN|(?!\1\n)\d+\n)/);
+    const inside = await insideOf(stuck);
+    process.kill(inside, 'SIGTERM');
+    await stuck.until('err', /shutdown\(|close\(/);
+    process.kill(inside, 'SIGTERM');
+    await endedWith(stuck, 143);
+  });
+}
+
+test('tcpserver as PID 1: one signal ends it, as it does elsewhere', {
+  timeout,
+  skip: reason,
+}, async (t) => {
+  leakCheck(t);
+  for (const words of [['0'], ['--loop', 'poll', '0']]) {
+    const command = start(t, [...UNSHARE, ...tcpserver(...words)]);
+    await command.until('out', /listening on port/);
+    process.kill(await insideOf(command), 'SIGINT');
+    await endedWith(command, 130);
+  }
+});
+
+/** A server that takes connections and says nothing. */
+async function silentServer(t: TestContext): Promise<{ port: number; met: () => number }> {
+  let met = 0;
+  const sockets = new Set<import('node:net').Socket>();
+  const server = createServer((socket) => {
+    met += 1;
+    sockets.add(socket.on('error', () => undefined));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(async () => {
+    for (const socket of sockets) socket.destroy();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  const address = server.address();
+  assert.ok(address !== null && typeof address === 'object');
+  return { port: address.port, met: () => met };
+}
+
+test('send as PID 1: a signal ends it while it waits', { timeout, skip: reason }, async (t) => {
+  leakCheck(t);
+  for (const threads of [[], ['--threads', '2']]) {
+    const { port, met } = await silentServer(t);
+    const words = sockloop('send', ...threads, '--timeout', '50', '127.0.0.1', `${port}`, 'hello');
+    const command = start(t, [...UNSHARE, ...words]);
+    await eventually(() => assert.ok(met() > 0));
+    process.kill(await insideOf(command), 'SIGTERM');
+    await endedWith(command, 143);
+  }
+});

@@ -1,0 +1,118 @@
+// Goal: a server removes the file of its UNIX socket and no other's; of several that start on the
+// file of a dead one, one gets it; one that has not called listen(2) yet is not dead.
+// Method: sockets in this process, on real paths; processes where two have to start at once.
+
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { type TestContext, test } from 'node:test';
+import { createConnection, createServer } from '#src/socket/create.js';
+import { Socket } from '#src/socket/socket.js';
+import { nativeSys } from '#src/sys/native.js';
+import { EventLoop } from '#src/tcp/event-loop.js';
+import { talk } from './commands/clients.ts';
+import { eventually, start } from './commands/command.ts';
+import { loops } from './commands/loops.ts';
+import { sockloop } from './commands/programs.ts';
+import { scratch } from './commands/tools.ts';
+import { leakCheck } from './leaks.ts';
+
+const timeout = 60_000;
+const onLinux =
+  nativeSys().abi.platform.startsWith('linux-') === true
+    ? (false as const)
+    : 'only Linux tells a socket that is bound from one whose server has died';
+
+/** The file of a server that has died. */
+function leaveBehind(path: string): void {
+  using socket = new Socket('UNIX');
+  socket.bind({ path });
+  socket.listen(1);
+}
+
+const taken = { code: 'EADDRINUSE' };
+
+test('a listener removes its file, and not the one that has taken its place', (t) => {
+  leakCheck(t);
+  const path = `${scratch(t)}/socket`;
+  using loop = new EventLoop();
+  const first = loop.listen({ path, handlers: {} });
+  rmSync(path);
+  const second = loop.listen({ path, handlers: {} });
+  first.close();
+  assert.ok(existsSync(path), 'it is of the second');
+  using _ = createConnection({ path });
+  second.close();
+  assert.ok(!existsSync(path));
+  // A third one comes before the second is closed in the kernel, and after.
+  const third = loop.listen({ path, handlers: {} });
+  loop.turn(0);
+  assert.equal(second.removeFile(), null);
+  assert.ok(existsSync(path));
+  third.close();
+});
+
+for (const { name, skip } of loops) {
+  test(`serve --loop ${name}: leaves alone what has taken the place of its file`, {
+    timeout,
+    skip,
+  }, async (t) => {
+    leakCheck(t);
+    const path = `${scratch(t)}/socket`;
+    const command = start(t, sockloop('serve', '--loop', name, '--unix', path));
+    await command.until('out', /^listening/);
+    rmSync(path);
+    using other = createServer({ path });
+    assert.equal((await command.stop()).status, 0);
+    assert.ok(existsSync(path));
+    assert.ok(other.fileno() >= 0);
+  });
+}
+
+test('a file that was left behind is taken over, one that is bound only is not', {
+  skip: onLinux,
+}, (t: TestContext) => {
+  leakCheck(t);
+  const path = `${scratch(t)}/socket`;
+  leaveBehind(path);
+  {
+    using server = createServer({ path });
+    assert.throws(() => createServer({ path }), taken);
+    assert.ok(server.fileno() >= 0);
+  }
+  rmSync(path);
+  using bound = new Socket('UNIX');
+  bound.bind({ path });
+  assert.throws(() => createServer({ path }), taken, 'it is about to listen');
+  bound.listen(1);
+  assert.throws(() => createServer({ path }), taken);
+});
+
+test('of servers that start at once on the file of a dead one, one serves', {
+  timeout,
+}, async (t) => {
+  leakCheck(t);
+  const directory = scratch(t);
+  const path = `${directory}/socket`;
+  leaveBehind(path);
+  const commands = Array.from({ length: 3 }, () =>
+    start(t, sockloop('serve', '--loop', 'poll', '--unix', path)),
+  );
+  await eventually(() => {
+    const told = commands.map(({ out, err }) => `${out}${err}`);
+    assert.ok(
+      told.every((text) => /\n$/.test(text)),
+      told.join(),
+    );
+  });
+  const winners = commands.filter(({ out }) => out.startsWith('listening'));
+  assert.equal(winners.length, 1);
+  assert.equal((await talk({ path }, 'hello')).toString(), 'hello');
+  for (const loser of commands) {
+    if (winners.includes(loser)) continue;
+    const { status, err } = await loser.end();
+    assert.equal(status, 1);
+    assert.match(err, /^sockloop: cannot listen on .*: EADDRINUSE \(address already in use\)\n$/);
+  }
+  assert.equal((await winners[0]?.stop())?.status, 0);
+  assert.deepEqual(readdirSync(directory), [], 'no file is left, of a lock neither');
+});
