@@ -7,6 +7,7 @@ import { type LoadRun, startLoad } from '../load/run.ts';
 import { backends } from '../loop/backends.ts';
 import { loadReport } from '../report/html/load-report.ts';
 import { nativeSys } from '../sys/native.ts';
+import { leave } from './exit.ts';
 import type { LoadFlags } from './load-flags.ts';
 import { planOf } from './load-plan.ts';
 import { parseConditions, tellResults } from './load-results.ts';
@@ -81,7 +82,7 @@ function stopper(run: LoadRun, view: ProgressView, files: ResultFiles): NodeJS.S
     if (stopping) {
       view.clear();
       files[Symbol.dispose]();
-      process.exit(128 + constants.signals[signal]);
+      leave(128 + constants.signals[signal]);
     }
     stopping = true;
     run.stop();

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
-import { EXIT, report } from './exit.ts';
+import { lookupsUnderWay } from '../tcp/addresses.ts';
+import { EXIT, leave, report } from './exit.ts';
 import { sockloopVersion } from './versions.ts';
 
 const NAME = 'sockloop';
@@ -56,3 +57,5 @@ async function main(words: readonly string[]): Promise<number> {
 }
 
 process.exitCode = await main(process.argv.slice(2));
+// A look-up that came too late would keep the process until its resolver gives up.
+if (lookupsUnderWay() > 0) leave(process.exitCode);
