@@ -128,7 +128,10 @@ export class TcpSocket extends StreamSocket {
     if (this.released || this.phase !== 'connecting' || this.#attempt !== attempt) return;
     const listener = this.names.listenerAt(address);
     const { ECONNREFUSED, ETIMEDOUT } = this.kernel.errno;
-    if (listener === null && this.names.isOwn(address.address)) {
+    if (listener === null && isSame(this.local, address)) {
+      // A simultaneous open of one socket: RFC 9293, section 3.5. It is its own peer.
+      this.join(this);
+    } else if (listener === null && this.names.isOwn(address.address)) {
       this.#refuse(ECONNREFUSED);
     } else if (listener instanceof TcpSocket && !listener.backlogFull) {
       const server = listener.admit(this, asSeenBy(listener, address));
@@ -349,6 +352,12 @@ export class TcpSocket extends StreamSocket {
   override filter(write: boolean, state: FilterState): void {
     socketFilter(this, this.#writable, write, state);
   }
+}
+
+function isSame(local: SocketAddress | null, { address, port }: InternetAddress): boolean {
+  return (
+    local !== null && local.family !== 'UNIX' && local.address === address && local.port === port
+  );
 }
 
 /** An IPv6 listener that takes IPv4 as well sees such addresses in IPv6's form. */

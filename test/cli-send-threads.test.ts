@@ -38,7 +38,7 @@ test('send --threads: wrong usage', { timeout }, async (t) => {
     assertOutcome(outcome, 2, '', `sockloop: ${table[index]?.[1]}\n${HINT}`);
   }
   const name = await send(t, ['--threads', '2', 'not a name', '1', 'x']);
-  const why = 'sockloop: cannot resolve "not a name": EAI_NONAME (name or service not known)\n';
+  const why = 'sockloop: cannot resolve "not a name": ENOTFOUND (name or service not known)\n';
   assertOutcome(name, 1, '', why);
 });
 

@@ -80,7 +80,7 @@ test('serve: an address that cannot be had', { timeout }, async (t) => {
   const table: [words: string[], why: string][] = [
     [['--port', `${port}`], `cannot listen on 127.0.0.1:${port}: ${inUse}`],
     [['--host', '203.0.113.1'], 'cannot listen on 203.0.113.1:7007: EADDRNOTAVAIL'],
-    [['--host', 'not a name'], 'cannot resolve "not a name": EAI_NONAME'],
+    [['--host', 'not a name'], 'cannot resolve "not a name": ENOTFOUND'],
     [['--unix', `${directory}/live`], `cannot listen on ${directory}/live: ${inUse}`],
     [['--unix', `${directory}/file`], `cannot listen on ${directory}/file: ${inUse}`],
     [['--unix', `${directory}/no/dir`], `cannot listen on ${directory}/no/dir: ENOENT`],

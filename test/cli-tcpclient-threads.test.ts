@@ -208,7 +208,7 @@ test('tcpclient --threads: a server that never answers holds each thread for the
   const { status, out, err } = await run(t, tcpclient(...words), 'hello\n');
   assert.ok(performance.now() - startMs < 5000, 'all threads wait at the same time');
   assert.deepEqual([status, out], [1, '']);
-  const why = `: cannot receive from ${LOCAL}:${port}: ETIMEDOUT (nothing happened within 300 ms)`;
+  const why = `: cannot receive from ${LOCAL}:${port}: ETIMEDOUT (no whole reply within 300 ms)`;
   assert.equal(err.split(`${why}\n`).length, 5, err);
   assert.match(err, /\n4 threads \(4 failed\), 4 of 400 messages, 0 replies, 0 bytes back, .*\n$/);
 });

@@ -184,9 +184,9 @@ describe('socket: createServer() and createConnection()', () => {
       assert.throws(() => call({ path: '/tmp/a\0b' }), RangeError);
       assert.throws(() => call({ host: '127.0.0.1\0.example', port: 1 }), {
         name: 'ResolveError',
-        code: 'EAI_NONAME',
+        code: 'ENOTFOUND',
         hostname: '127.0.0.1\0.example',
-        message: /^cannot resolve "127\.0\.0\.1\\u0000\.example": EAI_NONAME \(/,
+        message: /^cannot resolve "127\.0\.0\.1\\u0000\.example": ENOTFOUND \(/,
       });
     }
     assert.equal(openFds().size, before);
@@ -200,9 +200,9 @@ describe('socket: createServer() and createConnection()', () => {
       (error) => {
         assert.ok(error instanceof ResolveError);
         // Without a name server to ask, it is EAI_AGAIN.
-        assert.match(error.code, /^EAI_(NONAME|NODATA|AGAIN|FAIL)$/);
+        assert.match(error.code, /^(ENOTFOUND|EAI_AGAIN|EAI_FAIL)$/);
         assert.equal(error.hostname, 'nohost.invalid');
-        assert.match(error.message, /^cannot resolve "nohost.invalid": EAI_[A-Z]+ \([a-z].*\)$/);
+        assert.match(error.message, /^cannot resolve "nohost.invalid": E[A-Z_]+ \([a-z].*\)$/);
         return true;
       },
     );

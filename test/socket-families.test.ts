@@ -288,7 +288,7 @@ describe('socket: wrong use', () => {
     assert.throws(() => client.send(new Uint8Array(4), 5), RangeError);
     assert.throws(() => client.recv(new Uint8Array(4), 0, 5), RangeError);
     for (const fd of [-1, Number.NaN]) {
-      const message = `${fd} is not a descriptor`;
+      const message = `a descriptor is a number from 0 to 2147483647, not ${fd}`;
       assert.throws(() => new Socket('IPv4', { fd }), new RangeError(message));
     }
   });

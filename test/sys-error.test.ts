@@ -176,8 +176,9 @@ test('errors: a name that does not resolve says which, and why', (t) => {
     (error) => {
       assert.ok(error instanceof ResolveError && error instanceof Error);
       assert.equal(error.name, 'ResolveError');
-      assert.equal(error.message, `cannot resolve "no host": EAI_NONAME (${reason})`);
-      assert.equal(error.code, 'EAI_NONAME');
+      assert.equal(error.message, `cannot resolve "no host": ENOTFOUND (${reason})`);
+      assert.equal(error.code, 'ENOTFOUND', 'as Node says it');
+      assert.equal(error.answer, 'EAI_NONAME');
       assert.equal(error.syscall, 'getaddrinfo');
       assert.equal(error.hostname, 'no host');
       assert.equal(error.reason, reason);

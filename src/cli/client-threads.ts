@@ -6,9 +6,7 @@ import {
 } from '../echo/limits.ts';
 import { type ClientResult, ThreadedClient, type ThreadResult } from '../echo/threaded-client.ts';
 import type { ClientPlan, MessageBytes, RoundTrips } from '../echo/threaded-client-shared.ts';
-import type { Endpoint } from '../socket/create.ts';
-import { resolve } from '../socket/resolve.ts';
-import { formatAddress, type SocketAddress } from '../sys/sockaddr.ts';
+import { formatAddress } from '../sys/sockaddr.ts';
 import type { Sys } from '../sys/sys.ts';
 import { AlreadyTold, UsageError } from './exit.ts';
 import { parseCount } from './flags.ts';
@@ -30,12 +28,6 @@ export function parseClientThreads(text: string): number {
 /** The value of `--count`: how often each thread sends its messages. */
 export function parseClientCount(text: string): number {
   return parseCount(text, 1, CLIENT_COUNT_MAX, '--count');
-}
-
-/** Where to connect to, looked up once for all threads. Throws a ResolveError. */
-export function addressesOf(endpoint: Endpoint, sys: Sys): SocketAddress[] {
-  if ('path' in endpoint) return [{ family: 'UNIX', path: endpoint.path }];
-  return resolve(endpoint.host, endpoint.port, { sys });
 }
 
 /** Collects messages where all threads can read them. */

@@ -61,7 +61,7 @@ async function measure(comparison: Comparison, files: ResultFiles): Promise<Meas
     run.stop();
     view.note(`${signal}: ending early; again: at once`);
   };
-  const leave = (): void => {
+  const tidy = (): void => {
     view.clear();
     files[Symbol.dispose]();
     children[Symbol.dispose]();
@@ -70,7 +70,7 @@ async function measure(comparison: Comparison, files: ResultFiles): Promise<Meas
   using _ = onStopSignals(first, {
     names: ['SIGINT', 'SIGTERM', 'SIGHUP'],
     atOnce: ['SIGHUP'],
-    leave,
+    tidy,
   });
   try {
     const outcome = await run.run();

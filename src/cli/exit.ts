@@ -1,5 +1,7 @@
 import { ReplyError } from '../echo/client.ts';
+import { exitAtOnce } from '../sys/native.ts';
 import { ResolveError, SysError } from '../sys/sys-error.ts';
+import { lookupsUnderWay } from '../tcp/addresses.ts';
 import { printError } from './output.ts';
 
 /** The exit statuses of every command but the textbook's. */
@@ -13,6 +15,17 @@ export class UsageError extends Error {
 /** A command failed, and has said why itself. */
 export class AlreadyTold extends Error {
   override readonly name = 'AlreadyTold';
+}
+
+/**
+ * Ends the process, after the listeners of `exit`, also where a look-up that nobody waits for any
+ * more holds a thread: its resolver may be silent for ten seconds.
+ */
+export function leave(status: number): never {
+  if (lookupsUnderWay() === 0) process.exit(status);
+  process.exitCode = status;
+  process.emit('exit', status);
+  return exitAtOnce(status);
 }
 
 /**

@@ -65,11 +65,11 @@ async function measure(plan: LoadPlan, files: ResultFiles): Promise<Measured> {
     run.stop();
     view.note(`${signal}: ending; again to end at once`);
   };
-  const leave = (): void => {
+  const tidy = (): void => {
     view.clear();
     files[Symbol.dispose]();
   };
-  using _ = onStopSignals(first, { leave });
+  using _ = onStopSignals(first, { tidy });
   try {
     const document = await run.done;
     return { document, intervalHistograms: run.intervalHistograms };

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
+import { lookupsUnderWay } from '../tcp/addresses.ts';
 import { runBelowPidOne } from './child-command.ts';
-import { EXIT, report } from './exit.ts';
+import { EXIT, leave, report } from './exit.ts';
 import { sockloopVersion } from './versions.ts';
 
 const NAME = 'sockloop';
@@ -62,3 +63,5 @@ async function main(words: readonly string[]): Promise<number> {
 }
 
 process.exitCode = await main(process.argv.slice(2));
+// A look-up that came too late would keep the process until its resolver gives up.
+if (lookupsUnderWay() > 0) leave(process.exitCode);

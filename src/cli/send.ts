@@ -2,14 +2,14 @@ import type { Command } from 'commander';
 import { EchoClient, isUnfinished, replyEndOf } from '../echo/client.ts';
 import { CLIENT_COUNT_MAX, CLIENT_THREADS_MAX, LINE_BYTES_MAX } from '../echo/limits.ts';
 import type { EchoMode } from '../echo/session.ts';
-import { createConnection, type Endpoint } from '../socket/create.ts';
+import { connectToFirst, type Endpoint } from '../socket/create.ts';
 import type { Socket } from '../socket/socket.ts';
 import { nativeSys } from '../sys/native.ts';
-import { formatAddress } from '../sys/sockaddr.ts';
+import { formatAddress, type SocketAddress } from '../sys/sockaddr.ts';
 import type { Sys } from '../sys/sys.ts';
 import { TracingSys } from '../sys/tracing.ts';
+import { addressesWithin, isNumeric } from '../tcp/addresses.ts';
 import {
-  addressesOf,
   MessageCollector,
   parseClientCount,
   parseClientThreads,
@@ -52,7 +52,11 @@ export function addSend(program: Command): void {
     .argument('[arguments...]', 'host, port and messages; lines of standard input if none is given')
     .option('--unix <path>', 'connect to a UNIX socket instead; @name is an abstract name')
     .option('--mode <mode>', 'what the server answers: echo, line or once (see serve)', 'line')
-    .option('--timeout <s>', 'longest wait for the server, in seconds', '10')
+    .option(
+      '--timeout <s>',
+      'longest wait for a connection, and for each whole reply, in seconds',
+      '10',
+    )
     .option('--threads <n>', `send from so many threads at once, ${CLIENT_THREADS_MAX} at the most`)
     .option(
       '--count <m>',
@@ -80,7 +84,7 @@ async function sendFromThreads(
   const threads = parseClientThreads(threadsText);
   const count = parseClientCount(flags.count ?? '1');
   const sys = sysOf(flags);
-  const addresses = addressesOf(endpoint, sys);
+  const addresses = await addressesWithin(endpoint, timeoutMs, sys);
   const collector = new MessageCollector();
   for (const message of messages) collector.add(Buffer.from(`${message}\n`));
   if (messages.length === 0) {
@@ -108,7 +112,7 @@ async function sendFromHere(words: readonly string[], flags: SendFlags): Promise
   using sender = new Sender(endpoint, mode, timeoutMs, flags.json === true, sys);
   try {
     // A server that is not there is told before the first line is asked for.
-    sender.connect();
+    await sender.open();
     if (messages.length > 0) {
       for (const message of messages) sender.exchange(Buffer.from(`${message}\n`));
     } else {
@@ -147,6 +151,7 @@ class Sender implements Disposable {
   readonly #json: boolean;
   readonly #sys: Sys;
   readonly #exchanges: Exchange[] = [];
+  #addresses: readonly SocketAddress[] = [];
   #socket: Socket | null = null;
   #client: EchoClient | null = null;
   #peer: string | null = null;
@@ -160,8 +165,18 @@ class Sender implements Disposable {
     this.#sys = sys;
   }
 
+  /** Looks the name up and connects, within the timeout for both. */
+  async open(): Promise<void> {
+    const beganMs = this.#sys.monotonicMs();
+    this.#addresses = await addressesWithin(this.#endpoint, this.#timeoutMs, this.#sys);
+    const tookMs = Math.floor(this.#sys.monotonicMs() - beganMs);
+    this.#connect(
+      isKnown(this.#endpoint) ? this.#timeoutMs : Math.max(1, this.#timeoutMs - tookMs),
+    );
+  }
+
   exchange(message: Uint8Array): void {
-    const client = this.connect();
+    const client = this.#client ?? this.#connect(this.#timeoutMs);
     const pieces: Uint8Array[] = [];
     const startMs = this.#sys.monotonicMs();
     const unfinished = isUnfinished(message);
@@ -201,13 +216,12 @@ class Sender implements Disposable {
     this.#client = null;
   }
 
-  /** The client of the connection, which is made if there is none. */
-  connect(): EchoClient {
-    if (this.#client !== null) return this.#client;
-    const socket = createConnection(this.#endpoint, { sys: this.#sys, timeoutMs: this.#timeoutMs });
+  #connect(withinMs: number): EchoClient {
+    const sys = this.#sys;
+    const socket = connectToFirst(this.#addresses, withinMs, sys);
     this.#socket = socket;
     this.#peer = formatAddress(socket.getPeerName());
-    this.#client = new EchoClient(socket);
+    this.#client = new EchoClient(socket, { sys, timeoutMs: this.#timeoutMs });
     return this.#client;
   }
 
@@ -218,6 +232,11 @@ class Sender implements Disposable {
 }
 
 const NEWLINE = 10;
+
+/** Whether nobody has to be asked for the address. */
+function isKnown(endpoint: Endpoint): boolean {
+  return 'path' in endpoint || isNumeric(endpoint.host);
+}
 
 function asText(bytes: Uint8Array): { reply: string } | { replyBase64: string } {
   try {

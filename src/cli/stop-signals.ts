@@ -1,4 +1,5 @@
 import { constants } from 'node:os';
+import { leave } from './exit.ts';
 
 /** What ends a command from outside. */
 export type StopSignal = 'SIGINT' | 'SIGTERM' | 'SIGHUP';
@@ -9,7 +10,7 @@ interface StopSignalOptions {
   /** Signals that are as good as a second one. */
   readonly atOnce?: readonly StopSignal[];
   /** Tidies up before a second signal ends the process. */
-  readonly leave?: () => void;
+  readonly tidy?: () => void;
 }
 
 const NAMES: readonly StopSignal[] = ['SIGINT', 'SIGTERM'];
@@ -25,7 +26,7 @@ const NAMES: readonly StopSignal[] = ['SIGINT', 'SIGTERM'];
  */
 export function onStopSignals(
   first: (signal: StopSignal) => void,
-  { names = NAMES, atOnce = [], leave }: StopSignalOptions = {},
+  { names = NAMES, atOnce = [], tidy }: StopSignalOptions = {},
 ): Disposable {
   let stopping = false;
   const ignore = (): void => {
@@ -34,11 +35,11 @@ export function onStopSignals(
   const stop = (signal: NodeJS.Signals): void => {
     const name = names.find((each) => each === signal) ?? 'SIGTERM';
     if (stopping || atOnce.includes(name)) {
-      leave?.();
-      process.exit(128 + constants.signals[name]);
+      tidy?.();
+      leave(128 + constants.signals[name]);
     }
     stopping = true;
-    if (leave === undefined && process.pid !== 1) ignore();
+    if (tidy === undefined && process.pid !== 1) ignore();
     first(name);
   };
   for (const name of names) process.on(name, stop);

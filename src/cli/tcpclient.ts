@@ -4,10 +4,11 @@ import { CHUNK_BYTES, LINE_BYTES_MAX } from '../echo/limits.ts';
 import type { ClientPlan } from '../echo/threaded-client-shared.ts';
 import { createConnection } from '../socket/create.ts';
 import { nativeSys } from '../sys/native.ts';
-import { ResolveError } from '../sys/sys-error.ts';
+import type { Sys } from '../sys/sys.ts';
+import { ResolveError, SysError } from '../sys/sys-error.ts';
+import { addressesWithin } from '../tcp/addresses.ts';
 import { LineBuffer } from '../tcp/framing/line-buffer.ts';
 import {
-  addressesOf,
   MessageCollector,
   parseClientCount,
   parseClientThreads,
@@ -63,7 +64,7 @@ async function sendFromThreads(
   const timeoutMs = parseSeconds(flags.get('--timeout') ?? TIMEOUT_S, '--timeout');
   const port = parseTextbookPort(portText, 1);
   const sys = nativeSys();
-  const addresses = knownHost(host, () => addressesOf({ host, port }, sys));
+  const addresses = await addressesOf(host, port, timeoutMs, sys);
   const collector = new MessageCollector();
   collector.add(askForLine());
   const plan: ClientPlan = {
@@ -79,6 +80,15 @@ async function sendFromThreads(
     trace: false,
   };
   await runClientThreads(plan, sys);
+}
+
+/** Where to connect to, looked up once for all threads. */
+async function addressesOf(host: string, port: number, timeoutMs: number, sys: Sys) {
+  try {
+    return await addressesWithin({ host, port }, timeoutMs, sys);
+  } catch (error) {
+    throw failedLookup(host, error);
+  }
 }
 
 function sendOnce(host: string, port: number): void {
@@ -110,9 +120,15 @@ function knownHost<Result>(host: string, call: () => Result): Result {
   try {
     return call();
   } catch (error) {
-    if (!(error instanceof ResolveError)) throw error;
-    throw new Failed(`ERROR, no such host as ${host}: ${error.reason}`);
+    throw failedLookup(host, error);
   }
+}
+
+/** `error` in the words of the textbook, where it is of the look-up. */
+function failedLookup(host: string, error: unknown): unknown {
+  const late = error instanceof SysError && error.syscall === 'getaddrinfo';
+  if (!late && !(error instanceof ResolveError)) return error;
+  return new Failed(`ERROR, no such host as ${host}: ${error.reason}`);
 }
 
 function askForLine(): Uint8Array {

@@ -1,7 +1,8 @@
 import { ReplyError } from '../echo/client.ts';
 import { ResolveError, SysError } from '../sys/sys-error.ts';
+import { lookupsUnderWay } from '../tcp/addresses.ts';
 import { runBelowPidOne } from './child-command.ts';
-import { AlreadyTold, isBrokenPipe, UsageError } from './exit.ts';
+import { AlreadyTold, isBrokenPipe, leave, UsageError } from './exit.ts';
 import { printError } from './output.ts';
 
 // How the textbook's programs fail: perror(3)'s words behind the name of the step, and status 1.
@@ -71,6 +72,7 @@ export async function textbook(
     process.exitCode = 1;
     report(usage, error);
   }
+  if (lookupsUnderWay() > 0) leave(1);
 }
 
 function report(usage: string, error: unknown): void {

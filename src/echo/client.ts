@@ -1,5 +1,7 @@
 import type { Socket } from '../socket/socket.ts';
+import type { Sys } from '../sys/sys.ts';
 import { SysError } from '../sys/sys-error.ts';
+import { ExchangeDeadline } from './exchange-deadline.ts';
 import { CHUNK_BYTES } from './limits.ts';
 import type { EchoMode } from './session.ts';
 
@@ -37,12 +39,16 @@ export class ReplyError extends Error {
 export class EchoClient {
   readonly #socket: Socket;
   readonly #chunk = new Uint8Array(CHUNK_BYTES);
+  readonly #deadline: ExchangeDeadline | null;
   /** What of the chunk has come and belongs to no reply yet. */
   #from = 0;
   #to = 0;
 
-  constructor(socket: Socket) {
+  /** `limit` bounds each exchange as a whole, from its first send(2) to its last byte. */
+  constructor(socket: Socket, limit?: { readonly sys: Sys; readonly timeoutMs: number }) {
     this.#socket = socket;
+    this.#deadline =
+      limit === undefined ? null : new ExchangeDeadline(limit.sys, socket, limit.timeoutMs);
   }
 
   /**
@@ -51,7 +57,8 @@ export class EchoClient {
    *
    * A long message is sent while its reply comes in, for a server that echoes as it reads stops
    * reading once nobody takes its echo. `finish` ends the stream behind the message. Throws a
-   * SysError, or a ReplyError where the server closes before the reply is whole.
+   * SysError (`ETIMEDOUT` where the time of the exchange is up), or a ReplyError where the server
+   * closes before the reply is whole.
    */
   exchange(
     message: Uint8Array,
@@ -60,7 +67,18 @@ export class EchoClient {
     finish = false,
   ): number {
     const reply = new Reply(end, sink);
-    if (message.length <= CHUNK_BYTES) this.#socket.sendAll(message);
+    const deadline = this.#deadline;
+    if (deadline === null) return this.#exchange(message, reply, finish);
+    deadline.begin();
+    try {
+      return this.#exchange(message, reply, finish);
+    } catch (error) {
+      throw deadline.explained(error);
+    }
+  }
+
+  #exchange(message: Uint8Array, reply: Reply, finish: boolean): number {
+    if (message.length <= CHUNK_BYTES) this.#sendShort(message);
     else this.#sendWhileReceiving(message, reply);
     if (finish) this.#socket.shutdown('write');
     this.#takeKept(reply);
@@ -73,11 +91,19 @@ export class EchoClient {
     return reply.length;
   }
 
+  #sendShort(message: Uint8Array): void {
+    for (let sent = 0; sent < message.length; ) {
+      if (sent > 0) this.#deadline?.keep();
+      sent += this.#socket.send(message, sent);
+    }
+  }
+
   #sendWhileReceiving(message: Uint8Array, reply: Reply): void {
     const { POLLIN, POLLOUT, MSG_DONTWAIT } = this.#socket.constants;
     this.#takeKept(reply);
     let ended = reply.whole;
     for (let sent = 0; sent < message.length; ) {
+      this.#deadline?.keep();
       const events = this.#socket.poll(ended ? POLLOUT : POLLIN | POLLOUT);
       if ((events & ~POLLOUT) !== 0 && !ended) ended = this.#receive(reply) === 0 || reply.whole;
       // A connection that has broken has no room to wait for: send(2) says how it broke.
@@ -97,6 +123,7 @@ export class EchoClient {
   }
 
   #receive(reply: Reply): number {
+    this.#deadline?.keep();
     const length = this.#socket.recv(this.#chunk);
     this.#from = 0;
     this.#to = length;

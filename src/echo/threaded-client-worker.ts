@@ -1,5 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import { connectToPeer } from '../socket/self-connection.ts';
 import { Socket } from '../socket/socket.ts';
+import { TimeShares } from '../socket/wait.ts';
 import { nativeSys } from '../sys/native.ts';
 import type { SocketAddress } from '../sys/sockaddr.ts';
 import type { Sys } from '../sys/sys.ts';
@@ -120,9 +122,11 @@ class ClientThread {
 
   #connect(): EchoClient {
     let failure: unknown = new Error('there is no address to connect to');
-    for (const address of this.#plan.addresses) {
+    const { addresses, timeoutMs } = this.#plan;
+    const shares = new TimeShares(this.#sys, timeoutMs, addresses.length);
+    for (const address of addresses) {
       try {
-        return this.#connectTo(address);
+        return this.#connectTo(address, shares.next());
       } catch (error) {
         this.#disconnect();
         if (this.#state.stopping) throw error;
@@ -132,17 +136,17 @@ class ClientThread {
     throw failure;
   }
 
-  #connectTo(address: SocketAddress): EchoClient {
+  #connectTo(address: SocketAddress, connectMs: number | null): EchoClient {
     const { thread, timeoutMs } = this.#plan;
     const socket = new Socket(address.family, { sys: this.#sys });
     this.#socket = socket;
     // From here on a stop can wake this thread.
     this.#state.setSocket(thread, socket.fileno());
-    socket.setTimeout(timeoutMs);
-    socket.connect(address);
+    socket.setTimeout(connectMs);
+    connectToPeer(this.#sys, socket, address);
     this.#state.add(thread, 'connections', 1);
     this.#server = address;
-    this.#client = new EchoClient(socket);
+    this.#client = new EchoClient(socket, { sys: this.#sys, timeoutMs });
     return this.#client;
   }
 

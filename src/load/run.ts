@@ -99,6 +99,9 @@ class Run {
   readonly #timers = new Set<NodeJS.Timeout>();
   #progressMs = 0;
   #progressMessages = 0;
+  /** Rejected where the run is stopped before its server is found. */
+  readonly #stoppedSoon: Promise<never>;
+  #stopSoon: (error: Error) => void = () => undefined;
   #allEnded: () => void = () => undefined;
   #fail: (error: unknown) => void = () => undefined;
 
@@ -108,6 +111,11 @@ class Run {
     this.#sys = sys;
     this.#shared = new SharedState(plan.threads);
     this.#collection = new Collection(plan);
+    this.#stoppedSoon = new Promise((_, reject) => {
+      this.#stopSoon = reject;
+    });
+    // Nobody waits for it once the server is found.
+    this.#stoppedSoon.catch(() => undefined);
   }
 
   get intervalHistograms(): readonly IntervalHistogram[] {
@@ -115,7 +123,11 @@ class Run {
   }
 
   async run(): Promise<LoadDocument> {
-    const target = await targetOf(this.#plan.endpoint, this.#plan.timeoutMs, this.#sys);
+    const { endpoint, timeoutMs } = this.#plan;
+    const target = await Promise.race([
+      targetOf(endpoint, timeoutMs, this.#sys),
+      this.#stoppedSoon,
+    ]);
     const ended = new Promise<void>((resolve, reject) => {
       this.#allEnded = resolve;
       this.#fail = reject;
@@ -139,6 +151,7 @@ class Run {
     if (this.#over || this.#shared.stopping) return;
     this.#endedEarly = true;
     this.#shared.stop();
+    this.#stopSoon(new Error('ended before the server was found'));
     this.#wakeAll();
     this.#after(END_GRACE_MS, () => this.#giveUp());
   }

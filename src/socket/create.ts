@@ -1,10 +1,13 @@
+import { requireTimeout } from '../base/arguments.ts';
 import { nativeSys } from '../sys/native.ts';
 import { formatAddress, type SocketAddress } from '../sys/sockaddr.ts';
 import type { Sys } from '../sys/sys.ts';
 import { SysError } from '../sys/sys-error.ts';
 import { resolve } from './resolve.ts';
-import { Socket } from './socket.ts';
+import { connectToPeer } from './self-connection.ts';
+import { Socket, TIMEOUT_MS_MAX } from './socket.ts';
 import { hasFile, ifLeftBehind, SocketFile } from './socket-file.ts';
+import { TimeShares } from './wait.ts';
 
 /** Where to listen or to connect to: a host and a port, or the path of a UNIX socket. */
 export type Endpoint =
@@ -63,7 +66,10 @@ export function createServer(endpoint: Endpoint, options: ServerOptions = {}): S
 
 /** How {@link createConnection} connects. */
 export interface ConnectionOptions {
-  /** The longest wait for one address, and for every call on the socket later; none if left out. */
+  /**
+   * The longest wait for a connection (each address gets an equal share of what is left), and for
+   * every call on the socket later, above 0 and at most {@link TIMEOUT_MS_MAX}; none if left out.
+   */
   readonly timeoutMs?: number;
   /** The system calls to use; those of this machine if left out. */
   readonly sys?: Sys;
@@ -73,16 +79,29 @@ export interface ConnectionOptions {
  * A socket that is connected: socket(2), connect(2), for one address of the host after the other
  * until one answers.
  *
- * Blocks while the name is resolved and for at most `timeoutMs` per address. Throws the
- * {@link SysError} of the last address, or a ResolveError.
+ * Blocks while the name is resolved, and then for at most `timeoutMs`. Throws the {@link SysError}
+ * of the last address, or a ResolveError. A socket that connected to itself (the kernel gave it the
+ * port of `endpoint`, where nobody listens) is `ECONNREFUSED`.
  */
 export function createConnection(endpoint: Endpoint, options: ConnectionOptions = {}): Socket {
-  const sys = options.sys ?? nativeSys();
-  return firstThatWorks(addressesOf(endpoint, false, sys), (address) => {
+  const { sys = nativeSys(), timeoutMs } = options;
+  if (timeoutMs !== undefined) requireTimeout('a timeout', timeoutMs, TIMEOUT_MS_MAX);
+  return connectToFirst(addressesOf(endpoint, false, sys), timeoutMs ?? null, sys);
+}
+
+/** As {@link createConnection}, to the first of `addresses` that answers. */
+export function connectToFirst(
+  addresses: readonly SocketAddress[],
+  timeoutMs: number | null,
+  sys: Sys,
+): Socket {
+  const shares = new TimeShares(sys, timeoutMs, addresses.length);
+  return firstThatWorks(addresses, (address) => {
     const socket = new Socket(address.family, { sys });
     try {
-      if (options.timeoutMs !== undefined) socket.setTimeout(options.timeoutMs);
-      socket.connect(address);
+      socket.setTimeout(shares.next());
+      connectToPeer(sys, socket, address);
+      socket.setTimeout(timeoutMs);
       return socket;
     } catch (error) {
       socket.close();

@@ -1,3 +1,4 @@
+import { requireHost, requirePort } from '../base/arguments.ts';
 import { nativeSys } from '../sys/native.ts';
 import {
   type AddressFamily,
@@ -43,9 +44,8 @@ export function resolve(
   port: number,
   options: ResolveOptions = {},
 ): SocketAddress[] {
-  if (!Number.isInteger(port) || port < 0 || port > 65535) {
-    throw new RangeError(`a port is a number from 0 to 65535, not ${port}`);
-  }
+  requireHost(host);
+  requirePort(port);
   const sys = options.sys ?? nativeSys();
   const { constants } = sys.abi;
   // glibc takes a service name as text only; the number spares it the look-up in /etc/services.

@@ -1,3 +1,4 @@
+import { requireTimeout, requireWhole } from '../base/arguments.ts';
 import type { Constants } from '../sys/abi/abi.ts';
 import {
   acceptStream,
@@ -100,7 +101,7 @@ export class Socket implements Disposable {
     this.#sys = options.sys ?? nativeSys();
     this.family = family;
     const { fd } = options;
-    if (fd !== undefined && !(fd >= 0)) throw new RangeError(`${fd} is not a descriptor`);
+    if (fd !== undefined) requireWhole('a descriptor', fd, 0, 2 ** 31 - 1);
     this.#fd = fd ?? openStream(this.#sys, familyNumber(this.#sys.abi, family));
     if (this.#fd < 0) throw this.#error(this.#fd, 'socket', `open ${withArticle(family)} socket`);
   }
@@ -129,9 +130,7 @@ export class Socket implements Disposable {
    * {@link accept}; SOMAXCONN if left out.
    */
   listen(backlog: number = this.#sys.abi.constants.SOMAXCONN): void {
-    if (!Number.isInteger(backlog) || backlog < 0 || backlog > 2 ** 31 - 1) {
-      throw new RangeError(`a backlog is a number from 0 to 2147483647, not ${backlog}`);
-    }
+    requireWhole('a backlog', backlog, 0, 2 ** 31 - 1);
     const result = this.#sys.listen(this.#fd, backlog);
     if (result < 0) throw this.#error(result, 'listen', 'listen on', this.#nameOrNone());
   }
@@ -178,6 +177,9 @@ export class Socket implements Disposable {
    *
    * Throws a SysError: `ECONNREFUSED`, `ETIMEDOUT`, ..., or `EINPROGRESS` where the socket does
    * not block. A socket whose connect failed can only be closed.
+   *
+   * As in C, a TCP socket that has `address` itself, by {@link bind} or by the kernel's choice,
+   * connects to itself where nobody listens; `createConnection` refuses that.
    */
   connect(address: AddressInput): void {
     const on = addressOf(this.family, address);
@@ -300,11 +302,7 @@ export class Socket implements Disposable {
    * A call whose time is up throws a SysError with the code `ETIMEDOUT`.
    */
   setTimeout(timeoutMs: number | null): void {
-    if (timeoutMs !== null && !(timeoutMs > 0 && timeoutMs <= TIMEOUT_MS_MAX)) {
-      throw new RangeError(
-        `a timeout is above 0 and at most ${TIMEOUT_MS_MAX} ms, not ${timeoutMs}`,
-      );
-    }
+    if (timeoutMs !== null) requireTimeout('a timeout', timeoutMs, TIMEOUT_MS_MAX);
     if (timeoutMs !== null && !this.#blocks) this.setBlocking(true);
     if (timeoutMs !== this.#timeoutMs) this.#applyTimeout(timeoutMs);
   }

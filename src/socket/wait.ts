@@ -69,3 +69,30 @@ export function deadline(sys: Sys, timeoutMs: number | null): number | null {
 export function leftMs(sys: Sys, deadlineMs: number | null): number | null {
   return deadlineMs === null ? null : Math.max(0, deadlineMs - sys.monotonicMs());
 }
+
+/** A time for several attempts: each gets an equal share of what is left. */
+export class TimeShares {
+  readonly #sys: Sys;
+  readonly #timeMs: number | null;
+  readonly #deadlineMs: number | null;
+  readonly #count: number;
+  #left: number;
+
+  /** `timeMs` from now for `count` attempts; null for attempts without a bound. */
+  constructor(sys: Sys, timeMs: number | null, count: number) {
+    this.#sys = sys;
+    this.#timeMs = timeMs;
+    this.#deadlineMs = deadline(sys, timeMs);
+    this.#count = count;
+    this.#left = count;
+  }
+
+  /** What the next attempt may take, above 0; null without a bound. */
+  next(): number | null {
+    if (this.#count === 1) return this.#timeMs;
+    const timeMs = leftMs(this.#sys, this.#deadlineMs);
+    const share = timeMs === null ? null : Math.max(1, Math.ceil(timeMs / this.#left));
+    this.#left -= 1;
+    return share;
+  }
+}

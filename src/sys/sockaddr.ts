@@ -1,3 +1,4 @@
+import { requirePort, requireWhole } from '../base/arguments.ts';
 import type { Abi } from './abi/abi.ts';
 import { formatIPv4, formatIPv6, parseIPv4, parseIPv6 } from './ip-address.ts';
 
@@ -90,8 +91,8 @@ function encodeIPv6(abi: Abi, address: IPv6Address, into: Uint8Array): number {
     throw new RangeError(`"${address.address}" is not an IPv6 address`);
   }
   const { flowInfo = 0, scopeId = 0 } = address;
-  requireUint32('a flow label', flowInfo);
-  requireUint32('a scope', scopeId);
+  requireWhole('a flow label', flowInfo, 0, 2 ** 32 - 1);
+  requireWhole('a scope', scopeId, 0, 2 ** 32 - 1);
   const view = new DataView(into.buffer, into.byteOffset);
   view.setUint32(fields.sin6_flowinfo.offset, flowInfo, false);
   view.setUint32(fields.sin6_scope_id.offset, scopeId, true);
@@ -118,16 +119,9 @@ function encodeUnix(abi: Abi, address: UnixAddress, into: Uint8Array): number {
 }
 
 function writePort(into: Uint8Array, at: number, port: number): void {
-  if (!Number.isInteger(port) || port < 0 || port > 65535) {
-    throw new RangeError(`a port is a number from 0 to 65535, not ${port}`);
-  }
+  requirePort(port);
   into[at] = port >> 8;
   into[at + 1] = port & 0xff;
-}
-
-function requireUint32(what: string, value: number): void {
-  if (Number.isInteger(value) && value >= 0 && value < 2 ** 32) return;
-  throw new RangeError(`${what} is a number from 0 to 4294967295, not ${value}`);
 }
 
 /** Reads the sockaddr of `length` bytes in `bytes`. Throws a RangeError for a foreign family. */

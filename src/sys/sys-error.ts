@@ -87,7 +87,7 @@ export function sysError(
 
 /**
  * A host name that getaddrinfo(3) could not resolve:
- * `cannot resolve "nowhere.invalid": EAI_NONAME (name or service not known)`.
+ * `cannot resolve "nowhere.invalid": ENOTFOUND (name or service not known)`.
  *
  * @example
  * ```ts
@@ -103,8 +103,13 @@ export function sysError(
 export class ResolveError extends Error {
   override readonly name = 'ResolveError';
   readonly syscall = 'getaddrinfo';
-  /** The name of the resolver's code, or of the errno where that is what failed. */
+  /**
+   * The code that Node gives: `ENOTFOUND` for a name that has no address, else the name of the
+   * resolver's answer (`EAI_AGAIN`), or of the errno where a call of the resolver failed.
+   */
   readonly code: string;
+  /** The name of the resolver's answer: `EAI_NONAME`. */
+  readonly answer: string;
   /** What was asked for. */
   readonly hostname: string;
   /** What the code means, in words. */
@@ -112,14 +117,19 @@ export class ResolveError extends Error {
 
   constructor(sys: Sys, eai: number, errno: number, hostname: string) {
     const system = eai === sys.abi.constants.EAI_SYSTEM;
-    const code = system ? errnoName(sys.abi, errno) : gaiName(sys.abi, eai);
+    const answer = gaiName(sys.abi, eai);
+    const code = system ? errnoName(sys.abi, errno) : NOT_FOUND.has(answer) ? 'ENOTFOUND' : answer;
     const reason = lowerFirst(system ? sys.strerror(errno) : sys.gai_strerror(eai));
     super(`cannot resolve ${JSON.stringify(hostname)}: ${code} (${reason})`);
     this.code = code;
+    this.answer = answer;
     this.hostname = hostname;
     this.reason = reason;
   }
 }
+
+/** The answers for which Node says ENOTFOUND. */
+const NOT_FOUND: ReadonlySet<string> = new Set(['EAI_NONAME', 'EAI_NODATA']);
 
 /** `Address already in use` as the tail of a sentence; names such as `RPC timed out` stay. */
 function lowerFirst(words: string): string {

@@ -1,9 +1,10 @@
 import { lookup as nodeLookup } from 'node:dns';
 import { isIP } from 'node:net';
+import type { Endpoint } from '../socket/create.ts';
 import { resolve } from '../socket/resolve.ts';
 import type { SocketAddress } from '../sys/sockaddr.ts';
 import type { Sys } from '../sys/sys.ts';
-import { ResolveError } from '../sys/sys-error.ts';
+import { ResolveError, sysError } from '../sys/sys-error.ts';
 
 /**
  * Finds the addresses of a host without blocking, in the order in which to try them, and calls
@@ -14,12 +15,67 @@ export type Lookup = (
   done: (error: Error | null, addresses: readonly string[]) => void,
 ) => void;
 
+let underWay = 0;
+
+/**
+ * How many look-ups of this thread wait for the system's resolver. None can be called off, and
+ * `process.exit()` waits for the thread that each of them holds.
+ */
+export function lookupsUnderWay(): number {
+  return underWay;
+}
+
 /** The system's resolver, on a thread of Node's pool: getaddrinfo(3), in the order of RFC 6724. */
 export const systemLookup: Lookup = (host, done) => {
+  if (host === '' || host.includes('\0')) {
+    // Node answers with the loopback address, or for what stands in front of the NUL byte.
+    setImmediate(done, Object.assign(new Error('no name'), { code: 'ENOTFOUND' }), []);
+    return;
+  }
   nodeLookup(host, { all: true, order: 'verbatim' }, (error, found) => {
+    underWay -= 1;
     done(error, error === null ? found.map(({ address }) => address) : []);
   });
+  // Behind the call, which throws for what is no name.
+  underWay += 1;
 };
+
+/**
+ * The addresses of `endpoint`, in the order in which to try them, looked up off this thread.
+ *
+ * Rejects with a ResolveError, or after `timeoutMs` with a SysError (`ETIMEDOUT`): the look-up
+ * itself goes on then.
+ */
+export async function addressesWithin(
+  endpoint: Endpoint,
+  timeoutMs: number,
+  sys: Sys,
+): Promise<SocketAddress[]> {
+  if ('path' in endpoint) return [{ family: 'UNIX', path: endpoint.path }];
+  const { host, port } = endpoint;
+  if (host === null || isNumeric(host)) return numericAddresses(host, port, sys);
+  const found = await new Promise<readonly string[]>((resolve, reject) => {
+    const late = setTimeout(() => reject(lateLookup(host, timeoutMs, sys)), timeoutMs);
+    systemLookup(host, (error, addresses) => {
+      clearTimeout(late);
+      if (error !== null) reject(lookupError(error, host, sys));
+      else if (addresses.length === 0) reject(noAddress(host));
+      else resolve(addresses);
+    });
+  });
+  return found.flatMap((address) => numericAddresses(address, port, sys));
+}
+
+function lateLookup(host: string, timeoutMs: number, sys: Sys): Error {
+  const reason = `no answer within ${timeoutMs} ms`;
+  const what = `resolve ${JSON.stringify(host)}`;
+  return sysError(sys, -sys.abi.errno.ETIMEDOUT, 'getaddrinfo', what, undefined, reason);
+}
+
+/** The error for a look-up that succeeded and found nothing. */
+export function noAddress(host: string): Error {
+  return new Error(`the look-up of ${JSON.stringify(host)} found no address`);
+}
 
 /** Whether `host` is an address and needs no resolver; null, the loopback address, is one. */
 export function isNumeric(host: string | null): boolean {

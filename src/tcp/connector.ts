@@ -3,6 +3,7 @@ import type { Loop } from '../loop/loop.ts';
 import type { Timer } from '../loop/timers.ts';
 import type { Endpoint } from '../socket/create.ts';
 import { optionNumbers } from '../socket/options.ts';
+import { dropAtClose, isSelfConnected, selfConnectionError } from '../socket/self-connection.ts';
 import { openStream } from '../sys/descriptors.ts';
 import {
   encodeSockaddr,
@@ -16,6 +17,7 @@ import {
   isNumeric,
   type Lookup,
   lookupError,
+  noAddress,
   numericAddresses,
   systemLookup,
 } from './addresses.ts';
@@ -167,7 +169,7 @@ export class Connector<Data = undefined> implements Disposable {
     if (error !== null) {
       this.#errors.push(lookupError(error, host, sys));
     } else if (found.length === 0) {
-      this.#errors.push(new Error(`the look-up of "${host}" found no address`));
+      this.#errors.push(noAddress(host));
     }
     this.#found(found.flatMap((address) => this.#numeric(address, port)));
   }
@@ -238,6 +240,10 @@ export class Connector<Data = undefined> implements Disposable {
 
   #connected(attempt: Attempt): void {
     this.#attempts.delete(attempt);
+    if (isSelfConnected(this.#loop.sys, attempt.fd, attempt.address)) {
+      this.#refuseSelf(attempt);
+      return;
+    }
     this.cancel();
     if (this.#group.noDelay) {
       const { sys } = this.#loop;
@@ -262,6 +268,14 @@ export class Connector<Data = undefined> implements Disposable {
       return;
     }
     this.#errors.push(sysError(sys, -errno, 'connect', 'connect to', address));
+    this.#attemptNext();
+  }
+
+  #refuseSelf({ fd, address }: Attempt): void {
+    const { sys } = this.#loop;
+    dropAtClose(sys, fd);
+    sys.close(fd);
+    this.#errors.push(selfConnectionError(sys, address));
     this.#attemptNext();
   }
 

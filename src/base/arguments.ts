@@ -1,0 +1,58 @@
+// Checks of what a program hands in. A wrong type is a TypeError, a wrong value a RangeError, and
+// the words show a string as a string: the port '7000' is not 7000.
+
+/** `value` as it was given: `7000`, `the string "7000"`, `an object`. */
+function shown(value: unknown): string {
+  switch (typeof value) {
+    case 'string':
+      return `the string ${JSON.stringify(value)}`;
+    case 'object':
+      return value === null ? 'null' : Array.isArray(value) ? 'an array' : 'an object';
+    case 'function':
+      return 'a function';
+    case 'bigint':
+      return `the bigint ${value}n`;
+    default:
+      return String(value);
+  }
+}
+
+/** Throws unless `value` is a whole number from `least` to `most`; `what` names it. */
+export function requireWhole(
+  what: string,
+  value: unknown,
+  least: number,
+  most: number,
+): asserts value is number {
+  if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) {
+    return;
+  }
+  throw wrong(value, `${what} is a number from ${least} to ${most}`);
+}
+
+/** Throws unless `value` is a port. */
+export function requirePort(value: unknown): asserts value is number {
+  requireWhole('a port', value, 0, 65535);
+}
+
+/** Throws unless `value` is a time above 0 and at most `mostMs`, in milliseconds. */
+export function requireTimeout(
+  what: string,
+  value: unknown,
+  mostMs: number,
+): asserts value is number {
+  if (typeof value === 'number' && value > 0 && value <= mostMs) return;
+  throw wrong(value, `${what} is above 0 and at most ${mostMs} ms`);
+}
+
+/** Throws unless `value` is a host: a name, an address, or null. */
+export function requireHost(value: unknown): asserts value is string | null {
+  if (value === null || typeof value === 'string') return;
+  throw new TypeError(`a host is a name, an address or null, not ${shown(value)}`);
+}
+
+/** The error for `value`, of which `rule` says what it should be. */
+function wrong(value: unknown, rule: string): Error {
+  const message = `${rule}, not ${shown(value)}`;
+  return typeof value === 'number' ? new RangeError(message) : new TypeError(message);
+}

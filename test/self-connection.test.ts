@@ -1,0 +1,87 @@
+// Goal: no client takes itself for its server where nobody listens on a port that the kernel may
+// give away. The event loops have it as cases of the conformance suite.
+// Method: a socket that is bound to where it connects to; a namespace of eight ports.
+
+import assert from 'node:assert/strict';
+import { describe, it, test } from 'node:test';
+import { createConnection, createServer, Socket, SysError } from '#src/socket/index.js';
+import { nativeSys } from '#src/sys/native.js';
+import type { Sys } from '#src/sys/sys.js';
+import { run } from './commands/command.ts';
+import { inNamespace, reasonWithoutNamespaces } from './commands/namespace.ts';
+import { sockloop } from './commands/programs.ts';
+import { leakCheck } from './leaks.ts';
+import { standIn } from './sys-stand-in.ts';
+
+const native = nativeSys();
+
+/** The kernel that gives every socket the port it connects to. */
+function unlucky(): Sys {
+  return standIn(native, {
+    connect: (fd, address, length) => {
+      const bound = native.bind(fd, address, length);
+      return bound < 0 ? bound : native.connect(fd, address, length);
+    },
+  });
+}
+
+function freePort(host: string): number {
+  using server = createServer({ host, port: 0 });
+  const name = server.getSockName();
+  assert.ok(name.family !== 'UNIX');
+  return name.port;
+}
+
+describe('self-connection: createConnection()', () => {
+  for (const host of ['127.0.0.1', '::1', '::ffff:127.0.0.1']) {
+    for (const options of [{}, { timeoutMs: 5000 }]) {
+      const bound = 'timeoutMs' in options ? ' within a time' : '';
+      it(`refuses to talk to itself at ${host}${bound}`, (t) => {
+        leakCheck(t);
+        const port = freePort(host);
+        assert.throws(
+          () => createConnection({ host, port }, { ...options, sys: unlucky() }),
+          (error) => {
+            assert.ok(error instanceof SysError);
+            assert.equal(error.code, 'ECONNREFUSED');
+            assert.equal(error.port, port);
+            assert.match(error.message, /\(nobody listens: the socket connected to itself\)$/);
+            return true;
+          },
+        );
+        // The port is free at once.
+        createServer({ host, port }).close();
+      });
+    }
+  }
+
+  it('Socket.connect() is connect(2), and meets itself', (t) => {
+    leakCheck(t);
+    const address = { address: '127.0.0.1', port: freePort('127.0.0.1') };
+    using socket = new Socket('IPv4');
+    socket.bind(address);
+    socket.connect(address);
+    assert.deepEqual(socket.getSockName(), socket.getPeerName());
+    socket.setSockOpt('SO_LINGER', 0);
+  });
+});
+
+/** A client that connects finds itself on one of these ports soon. */
+const EIGHT_PORTS = 'echo 42000 42007 > /proc/sys/net/ipv4/ip_local_port_range';
+const TARGET = ['127.0.0.1', '42002'];
+
+test('self-connection: load and send find nobody where nobody listens', {
+  timeout: 60_000,
+  skip: reasonWithoutNamespaces,
+}, async (t) => {
+  leakCheck(t);
+  const flags = ['--connections', '3', '--duration', '30', '--warmup', '0', '--json'];
+  const load = await run(t, inNamespace(EIGHT_PORTS, sockloop('load', ...TARGET, ...flags)));
+  assert.equal(load.status, 1, load.err);
+  assert.match(load.err, /connections were refused: does a server listen there\?\n$/);
+  const words = sockloop('send', '--threads', '12', ...TARGET, 'hello');
+  const send = await run(t, inNamespace(EIGHT_PORTS, words));
+  assert.equal(send.status, 1);
+  assert.equal(send.out, '');
+  assert.match(send.err, /^12 threads \(12 failed\), 0 of 12 messages, 0 replies/m);
+});
