@@ -1,6 +1,7 @@
 import type { Case } from './case.ts';
 import { burstCases } from './cases-bursts.ts';
 import { closingCases } from './cases-closing.ts';
+import { errorCases } from './cases-errors.ts';
 import { listenerCases } from './cases-listener.ts';
 import { loopCases } from './cases-loop.ts';
 import { sendCases } from './cases-sends.ts';
@@ -12,6 +13,7 @@ export const cases: readonly Case[] = [
   ...streamCases,
   ...burstCases,
   ...closingCases,
+  ...errorCases,
   ...listenerCases,
   ...loopCases,
   ...sendCases,
