@@ -4,9 +4,9 @@ import { Random } from './random.ts';
  * What can go wrong, each with the highest probability that a seed draws for it. All of it is what
  * a real kernel may do at any time, so code that is right survives it.
  *
- * - partialSend: send(2) or write(2) takes fewer bytes than there is room for.
+ * - partialSend: send(2) or write(2) takes fewer bytes than there is room for, and no edge follows.
  * - shortReceive: recv(2) or read(2) gives fewer bytes than there are.
- * - falseEagain: a call on a ready non-blocking descriptor says EAGAIN.
+ * - falseEagain: a call on a ready non-blocking descriptor says EAGAIN, and no edge follows.
  * - interrupt: a call that would wait ends with EINTR, now or later.
  * - interruptedClose: close(2) says EINTR; the descriptor is gone all the same.
  * - spuriousReadiness: a descriptor is reported ready and is not.

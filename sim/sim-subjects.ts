@@ -145,6 +145,11 @@ export class SimStream extends SimSubject implements Stream {
   #peerEnded = false;
   #finishing = false;
   #finished = false;
+  /** The errno that a send gave, of which the sink may still have to hear; 0 for none. */
+  #errno = 0;
+  /** What the kernel has taken of the queue, of which the completion is still to come. */
+  #taken = 0;
+  #lost = 0;
 
   constructor(host: SimHost, fd: number, sink: StreamSink) {
     super(host, fd);
@@ -153,6 +158,10 @@ export class SimStream extends SimSubject implements Stream {
 
   get queuedBytes(): number {
     return this.#queue.length;
+  }
+
+  get unsentBytes(): number {
+    return this.#queue.length - this.#taken + this.#lost;
   }
 
   /** What failed is on its way, and nobody knows yet. */
@@ -167,6 +176,10 @@ export class SimStream extends SimSubject implements Stream {
   /** Nothing goes at once: a ring sends when it is entered. */
   send(bytes: Uint8Array, offset: number, count: number): number {
     if (this.#finishing || this.gone) return 0;
+    if (this.#errno !== 0) {
+      this.#lost += count;
+      return 0;
+    }
     this.#queue.push(bytes, offset, count);
     return this.#queue.length;
   }
@@ -184,8 +197,19 @@ export class SimStream extends SimSubject implements Stream {
   }
 
   operate(): void {
-    if (!this.inFlight.has('send')) this.#send();
+    if (!this.inFlight.has('send') && this.#errno === 0) this.#send();
     if (!this.inFlight.has('receive')) this.#receive();
+  }
+
+  /** A send has ended; one that failed has taken the socket's error, and no end follows: law 4. */
+  #sendOver(operation: 'send' | 'finish', result: number): void {
+    const { EAGAIN, EINTR } = this.host.sys.abi.errno;
+    if (result < 0 && result !== -EAGAIN && result !== -EINTR) this.#errno = -result;
+    this.over(operation, result);
+  }
+
+  fail(errno: number): void {
+    if (!this.gone && this.#errno === 0) this.#sendOver('send', -errno);
   }
 
   #send(): void {
@@ -193,12 +217,14 @@ export class SimStream extends SimSubject implements Stream {
     if (this.#queue.length > 0) {
       const count = this.#queue.peek(piece, 0, 1 + random.below(PIECE_BYTES_MAX));
       const flags = sys.abi.constants.MSG_NOSIGNAL ?? 0;
-      this.over('send', sys.send(this.fd, piece, 0, count, flags));
+      const sent = sys.send(this.fd, piece, 0, count, flags);
+      this.#taken = Math.max(0, sent);
+      this.#sendOver('send', sent);
     } else if (this.#finishing && !this.#finished) {
       this.#finished = true;
       const result = sys.shutdown(this.fd, sys.abi.constants.SHUT_WR);
       // ENOTCONN: the peer has reset the connection; the next receive tells.
-      this.over('finish', result === -sys.abi.errno.ENOTCONN ? 0 : result);
+      this.#sendOver('finish', result === -sys.abi.errno.ENOTCONN ? 0 : result);
     }
   }
 
@@ -210,6 +236,7 @@ export class SimStream extends SimSubject implements Stream {
       this.complete(held);
       return;
     }
+    if (this.#errno !== 0) return;
     const { sys, random } = this.host;
     const count = sys.recv(this.fd, piece, 0, 1 + random.below(PIECE_BYTES_MAX), 0);
     this.over('receive', count, piece.slice(0, Math.max(0, count)));
@@ -225,6 +252,7 @@ export class SimStream extends SimSubject implements Stream {
 
   #sent(count: number): void {
     this.#queue.pull(piece, 0, count);
+    this.#taken = 0;
     if (this.#queue.length === 0) this.#sink.drained();
   }
 

@@ -13,8 +13,8 @@ import { StreamSocket } from './sockets.ts';
 import { TcpSocket } from './tcp-sockets.ts';
 import { UnixSocket } from './unix-sockets.ts';
 
-/** After a false EAGAIN a descriptor is seen to be ready again this much later. */
-const FALSE_EAGAIN_NS = NS_PER_MS / 10;
+/** What a receive kept back is seen to be ready again this much later. */
+const NUDGE_NS = NS_PER_MS / 10;
 
 /** The calls that make and name sockets: what socket(2) to getpeername(2) do. */
 export class SocketCalls {
@@ -219,7 +219,7 @@ export class SocketCalls {
     if (listener.pending.length > 0) {
       const refused = this.refusal();
       if (refused !== 0) return refused;
-      if (listener.nonblocking && this.falseEagain(listener)) return -errno.EAGAIN;
+      if (listener.nonblocking && this.falseEagain()) return -errno.EAGAIN;
       if (faults.fires('abortedAccept')) return this.#dropPending(listener);
     }
     const socket = this.#nextPending(listener);
@@ -255,16 +255,14 @@ export class SocketCalls {
     return outcome < 0 ? outcome : listener.accept();
   }
 
-  /** Whether a ready file says EAGAIN for once. Whoever waits for an edge gets another one. */
-  falseEagain(file: OpenFile): boolean {
-    if (!this.#kernel.faults.fires('falseEagain')) return false;
-    this.nudgeSoon(file);
-    return true;
+  /** Whether a ready file says EAGAIN for once. Nothing tells of it again: it was ready before. */
+  falseEagain(): boolean {
+    return this.#kernel.faults.fires('falseEagain');
   }
 
   /** Tells whoever watches `file` of what it is ready for, as if it had just become so. */
   nudgeSoon(file: OpenFile): void {
     const { clock } = this.#kernel;
-    clock.at(clock.nowNs + FALSE_EAGAIN_NS, () => file.nudge());
+    clock.at(clock.nowNs + NUDGE_NS, () => file.nudge());
   }
 }

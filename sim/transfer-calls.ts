@@ -42,7 +42,7 @@ export class TransferCalls {
     const { EAGAIN } = this.#kernel.errno;
     const room = this.#disturb(file, Ready.out);
     if (!waits) {
-      if (room && length > 0 && this.#sockets.falseEagain(file)) return -EAGAIN;
+      if (room && length > 0 && this.#sockets.falseEagain()) return -EAGAIN;
       return file.write(from, offset, this.#shortened(file, length, 'partialSend'));
     }
     // A blocking send takes all; an error that comes in between is told by the next call.
@@ -97,7 +97,7 @@ export class TransferCalls {
     const { EAGAIN } = this.#kernel.errno;
     const ready = this.#disturb(file, Ready.in);
     if (!waits) {
-      if (ready && this.#sockets.falseEagain(file)) return -EAGAIN;
+      if (ready && this.#sockets.falseEagain()) return -EAGAIN;
       return give(offset, this.#shortened(file, length, 'shortReceive'));
     }
     let total = 0;
@@ -127,8 +127,8 @@ export class TransferCalls {
     const most = kind === 'partialSend' ? file.sendRoom : file.received.length;
     const count = Math.min(length, most);
     if (count <= 1 || !this.#kernel.faults.fires(kind)) return length;
-    // A kernel that keeps something back tells of it again, also to who waits for an edge.
-    this.#sockets.nudgeSoon(file);
+    // What is kept back of a receive has still to arrive, as it were, and is an edge of its own.
+    if (kind === 'shortReceive') this.#sockets.nudgeSoon(file);
     return this.#kernel.faults.dice(kind).between(1, count - 1);
   }
 }

@@ -9,8 +9,9 @@ import type { Interest, WakeHandle } from '../poller/poller.ts';
  *  2. No callback runs inside a call that the user made; callbacks run only from `poll` and
  *     `settle`, which only the loop calls.
  *  3. EAGAIN, EWOULDBLOCK, EINPROGRESS and EINTR never reach a sink.
- *  4. The end of a stream is delivered once and is final; any number of bytes from 1 on per chunk
- *     is legal, and partial sends are normal.
+ *  4. The end of a stream is delivered once and is final, and never follows an error: once a call
+ *     has failed, a receive that gives 0 is no end. Any number of bytes from 1 on per chunk is
+ *     legal, and partial sends are normal.
  *  5. Bytes arrive in order, none twice, none lost; output queued before `finish` is sent before
  *     the FIN.
  *  6. Closing joins: mark closing, cancel, wait for the kernel to let go, forget the token,
@@ -106,10 +107,20 @@ export interface Subscription {
 export interface Stream extends Subscription {
   /** Bytes that the kernel has not taken. On io_uring it may take a system call to know. */
   readonly queuedBytes: number;
+  /**
+   * Bytes that were given to `send` and that the kernel has not taken: those that are queued, and
+   * those that were dropped because the stream failed or was closed. Valid until and in `closed`.
+   */
+  readonly unsentBytes: number;
   /** Whether it failed, and the sink has still to hear of that. */
   readonly broken: boolean;
   /** As {@link queuedBytes}, but what was sent in this turn may count although it was taken. */
   readonly queuedBytesAtMost: number;
+  /**
+   * The caller has taken the socket's error (`errno`, positive) off it by SO_ERROR: the stream
+   * fails with it, for the kernel reports it only once. Nothing happens where it failed before.
+   */
+  fail(errno: number): void;
 }
 
 /** The watch of one descriptor. */

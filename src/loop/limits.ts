@@ -18,6 +18,13 @@ export const QUEUE_CHUNK_BYTES = 65536;
 /** Calls that a signal interrupts are made again this often before they count as not ready. */
 export const RETRIES_MAX = 8;
 
+/**
+ * So many EAGAIN in a row from calls that the kernel said would not block, and a stream rests for
+ * so long: a kernel that keeps saying so (out of memory for sockets) costs no core.
+ */
+export const EAGAINS_MAX = 8;
+export const STALL_MS = 10;
+
 /** Node's own loop gets its turn after so many of ours: signals, messages, its timers. */
 export const TURNS_PER_HOST_TURN = 256;
 

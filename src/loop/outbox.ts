@@ -65,14 +65,6 @@ export class Outbox {
     this.#start = 0;
     if (this.#chunks.length === 0) this.#end = 0;
   }
-
-  /** Drops everything. */
-  clear(): void {
-    this.#chunks.length = 0;
-    this.#start = 0;
-    this.#end = 0;
-    this.#length = 0;
-  }
 }
 
 const STABLE_BYTES_MIN = 128;

@@ -22,7 +22,7 @@ import { ChunkViews } from './chunk-views.ts';
 import { ClosingList } from './closing-list.ts';
 import { Connecting } from './connecting.ts';
 import { FdWatch } from './fd-watch.ts';
-import { HEARTBEAT_MS, RECEIVE_BYTES } from './limits.ts';
+import { HEARTBEAT_MS, RECEIVE_BYTES, STALL_MS } from './limits.ts';
 import { ReadinessStream } from './readiness-stream.ts';
 import { ReportList } from './report-list.ts';
 import type { Host, Subject } from './subject.ts';
@@ -48,6 +48,9 @@ export class ReadinessBackend implements Backend, ReadySink, Host {
   /** Whose interest differs from what the poller knows; told before the next wait, once. */
   readonly #dirty: Subject[] = [];
   readonly #reports = new ReportList();
+  /** Who rests until then, because its calls kept saying EAGAIN. */
+  #stalled: Subject[] = [];
+  #stalledUntilMs = 0;
   readonly #closing: ClosingList;
   /** Ends the waits that nothing else ends: epoll alone can be told of it for nothing. */
   readonly #heartbeat: Heartbeat | null;
@@ -130,6 +133,11 @@ export class ReadinessBackend implements Backend, ReadySink, Host {
 
   poll(timeoutMs: number | null): void {
     this.#tellPoller();
+    if (this.#stalled.length > 0) this.#pollStalled(timeoutMs);
+    else this.#poll(timeoutMs);
+  }
+
+  #poll(timeoutMs: number | null): void {
     const waiting = this.#reports.length === 0 && this.#closing.length === 0;
     this.stats.waits += 1;
     const beats = this.#heartbeat !== null && timeoutMs !== null && timeoutMs >= HEARTBEAT_MS;
@@ -138,6 +146,14 @@ export class ReadinessBackend implements Backend, ReadySink, Host {
     this.stats.reports += reports;
     if (this.#poller.interrupted) this.stats.eintr += 1;
     this.#reports.run();
+  }
+
+  #pollStalled(timeoutMs: number | null): void {
+    this.#poll(Math.min(timeoutMs ?? STALL_MS, STALL_MS));
+    if (this.sys.monotonicMs() < this.#stalledUntilMs) return;
+    const stalled = this.#stalled;
+    this.#stalled = [];
+    for (const subject of stalled) if (!subject.gone) subject.retry();
   }
 
   /** What the poller found. Called from its wait, and so from the loop's turn. */
@@ -177,6 +193,11 @@ export class ReadinessBackend implements Backend, ReadySink, Host {
     this.#reports.add(subject);
   }
 
+  retryLater(subject: Subject): void {
+    if (this.#stalled.length === 0) this.#stalledUntilMs = this.sys.monotonicMs() + STALL_MS;
+    this.#stalled.push(subject);
+  }
+
   /** Forgets a subject and, unless its descriptor is somebody else's, closes it in `settle`. */
   remove(subject: Subject): void {
     if (subject.gone) return;
@@ -197,7 +218,7 @@ export class ReadinessBackend implements Backend, ReadySink, Host {
       subject.dirty = false;
       if (subject.gone) continue;
       const wanted = subject.wanted();
-      if (wanted === subject.installed) continue;
+      if (wanted === subject.installed && !subject.rearm) continue;
       try {
         if (subject.registered) this.#poller.modify(subject.fd, wanted, subject.token);
         else this.#poller.register(subject.fd, wanted, subject.token, subject.edge);
@@ -207,6 +228,7 @@ export class ReadinessBackend implements Backend, ReadySink, Host {
         continue;
       }
       subject.registered = true;
+      subject.rearm = false;
       subject.installed = wanted;
     }
     this.#dirty.length = 0;

@@ -1,6 +1,6 @@
 import { ENDING, Interest } from '../poller/poller.ts';
 import type { Stream, StreamSink } from './backend.ts';
-import { RETRIES_MAX, SENDS_PER_TURN } from './limits.ts';
+import { EAGAINS_MAX, RETRIES_MAX, SENDS_PER_TURN } from './limits.ts';
 import { lingerForNoTime } from './linger.ts';
 import { Outbox } from './outbox.ts';
 import { type Host, Subject } from './subject.ts';
@@ -27,6 +27,11 @@ export class ReadinessStream extends Subject implements Stream {
   #finished = false;
   /** Whether the queue ran empty and the sink does not know yet. */
   #drained = false;
+  /** How often in a row a call said EAGAIN, and whether it rests for that. */
+  #eagains = 0;
+  #stalled = false;
+  /** What was given to `send` and will never go. */
+  #lost = 0;
 
   /** With `edge` it is told once of what is ready, and remembers. */
   constructor(host: Host, fd: number, sink: StreamSink, edge: boolean) {
@@ -43,6 +48,10 @@ export class ReadinessStream extends Subject implements Stream {
     return this.#outbox === null ? 0 : this.#outbox.length;
   }
 
+  get unsentBytes(): number {
+    return this.queuedBytes + this.#lost;
+  }
+
   get broken(): boolean {
     return this.#errno !== 0;
   }
@@ -52,7 +61,7 @@ export class ReadinessStream extends Subject implements Stream {
   }
 
   wanted(): Interest {
-    if (this.#errno !== 0) return Interest.none;
+    if (this.#errno !== 0 || this.#stalled) return Interest.none;
     // An edge that nobody is waiting for costs nothing, and to ask anew would cost a call.
     const silent = !this.#edge && (this.paused || this.#peerEnded);
     const read = silent ? Interest.none : Interest.read;
@@ -61,6 +70,7 @@ export class ReadinessStream extends Subject implements Stream {
   }
 
   ready(interest: Interest, errno: number): void {
+    if (this.#stalled) return;
     if ((interest & Interest.write) !== 0) {
       this.#flush();
       if (this.#drained) this.report();
@@ -90,6 +100,7 @@ export class ReadinessStream extends Subject implements Stream {
     if (length > 0) {
       // A receive that fell short took all there was, but for the end that comes behind.
       this.#readable = length === receiveBuffer.length || this.#ending;
+      this.#eagains = 0;
       // Before the callback, which may throw.
       if (this.#readable && this.#edge) this.host.reportLater(this);
       const chunk = this.host.views.of(receiveBuffer, length);
@@ -101,8 +112,8 @@ export class ReadinessStream extends Subject implements Stream {
       if (errno !== 0) this.#broken(errno);
       else this.#ended();
     } else if (length === -sys.abi.errno.EAGAIN) {
-      stats.eagain += 1;
       this.#readable = false;
+      this.#gaveNothing();
     } else if (length === -sys.abi.errno.EINTR) {
       stats.eintr += 1; // Level triggering brings it back, and so does what is remembered.
     } else {
@@ -117,21 +128,56 @@ export class ReadinessStream extends Subject implements Stream {
     this.#sink.ended();
   }
 
+  /**
+   * A call said EAGAIN. Mostly that is so, and the kernel will tell; but it may also say so of a
+   * socket that is ready, and an edge has been told of then: it is asked again, and not for ever.
+   */
+  #gaveNothing(): void {
+    this.host.stats.eagain += 1;
+    this.#eagains += 1;
+    if (this.#eagains >= EAGAINS_MAX && !this.#stalled) {
+      this.#stalled = true;
+      this.host.interestChanged(this);
+      this.host.retryLater(this);
+    } else if (this.#edge) {
+      this.#rearm();
+    }
+  }
+
+  #rearm(): void {
+    this.rearm = true;
+    this.host.interestChanged(this);
+  }
+
+  override retry(): void {
+    this.#stalled = false;
+    this.#rearm();
+  }
+
   send(bytes: Uint8Array, offset: number, length: number): number {
-    if (this.#finishing || this.#errno !== 0 || this.gone) return 0;
+    if (this.#finishing || this.gone) return 0;
+    if (this.#errno !== 0) return this.#lose(length);
     let sent = 0;
     if (this.queuedBytes === 0) {
       const { lent, receiveBuffer } = this.host;
       // An echo goes from the buffer itself: its address is known, that of each chunk is not.
       sent = this.#trySend(bytes === lent ? receiveBuffer : bytes, offset, length);
-      if (sent === length || this.#errno !== 0) return 0;
+      if (sent === length) return 0;
+      if (this.#errno !== 0) return this.#lose(length);
       if (sent > 0) this.host.stats.partialSends += 1;
     }
     this.#outbox ??= new Outbox();
     this.#outbox.append(bytes, offset + sent, length - sent);
     this.#drained = false;
+    // What it waits for may be as before, and told of: an edge is to be looked for again.
+    if (this.#edge) this.rearm = true;
     this.host.interestChanged(this);
     return this.#outbox.length;
+  }
+
+  #lose(length: number): number {
+    this.#lost += length;
+    return 0;
   }
 
   /** What the kernel takes now: 0 if it has no room. An error is kept for the next turn. */
@@ -139,14 +185,17 @@ export class ReadinessStream extends Subject implements Stream {
     const { sys, stats, sendFlags } = this.host;
     for (let attempt = 0; attempt < RETRIES_MAX; attempt++) {
       const result = sys.send(this.fd, bytes, offset, length, sendFlags);
-      if (result >= 0) return result;
+      if (result >= 0) {
+        this.#eagains = 0;
+        return result;
+      }
       if (result === -sys.abi.errno.EINTR) {
         stats.eintr += 1;
         continue;
       }
       if (result === -sys.abi.errno.EAGAIN || result === -sys.abi.errno.ENOBUFS) {
-        stats.eagain += 1;
-        this.#writable = this.#edge && result === -sys.abi.errno.ENOBUFS;
+        this.#writable = false;
+        this.#gaveNothing();
         return 0;
       }
       this.#broken(-result);
@@ -157,15 +206,17 @@ export class ReadinessStream extends Subject implements Stream {
 
   #flush(): void {
     const outbox = this.#outbox;
-    if (outbox === null || outbox.length === 0) return;
+    if (outbox === null || outbox.length === 0 || this.#errno !== 0) return;
     this.#writable = this.#edge;
     for (let sends = 0; sends < SENDS_PER_TURN && outbox.length > 0; sends++) {
       const bytes = outbox.peek();
       const sent = this.#trySend(bytes, 0, bytes.length);
       outbox.consume(sent);
       if (sent === bytes.length) continue;
-      // A send that took a part has filled the kernel, and one that took nothing has said why.
+      // A send that took a part has filled the kernel, or its memory has run out for a moment, of
+      // which no edge tells; one that took nothing has said why.
       if (sent > 0) this.#writable = false;
+      if (sent > 0 && this.#edge) this.#rearm();
       break;
     }
     if (this.#errno !== 0 || outbox.length > 0) {
@@ -208,7 +259,6 @@ export class ReadinessStream extends Subject implements Stream {
   #broken(errno: number): void {
     if (this.#errno !== 0) return;
     this.#errno = errno;
-    this.#outbox?.clear();
     this.host.interestChanged(this);
     this.host.reportLater(this);
   }
@@ -231,7 +281,12 @@ export class ReadinessStream extends Subject implements Stream {
     if (this.#edge && this.#readable) this.#receiveIfWanted(0);
   }
 
+  fail(errno: number): void {
+    if (!this.gone) this.#broken(errno);
+  }
+
   closed(): void {
+    this.#lost = this.unsentBytes;
     this.#outbox = null;
     this.#sink.closed();
   }

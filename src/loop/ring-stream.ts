@@ -37,6 +37,8 @@ export class RingStream extends RingSubject implements Stream {
   #finished = false;
   /** Whether somebody heard of queued bytes that the kernel may have taken for all we know. */
   #undecided = false;
+  /** What was given to `send` and will never go. */
+  #lost = 0;
 
   constructor(host: RingHost, fd: number, sink: StreamSink) {
     super(host, fd);
@@ -54,6 +56,10 @@ export class RingStream extends RingSubject implements Stream {
     if (this.#batch !== this.host.sends.batch) return;
     this.#undecided = true;
     this.host.attend(this);
+  }
+
+  get unsentBytes(): number {
+    return this.queuedBytes + this.#lost;
   }
 
   get broken(): boolean {
@@ -162,6 +168,8 @@ export class RingStream extends RingSubject implements Stream {
     this.#cancelling = false;
     if (this.gone) {
       this.#letGo();
+    } else if (this.#errno !== 0) {
+      return; // A send has taken the error off the socket, and this 0 is no end: law 4.
     } else if (result === 0) {
       this.#endHeld = true;
       if (!this.paused && this.#held === null) this.#ended();
@@ -185,10 +193,10 @@ export class RingStream extends RingSubject implements Stream {
   #sent(result: number): void {
     const { errno } = this.host.sys.abi;
     this.#sending = false;
+    if (result > 0) this.#outbox?.consume(result);
     if (this.gone) {
       this.#letGo();
     } else if (result >= 0) {
-      this.#outbox?.consume(result);
       if (this.queuedBytesAtMost > 0) this.host.attend(this);
       else this.#drained();
     } else if (isForNow(errno, result)) {
@@ -210,7 +218,8 @@ export class RingStream extends RingSubject implements Stream {
   }
 
   send(bytes: Uint8Array, offset: number, length: number): number {
-    if (this.#finishing || this.#errno !== 0 || this.gone) return 0;
+    if (this.#finishing || this.gone) return 0;
+    if (this.#errno !== 0) return this.#lose(length);
     const { sends, submission } = this.host;
     if (this.#batch === sends.batch || this.#outbox !== null) {
       return this.#sendBehind(bytes, offset, length);
@@ -223,6 +232,11 @@ export class RingStream extends RingSubject implements Stream {
       return 0;
     }
     return this.#sendDirectly(bytes, offset, length);
+  }
+
+  #lose(length: number): number {
+    this.#lost += length;
+    return 0;
   }
 
   /** Behind what is under way: part of the same send if it can be, else in the outbox. */
@@ -265,7 +279,7 @@ export class RingStream extends RingSubject implements Stream {
       return this.#queue(bytes, offset, length);
     }
     this.#broken(-sent);
-    return 0;
+    return this.#lose(length);
   }
 
   /** Its last send took `result` bytes, and not all: the rest goes before what was queued since. */
@@ -275,9 +289,10 @@ export class RingStream extends RingSubject implements Stream {
     const start = this.#flightOffset + sent;
     const rest = buffers.bytes.subarray(start, this.#flightOffset + this.#flightLength);
     this.#batch = -1;
-    if (this.gone || this.#errno !== 0) return;
-    if (result < 0 && !isForNow(sys.abi.errno, result)) {
-      this.#broken(-result);
+    const fails = result < 0 && !isForNow(sys.abi.errno, result);
+    if (this.gone || this.#errno !== 0 || fails) {
+      this.#lose(rest.length);
+      if (fails && !this.gone) this.#broken(-result);
       return;
     }
     if (sent > 0) stats.partialSends += 1;
@@ -348,7 +363,12 @@ export class RingStream extends RingSubject implements Stream {
     else if (!this.#receiving) this.host.attend(this);
   }
 
+  fail(errno: number): void {
+    if (!this.gone) this.#broken(errno);
+  }
+
   closed(): void {
+    this.#lost = this.unsentBytes;
     this.#outbox = null;
     this.#held = null;
     this.#sink.closed();

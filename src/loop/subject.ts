@@ -17,6 +17,8 @@ export interface Host {
   interestChanged(subject: Subject): void;
   /** `report()` is to be called in the next turn. */
   reportLater(subject: Subject): void;
+  /** `retry()` is to be called in a few milliseconds. */
+  retryLater(subject: Subject): void;
   /** The subject has ended: its descriptor is closed in the closes phase. */
   remove(subject: Subject): void;
   /** The subject has ended, and its descriptor goes on elsewhere. */
@@ -36,6 +38,8 @@ export abstract class Subject {
   registered = false;
   installed: Interest = Interest.none;
   dirty = false;
+  /** Whether the kernel is to look at the descriptor again, though the interest is the same. */
+  rearm = false;
   reporting = false;
 
   constructor(host: Host, fd: number) {
@@ -69,6 +73,11 @@ export abstract class Subject {
    */
   refused(_errno: number): boolean {
     return false;
+  }
+
+  /** The time of {@link Host.retryLater} is over. */
+  retry(): void {
+    // Most never ask for it.
   }
 
   /** Something came up inside a call, and it is time to report it. */

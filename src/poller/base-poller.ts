@@ -56,7 +56,9 @@ export abstract class BasePoller implements Poller {
   modify(fd: number, interest: Interest, token: number): void {
     if (!this.registry.has(fd)) throw new Error(`descriptor ${fd} is not registered`);
     const before = this.registry.interestOf(fd);
-    if (interest !== before) {
+    // An edge that was missed is told of again by a kernel that is asked again.
+    const rearm = interest !== Interest.none && this.registry.isEdge(fd);
+    if (interest !== before || rearm) {
       this.#mustInstall(fd, before, interest, this.registry.generationOf(fd));
     }
     this.registry.change(fd, interest, token);

@@ -62,8 +62,8 @@ export interface Connection<Data = undefined> {
   /** How many bytes came. */
   readonly bytesReceived: number;
   /**
-   * How many of the written bytes the kernel has taken. Of a connection that broke, what was
-   * written last and got lost counts too: nobody can tell.
+   * How many of the written bytes the kernel has taken, the same on every loop, also once the
+   * connection has broken. The peer may have got less: see {@link unacknowledgedBytes}.
    */
   readonly bytesSent: number;
   /** How many bytes wait because the kernel has no room for them. */

@@ -54,7 +54,7 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
   }
 
   get bytesSent(): number {
-    return this.#written - this.queuedBytes;
+    return this.#written - this.#stream.unsentBytes;
   }
 
   get queuedBytes(): number {
@@ -161,8 +161,6 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
 
   /** Nothing but `close` follows. */
   #leave(): void {
-    // What is dropped was not sent.
-    this.#written -= this.#stream.queuedBytes;
     this.#closing = true;
     this.#idleTimer?.cancel();
     this.#idleTimer = null;
@@ -207,7 +205,12 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
   }
 
   getSockOpt<Name extends GettableOptionName>(optionName: Name): OptionValue<Name> {
-    return readNamed(this.#group.loop.sys, this.fd, optionName);
+    const value = readNamed(this.#group.loop.sys, this.fd, optionName);
+    // Whoever reads the error takes it off the socket, whose next receive would be an end then.
+    if (optionName === 'SO_ERROR' && typeof value === 'number' && value !== 0) {
+      this.#stream.fail(value);
+    }
+    return value;
   }
 
   setSockOpt<Name extends SettableOptionName>(optionName: Name, value: OptionValue<Name>): void {

@@ -2,6 +2,7 @@ import type { Case } from './case.ts';
 import { burstCases } from './cases-bursts.ts';
 import { closingCases } from './cases-closing.ts';
 import { connectCases } from './cases-connects.ts';
+import { errorCases } from './cases-errors.ts';
 import { listenerCases } from './cases-listener.ts';
 import { loopCases } from './cases-loop.ts';
 import { sendCases } from './cases-sends.ts';
@@ -13,6 +14,7 @@ export const cases: readonly Case[] = [
   ...streamCases,
   ...burstCases,
   ...closingCases,
+  ...errorCases,
   ...listenerCases,
   ...connectCases,
   ...loopCases,

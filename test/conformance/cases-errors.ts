@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict';
+import { type Case, inWorld } from './case.ts';
+import { connectedPair, type Pair, pattern, turnOn, until, type World } from './world.ts';
+
+// What an error leaves behind: law 4, and the count of what the kernel took.
+
+const RESET = ['ECONNRESET', 'EPIPE'];
+
+function assertBrokenWithoutEnd(pair: Pair): void {
+  const { events, error } = pair.serverLog;
+  assert.equal(events.includes('end'), false, events.join(' '));
+  assert.equal(events.at(-1), 'close');
+  assert.ok(RESET.includes(error ?? ''), String(error));
+}
+
+function closeRest(world: World, pair: Pair): void {
+  pair.client.close();
+  pair.listener.close();
+  until(world, () => world.openDescriptors() === 0, 'everything is closed');
+}
+
+/** Writes until the server has heard of the reset that its client has just sent. */
+function sendsAfterReset(bytes: number, queued: number): Case {
+  const behind = queued === 0 ? '' : ' behind a queue';
+  return {
+    name: `a reset that a send of ${bytes} bytes${behind} hears of first is never an end`,
+    laws: [1, 4],
+    run: inWorld((world) => {
+      const chunk = pattern(bytes);
+      for (let round = 0; round < 10; round++) {
+        const pair = connectedPair(world, {}, { close: () => pair.server.write(chunk) });
+        if (queued > 0) {
+          pair.client.pause();
+          pair.server.write(pattern(queued));
+          turnOn(world);
+        }
+        pair.client.reset();
+        until(
+          world,
+          () => {
+            if (pair.server.queuedBytes < 2 * queued + 1) pair.server.write(chunk);
+            return pair.serverLog.events.includes('close');
+          },
+          'the server knows',
+        );
+        turnOn(world);
+        assertBrokenWithoutEnd(pair);
+        closeRest(world, pair);
+      }
+    }),
+  };
+}
+
+/** Turns until nothing has been sent for a while. */
+function settled(world: World, pair: Pair): number {
+  for (;;) {
+    const before = pair.server.bytesSent;
+    turnOn(world, 40);
+    if (pair.server.bytesSent === before) return before;
+  }
+}
+
+export const errorCases: readonly Case[] = [
+  sendsAfterReset(20, 0),
+  sendsAfterReset(40_000, 0),
+  sendsAfterReset(20, 8 * 1024 * 1024),
+  {
+    name: 'a reset whose SO_ERROR the program has read is no end either',
+    laws: [1, 4],
+    run: inWorld((world) => {
+      const pair = connectedPair(world);
+      pair.server.pause();
+      pair.client.reset();
+      turnOn(world, 40);
+      // A ring may have heard of it in spite of the pause.
+      if (pair.server.isOpen) pair.server.getSockOpt('SO_ERROR');
+      pair.server.resume();
+      until(world, () => pair.serverLog.events.includes('close'), 'the server knows');
+      turnOn(world);
+      assertBrokenWithoutEnd(pair);
+      closeRest(world, pair);
+    }),
+  },
+  {
+    name: 'bytesSent of a connection that was reset is what the kernel took',
+    laws: [12],
+    run: inWorld((world) => {
+      const length = world.turnsMax > 100_000 ? 600_000 : 32 * 1024 * 1024;
+      const pair = connectedPair(world);
+      pair.client.pause();
+      turnOn(world, 2);
+      pair.server.write(pattern(length));
+      const sent = settled(world, pair);
+      assert.ok(sent > 0 && sent < length, `${sent} of ${length}`);
+      let closedWith = -1;
+      pair.client.reset();
+      until(
+        world,
+        () => {
+          closedWith = pair.server.bytesSent;
+          return pair.serverLog.events.includes('close');
+        },
+        'the server knows',
+      );
+      assert.equal(closedWith, sent);
+      closeRest(world, pair);
+    }),
+  },
+  {
+    name: 'bytesSent leaves out what a send was refused',
+    laws: [12],
+    run: inWorld((world) => {
+      for (const size of [20, 40_000]) {
+        const pair = connectedPair(world);
+        pair.server.pause();
+        pair.client.reset();
+        turnOn(world, 40);
+        pair.server.write(pattern(size));
+        pair.server.write(pattern(size));
+        until(world, () => pair.serverLog.events.includes('close'), 'the server knows');
+        assert.equal(pair.server.bytesSent, 0);
+        closeRest(world, pair);
+      }
+    }),
+  },
+  {
+    name: 'bytesSent of a connection that was closed over a queue is what the kernel took',
+    laws: [6, 12],
+    run: inWorld((world) => {
+      const length = world.turnsMax > 100_000 ? 600_000 : 32 * 1024 * 1024;
+      const pair = connectedPair(world);
+      pair.client.pause();
+      pair.server.write(pattern(length));
+      settled(world, pair);
+      pair.server.close();
+      until(world, () => pair.serverLog.events.includes('close'), 'it is closed');
+      pair.client.resume();
+      until(world, () => pair.clientLog.events.includes('end'), 'the client has it all');
+      assert.equal(pair.server.bytesSent, pair.clientLog.received.length);
+      closeRest(world, pair);
+    }),
+  },
+];

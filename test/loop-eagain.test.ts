@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { backends } from '#src/loop/backends.js';
+import { EAGAINS_MAX, STALL_MS } from '#src/loop/limits.js';
+import { nativeSys } from '#src/sys/native.js';
+import type { Sys } from '#src/sys/sys.js';
+import { EventLoop } from '#src/tcp/event-loop.js';
+import { pattern, portOf } from './conformance/world.ts';
+import { leakCheck } from './leaks.ts';
+import { standIn } from './sys-stand-in.ts';
+
+// A kernel that says EAGAIN though there are bytes, or room: as strace injects it, and as Linux does
+// when its memory for sockets has run out. No edge follows, for the socket was ready before.
+
+const native = nativeSys();
+const { EAGAIN } = native.abi.errno;
+const timeout = 120_000;
+
+/** The calls by whose count `refuses` decides which ones say EAGAIN. */
+function refusing(call: 'send' | 'recv', refuses: (count: number) => boolean): Sys {
+  let count = 0;
+  return standIn(native, {
+    [call]: (fd: number, bytes: Uint8Array, offset: number, length: number, flags: number) => {
+      count += 1;
+      return refuses(count) ? -EAGAIN : native[call](fd, bytes, offset, length, flags);
+    },
+  });
+}
+
+/** Sends `bytes` to an echo server on a loop, and turns until all of it is back. */
+function echo(loop: EventLoop, bytes: Buffer, turnsMax: number): void {
+  const came: Buffer[] = [];
+  let closed = 0;
+  const listener = loop.listen({
+    host: '127.0.0.1',
+    port: 0,
+    handlers: {
+      data: (connection, chunk) => {
+        if (!connection.write(chunk)) connection.pause();
+      },
+      drain: (connection) => connection.resume(),
+      close: (_, error) => {
+        assert.equal(error, null);
+        closed += 1;
+      },
+    },
+  });
+  loop.connect({
+    host: '127.0.0.1',
+    port: portOf(listener),
+    handlers: {
+      open: (connection) => connection.end(bytes),
+      data: (_, chunk) => void came.push(Buffer.from(chunk)),
+      close: (_, error) => {
+        assert.equal(error, null);
+        closed += 1;
+      },
+    },
+  });
+  for (let turns = 0; turns < turnsMax && closed < 2; turns++) loop.turn(5);
+  assert.ok(Buffer.concat(came).equals(bytes), 'every byte is back');
+  assert.equal(closed, 2);
+  listener.close();
+}
+
+for (const { name, available, create } of backends) {
+  const missing = available(native);
+  const skip = missing === true ? false : missing.reason;
+  for (const call of ['send', 'recv'] as const) {
+    test(`${name}: an EAGAIN of ${call} that is not true holds nothing up`, {
+      timeout,
+      skip,
+    }, (t) => {
+      leakCheck(t);
+      for (const [first, every] of [
+        [1, 2],
+        [2, 3],
+        [3, 5],
+      ] as const) {
+        const sys = refusing(call, (count) => count >= first && (count - first) % every === 0);
+        using loop = new EventLoop({ backend: create(sys), sys });
+        echo(loop, pattern(6_000_000), 20_000);
+      }
+    });
+
+    test(`${name}: a ${call} that says EAGAIN for long costs no core`, { timeout, skip }, (t) => {
+      leakCheck(t);
+      const refusingMs = 400;
+      let endMs = Number.POSITIVE_INFINITY;
+      const sys = refusing(call, (count) => count >= 2 && native.monotonicMs() < endMs);
+      using loop = new EventLoop({ backend: create(sys), sys });
+      endMs = native.monotonicMs() + refusingMs;
+      echo(loop, pattern(500_000), 20_000);
+      // Two streams may rest, each after its first calls.
+      const calls = 2 * (EAGAINS_MAX + refusingMs / STALL_MS);
+      assert.ok(loop.backend.stats.eagain < 2 * calls, `${loop.backend.stats.eagain} EAGAIN`);
+    });
+  }
+}
