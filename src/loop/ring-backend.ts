@@ -1,3 +1,4 @@
+import { registerReceiveMemory } from '../base/borrowed.ts';
 import { TokenSlab } from '../base/token-slab.ts';
 import type { Interest, WakeHandle } from '../poller/poller.ts';
 import { type DescriptorWaker, openWaker, wake } from '../poller/wakers.ts';
@@ -82,6 +83,7 @@ export class RingBackend implements Backend, RingHost {
     }
     this.submission = new Submission(this.#ring);
     this.sends = new RingSends(this.buffers);
+    registerReceiveMemory(this.buffers.bytes.buffer);
   }
 
   get wakeHandle(): WakeHandle {

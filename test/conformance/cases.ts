@@ -1,5 +1,6 @@
 import type { Case } from './case.ts';
 import { burstCases } from './cases-bursts.ts';
+import { chunkCases } from './cases-chunks.ts';
 import { closingCases } from './cases-closing.ts';
 import { listenerCases } from './cases-listener.ts';
 import { loopCases } from './cases-loop.ts';
@@ -16,4 +17,5 @@ export const cases: readonly Case[] = [
   ...loopCases,
   ...sendCases,
   ...turnCases,
+  ...chunkCases,
 ];
