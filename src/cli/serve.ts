@@ -7,6 +7,7 @@ import { encodeSockaddr, formatAddress, SOCKADDR_BYTES_MAX } from '../sys/sockad
 import type { Sys } from '../sys/sys.ts';
 import { TracingSys } from '../sys/tracing.ts';
 import { UsageError } from './exit.ts';
+import { tellOfFallback } from './fallback.ts';
 import { parseCount, parseMode, parsePort, parseSeconds, parseThreads } from './flags.ts';
 import { printError, printOut } from './output.ts';
 import {
@@ -76,7 +77,10 @@ async function serve(flags: ServeFlags): Promise<void> {
   const { address } = server;
   try {
     // Whoever reads that it listens may send a signal at once.
-    const ready = (): void => log.listening(server, plan.mode);
+    const ready = (): void => {
+      log.listening(server, plan.mode);
+      tellOfFallback(server.missing, server.loop);
+    };
     log.stopped(await untilSignal(server, ready));
   } finally {
     if (address.family === 'UNIX') removeName(sys, address.path);
