@@ -1,3 +1,4 @@
+import { deliverCopy } from '#src/base/borrowed.js';
 import type {
   AcceptSink,
   BackendStats,
@@ -262,9 +263,8 @@ export class SimStream extends SimSubject implements Stream {
       this.#sink.ended();
       return;
     }
-    this.#sink.received(bytes);
-    // The loan is over: who kept the bytes sees rubbish.
-    bytes.fill(0xa5);
+    // Poisoned behind the call: who kept the bytes sees rubbish.
+    deliverCopy(this.#sink, bytes);
   }
 
   #broken(errno: number): void {

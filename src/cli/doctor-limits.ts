@@ -39,6 +39,7 @@ function linuxLimits(): LimitFacts[] {
     sysctl('kernel.threads-max', 'threads of the whole system; a server takes one per client'),
     ...processLimit(),
     ...cgroupLimit(),
+    ...lockedMemoryLimit(),
   ];
   return [
     sysctl('net.core.somaxconn', 'connections that may wait to be accepted, for each listener'),
@@ -66,6 +67,18 @@ function processLimit(): LimitFacts[] {
   if (soft === undefined) return [];
   const value = soft === 'unlimited' ? Number.POSITIVE_INFINITY : Number(soft);
   return [limit('RLIMIT_NPROC soft', value, 'threads of this user: ulimit -u')];
+}
+
+/** RLIMIT_MEMLOCK, in the unit of the shell. */
+function lockedMemoryLimit(): LimitFacts[] {
+  const text = readProcFile('/proc/self/limits') ?? '';
+  const soft = /^Max locked memory\s+(\S+)/m.exec(text)?.[1];
+  if (soft === undefined) return [];
+  const value = soft === 'unlimited' ? Number.POSITIVE_INFINITY : Math.floor(Number(soft) / 1024);
+  const meaning =
+    'KiB that this user may lock, unless root: each io_uring takes 56, or 16 of what is left, and ' +
+    'auto takes epoll beyond: ulimit -l';
+  return [limit('RLIMIT_MEMLOCK soft', value, meaning)];
 }
 
 /** What a container may have: the file is there under one of two versions of cgroups(7). */

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { ECHO_MODES, type EchoMode } from '../echo/session.ts';
-import { TIMEOUT_MS_MAX } from '../socket/socket.ts';
+import { TIMEOUT_MS_MAX } from '../socket/settings.ts';
 import { UsageError } from './exit.ts';
 
 /** The values of flags and arguments, each checked where it is read. */

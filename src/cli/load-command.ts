@@ -6,6 +6,7 @@ import { type LoadRun, startLoad } from '../load/run.ts';
 import { backends } from '../loop/backends.ts';
 import { loadReport } from '../report/html/load-report.ts';
 import { nativeSys } from '../sys/native.ts';
+import { tellOfFallback } from './fallback.ts';
 import type { LoadFlags } from './load-flags.ts';
 import { planOf } from './load-plan.ts';
 import { parseConditions, tellResults } from './load-results.ts';
@@ -72,6 +73,7 @@ async function measure(plan: LoadPlan, files: ResultFiles): Promise<Measured> {
   using _ = onStopSignals(first, { tidy });
   try {
     const document = await run.done;
+    if (run.fallback !== null) tellOfFallback(run.fallback.missing, run.fallback.loop);
     return { document, intervalHistograms: run.intervalHistograms };
   } finally {
     view.clear();

@@ -7,6 +7,7 @@ import { encodeSockaddr, formatAddress, SOCKADDR_BYTES_MAX } from '../sys/sockad
 import { TracingSys } from '../sys/tracing.ts';
 import { UsageError } from './exit.ts';
 import { FailureLines } from './failure-lines.ts';
+import { tellOfFallback } from './fallback.ts';
 import { parseCount, parseMode, parsePort, parseSeconds, parseThreads } from './flags.ts';
 import { logOut, printError, setDroppedWords } from './output.ts';
 import {
@@ -77,7 +78,10 @@ async function serve(flags: ServeFlags): Promise<void> {
   using server = openServer(loop, plan, { sys, observer, watched, trace });
   try {
     // Whoever reads that it listens may send a signal at once.
-    const ready = (): void => log.listening(server, plan.mode);
+    const ready = (): void => {
+      log.listening(server, plan.mode);
+      tellOfFallback(server.missing, server.loop);
+    };
     log.stopped(await untilSignal(server, ready));
   } finally {
     // A UNIX socket outlives its server as a file.

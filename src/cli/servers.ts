@@ -6,7 +6,7 @@ import {
 } from '../echo/iterative-server.ts';
 import type { EchoMode } from '../echo/session.ts';
 import { ThreadedServer } from '../echo/threaded-server.ts';
-import type { LoopName } from '../loop/backends.ts';
+import type { LoopName, MissingLoop } from '../loop/backends.ts';
 import { createServer, type Endpoint, socketFileOf } from '../socket/create.ts';
 import type { Socket } from '../socket/socket.ts';
 import type { SocketAddress } from '../sys/sockaddr.ts';
@@ -41,6 +41,8 @@ interface ServerSurroundings {
 export interface OpenServer extends Disposable {
   /** The loop that it runs on: what `auto` came to. */
   readonly loop: string;
+  /** The better loops that `auto` could not have. */
+  readonly missing: readonly MissingLoop[];
   readonly address: SocketAddress;
   /** Serves until {@link stop}. */
   run(): Promise<ServerTotals>;
@@ -93,7 +95,8 @@ function onLoop(name: LoopName): OpensServer {
       const limit = maxConnections === null ? {} : { maxConnections };
       const server = new EventServer(loop, { ...rest, ...limit, observer, watched });
       return {
-        loop: loop.backend.name,
+        loop: loop.backendName,
+        missing: loop.missing,
         address: server.listener.address,
         run: () => server.run(),
         stop: () => server.stop(),
@@ -126,6 +129,7 @@ function onListener(
     const server = serve(listener, plan, surroundings);
     return {
       loop,
+      missing: [],
       address: listener.getSockName(),
       run: () => server.run(),
       stop: () => server.stop(),

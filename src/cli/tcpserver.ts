@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { ACCEPT_PAUSE_MS, CHUNK_BYTES, LINE_BYTES_MAX } from '../echo/limits.ts';
+import type { Backend } from '../loop/backend.ts';
 import { type BackendEntry, backends, createBackend } from '../loop/backends.ts';
 import { createPoller } from '../poller/pollers.ts';
 import { hostName } from '../socket/resolve.ts';
@@ -30,7 +31,9 @@ type LoopName = BackendEntry['name'];
 function main(words: readonly string[]): void {
   const { loop, portText } = parseWords(words);
   const port = parseTextbookPort(portText, 0);
-  if (loop !== null) requireLoop(loop);
+  // Opened to find out whether there is one: there may be room for one ring, and not for two.
+  const ring = loop === 'io_uring' ? openRing() : null;
+  if (loop !== null && ring === null) requireLoop(loop);
   using listener = step('ERROR opening socket', () => new Socket('IPv4'));
   // Without this the port stays taken for a minute after the server has ended: tcp(7), TIME_WAIT.
   step('ERROR on setsockopt', () => listener.setSockOpt('SO_REUSEADDR', true));
@@ -39,7 +42,7 @@ function main(words: readonly string[]): void {
   const name = listener.getSockName();
   if (port === 0 && name.family !== 'UNIX') logOut(`server listening on port ${name.port}`);
   if (loop === null) serveOneByOne(listener);
-  serveAtOnce(listener, loop);
+  serveAtOnce(listener, loop, ring);
 }
 
 function parseWords(words: readonly string[]) {
@@ -56,10 +59,18 @@ function requireLoop(loop: LoopName): void {
   if (available !== true) throw new Failed(`ERROR, no ${loop} here: ${available.reason}`);
 }
 
-function serveAtOnce(listener: Socket, loop: LoopName): void {
+function openRing(): Backend {
+  try {
+    return createBackend('io_uring', nativeSys());
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Failed(`ERROR, no io_uring here: ${reason.replace(/^.*?io_uring: /, '')}`);
+  }
+}
+
+function serveAtOnce(listener: Socket, loop: LoopName, ring: Backend | null): void {
   if (loop === 'io_uring') {
-    const backend = step('ERROR opening io_uring', () => createBackend(loop, nativeSys()));
-    step('ERROR on wait', () => new CompletionServer(backend, listener).run());
+    if (ring !== null) step('ERROR on wait', () => new CompletionServer(ring, listener).run());
     return;
   }
   const poller = step('ERROR opening poller', () => createPoller(loop));

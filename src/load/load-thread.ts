@@ -116,8 +116,8 @@ export class LoadThread implements LaneHost {
   run(): void {
     const loop = this.#loop;
     try {
-      const { wakeHandle, backend } = loop;
-      this.#tell({ kind: 'begun', wakeHandle, loop: backend.name });
+      const { wakeHandle, backendName, missing } = loop;
+      this.#tell({ kind: 'begun', wakeHandle, loop: backendName, missing });
       this.#sweepFromNowOn();
       this.#connectAll();
       const startMs = this.#awaitStart();

@@ -1,4 +1,5 @@
 import { SHARE_ENV, Worker } from 'node:worker_threads';
+import type { MissingLoop } from '../loop/backends.ts';
 import type { WakeHandle } from '../poller/poller.ts';
 import { wake } from '../poller/wakers.ts';
 import { nativeSys } from '../sys/native.ts';
@@ -44,6 +45,8 @@ export interface LoadRun {
   readonly done: Promise<LoadDocument>;
   /** The times of every second, for `hdrLog`: complete once it is over. */
   readonly intervalHistograms: readonly IntervalHistogram[];
+  /** The loop of a thread for which `auto` could not have better ones, and which these are. */
+  readonly fallback: { readonly loop: string; readonly missing: readonly MissingLoop[] } | null;
   /** Ends it early: what was measured so far is reported. Idempotent. */
   stop(): void;
 }
@@ -63,6 +66,9 @@ export function startLoad(plan: LoadPlan, observer: LoadObserver = {}): LoadRun 
     done,
     get intervalHistograms() {
       return run.intervalHistograms;
+    },
+    get fallback() {
+      return run.fallback;
     },
     stop: () => run.stop(),
   };
@@ -88,6 +94,8 @@ class Run {
   /** The clock of all threads, from this one's. */
   readonly #offsetMs = sharedClockOffsetMs();
   #loop = '';
+  /** What a thread runs on for lack of better loops, and which these are. */
+  fallback: LoadRun['fallback'] = null;
   /** When the warm-up begins, on the clock that all threads share, and on the wall. */
   #startMs: number | null = null;
   #startWallMs = 0;
@@ -196,6 +204,7 @@ class Run {
       case 'begun':
         thread.wakeHandle = message.wakeHandle;
         this.#loop = message.loop;
+        if (message.missing.length > 0) this.fallback = message;
         if (this.#shared.stopping) this.#wakeAll();
         break;
       case 'ready':

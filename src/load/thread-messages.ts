@@ -1,3 +1,4 @@
+import type { MissingLoop } from '../loop/backends.ts';
 import type { WakeHandle } from '../poller/poller.ts';
 import type { ErrorKind } from './document.ts';
 import type { SparseCounts } from './latency-counts.ts';
@@ -53,6 +54,12 @@ export type ThreadMessage =
   /** It has opened its connections, or found out that it cannot. */
   | { readonly kind: 'ready' }
   /** It has a loop, which can be woken. */
-  | { readonly kind: 'begun'; readonly wakeHandle: WakeHandle; readonly loop: string }
+  | {
+      readonly kind: 'begun';
+      readonly wakeHandle: WakeHandle;
+      readonly loop: string;
+      /** The better loops that `auto` could not have. */
+      readonly missing: readonly MissingLoop[];
+    }
   | { readonly kind: 'interval'; readonly counts: IntervalCounts }
   | { readonly kind: 'ended'; readonly result: ThreadResult };

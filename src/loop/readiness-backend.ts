@@ -1,3 +1,4 @@
+import { receiveMemory } from '../base/borrowed.ts';
 import { NO_TOKEN, TokenSlab } from '../base/token-slab.ts';
 import { Heartbeat } from '../poller/heartbeat.ts';
 import { Interest, type Poller, type ReadySink, type WakeHandle } from '../poller/poller.ts';
@@ -38,7 +39,7 @@ export class ReadinessBackend implements Backend, ReadySink, Host {
   readonly name: BackendName;
   readonly sys: Sys;
   /** What every receive reads into: no buffer per connection. */
-  readonly receiveBuffer = new Uint8Array(RECEIVE_BYTES);
+  readonly receiveBuffer = receiveMemory(RECEIVE_BYTES);
   readonly views = new ChunkViews();
   lent: Uint8Array | null = null;
   readonly sendFlags: number;

@@ -1,3 +1,4 @@
+import { deliver } from '../base/borrowed.ts';
 import { ENDING, Interest } from '../poller/poller.ts';
 import type { Stream, StreamSink } from './backend.ts';
 import { EAGAINS_MAX, RETRIES_MAX, SENDS_PER_TURN } from './limits.ts';
@@ -105,7 +106,7 @@ export class ReadinessStream extends Subject implements Stream {
       if (this.#readable && this.#edge) this.host.reportLater(this);
       const chunk = this.host.views.of(receiveBuffer, length);
       this.host.lent = chunk;
-      this.#sink.received(chunk);
+      deliver(this.#sink, chunk);
     } else if (length === 0) {
       this.#readable = false;
       // A kqueue may have taken the error off the socket: then the end is none.

@@ -1,8 +1,10 @@
+import { registerReceiveMemory } from '../base/borrowed.ts';
 import { TokenSlab } from '../base/token-slab.ts';
 import type { Interest, WakeHandle } from '../poller/poller.ts';
 import { type DescriptorWaker, openWaker, wake } from '../poller/wakers.ts';
-import { Buffers } from '../ring/buffers.ts';
-import { Ring } from '../ring/ring.ts';
+import type { Buffers } from '../ring/buffers.ts';
+import { openRing } from '../ring/open-ring.ts';
+import type { Ring } from '../ring/ring.ts';
 import { Submission } from '../ring/submission.ts';
 import { sendFlags } from '../sys/descriptors.ts';
 import type { Sys } from '../sys/sys.ts';
@@ -69,12 +71,13 @@ export class RingBackend implements Backend, RingHost {
     this.sys = sys;
     this.sendFlags = sendFlags(sys);
     this.#closing = new ClosingList(sys);
-    this.#ring = new Ring(sys);
+    const { ring, buffers } = openRing(sys);
+    this.#ring = ring;
+    this.buffers = buffers;
     const { IORING_CQE_F_MORE, IORING_CQE_BUFFER_SHIFT } = this.#ring.abi.constants;
     this.#goesOn = IORING_CQE_F_MORE;
     this.#bufferShift = IORING_CQE_BUFFER_SHIFT;
     try {
-      this.buffers = new Buffers(this.#ring);
       this.#waker = openWaker(sys, undefined);
     } catch (error) {
       this.#ring.close();
@@ -82,6 +85,7 @@ export class RingBackend implements Backend, RingHost {
     }
     this.submission = new Submission(this.#ring);
     this.sends = new RingSends(this.buffers);
+    registerReceiveMemory(this.buffers.bytes.buffer);
   }
 
   get wakeHandle(): WakeHandle {

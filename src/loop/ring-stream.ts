@@ -1,3 +1,4 @@
+import { deliver, deliverCopy } from '../base/borrowed.ts';
 import type { Stream, StreamSink } from './backend.ts';
 import { MULTISHOT_BYTES_MAX } from './limits.ts';
 import { lingerForNoTime } from './linger.ts';
@@ -146,7 +147,7 @@ export class RingStream extends RingSubject implements Stream {
       this.#held.append(chunk, 0, chunk.length);
       this.host.attend(this);
     } else {
-      this.#sink.received(chunk);
+      deliver(this.#sink, chunk);
     }
   }
 
@@ -355,7 +356,7 @@ export class RingStream extends RingSubject implements Stream {
       const chunk = this.#held.peek();
       this.#held.consume(chunk.length);
       this.host.reportLater(this);
-      this.#sink.received(chunk);
+      deliverCopy(this.#sink, chunk);
       return;
     }
     this.#held = null;

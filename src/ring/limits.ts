@@ -24,6 +24,21 @@ export const BUFFER_BYTES = 65536;
  */
 export const BUFFER_STRIDE_BYTES = BUFFER_BYTES + 64;
 
+/** The sizes of a ring's queues. */
+export interface RingSize {
+  readonly submissions: number;
+  readonly completions: number;
+}
+
+/**
+ * What a ring is asked for, in this order, where the kernel says ENOMEM: 56 KiB of lockable memory
+ * with the buffers, and 16 KiB, with which more calls are made.
+ */
+export const RING_SIZES: readonly [RingSize, ...RingSize[]] = [
+  { submissions: SUBMISSIONS, completions: COMPLETIONS },
+  { submissions: 64, completions: 256 },
+];
+
 /** What small sends are copied to until the kernel has taken them. */
 export const STAGING_BYTES = 262144;
 

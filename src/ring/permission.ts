@@ -2,10 +2,11 @@ import type { Sys } from '../sys/sys.ts';
 import type { SysError } from '../sys/sys-error.ts';
 
 /**
- * Who keeps a ring from us, behind the error of io_uring_setup(2): a sysctl, a filter, or a kernel
+ * Who keeps a ring from us, behind the error of its call: a limit, a sysctl, a filter, or a kernel
  * without rings. Empty where nothing is known beyond the error.
  */
 export function whoForbids(sys: Sys, { code, syscall }: SysError): string {
+  if (code === 'ENOMEM' && syscall.startsWith('io_uring_')) return lockedMemory(sys);
   if (syscall !== 'io_uring_setup') return '';
   if (code === 'ENOSYS') {
     if (isFiltered(sys)) return '; a seccomp filter is in force, as in containers, and may hide it';
@@ -20,6 +21,15 @@ export function whoForbids(sys: Sys, { code, syscall }: SysError): string {
     return `; kernel.io_uring_disabled is 1, so that only root${members} may: set it to 0`;
   }
   return isFiltered(sys) ? '; a seccomp filter forbids it, as in containers' : '';
+}
+
+/** The rings of a user count together, those of other processes included: RLIMIT_MEMLOCK. */
+function lockedMemory(sys: Sys): string {
+  const status = readText(sys, '/proc/self/limits') ?? '';
+  const soft = /^Max locked memory\s+(\d+)/m.exec(status)?.[1];
+  const limit = soft === undefined ? '' : `, ${Math.floor(Number(soft) / 1024)} KiB,`;
+  const remedy = 'raise it with "ulimit -l", as root, or in limits.conf(5)';
+  return `; the lockable memory of this user${limit} is used up (RLIMIT_MEMLOCK): ${remedy}`;
 }
 
 /** See the kernel's documentation of sysctls: Linux 6.6 and newer. */

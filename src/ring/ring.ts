@@ -5,7 +5,7 @@ import { waitErrnoKind } from '../sys/error-kinds.ts';
 import { writeInteger } from '../sys/struct.ts';
 import type { Sys } from '../sys/sys.ts';
 import { sysError } from '../sys/sys-error.ts';
-import { COMPLETIONS, SUBMISSIONS, SUBMIT_ATTEMPTS_MAX } from './limits.ts';
+import { RING_SIZES, type RingSize, SUBMIT_ATTEMPTS_MAX } from './limits.ts';
 import { giveRegionBack, REGION, takeRegion } from './region.ts';
 import { RingMemory } from './ring-memory.ts';
 
@@ -31,14 +31,13 @@ export class Ring {
   #timeoutMs = -1;
 
   /** Sets a ring up. Throws a SysError that names the call which failed. */
-  constructor(sys: Sys) {
+  constructor(sys: Sys, size: RingSize = RING_SIZES[0]) {
     const abi = sys.abi.ioUring;
     if (abi === null) throw new Error('only Linux has io_uring');
     this.sys = sys;
     this.abi = abi;
-    const { size } = abi.structs.io_uring_params;
-    const params = new Uint8Array(size);
-    this.fd = setUp(sys, abi, params);
+    const params = new Uint8Array(abi.structs.io_uring_params.size);
+    this.fd = setUp(sys, abi, size, params);
     try {
       this.memory = new RingMemory(sys, this.fd, new DataView(params.buffer));
     } catch (error) {
@@ -184,7 +183,7 @@ const TIMEOUT_MS_MAX = 2 ** 31 - 1;
  * io_uring_setup(2) with the flags of Linux 6.6, or else with those of 6.1, which is the oldest
  * kernel that has all that is used here.
  */
-function setUp(sys: Sys, abi: IoUringAbi, params: Uint8Array): number {
+function setUp(sys: Sys, abi: IoUringAbi, size: RingSize, params: Uint8Array): number {
   const known = abi.constants;
   const needed =
     known.IORING_SETUP_CQSIZE |
@@ -198,8 +197,8 @@ function setUp(sys: Sys, abi: IoUringAbi, params: Uint8Array): number {
     const view = new DataView(params.fill(0).buffer);
     const { fields } = abi.structs.io_uring_params;
     writeInteger(view, 0, fields.flags, flags);
-    writeInteger(view, 0, fields.cq_entries, COMPLETIONS);
-    result = sys.io_uring_setup(SUBMISSIONS, params);
+    writeInteger(view, 0, fields.cq_entries, size.completions);
+    result = sys.io_uring_setup(size.submissions, params);
     if (result !== -EINVAL) break;
   }
   if (result >= 0) return result;

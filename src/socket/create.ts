@@ -5,7 +5,8 @@ import type { Sys } from '../sys/sys.ts';
 import { SysError } from '../sys/sys-error.ts';
 import { resolve } from './resolve.ts';
 import { connectToPeer } from './self-connection.ts';
-import { Socket, TIMEOUT_MS_MAX } from './socket.ts';
+import { TIMEOUT_MS_MAX } from './settings.ts';
+import { Socket } from './socket.ts';
 import { hasFile, ifLeftBehind, SocketFile } from './socket-file.ts';
 import { TimeShares } from './wait.ts';
 

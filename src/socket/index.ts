@@ -1,3 +1,4 @@
+export type { Bytes } from '../base/bytes.ts';
 export type { AddressFamily, SocketAddress } from '../sys/sockaddr.ts';
 export { formatAddress } from '../sys/sockaddr.ts';
 export { ResolveError, SysError } from '../sys/sys-error.ts';
@@ -14,5 +15,6 @@ export type {
 export { optionPlatforms, socketOptions } from './options.ts';
 export type { ResolveOptions } from './resolve.ts';
 export { hostName, resolve } from './resolve.ts';
-export type { SocketOptions } from './socket.ts';
-export { Socket, TIMEOUT_MS_MAX } from './socket.ts';
+export type { SocketOptions } from './settings.ts';
+export { TIMEOUT_MS_MAX } from './settings.ts';
+export { Socket } from './socket.ts';

@@ -1,4 +1,5 @@
 import { requireTimeout, requireWhole } from '../base/arguments.ts';
+import { type Bytes, bytesOf, rangeLength, sendableLength, viewOf } from '../base/bytes.ts';
 import type { Constants } from '../sys/abi/abi.ts';
 import {
   acceptStream,
@@ -22,21 +23,10 @@ import { type AddressInput, addressOf, withArticle } from './address.ts';
 import { connectWithin } from './connecting.ts';
 import { readNamed, readOption, writeNamed, writeOption } from './option-calls.ts';
 import type { GettableOptionName, OptionValue, SettableOptionName } from './options.ts';
+import { type SocketOptions, TIMEOUT_MS_MAX } from './settings.ts';
 import { waitWithin } from './wait.ts';
 
-/** The longest timeout that `setTimeout` takes: 24 days, what a timer of Node takes as well. */
-export const TIMEOUT_MS_MAX = 2 ** 31 - 1;
-
-/** How a socket is made. */
-export interface SocketOptions {
-  /** The system calls to use; those of this machine if left out. */
-  readonly sys?: Sys;
-  /** A descriptor to take over instead of opening one. The socket owns it from then on. */
-  readonly fd?: number;
-}
-
-// Lent to one call at a time: a thread has its own copy of this module, and no call runs inside
-// of another.
+// Lent to one call at a time: a thread has its own copy of this module.
 const name = new Uint8Array(SOCKADDR_BYTES_MAX);
 const nameLength = new Int32Array(1);
 
@@ -195,34 +185,40 @@ export class Socket implements Disposable {
   }
 
   /**
-   * send(2): hands `length` bytes of `buffer` from `offset` on to the kernel and returns how many
-   * it took, at least 1. `flags` are the man page's `MSG_*` (see {@link constants}).
+   * send(2): hands `length` bytes of `data` (a string as UTF-8, any view as the bytes it covers)
+   * from `offset` on to the kernel and returns how many it took, at least 1. `flags` are the man
+   * page's `MSG_*` (see {@link constants}). Throws a TypeError for other data.
    *
    * Throws a SysError: `EPIPE` or `ECONNRESET` where the peer has gone, `ETIMEDOUT` after a
    * timeout, `EAGAIN` where a socket that does not block has no room.
    */
-  send(buffer: Uint8Array, offset = 0, length: number = buffer.length - offset, flags = 0): number {
+  send(data: Bytes, offset = 0, byteLength?: number, flags = 0): number {
+    const bytes = bytesOf(data);
+    const length = sendableLength(bytes, offset, byteLength, 'send');
     const allFlags = flags | sendFlags(this.#sys);
     for (;;) {
-      const result = this.#sys.send(this.#fd, buffer, offset, length, allFlags);
+      const result = this.#sys.send(this.#fd, bytes, offset, length, allFlags);
       if (result >= 0) return result;
       if (this.#resumes(result, this.constants.POLLOUT, 'send', 'send to')) continue;
       throw this.#transferError(result, flags, 'send', 'send to');
     }
   }
 
-  /** Sends all of `buffer`, in as many sends as it takes. Throws as {@link send} does. */
-  sendAll(buffer: Uint8Array): void {
-    for (let sent = 0; sent < buffer.length; ) sent += this.send(buffer, sent);
+  /** Sends all of `data`, in as many sends as it takes. Throws as {@link send} does. */
+  sendAll(data: Bytes): void {
+    const bytes = bytesOf(data);
+    for (let sent = 0; sent < bytes.length; ) sent += this.send(bytes, sent);
   }
 
   /**
    * recv(2): at most `length` bytes into `buffer` at `offset`. Returns how many came; 0 is the
    * end of the stream (or of an empty buffer). Throws as {@link send} does.
    */
-  recv(buffer: Uint8Array, offset = 0, length: number = buffer.length - offset, flags = 0): number {
+  recv(buffer: ArrayBufferView, offset = 0, byteLength?: number, flags = 0): number {
+    const bytes = viewOf(buffer);
+    const length = rangeLength(bytes, offset, byteLength, 'receive');
     for (;;) {
-      const result = this.#sys.recv(this.#fd, buffer, offset, length, flags);
+      const result = this.#sys.recv(this.#fd, bytes, offset, length, flags);
       if (result >= 0) return result;
       if (this.#resumes(result, this.constants.POLLIN, 'recv', 'receive from')) continue;
       throw this.#transferError(result, flags, 'recv', 'receive from');
@@ -336,13 +332,15 @@ export class Socket implements Disposable {
   }
 
   /** getsockopt(2) with the numbers and bytes of the C call: the length of the value in `value`. */
-  getSockOptRaw(level: number, optionNumber: number, value: Uint8Array): number {
-    return readOption(this.#sys, this.#fd, [level, optionNumber], value, value.length);
+  getSockOptRaw(level: number, optionNumber: number, value: ArrayBufferView): number {
+    const bytes = viewOf(value);
+    return readOption(this.#sys, this.#fd, [level, optionNumber], bytes, bytes.length);
   }
 
   /** setsockopt(2) with the numbers and bytes of the C call. */
-  setSockOptRaw(level: number, optionNumber: number, value: Uint8Array): void {
-    writeOption(this.#sys, this.#fd, [level, optionNumber], value, value.length);
+  setSockOptRaw(level: number, optionNumber: number, value: ArrayBufferView): void {
+    const bytes = viewOf(value);
+    writeOption(this.#sys, this.#fd, [level, optionNumber], bytes, bytes.length);
   }
 
   #waitUntil(events: number, syscall: string, attempt: string): number {

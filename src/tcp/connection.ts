@@ -1,3 +1,4 @@
+import type { Bytes } from '../base/bytes.ts';
 import type { GettableOptionName, OptionValue, SettableOptionName } from '../socket/options.ts';
 import type { SocketAddress } from '../sys/sockaddr.ts';
 import type { SysError } from '../sys/sys-error.ts';
@@ -14,7 +15,12 @@ export interface ConnectionHandlers<Data = undefined> {
   /** The connection stands. */
   open?(connection: Connection<Data>): void;
   /**
-   * Bytes came, at least 1. `chunk` is lent for this call: what is wanted later has to be copied.
+   * Bytes came, at least 1.
+   *
+   * `chunk` is borrowed: a view of the loop's receive memory, valid until this handler returns (an
+   * `async` one returns at its first `await`). What is needed later has to be copied:
+   * `chunk.slice()`. Within the handler it may be written to any connection. See
+   * {@link Connection.write} for what happens to one that is written later.
    */
   data?(connection: Connection<Data>, chunk: Uint8Array): void;
   /** The queue is empty again after `write` has returned false. */
@@ -72,20 +78,32 @@ export interface Connection<Data = undefined> {
   readonly isOpen: boolean;
 
   /**
-   * Sends `length` bytes of `bytes` from `offset` on. What the kernel takes now goes without a
-   * copy; the rest is copied and follows in order, so the buffer is the caller's again.
+   * Sends `data`: a string as UTF-8, any view of memory (Uint8Array, DataView, Uint16Array, ...) as
+   * the bytes it covers. `offset` and `length` choose some of these bytes. What the kernel takes
+   * now goes without a copy; the rest is copied and follows in order, so the memory is the
+   * caller's again.
    *
-   * Returns false above `queueBytesHigh` queued bytes: better wait for `drain` then. On a
-   * connection that is closed, or that ended its side because its peer did, the bytes are dropped
-   * and the result is false; `close` tells. Throws a RangeError, and takes nothing, where more
-   * than `queueBytesMax` bytes would wait; an Error after {@link end}.
+   * A chunk whose `data` handler has returned is refused on every loop: its memory may hold bytes
+   * of another client by then. What cannot be told apart is an old chunk of the same place and
+   * length written inside a later `data` handler; with the environment variable `SOCKLOOP_DEBUG=1`
+   * every chunk is a copy of its own, filled with 0xdb once its handler has returned, and each
+   * late use is found.
+   *
+   * @returns false above `queueBytesHigh` queued bytes: better wait for `drain` then. On a
+   *   connection that is closed, or that ended its side because its peer did, the bytes are dropped
+   *   and the result is false; `close` tells.
+   * @throws TypeError where `data` is neither; an ArrayBuffer wants a view.
+   * @throws RangeError where the range is not inside of the data, or more than `queueBytesMax`
+   *   bytes would wait. Nothing is taken.
+   * @throws Error for a chunk whose handler has returned, and after {@link end}.
    */
-  write(bytes: Uint8Array, offset?: number, length?: number): boolean;
+  write(data: Bytes, offset?: number, length?: number): boolean;
   /**
-   * Ends this side: shutdown(2) behind the bytes that are queued, after `bytes` if there are any.
-   * The peer can go on sending. A second call does nothing.
+   * Ends this side: shutdown(2) behind the bytes that are queued, after `data` if there is any.
+   * The peer can go on sending. A second call does nothing. Throws as {@link write} does, and the
+   * side goes on then.
    */
-  end(bytes?: Uint8Array): void;
+  end(data?: Bytes): void;
   /** Receives nothing until {@link resume}, and so hears of no end either. Idempotent. */
   pause(): void;
   resume(): void;

@@ -1,5 +1,5 @@
-import type { Backend } from '../loop/backend.ts';
-import { createBackend, type LoopName } from '../loop/backends.ts';
+import type { Backend, BackendName } from '../loop/backend.ts';
+import { chooseBackend, type LoopName, type MissingLoop } from '../loop/backends.ts';
 import { Loop } from '../loop/loop.ts';
 import { nativeSys } from '../sys/native.ts';
 import type { Sys } from '../sys/sys.ts';
@@ -62,10 +62,28 @@ export interface EventLoopOptions {
  * ```
  */
 export class EventLoop extends Loop {
-  /** Throws an Error that says why where this machine does not have that way of waiting. */
+  /**
+   * The loops that are better than this one and that `auto` could not have, each with the reason:
+   * io_uring where the kernel forbids it, say, or where this user may lock no more memory for it
+   * (`ulimit -l`). Empty where a loop was asked for by name.
+   */
+  readonly missing: readonly MissingLoop[];
+
+  /**
+   * Throws an Error that says why where this machine does not have that way of waiting, a
+   * RangeError for a name that is none.
+   */
   constructor(options: EventLoopOptions = {}) {
     const { backend = 'auto', sys = nativeSys() } = options;
-    super(sys, typeof backend === 'string' ? createBackend(backend, sys) : backend);
+    const choice =
+      typeof backend === 'string' ? chooseBackend(backend, sys) : { backend, missing: [] };
+    super(sys, choice.backend);
+    this.missing = choice.missing;
+  }
+
+  /** The way of waiting that it has: what `auto` came to. */
+  get backendName(): BackendName {
+    return this.backend.name;
   }
 
   /**

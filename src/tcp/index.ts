@@ -1,5 +1,5 @@
-export type { Backend, Watch } from '../loop/backend.ts';
-export type { LoopName } from '../loop/backends.ts';
+export type { Backend, BackendName, Watch } from '../loop/backend.ts';
+export type { LoopName, MissingLoop } from '../loop/backends.ts';
 export type { Timer } from '../loop/timers.ts';
 export type { WakeHandle } from '../poller/poller.ts';
 export { Interest } from '../poller/poller.ts';

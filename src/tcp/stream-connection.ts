@@ -1,3 +1,4 @@
+import { type Bytes, bytesOf, sendableLength } from '../base/bytes.ts';
 import type { Stream, StreamSink } from '../loop/backend.ts';
 import type { Timer } from '../loop/timers.ts';
 import { readNamed, writeNamed } from '../socket/option-calls.ts';
@@ -89,10 +90,9 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
     return this.#local;
   }
 
-  write(bytes: Uint8Array, offset = 0, length: number = bytes.length - offset): boolean {
-    if (!(offset >= 0 && length >= 0 && offset + length <= bytes.length)) {
-      throw new RangeError(`cannot write ${length} bytes at ${offset} of ${bytes.length}`);
-    }
+  write(data: Bytes, offset = 0, byteLength?: number): boolean {
+    const bytes = data instanceof Uint8Array ? data : bytesOf(data);
+    const length = sendableLength(bytes, offset, byteLength, 'write');
     if (this.#ended) throw new Error('cannot write: end() has ended this side of the connection');
     if (this.#ending || this.#closing) return false;
     const { backend, queueBytesHigh, queueBytesMax } = this.#group;
@@ -115,9 +115,9 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
     );
   }
 
-  end(bytes?: Uint8Array): void {
+  end(data?: Bytes): void {
     if (this.#ended) return;
-    if (bytes !== undefined) this.write(bytes);
+    if (data !== undefined) this.write(data);
     this.#ended = true;
     this.#finish();
   }

@@ -1,5 +1,6 @@
 import type { Case } from './case.ts';
 import { burstCases } from './cases-bursts.ts';
+import { chunkCases } from './cases-chunks.ts';
 import { closingCases } from './cases-closing.ts';
 import { connectCases } from './cases-connects.ts';
 import { errorCases } from './cases-errors.ts';
@@ -20,4 +21,5 @@ export const cases: readonly Case[] = [
   ...loopCases,
   ...sendCases,
   ...turnCases,
+  ...chunkCases,
 ];

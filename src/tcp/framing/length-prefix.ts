@@ -1,3 +1,4 @@
+import { type Bytes, bytesOf, sendableLength } from '../../base/bytes.ts';
 import { FRAME_BYTES_MAX } from '../limits.ts';
 import { ReceiveBuffer } from './receive-buffer.ts';
 
@@ -68,11 +69,17 @@ export class FrameBuffer extends ReceiveBuffer {
   }
 }
 
-/** `payload` as a frame: a copy behind its length. Throws a RangeError for one that is too long. */
-export function encodeFrame(payload: Uint8Array, prefixBytes: PrefixBytes): Uint8Array {
-  const frame = new Uint8Array(prefixBytes + payload.length);
-  encodeLength(payload.length, prefixBytes, frame);
-  frame.set(payload, prefixBytes);
+/**
+ * `payload` (a string as UTF-8, any view as the bytes it covers) as a frame: a copy behind its
+ * length. Throws a RangeError for one that is too long, a TypeError for what is neither, an Error
+ * for a received chunk whose handler has returned.
+ */
+export function encodeFrame(payload: Bytes, prefixBytes: PrefixBytes): Uint8Array {
+  const bytes = bytesOf(payload);
+  const length = sendableLength(bytes, 0, bytes.length, 'encode');
+  const frame = new Uint8Array(prefixBytes + length);
+  encodeLength(length, prefixBytes, frame);
+  frame.set(bytes, prefixBytes);
   return frame;
 }
 

@@ -1,3 +1,5 @@
+import { type Bytes, bytesOf, sendableLength } from '../../base/bytes.ts';
+
 /** What a new buffer holds before it has to grow: a page of most machines. */
 const INITIAL_BYTES = 4096;
 
@@ -58,11 +60,17 @@ export abstract class ReceiveBuffer {
     this.#end += bytes;
   }
 
-  /** Copies `chunk` behind what is held. Ends the loan of all taken. */
-  append(chunk: Uint8Array): void {
-    this.reserve(chunk.length);
-    this.bytes.set(chunk, this.#end);
-    this.#end += chunk.length;
+  /**
+   * Copies `data` (a string as UTF-8, any view as the bytes it covers) behind what is held. Ends
+   * the loan of all taken. Throws a TypeError for what is neither, an Error for a received chunk
+   * whose handler has returned.
+   */
+  append(data: Bytes): void {
+    const bytes = bytesOf(data);
+    const length = sendableLength(bytes, 0, bytes.length, 'append');
+    this.reserve(length);
+    this.bytes.set(bytes, this.#end);
+    this.#end += length;
   }
 
   /** All that is left, lent until the next reservation. */

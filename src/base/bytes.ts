@@ -1,0 +1,75 @@
+import { refuseStale } from './borrowed.ts';
+
+/** Bytes to send: a string, sent as UTF-8, or any view of memory, sent as the bytes it covers. */
+export type Bytes = string | ArrayBufferView;
+
+/**
+ * The bytes of `data`, without a copy unless it is a string.
+ *
+ * @param data a string (encoded as UTF-8) or any view: Uint8Array, Buffer, DataView, Uint16Array...
+ * @throws TypeError for anything else, a bare ArrayBuffer included.
+ */
+export function bytesOf(data: Bytes): Uint8Array {
+  if (data instanceof Uint8Array) return data;
+  if (typeof data === 'string') return Buffer.from(data);
+  return viewOf(data, 'a string or ');
+}
+
+/**
+ * The bytes that `view` covers, for a call that writes into them.
+ *
+ * @throws TypeError where it is no view of memory.
+ */
+export function viewOf(view: ArrayBufferView, other = ''): Uint8Array {
+  if (view instanceof Uint8Array) return view;
+  if (ArrayBuffer.isView(view)) {
+    return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+  }
+  const wanted = `${other}a view of memory such as a Uint8Array`;
+  throw new TypeError(`bytes are ${wanted}, not ${described(view)}`);
+}
+
+/**
+ * How many bytes from `offset` on are meant: `length`, or all that are left if it is undefined.
+ *
+ * @param what the call that takes the range, for the error.
+ * @throws RangeError where that is no range of whole numbers inside of `bytes`.
+ */
+export function rangeLength(
+  bytes: Uint8Array,
+  offset: number,
+  length: number | undefined,
+  what: string,
+): number {
+  const count = length === undefined ? bytes.length - offset : length;
+  const isWhole = Number.isInteger(offset) && Number.isInteger(count);
+  if (isWhole && offset >= 0 && count >= 0 && offset + count <= bytes.length) return count;
+  throw new RangeError(`cannot ${what} ${count} bytes at ${offset} of ${bytes.length}`);
+}
+
+/**
+ * As {@link rangeLength}, for bytes that are to be sent.
+ *
+ * @throws Error where they are a received chunk whose handler has returned.
+ */
+export function sendableLength(
+  bytes: Uint8Array,
+  offset: number,
+  length: number | undefined,
+  what: string,
+): number {
+  const count = rangeLength(bytes, offset, length, what);
+  refuseStale(bytes, offset, count, what);
+  return count;
+}
+
+function described(value: unknown): string {
+  if (value === null || (typeof value !== 'object' && typeof value !== 'function')) {
+    return typeof value === 'number' || typeof value === 'bigint'
+      ? `the number ${value}`
+      : String(value);
+  }
+  const name = Object.prototype.toString.call(value).slice('[object '.length, -1);
+  const isMemory = name === 'ArrayBuffer' || name === 'SharedArrayBuffer';
+  return isMemory ? `${name} (send new Uint8Array(buffer))` : name;
+}

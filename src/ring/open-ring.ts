@@ -1,0 +1,94 @@
+import type { IoUringAbi } from '../sys/abi/abi.ts';
+import type { Sys } from '../sys/sys.ts';
+import { SysError, sysError } from '../sys/sys-error.ts';
+import { Buffers } from './buffers.ts';
+import { RING_SIZES, type RingSize } from './limits.ts';
+import { whoForbids } from './permission.ts';
+import { REGION } from './region.ts';
+import { Ring } from './ring.ts';
+
+/** A ring with its receive buffers. Whoever opened it closes the ring. */
+interface OpenRing {
+  readonly ring: Ring;
+  readonly buffers: Buffers;
+}
+
+/** Kernels that were asked which operations they know: the answer does not change. */
+const asked = new WeakSet<Sys>();
+
+/**
+ * Opens a ring that has all that is needed of it, with smaller queues where the kernel gives no
+ * memory for the usual ones (`RLIMIT_MEMLOCK`). What fails leaves nothing open.
+ *
+ * @param sizes what to ask for, in this order.
+ * @throws SysError that names the call which failed, MissingOperation where the kernel lacks one.
+ */
+export function openRing(sys: Sys, sizes: readonly RingSize[] = RING_SIZES): OpenRing {
+  for (const [index, size] of sizes.entries()) {
+    try {
+      return openOf(sys, size);
+    } catch (error) {
+      if (index === sizes.length - 1 || !isOutOfMemory(error)) throw error;
+    }
+  }
+  throw new RangeError('there is no size of a ring');
+}
+
+function openOf(sys: Sys, size: RingSize): OpenRing {
+  const ring = new Ring(sys, size);
+  try {
+    if (!asked.has(sys)) checkOperations(ring);
+    asked.add(sys);
+    return { ring, buffers: new Buffers(ring) };
+  } catch (error) {
+    ring.close();
+    throw error;
+  }
+}
+
+/** Whether less memory may do. A mapping that fails is short of address space, not of these. */
+function isOutOfMemory(error: unknown): boolean {
+  return error instanceof SysError && error.code === 'ENOMEM' && error.syscall !== 'mmap';
+}
+
+/** A kernel, or a sandbox, that has io_uring without an operation that is needed. */
+class MissingOperation extends Error {}
+
+/**
+ * Why `error` of {@link openRing} means that there is no ring to be had: what failed, who forbids
+ * it, what to do. Null where it means something else.
+ */
+export function whyNoRing(sys: Sys, error: unknown): string | null {
+  if (error instanceof MissingOperation) return error.message;
+  return error instanceof SysError ? error.message + whoForbids(sys, error) : null;
+}
+
+const NEEDED = [
+  'IORING_OP_ACCEPT',
+  'IORING_OP_RECV',
+  'IORING_OP_SEND',
+  'IORING_OP_CONNECT',
+  'IORING_OP_POLL_ADD',
+  'IORING_OP_ASYNC_CANCEL',
+] as const satisfies readonly (keyof IoUringAbi['constants'])[];
+
+/** IORING_REGISTER_PROBE: a sandbox may take single operations away. */
+function checkOperations(ring: Ring): void {
+  const { sys, abi, region } = ring;
+  const { io_uring_probe: head, io_uring_probe_op: entry } = abi.structs;
+  const { IORING_REGISTER_PROBE, IO_URING_OP_SUPPORTED } = abi.constants;
+  // The largest answer: 256 operations. The memory of small sends is not in use yet.
+  const length = head.size + OPERATIONS_MAX * entry.size;
+  const bytes = region.bytes.fill(0, REGION.staging, REGION.staging + length);
+  const at = region.address + REGION.staging;
+  const result = sys.io_uring_register(ring.fd, IORING_REGISTER_PROBE, at, OPERATIONS_MAX);
+  if (result < 0) throw sysError(sys, result, 'io_uring_register', 'ask what io_uring can do');
+  const view = new DataView(bytes.buffer, REGION.staging, length);
+  for (const name of NEEDED) {
+    const flagsAt = head.size + abi.constants[name] * entry.size + entry.fields.flags.offset;
+    if ((view.getUint16(flagsAt, true) & IO_URING_OP_SUPPORTED) !== 0) continue;
+    throw new MissingOperation(`this kernel's io_uring has no ${name}`);
+  }
+}
+
+const OPERATIONS_MAX = 256;

@@ -1,0 +1,252 @@
+import assert from 'node:assert/strict';
+import type { Connection } from '#src/tcp/connection.js';
+import { type Case, inWorld } from './case.ts';
+import { closePair, connectedPair, type Pair, turnOn, until, type World } from './world.ts';
+
+// What may be written: a chunk while its handler runs and not later, and any bytes but no others.
+
+const STALE = /cannot write: the bytes are a received chunk whose handler has returned/;
+
+/** Every way to hold on to `chunk` without copying it. */
+function kept(chunk: Uint8Array): (string | ArrayBufferView)[] {
+  const { buffer, byteOffset, length } = chunk;
+  return [
+    chunk,
+    chunk.subarray(1),
+    Buffer.from(buffer, byteOffset, length),
+    new DataView(buffer, byteOffset + 1, length - 1),
+    new Uint8Array(buffer),
+  ];
+}
+
+function refusesAll(connection: Connection, views: readonly (string | ArrayBufferView)[]): void {
+  for (const view of views) {
+    assert.throws(() => connection.write(view), { name: 'Error', message: STALE });
+    assert.throws(() => connection.end(view), { name: 'Error', message: STALE });
+  }
+  assert.equal(connection.write(new Uint8Array(0)), true, 'the connection goes on');
+}
+
+/** A pair whose server has kept the chunks it got, in every way. */
+function keepingPair(world: World): Pair & { readonly views: (string | ArrayBufferView)[] } {
+  const views: (string | ArrayBufferView)[] = [];
+  const pair = connectedPair(world, { data: (_, chunk) => views.push(...kept(chunk)) });
+  return { ...pair, views };
+}
+
+export const chunkCases: readonly Case[] = [
+  {
+    name: 'a chunk is refused by write() and end() once its handler has returned',
+    laws: [4],
+    run: inWorld((world) => {
+      for (const length of [2, 60, 200]) {
+        const pair = keepingPair(world);
+        pair.client.write(new Uint8Array(length).fill(7));
+        until(world, () => pair.views.length > 0, 'it has come');
+        refusesAll(pair.server, pair.views);
+        let refused = 0;
+        world.loop.setTimer(0, () => {
+          refusesAll(pair.server, pair.views);
+          refused += 1;
+        });
+        world.loop.defer(() => {
+          refusesAll(pair.client, pair.views);
+          refused += 1;
+        });
+        until(world, () => refused === 2, 'a timer and a task have run');
+        turnOn(world);
+        assert.equal(pair.clientLog.received.length, 0, 'nothing of it was sent');
+        closePair(world, pair);
+      }
+    }),
+  },
+  {
+    name: 'a chunk is refused in the rest of an async handler, for every client',
+    laws: [4],
+    run: async (open) => {
+      const world = open();
+      try {
+        const refusals: string[] = [];
+        const listener = world.loop.listen({
+          host: '127.0.0.1',
+          port: 0,
+          handlers: {
+            data: async (connection, chunk) => {
+              await null;
+              try {
+                connection.write(chunk);
+              } catch (error) {
+                refusals.push(error instanceof Error ? error.message : String(error));
+              }
+              connection.close();
+              if (refusals.length === 4) listener.close();
+            },
+          },
+        });
+        assert.ok(listener.address.family === 'IPv4');
+        const { port } = listener.address;
+        let received = 0;
+        for (const text of ['aaaa', 'bbbb', 'cccc', 'dddd']) {
+          world.loop.connect({
+            host: '127.0.0.1',
+            port,
+            handlers: {
+              open: (connection) => connection.write(text),
+              data: (_, chunk) => (received += chunk.length),
+            },
+          });
+        }
+        await world.loop.run();
+        assert.equal(refusals.length, 4);
+        for (const message of refusals) assert.match(message, STALE);
+        assert.equal(received, 0, 'nobody got the bytes of another one');
+      } finally {
+        world.close();
+      }
+    },
+  },
+  {
+    name: 'a chunk that was held during a pause is refused later as well',
+    laws: [4],
+    run: inWorld((world) => {
+      const pair = keepingPair(world);
+      pair.server.pause();
+      turnOn(world);
+      pair.client.write('while it was paused');
+      turnOn(world, 20);
+      assert.deepEqual(pair.views, []);
+      pair.server.resume();
+      until(world, () => pair.views.length > 0, 'it has come');
+      turnOn(world);
+      refusesAll(pair.server, pair.views);
+      closePair(world, pair);
+    }),
+  },
+  {
+    name: 'an old chunk is refused inside of a later handler unless it lies in the new chunk',
+    laws: [4],
+    run: inWorld((world) => {
+      const old: Uint8Array[] = [];
+      let refused = 0;
+      const pair = connectedPair(world, {
+        data: (connection, chunk) => {
+          const [first] = old;
+          old.push(chunk);
+          if (first === undefined || chunk.length >= first.length) return;
+          assert.throws(() => connection.write(first), { message: STALE });
+          refused += 1;
+        },
+      });
+      const gotBytes = (): number => old.reduce((sum, chunk) => sum + chunk.length, 0);
+      pair.client.write(new Uint8Array(300));
+      until(world, () => gotBytes() === 300, 'the first have come');
+      // Only a chunk shorter than the first one can tell; a simulated kernel cuts as it likes.
+      for (let i = 0; i < 20 && refused === 0; i++) {
+        const before = gotBytes();
+        pair.client.write(new Uint8Array(1));
+        until(world, () => gotBytes() > before, 'the next one has come');
+        if ((old[0]?.length ?? 0) === 1) break;
+      }
+      assert.ok(refused > 0 || old[0]?.length === 1);
+      closePair(world, pair);
+    }),
+  },
+  {
+    name: 'within its handler a chunk and every part of it can be written, to any connection',
+    laws: [4],
+    run: inWorld((world) => {
+      let other: Connection | null = null;
+      const out = connectedPair(world, { open: (connection) => (other = connection) });
+      const pair = connectedPair(world, {
+        data: (connection, chunk) => {
+          connection.write(chunk);
+          for (const at of chunk.keys()) {
+            other?.write(chunk.subarray(at, at + 1));
+            other?.write(chunk, at, 1);
+            other?.write(new Uint8Array(chunk.buffer), chunk.byteOffset + at, 1);
+            other?.write(new DataView(chunk.buffer, chunk.byteOffset + at, 1));
+          }
+        },
+      });
+      pair.client.write('echo');
+      until(world, () => pair.clientLog.received.length === 4, 'the echo is there');
+      until(world, () => out.clientLog.received.length === 16, 'the copies are there');
+      assert.equal(pair.clientLog.received.toString(), 'echo');
+      assert.equal(out.clientLog.received.toString(), 'eeeecccchhhhoooo');
+      closePair(world, pair);
+      closePair(world, out);
+    }),
+  },
+  {
+    name: 'write() and end() take strings as UTF-8 and every view as the bytes that it covers',
+    laws: [5],
+    run: inWorld((world) => {
+      const memory = new ArrayBuffer(16);
+      new Uint8Array(memory).set([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]);
+      const shared = new Uint8Array(new SharedArrayBuffer(4));
+      shared.set([21, 22, 23, 24]);
+      const pair = connectedPair(world);
+      const { client } = pair;
+      client.write('h\u00e9llo \u{1f600}\n');
+      client.write('');
+      client.write('abcdef', 2, 3);
+      client.write('\u00e9', 1);
+      client.write(new Uint16Array(memory, 0, 3));
+      client.write(new Uint16Array(memory, 2, 3), 1, 4);
+      client.write(new DataView(memory, 4, 5));
+      client.write(new Float64Array(memory, 8, 1));
+      client.write(shared);
+      client.end(new Uint32Array(memory, 12, 1));
+      const wanted = Buffer.concat([
+        Buffer.from('h\u00e9llo \u{1f600}\ncde'),
+        Buffer.from([0xa9]),
+        Buffer.from([1, 2, 3, 4, 5, 6, 4, 5, 6, 7, 5, 6, 7, 8, 9]),
+        Buffer.from([9, 10, 11, 12, 13, 14, 15, 16, 21, 22, 23, 24, 13, 14, 15, 16]),
+      ]);
+      until(world, () => pair.serverLog.events.includes('end'), 'all of it has come');
+      assert.deepEqual(pair.serverLog.received, wanted);
+      assert.equal(client.bytesSent, wanted.length);
+      closePair(world, pair);
+    }),
+  },
+  {
+    name: 'write() and end() refuse what is no bytes and ranges that are none, and take nothing',
+    laws: [5],
+    run: inWorld((world) => {
+      const pair = connectedPair(world);
+      const { client } = pair;
+      const none = [undefined, null, 5, 5n, true, {}, [1, 2], new ArrayBuffer(4), () => 'x'];
+      for (const value of [...none, new SharedArrayBuffer(4), { length: 3 }, new Date()]) {
+        const data = value as string;
+        assert.throws(() => client.write(data), { name: 'TypeError', message: /^bytes are a/ });
+        if (data !== undefined) assert.throws(() => client.end(data), TypeError);
+      }
+      const ranges: readonly (readonly [unknown, unknown?])[] = [
+        [-1],
+        [5],
+        [0.5],
+        [Number.NaN],
+        [Number.POSITIVE_INFINITY],
+        ['1'],
+        [null],
+        [0, 5],
+        [1, 4],
+        [0, -1],
+        [0, 1.5],
+        [0, Number.NaN],
+        [0, '2'],
+        [0, null],
+      ];
+      for (const [offset, length] of ranges) {
+        const range = [offset, length] as [number, number];
+        assert.throws(() => client.write('four', ...range), RangeError);
+        assert.throws(() => client.write(new Uint16Array(2), ...range), RangeError);
+      }
+      client.end('done');
+      until(world, () => pair.serverLog.events.includes('end'), 'the rest has come');
+      assert.equal(pair.serverLog.received.toString(), 'done');
+      assert.equal(client.bytesSent, 4);
+      closePair(world, pair);
+    }),
+  },
+];
