@@ -1,4 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import { setNoDelay } from '../socket/create.ts';
 import { Socket } from '../socket/socket.ts';
 import { nativeSys } from '../sys/native.ts';
 import type { SocketAddress } from '../sys/sockaddr.ts';
@@ -139,6 +140,7 @@ class ClientThread {
     // From here on a stop can wake this thread.
     this.#state.setSocket(thread, socket.fileno());
     socket.setTimeout(timeoutMs);
+    setNoDelay(socket);
     socket.connect(address);
     this.#state.add(thread, 'connections', 1);
     this.#server = address;

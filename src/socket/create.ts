@@ -17,12 +17,17 @@ export interface ServerOptions {
   readonly backlog?: number;
   /** Several sockets may listen on the port, and the kernel spreads the connections. */
   readonly reusePort?: boolean;
+  /**
+   * Whether an accepted connection sends at once (`TCP_NODELAY`, which it inherits): true if left
+   * out. No effect on a UNIX socket.
+   */
+  readonly noDelay?: boolean;
   /** The system calls to use; those of this machine if left out. */
   readonly sys?: Sys;
 }
 
 /**
- * A socket that listens: socket(2), SO_REUSEADDR, bind(2), listen(2).
+ * A socket that listens: socket(2), SO_REUSEADDR, TCP_NODELAY, bind(2), listen(2).
  *
  * A host with several addresses listens on the first that can be bound; null is all interfaces.
  * A UNIX path that a dead server left behind is taken over; a live one is not. Blocks while a
@@ -47,6 +52,7 @@ export function createServer(endpoint: Endpoint, options: ServerOptions = {}): S
     const socket = new Socket(address.family, { sys });
     try {
       if (address.family !== 'UNIX') socket.setSockOpt('SO_REUSEADDR', true);
+      setNoDelay(socket, options.noDelay);
       if (options.reusePort === true) socket.setSockOpt('SO_REUSEPORT', true);
       bindOrTakeOver(socket, address, sys);
       socket.listen(options.backlog);
@@ -64,13 +70,15 @@ export function createServer(endpoint: Endpoint, options: ServerOptions = {}): S
 export interface ConnectionOptions {
   /** The longest wait for one address, and for every call on the socket later; none if left out. */
   readonly timeoutMs?: number;
+  /** Whether it sends at once (`TCP_NODELAY`): true if left out. No effect on a UNIX socket. */
+  readonly noDelay?: boolean;
   /** The system calls to use; those of this machine if left out. */
   readonly sys?: Sys;
 }
 
 /**
- * A socket that is connected: socket(2), connect(2), for one address of the host after the other
- * until one answers.
+ * A socket that is connected: socket(2), TCP_NODELAY, connect(2), for one address of the host
+ * after the other until one answers.
  *
  * Blocks while the name is resolved and for at most `timeoutMs` per address. Throws the
  * {@link SysError} of the last address, or a ResolveError.
@@ -81,6 +89,7 @@ export function createConnection(endpoint: Endpoint, options: ConnectionOptions 
     const socket = new Socket(address.family, { sys });
     try {
       if (options.timeoutMs !== undefined) socket.setTimeout(options.timeoutMs);
+      setNoDelay(socket, options.noDelay);
       socket.connect(address);
       return socket;
     } catch (error) {
@@ -88,6 +97,11 @@ export function createConnection(endpoint: Endpoint, options: ConnectionOptions 
       throw error;
     }
   });
+}
+
+/** Sets TCP_NODELAY unless `noDelay` is false, before there is a peer that could have left. */
+export function setNoDelay(socket: Socket, noDelay = true): void {
+  if (noDelay && socket.family !== 'UNIX') socket.setSockOpt('TCP_NODELAY', true);
 }
 
 function addressesOf(endpoint: Endpoint, passive: boolean, sys: Sys): SocketAddress[] {

@@ -101,6 +101,7 @@ export class Listener<Data = undefined> implements Iterable<Connection<Data>>, D
     const { sys, backend } = loop;
     const socket = createServer(options, {
       reusePort,
+      noDelay: this.#group.noDelay,
       sys,
       ...(backlog === undefined ? {} : { backlog }),
     });
@@ -108,7 +109,6 @@ export class Listener<Data = undefined> implements Iterable<Connection<Data>>, D
       if (socket.fileno() >= backend.fdLimit) throw tooHigh(socket.fileno(), loop);
       this.address = socket.getSockName();
       socket.setBlocking(false);
-      if (this.#group.noDelay) socket.setSockOpt('TCP_NODELAY', true);
     } catch (error) {
       socket.close();
       throw error;
