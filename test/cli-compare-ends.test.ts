@@ -161,6 +161,26 @@ test('compare: the second signal ends it at once, with 130', {
   assert.deepEqual(readdirSync(cwd), []);
 });
 
+for (const signal of ['SIGKILL', 'SIGQUIT'] as const) {
+  test(`compare: its servers end with it where ${signal} ends it`, {
+    timeout,
+    skip: reasonWithoutProc,
+  }, async (t) => {
+    leakCheck(t);
+    const command = start(t, sockloop('compare', ...LONG), { cwd: scratch(t) });
+    const servers = await serversOf(command);
+    t.after(() => {
+      for (const { pid } of servers.filter(isThere)) process.kill(pid, 'SIGKILL');
+    });
+    // A server that is stopped hears of nothing but SIGKILL.
+    const [first] = servers;
+    if (first !== undefined) process.kill(first.pid, 'SIGSTOP');
+    const outcome = await command.stop(signal);
+    assert.equal(outcome.signal, signal);
+    await eventually(() => assert.deepEqual(servers.filter(isThere), []));
+  });
+}
+
 test('compare: ended before anything counted', { timeout }, async (t) => {
   leakCheck(t);
   const cwd = scratch(t);

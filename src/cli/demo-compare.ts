@@ -5,6 +5,7 @@ import { dirname, join, relative } from 'node:path';
 import { MAIN, typed } from './demo-process.ts';
 import { BOLD, paint } from './demo-style.ts';
 import { printOut } from './output.ts';
+import { childEnvironment } from './parent.ts';
 
 // The last part of the demo: the loops beside each other, measured.
 
@@ -18,7 +19,10 @@ const PASSED_ON = ['SIGINT', 'SIGTERM'] as const;
 export async function runCompare(flags: readonly string[]): Promise<number> {
   const words = ['compare', '--report', relative('', REPORT), ...flags];
   printOut(paint(BOLD, typed(words)));
-  const child = spawn(process.execPath, [MAIN, ...words], { stdio: 'inherit' });
+  const child = spawn(process.execPath, [MAIN, ...words], {
+    stdio: 'inherit',
+    env: childEnvironment('SIGTERM'),
+  });
   // Ctrl-C reaches the child as well, and what was sent to us alone is handed on.
   const passOn = (signal: NodeJS.Signals): void => {
     if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);

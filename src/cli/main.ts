@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { EXIT, report } from './exit.ts';
+import { endWithParent } from './parent.ts';
 import { sockloopVersion } from './versions.ts';
 
 const NAME = 'sockloop';
@@ -55,4 +56,5 @@ async function main(words: readonly string[]): Promise<number> {
   }
 }
 
+await endWithParent();
 process.exitCode = await main(process.argv.slice(2));
