@@ -18,7 +18,7 @@ const timeout = 60_000;
 const TWO = ['--loops', 'poll,select', '--idle', 'none'];
 /** It would last for minutes. */
 const LONG = [...TWO, '--connections', '2', '--rounds', '1000', '--duration', '0.1'];
-const HINT = "Try 'sockloop --help' for more.\n";
+const HINT = "Try 'sockloop compare --help' for more.\n";
 
 interface Process {
   readonly pid: number;
@@ -67,11 +67,20 @@ test('compare: wrong usage is told before anything begins', { timeout }, async (
     [['--loops', 'auto'], `--loops takes ${names}, not "auto"`],
     [['--loops', 'poll,poll'], '--loops names poll twice'],
     [['--connections', '0'], '--connections takes a number from 1 to 1000000, not "0"'],
-    [['--connections', '1,,2'], '--connections takes a number from 1 to 1000000, not ""'],
-    [['--idle', '-1'], '--idle takes a number from 0 to 1000000, not "-1"'],
+    [
+      ['--connections', '1,,2'],
+      '--connections takes a number from 1 to 1000000, such as 50 or 20k, not ""',
+    ],
+    [['--idle', '-1'], '--idle takes a number from 0 to 1000000, such as 50 or 20k, not "-1"'],
     [['--rounds', '0'], '--rounds takes a number from 1 to 1000, not "0"'],
-    [['--duration', '0'], '--duration takes seconds above 0 and up to 2147483, not "0"'],
-    [['--size', '0'], '--size takes a number from 1 to 16777216, not "0"'],
+    [
+      ['--duration', '0'],
+      '--duration takes a time above 0 and up to 2592000 s, such as 10, 500ms or 2m, not "0"',
+    ],
+    [
+      ['--size', '0'],
+      '--size takes a size from 1 to 16777216 bytes, such as 512, 64k or 1M, not "0"',
+    ],
     [['--report', ''], '--report takes the name of a file'],
   ];
   for (const [words, told] of table) {

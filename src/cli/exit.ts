@@ -15,15 +15,20 @@ export class AlreadyTold extends Error {
   override readonly name = 'AlreadyTold';
 }
 
+/** Where to read more about a `command`. */
+export function tryHelp(command: string): string {
+  return `Try '${command} --help' for more.`;
+}
+
 /**
- * Reports what ended a command and returns its exit status. What the user can do something about
- * is one line; a defect of the program itself keeps its stack.
+ * Reports what ended a `command` of `program` and returns its exit status. What the user can do
+ * something about is one line; a defect of the program itself keeps its stack.
  */
-export function report(program: string, error: unknown): number {
+export function report(program: string, error: unknown, command: string = program): number {
   if (isBrokenPipe(error) || error instanceof AlreadyTold) return EXIT.failed;
   if (error instanceof UsageError) {
     printError(`${program}: ${error.message}`);
-    printError(`Try '${program} --help' for more.`);
+    printError(tryHelp(command));
     return EXIT.usage;
   }
   const expected =

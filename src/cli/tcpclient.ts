@@ -13,7 +13,7 @@ import {
   parseClientThreads,
   runClientThreads,
 } from './client-threads.ts';
-import { parseSeconds } from './flags.ts';
+import { parseDuration } from './flags.ts';
 import { printOut, prompt, writeOut } from './output.ts';
 import { readInput } from './standard-input.ts';
 import { Failed, parseTextbookPort, step, textbook, wrongUsage } from './textbook.ts';
@@ -60,7 +60,7 @@ async function sendFromThreads(
 ): Promise<void> {
   const threads = parseClientThreads(threadsText);
   const count = parseClientCount(flags.get('--count') ?? '1');
-  const timeoutMs = parseSeconds(flags.get('--timeout') ?? TIMEOUT_S, '--timeout');
+  const timeoutMs = parseDuration(flags.get('--timeout') ?? TIMEOUT_S, '--timeout');
   const port = parseTextbookPort(portText, 1);
   const sys = nativeSys();
   const addresses = knownHost(host, () => addressesOf({ host, port }, sys));
