@@ -2,9 +2,15 @@
 //
 //   node build/examples/echo-client.js PORT MESSAGE
 
-import { Socket } from 'sockloop/socket';
+import { Socket, SysError } from 'sockloop/socket';
 
 const [port = '7007', message = 'hello'] = process.argv.slice(2);
+
+// What fails ends the program with a sentence, such as that the port is taken.
+process.on('uncaughtException', (error) => {
+  console.error(error instanceof SysError ? error.message : error);
+  process.exitCode = 1;
+});
 
 using socket = new Socket('IPv4');
 socket.setTimeout(5000);

@@ -4,7 +4,13 @@
 //
 // Try it with: node build/examples/echo-client.js PORT hello
 
-import { formatAddress, Socket } from 'sockloop/socket';
+import { formatAddress, Socket, SysError } from 'sockloop/socket';
+
+// What fails ends the program with a sentence, such as that the port is taken.
+process.on('uncaughtException', (error) => {
+  console.error(error instanceof SysError ? error.message : error);
+  process.exitCode = 1;
+});
 
 using listener = new Socket('IPv4');
 listener.setSockOpt('SO_REUSEADDR', true);

@@ -11,6 +11,14 @@ import { createServer, formatAddress, type Socket, SysError } from 'sockloop/soc
 const KEYBOARD = 0;
 /** A longer line is echoed this far. Any send buffer has room for it, so no send falls short. */
 const LINE_BYTES_MAX = 1024;
+/** Who sends no newline, and then nothing for so long, waits for the answer. */
+const SILENCE_MS = 1000;
+
+// What fails ends the program with a sentence, such as that the port is taken.
+process.on('uncaughtException', (error) => {
+  console.error(error instanceof SysError ? error.message : error);
+  process.exitCode = 1;
+});
 
 using listener = createServer({ host: '127.0.0.1', port: Number(process.argv[2] ?? '7007') });
 listener.setBlocking(false);
@@ -18,6 +26,8 @@ console.log(`listening on ${formatAddress(listener.getSockName())}`);
 const poller = createPoller('epoll');
 /** By descriptor, which is also the token: what each client has sent of its line. */
 const clients = new Map<number, { socket: Socket; line: Uint8Array; length: number }>();
+/** By descriptor: when a client was heard last that has not sent the end of its line. */
+const halfLines = new Map<number, number>();
 let requests = 0;
 let typed = '';
 let running = true;
@@ -37,17 +47,37 @@ function serve(fd: number): void {
   const { socket, line } = client;
   const received = socket.recv(line, client.length);
   client.length += received;
-  const newline = line.subarray(0, client.length).indexOf(0x0a);
-  // Half a line: the rest will make the client ready again.
-  if (received > 0 && newline < 0 && client.length < LINE_BYTES_MAX) return;
-  socket.sendAll(line.subarray(0, newline < 0 ? client.length : newline + 1));
+  const hasNewline = line.subarray(0, client.length).includes(0x0a);
+  if (received === 0 || hasNewline || client.length === LINE_BYTES_MAX) answer(fd);
+  // Half a line: the rest will make the client ready again, or else it is silent.
+  else halfLines.set(fd, performance.now());
+}
+
+function answer(fd: number): void {
+  const client = clients.get(fd);
+  if (client === undefined) return;
+  const { socket, line, length } = client;
+  const newline = line.subarray(0, length).indexOf(0x0a);
+  socket.sendAll(line.subarray(0, newline < 0 ? length : newline + 1));
   hangUp(fd);
+}
+
+/** Answers who has been silent for long enough. Returns how long to wait for the next one. */
+function answerSilent(): number | null {
+  let waitMs: number | null = null;
+  for (const [fd, heardMs] of halfLines) {
+    const leftMs = Math.ceil(heardMs + SILENCE_MS - performance.now());
+    if (leftMs > 0) waitMs = Math.min(waitMs ?? leftMs, leftMs);
+    else attempt(fd, answer);
+  }
+  return waitMs;
 }
 
 function hangUp(fd: number): void {
   poller.deregister(fd);
   clients.get(fd)?.socket.close();
   clients.delete(fd);
+  halfLines.delete(fd);
   // Now there is a descriptor for the next one.
   poller.modify(listener.fileno(), Interest.read, listener.fileno());
 }
@@ -64,17 +94,23 @@ function readKeyboard(): boolean {
 }
 
 function obey(command: string): void {
-  if (command === 'q') running = false;
-  else if (command === 'c') console.log(`Received ${requests} connection requests so far.`);
-  else if (command !== '') console.log('ERROR: unknown command');
+  if (command === 'q' || command === 'quit') running = false;
+  else if (command === 'c' || command === 'count') {
+    console.log(`Received ${requests} connection requests so far.`);
+  } else if (command !== '') console.log('ERROR: unknown command');
   if (running) process.stdout.write('server> ');
 }
 
 function ready(token: number): void {
+  if (token === KEYBOARD) attempt(token, readKeyboard);
+  else if (token === listener.fileno()) attempt(token, accept);
+  else attempt(token, serve);
+}
+
+/** Does `step` for a descriptor. What goes wrong with a client ends it and nobody else. */
+function attempt(token: number, step: (fd: number) => void): void {
   try {
-    if (token === KEYBOARD) readKeyboard();
-    else if (token === listener.fileno()) accept();
-    else serve(token);
+    step(token);
   } catch (error) {
     if (!(error instanceof SysError)) throw error;
     // Not ready after all: a poller may err on that side, so no call here may block.
@@ -94,6 +130,6 @@ try {
   // epoll does not take a plain file or /dev/null, which are always ready: read it now.
   while (readKeyboard());
 }
-while (running) poller.wait(null, { ready });
+while (running) poller.wait(answerSilent(), { ready });
 for (const { socket } of clients.values()) socket.close();
 poller.close();

@@ -18,7 +18,7 @@ const timeout = 60_000;
 const TWO = ['--loops', 'poll,select', '--idle', 'none'];
 /** It would last for minutes. */
 const LONG = [...TWO, '--connections', '2', '--rounds', '1000', '--duration', '0.1'];
-const HINT = "Try 'sockloop --help' for more.\n";
+const HINT = "Try 'sockloop compare --help' for more.\n";
 
 interface Process {
   readonly pid: number;
@@ -67,11 +67,20 @@ test('compare: wrong usage is told before anything begins', { timeout }, async (
     [['--loops', 'auto'], `--loops takes ${names}, not "auto"`],
     [['--loops', 'poll,poll'], '--loops names poll twice'],
     [['--connections', '0'], '--connections takes a number from 1 to 1000000, not "0"'],
-    [['--connections', '1,,2'], '--connections takes a number from 1 to 1000000, not ""'],
-    [['--idle', '-1'], '--idle takes a number from 0 to 1000000, not "-1"'],
+    [
+      ['--connections', '1,,2'],
+      '--connections takes a number from 1 to 1000000, such as 50 or 20k, not ""',
+    ],
+    [['--idle', '-1'], '--idle takes a number from 0 to 1000000, such as 50 or 20k, not "-1"'],
     [['--rounds', '0'], '--rounds takes a number from 1 to 1000, not "0"'],
-    [['--duration', '0'], '--duration takes seconds above 0 and up to 2147483, not "0"'],
-    [['--size', '0'], '--size takes a number from 1 to 16777216, not "0"'],
+    [
+      ['--duration', '0'],
+      '--duration takes a time above 0 and up to 2592000 s, such as 10, 500ms or 2m, not "0"',
+    ],
+    [
+      ['--size', '0'],
+      '--size takes a size from 1 to 16777216 bytes, such as 512, 64k or 1M, not "0"',
+    ],
     [['--report', ''], '--report takes the name of a file'],
   ];
   for (const [words, told] of table) {
@@ -160,6 +169,26 @@ test('compare: the second signal ends it at once, with 130', {
   await eventually(() => assert.deepEqual(servers.filter(isThere), []));
   assert.deepEqual(readdirSync(cwd), []);
 });
+
+for (const signal of ['SIGKILL', 'SIGQUIT'] as const) {
+  test(`compare: its servers end with it where ${signal} ends it`, {
+    timeout,
+    skip: reasonWithoutProc,
+  }, async (t) => {
+    leakCheck(t);
+    const command = start(t, sockloop('compare', ...LONG), { cwd: scratch(t) });
+    const servers = await serversOf(command);
+    t.after(() => {
+      for (const { pid } of servers.filter(isThere)) process.kill(pid, 'SIGKILL');
+    });
+    // A server that is stopped hears of nothing but SIGKILL.
+    const [first] = servers;
+    if (first !== undefined) process.kill(first.pid, 'SIGSTOP');
+    const outcome = await command.stop(signal);
+    assert.equal(outcome.signal, signal);
+    await eventually(() => assert.deepEqual(servers.filter(isThere), []));
+  });
+}
 
 test('compare: ended before anything counted', { timeout }, async (t) => {
   leakCheck(t);

@@ -14,7 +14,7 @@ import { leakCheck } from './leaks.ts';
 
 const timeout = 60_000;
 const LOCAL = '127.0.0.1';
-const HINT = "Try 'sockloop --help' for more.\n";
+const HINT = "Try 'sockloop send --help' for more.\n";
 
 test('send: wrong usage', { timeout }, async (t) => {
   leakCheck(t);
@@ -27,7 +27,10 @@ test('send: wrong usage', { timeout }, async (t) => {
       `PORT takes a number from 1 to 65535, not "${text}"`,
     ]),
     [['--mode', 'x', LOCAL, '1'], '--mode takes echo, line, once, not "x"'],
-    [['--timeout', '0', LOCAL, '1'], '--timeout takes seconds above 0 and up to 2147483, not "0"'],
+    [
+      ['--timeout', '0', LOCAL, '1'],
+      '--timeout takes a time above 0 and up to 2147483 s, such as 10, 500ms or 2m, not "0"',
+    ],
     [['--unix', ''], '--unix takes a path or @name'],
     [[LOCAL, '1', '-x'], "unknown option '-x'"],
   ];

@@ -15,7 +15,7 @@ import { leakCheck } from './leaks.ts';
 
 const timeout = 60_000;
 const LOCAL = '127.0.0.1';
-const HINT = "Try 'sockloop --help' for more.\n";
+const HINT = "Try 'sockloop send --help' for more.\n";
 
 test('send --threads: wrong usage', { timeout }, async (t) => {
   leakCheck(t);

@@ -48,11 +48,20 @@ test('serve: wrong usage, each with what would be right', { timeout }, async (t)
       ['--loop', 'blocking', '--max-connections', '2'],
       '--loop blocking serves one client at a time, not 2',
     ],
-    [['--backlog=-1'], '--backlog takes a number from 0 to 2147483647, not "-1"'],
+    [
+      ['--backlog=-1'],
+      '--backlog takes a number from 0 to 2147483647, such as 50 or 20k, not "-1"',
+    ],
     [['--backlog', '2147483648'], /--backlog takes .*, not "2147483648"/.source],
-    [['--idle-timeout', '0'], '--idle-timeout takes seconds above 0 and up to 2147483, not "0"'],
+    [
+      ['--idle-timeout', '0'],
+      '--idle-timeout takes a time above 0 and up to 2147483 s, such as 10, 500ms or 2m, not "0"',
+    ],
     [['--idle-timeout', '1e9'], /--idle-timeout takes .*, not "1e9"/.source],
-    [['--max-line', '0'], '--max-line takes a number from 1 to 9007199254740991, not "0"'],
+    [
+      ['--max-line', '0'],
+      '--max-line takes a size from 1 to 9007199254740991 bytes, such as 512, 64k or 1M, not "0"',
+    ],
     [['--unix', ''], '--unix takes a path or @name'],
     [['--unix', '@'], '--unix takes a path or @name'],
     [['--unix', 'a'.repeat(200)], /--unix: a UNIX path takes at most \d+ bytes .*, not 200/.source],
@@ -66,7 +75,7 @@ test('serve: wrong usage, each with what would be right', { timeout }, async (t)
     const [told = '', hint] = outcome.err.split('\n');
     assert.deepEqual([outcome.status, outcome.out], [2, ''], why);
     assert.ok(told === `sockloop: ${why}` || new RegExp(`^sockloop: ${why}$`).test(told), told);
-    assert.equal(hint, "Try 'sockloop --help' for more.");
+    assert.equal(hint, "Try 'sockloop serve --help' for more.");
   }
 });
 

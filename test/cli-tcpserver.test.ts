@@ -3,8 +3,13 @@
 // outside.
 
 import assert from 'node:assert/strict';
+import { createSocket } from 'node:dgram';
 import { lookupService } from 'node:dns/promises';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { backends } from '#src/loop/backends.js';
+import { nativeSys } from '#src/sys/native.js';
 import {
   bigText,
   closed,
@@ -17,13 +22,13 @@ import {
 } from './commands/clients.ts';
 import { closeReader, eventually, run, start } from './commands/command.ts';
 import { openFdsOf } from './commands/process-state.ts';
-import { assertOutcome, serveTextbook, tcpserver } from './commands/programs.ts';
-import { reasonWithout, reasonWithoutProc } from './commands/tools.ts';
+import { assertOutcome, quoted, serveTextbook, tcpclient, tcpserver } from './commands/programs.ts';
+import { reasonWithout, reasonWithoutProc, scratch } from './commands/tools.ts';
 import { leakCheck } from './leaks.ts';
 
 const timeout = 60_000;
 
-const USAGE = 'usage: tcpserver [--loop select|poll|epoll|kqueue|io_uring] <port>\n';
+const USAGE = 'usage: tcpserver [--loop select|poll|epoll|kqueue|io_uring] [--trace] <port>\n';
 const notAPort = (text: string): string =>
   `ERROR, "${text}" is not a port: a number from 0 to 65535\n`;
 
@@ -43,6 +48,83 @@ test('tcpserver: wrong usage and bad ports', { timeout }, async (t) => {
   for (const [index, outcome] of outcomes.entries()) {
     assertOutcome(outcome, 1, '', table[index]?.[1] ?? '');
   }
+});
+
+test('tcpserver and tcpclient: --help', { timeout }, async (t) => {
+  leakCheck(t);
+  for (const [program, flags] of [
+    [tcpserver, '--loop --trace --help <port>'],
+    [tcpclient, '--threads --count --timeout --trace --help <hostname> <port>'],
+  ] as const) {
+    const { status, out, err } = await run(t, program('--help'));
+    assert.deepEqual([status, err], [0, '']);
+    assert.match(out, /^usage: tcp(server|client) \[/);
+    for (const flag of flags.split(' ')) assert.ok(out.includes(flag), flag);
+  }
+});
+
+test('tcpserver and tcpclient --trace: their calls on standard error', { timeout }, async (t) => {
+  leakCheck(t);
+  const loops = backends.filter(({ available }) => available(nativeSys()) === true);
+  for (const words of [[], ...loops.map(({ name }) => ['--loop', name])]) {
+    const command = start(t, tcpserver(...words, '--trace', '0'));
+    const port = (await command.until('out', /port (\d+)/))[1] ?? '';
+    const { status, out, err } = await run(t, tcpclient('--trace', '127.0.0.1', port), 'hello\n');
+    assert.deepEqual([status, out], [0, 'Echo from server: hello\n']);
+    assert.match(err, /^connect\(\d+, \{AF_INET, 127\.0\.0\.1:\d+\}, 16\) = 0$/m);
+    assert.match(err, /^recv\(\d+, "hello\\n", \d+, 0\) = 6$/m);
+    await command.until('err', /^listen\(\d+, \d+\) = 0$/m);
+    await command.until('err', /"hello\\n"/);
+    await command.stop('SIGTERM');
+  }
+  const threads = await run(t, tcpclient('--trace', '--threads', '1', '127.0.0.1', '1'), 'x\n');
+  assert.match(threads.err, /connect\(.* = -1 ECONNREFUSED/);
+});
+
+test('tcpserver: who sends no newline is answered after a second of silence', {
+  timeout,
+}, async (t) => {
+  leakCheck(t);
+  const { command, port } = await serveTextbook(t);
+  // What fgets(3) leaves in a buffer of 1,024 bytes, and strlen(3) bytes of a text.
+  for (const sent of ['a'.repeat(1023), 'hello']) {
+    const waiting = talk({ port }, sent, 'stay');
+    const behind = talk({ port }, 'behind it\n', 'stay');
+    assert.equal((await waiting).toString(), sent);
+    assert.equal((await behind).toString(), 'behind it\n');
+  }
+  assert.equal(command.err, '');
+});
+
+test('tcpserver: a resolver that is silent holds up nobody', {
+  timeout,
+  skip: process.getuid?.() === 0 ? reasonWithout('unshare', 'mount') : 'takes the rights of root',
+}, async (t) => {
+  leakCheck(t);
+  const directory = scratch(t);
+  // Its queries are heard, and never answered.
+  const resolver = createSocket('udp4');
+  t.after(() => resolver.close());
+  resolver.bind(53, '127.0.0.77');
+  await once(resolver, 'listening');
+  writeFileSync(`${directory}/resolv.conf`, 'nameserver 127.0.0.77\n');
+  writeFileSync(`${directory}/nsswitch.conf`, 'hosts: dns\n');
+  const mount = ['resolv', 'nsswitch'].map(
+    (name) => `mount --bind ${directory}/${name}.conf /etc/${name}.conf && `,
+  );
+  const script = `${mount.join('')}exec ${quoted(tcpserver('0'))}`;
+  const command = start(t, ['unshare', '-m', 'sh', '-c', script]);
+  const port = Number((await command.until('out', /port (\d+)/))[1]);
+  const beganMs = performance.now();
+  for (let client = 0; client < 5; client += 1) {
+    assert.equal(
+      (await talk({ port, localAddress: '127.0.0.9' }, 'x\n', 'stay')).toString(),
+      'x\n',
+    );
+  }
+  // Of the ten seconds that the resolver takes by itself, one is waited for, and by one client.
+  assert.ok(performance.now() - beganMs < 8000);
+  assert.match(command.out, /^server established connection with 127\.0\.0\.9$/m);
 });
 
 test('tcpserver: a port in use', { timeout }, async (t) => {

@@ -16,7 +16,7 @@ import { errorsOf, load, loadDocument, shortLoad } from './load/load-command.ts'
 
 const timeout = 60_000;
 const LOCAL = '127.0.0.1';
-const HINT = "Try 'sockloop --help' for more.\n";
+const HINT = "Try 'sockloop load --help' for more.\n";
 
 test('load: wrong usage', { timeout }, async (t) => {
   leakCheck(t);
@@ -25,7 +25,7 @@ test('load: wrong usage', { timeout }, async (t) => {
     [['h', '1', '--nothing'], "unknown option '--nothing'"],
     [
       ['h', '1', '--rate', '-5'],
-      '--rate takes messages per second, above 0 and up to 10000000, not "-5"',
+      '--rate takes messages per second, above 0 and up to 10000000, such as 500 or 20k, not "-5"',
     ],
     [
       ['h', '1', '--fail-if', 'p99>5'],

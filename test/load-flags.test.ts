@@ -19,8 +19,45 @@ function planFor(line: string, nowMs: number = NOW_MS): LoadPlan {
   return planOf(command.args, command.opts<LoadFlags>(), nowMs);
 }
 
+const open = { kind: 'open', arrivals: 'uniform' } as const;
+
+/** That each line of flags stands for what is beside it. */
+function assertPlans(table: readonly (readonly [flags: string, plan: Partial<LoadPlan>])[]): void {
+  for (const [flags, expected] of table) {
+    const plan = planFor(`h 1 ${flags}`);
+    const actual = Object.fromEntries(
+      Object.keys(expected).map((key) => [key, plan[key as keyof LoadPlan]]),
+    );
+    assert.deepEqual(actual, expected, flags);
+  }
+}
+
+test('load flags: quantities with units', () => {
+  assertPlans([
+    ['--warmup 0s --timeout 500ms', { warmupMs: 0, timeoutMs: 500 }],
+    ['--duration 1h30m --ramp 1.5s', { durationMs: 5_400_000, rampMs: 1500, warmupMs: 2500 }],
+    ['--size 64k', { message: { kind: 'bytes', bytes: 65_536 } }],
+    ['--size 1MB', { message: { kind: 'bytes', bytes: 1_000_000 } }],
+    ['--connections 1k --churn 2M', { connections: 1000, messagesPerConnection: 2_000_000 }],
+    ['--rate 20k', { model: { ...open, stages: [{ durationMs: 10_000, ratePerSecond: 20_000 }] } }],
+    [
+      '--stages 500ms@1.5k,1m@2',
+      {
+        model: {
+          ...open,
+          stages: [
+            { durationMs: 500, ratePerSecond: 1500 },
+            { durationMs: 60_000, ratePerSecond: 2 },
+          ],
+        },
+        durationMs: 60_500,
+      },
+    ],
+    ['--start-at +2m', { startAtMs: NOW_MS + 120_000 }],
+  ]);
+});
+
 test('load flags: each ends up in its place of the plan', () => {
-  const open = { kind: 'open', arrivals: 'uniform' } as const;
   const table: [flags: string, plan: Partial<LoadPlan>][] = [
     ['', { endpoint: { host: 'h', port: 1 }, connections: 50, threads: 1, loop: 'auto' }],
     ['', { model: { kind: 'closed', pipeline: 1 }, message: { kind: 'bytes', bytes: 64 } }],
@@ -70,13 +107,7 @@ test('load flags: each ends up in its place of the plan', () => {
     ],
     ['--source-ports 5-5', { sourcePorts: [5, 5] }],
   ];
-  for (const [flags, expected] of table) {
-    const plan = planFor(`h 1 ${flags}`);
-    const actual = Object.fromEntries(
-      Object.keys(expected).map((key) => [key, plan[key as keyof LoadPlan]]),
-    );
-    assert.deepEqual(actual, expected, flags);
-  }
+  assertPlans(table);
   assert.deepEqual(planFor('--unix /a').endpoint, { path: '/a' });
   assert.deepEqual(planFor('--unix @a').endpoint, { path: '\0a' });
 });
@@ -108,6 +139,7 @@ test('load flags: --start-at is the next such time', () => {
 
 const FORM = '127.0.0.2,127.0.0.3 or 127.0.0.2-127.0.0.9';
 const BOTH = 'both say how many messages are due: leave out one of them';
+const RATES = 'messages per second, above 0 and up to 10000000, such as 500 or 20k';
 const refused: [line: string, why: string][] = [
   ['', 'load takes a HOST and a PORT, or --unix PATH'],
   ['h', 'load takes a HOST and a PORT, or --unix PATH'],
@@ -120,14 +152,14 @@ const refused: [line: string, why: string][] = [
     '--threads 5 takes as many connections at least, not --connections 4',
   ],
   ['h 1 --connections 0', '--connections takes a number from 1 to 1000000, not "0"'],
-  ['h 1 --idle -1', '--idle takes a number from 0 to 1000000, not "-1"'],
+  ['h 1 --idle -1', '--idle takes a number from 0 to 1000000, such as 50 or 20k, not "-1"'],
   ['h 1 --pipeline 0', '--pipeline takes a number from 1 to 4096, not "0"'],
   ['h 1 --churn 0', `--churn takes a number from 1 to ${2 ** 53 - 1}, not "0"`],
   ['h 1 --loop best', '--loop takes auto, io_uring, epoll, kqueue, poll, select, not "best"'],
   ['h 1 --mode shout', '--mode takes echo, line, once, not "shout"'],
   ...['0', '-5', 'fast', '1e3', '10000001'].map((rate): [string, string] => [
     `h 1 --rate ${rate}`,
-    `--rate takes messages per second, above 0 and up to 10000000, not "${rate}"`,
+    `--rate takes ${RATES}, not "${rate}"`,
   ]),
   ['h 1 --rate 1 --arrivals x', '--arrivals takes uniform or poisson, not "x"'],
   ['h 1 --arrivals poisson', '--arrivals belongs to an open loop: give --rate or --stages as well'],
@@ -138,25 +170,43 @@ const refused: [line: string, why: string][] = [
   ['h 1 --rate 1 --stages 1s@1', `--rate and --stages ${BOTH}`],
   ['h 1 --stages 1s@1 --duration 1', '--stages say how long they last: leave out --duration'],
   ['h 1 --stages 10@5,10s', '--stages takes a list like 10s@1000,20s@5000, and "10s" is no stage'],
-  ['h 1 --stages 0s@5', 'a stage takes seconds above 0 and up to 2592000, not "0"'],
-  ['h 1 --stages 1s@0', 'a stage takes messages per second, above 0 and up to 10000000, not "0"'],
+  [
+    'h 1 --stages 0s@5',
+    'a stage takes a time above 0 and up to 2592000 s, such as 10, 500ms or 2m, not "0s"',
+  ],
+  ['h 1 --stages 1s@0', `a stage takes ${RATES}, not "0"`],
   ['h 1 --stages 2592000@1,1@1', '--stages last up to 2592000 seconds together'],
-  ['h 1 --duration 0', '--duration takes seconds above 0 and up to 2592000, not "0"'],
-  ['h 1 --warmup -1', '--warmup takes seconds from 0 and up to 2592000, not "-1"'],
+  [
+    'h 1 --duration 0',
+    '--duration takes a time above 0 and up to 2592000 s, such as 10, 500ms or 2m, not "0"',
+  ],
+  [
+    'h 1 --warmup -1',
+    '--warmup takes a time from 0 and up to 2592000 s, such as 10, 500ms or 2m, not "-1"',
+  ],
   [
     'h 1 --warmup 1 --ramp 2',
-    '--ramp is a part of the warm-up: 2 s of it do not fit into --warmup 1',
+    '--ramp is a part of the warm-up: --ramp 2 does not fit into --warmup 1',
   ],
-  ['h 1 --timeout 0', '--timeout takes seconds above 0 and up to 3600, not "0"'],
-  ['h 1 --timeout 3601', '--timeout takes seconds above 0 and up to 3600, not "3601"'],
-  ['h 1 --size 0', '--size takes a number from 1 to 16777216, not "0"'],
-  ['h 1 --size 100000000', '--size takes a number from 1 to 16777216, not "100000000"'],
+  [
+    'h 1 --timeout 0',
+    '--timeout takes a time above 0 and up to 3600 s, such as 10, 500ms or 2m, not "0"',
+  ],
+  [
+    'h 1 --timeout 3601',
+    '--timeout takes a time above 0 and up to 3600 s, such as 10, 500ms or 2m, not "3601"',
+  ],
+  ['h 1 --size 0', '--size takes a size from 1 to 16777216 bytes, such as 512, 64k or 1M, not "0"'],
+  [
+    'h 1 --size 100000000',
+    '--size takes a size from 1 to 16777216 bytes, such as 512, 64k or 1M, not "100000000"',
+  ],
   [
     'h 1 --size 5 --message x',
     '--message, --file and --size each say what a message is: give one of them',
   ],
   ['h 1 --message=', '--message takes a text of at least one character'],
-  ['h 1 --seed x', '--seed takes a number from 0 to 4294967295, not "x"'],
+  ['h 1 --seed x', '--seed takes a number from 0 to 4294967295, such as 50 or 20k, not "x"'],
   [
     'h 1 --mode once --churn 1',
     '--mode once takes a new connection for every message: leave out --churn',
@@ -192,7 +242,7 @@ const refused: [line: string, why: string][] = [
   ['h 1 --source-ports 0-4', '--source-ports takes a number from 1 to 65535, not "0"'],
   ...['25:00', '1:2', '10:60', 'noon', '+', '2026-13-01T00:00'].map((text): [string, string] => [
     `h 1 --start-at ${text}`,
-    `--start-at takes HH:MM, HH:MM:SS, an ISO time or +S seconds from now, not "${text}"`,
+    `--start-at takes HH:MM, HH:MM:SS, an ISO time or +30s, +2m from now, not "${text}"`,
   ]),
   ['h 1 --start-at 14:15:15', '--start-at "14:15:15" has passed, 1 s ago: it takes a time to come'],
   [

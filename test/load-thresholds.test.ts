@@ -73,6 +73,9 @@ test('thresholds: what was measured, in words', () => {
     ['errors>1%', 'errors are 3.85 %, more than 1 %'],
     ['errors.timeout<=1%', 'timeout errors are 2.88 %, more than 1 %'],
     ['rate<1000', 'the rate is 50/s, less than 1,000/s'],
+    ['rate<20k/s', 'the rate is 50/s, less than 20,000/s'],
+    ['rate<1.5k', 'the rate is 50/s, less than 1,500/s'],
+    ['p50>5\u00b5s', 'response time p50 is 50.0 ms, more than 5.00 us'],
   ];
   for (const [text, words] of table) {
     assert.equal(judge(parseThreshold(text), open).words, words, text);
@@ -100,7 +103,9 @@ test('thresholds: what is refused, and why', () => {
     ['p99>1.2.3ms', /"1.2.3" in "p99>1.2.3ms" is not a number/],
     ['p99>5', /"p99>5" needs a time with its unit: ns, us, ms or s/],
     ['p99>5%', /needs a time with its unit/],
-    ['p99>5min', /needs a time with its unit/],
+    ['p99>5minutes', /needs a time with its unit/],
+    ['p99>5k', /needs a time with its unit/],
+    ['errors>5m', /compares errors with "m"/],
     ['p0>5ms', /"p0" in "p0>5ms" is not measured/],
     ['p101>5ms', /"p101" .* is not measured/],
     ['p>5ms', /"p" .* is not measured/],

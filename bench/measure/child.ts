@@ -1,4 +1,4 @@
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { atEnd } from './at-end.ts';
 
@@ -6,6 +6,13 @@ import { atEnd } from './at-end.ts';
 
 const STOP_MS = 2000;
 const ERROR_CHARACTERS_MAX = 2000;
+
+/** Has the kernel end a program with the bench, where setpriv(1) is new enough: prctl(2). */
+const ENDS_WITH_PARENT = ['setpriv', '--pdeathsig', 'KILL'];
+const WITH_PARENT =
+  spawnSync(ENDS_WITH_PARENT[0] ?? '', [...ENDS_WITH_PARENT.slice(1), 'true']).status === 0
+    ? ENDS_WITH_PARENT
+    : [];
 
 export class Child {
   readonly pid: number;
@@ -17,7 +24,8 @@ export class Child {
   #end: string | null = null;
 
   constructor(command: readonly string[], core: number) {
-    this.#process = spawn('taskset', ['-c', String(core), ...command]);
+    const [program = '', ...words] = [...WITH_PARENT, 'taskset', '-c', String(core), ...command];
+    this.#process = spawn(program, words);
     this.pid = this.#process.pid ?? -1;
     const release = atEnd(() => this.#kill());
     this.#process.stderr.setEncoding('utf8').on('data', (text: string) => {

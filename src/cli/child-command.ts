@@ -9,8 +9,11 @@ const PASSED_ON = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
  * Runs Node with `words` on our own standard streams, hands signals on to it, and returns its exit
  * status: 128 and the number of the signal that ended it, as a shell counts it.
  */
-export async function runChild(words: readonly string[]): Promise<number> {
-  const child = spawn(process.execPath, words, { stdio: 'inherit' });
+export async function runChild(
+  words: readonly string[],
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<number> {
+  const child = spawn(process.execPath, words, { stdio: 'inherit', env });
   // Ctrl-C reaches the child as well, and what was sent to us alone is handed on.
   const passOn = (signal: NodeJS.Signals): void => {
     if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);

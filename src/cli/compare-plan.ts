@@ -3,7 +3,7 @@ import { backends } from '../loop/backends.ts';
 import type { ComparePlan } from '../report/compare-document.ts';
 import { nativeSys } from '../sys/native.ts';
 import { UsageError } from './exit.ts';
-import { parseCount, parseSeconds } from './flags.ts';
+import { parseCount, parseDuration, parseSize } from './flags.ts';
 import { SERVER_LOOPS, type ServerLoop } from './servers.ts';
 
 /** The flags of `sockloop compare`, as they are written. */
@@ -60,10 +60,7 @@ const SEED_MAX = 2 ** 32 - 1;
 export function comparisonOf(flags: CompareFlags): Comparison {
   const connections = countsOf(flags.connections, 1, '--connections');
   const idleConnections = flags.idle === 'none' ? [] : countsOf(flags.idle, 0, '--idle');
-  const durationMs = parseSeconds(flags.duration, '--duration');
-  if (durationMs > DURATION_MS_MAX) {
-    throw new UsageError(`--duration takes at most ${DURATION_MS_MAX / 1000} seconds`);
-  }
+  const durationMs = parseDuration(flags.duration, '--duration', { msMax: DURATION_MS_MAX });
   const plan: ComparePlan = {
     durationMs,
     warmupMs: WARMUP_MS,
@@ -71,7 +68,7 @@ export function comparisonOf(flags: CompareFlags): Comparison {
     connections,
     idleConnections,
     besideIdle: BESIDE_IDLE,
-    messageBytes: parseCount(flags.size, 1, MESSAGE_BYTES_MAX, '--size'),
+    messageBytes: parseSize(flags.size, MESSAGE_BYTES_MAX, '--size'),
     seed: parseCount(flags.seed, 0, SEED_MAX, '--seed'),
   };
   return { plan, places: placesOf(plan), loops: loopsOf(flags.loops) };

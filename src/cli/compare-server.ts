@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Children } from './compare-children.ts';
 import type { ComparedName } from './compare-plan.ts';
 import { MAIN } from './demo-process.ts';
+import { childEnvironment } from './parent.ts';
 
 /** Until it listens, and until it has ended when it is told to. */
 const START_MS_MAX = 15_000;
@@ -32,6 +33,7 @@ export class CompareServer {
       stdio: ['ignore', 'pipe', 'pipe'],
       // In a group of its own: Ctrl-C is for us, and the servers end when we say so.
       detached: true,
+      env: childEnvironment('SIGKILL'),
     });
     this.#release = children.add(() => this.#child.kill('SIGKILL'));
     const { stdout, stderr } = this.#child;

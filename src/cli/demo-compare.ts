@@ -3,6 +3,7 @@ import { runChild } from './child-command.ts';
 import { MAIN, typed } from './demo-process.ts';
 import { BOLD, paint } from './demo-style.ts';
 import { printOut } from './output.ts';
+import { childEnvironment } from './parent.ts';
 
 // The last part of the demo: the loops beside each other, measured.
 
@@ -16,5 +17,5 @@ const REPORT = join(dirname(MAIN), '..', '..', 'build', 'report.html');
 export async function runCompare(flags: readonly string[]): Promise<number> {
   const words = ['compare', '--report', relative('', REPORT), ...flags];
   printOut(paint(BOLD, typed(words)));
-  return await runChild([MAIN, ...words]);
+  return await runChild([MAIN, ...words], childEnvironment('SIGTERM'));
 }

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { childEnvironment } from './parent.ts';
 
 /** The program `sockloop`. */
 export const MAIN = fileURLToPath(new URL('./main.js', import.meta.url));
@@ -31,6 +32,7 @@ export class DemoProcess implements Disposable {
     this.#label = label;
     this.child = spawn(process.execPath, [MAIN, ...words], {
       stdio: ['ignore', 'pipe', 'pipe'],
+      env: childEnvironment('SIGKILL'),
       timeout: Math.max(1, Math.ceil(DEMO_MS_MAX - process.uptime() * 1000)),
       killSignal: 'SIGKILL',
     });

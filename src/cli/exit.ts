@@ -17,6 +17,11 @@ export class AlreadyTold extends Error {
   override readonly name = 'AlreadyTold';
 }
 
+/** Where to read more about a `command`. */
+export function tryHelp(command: string): string {
+  return `Try '${command} --help' for more.`;
+}
+
 /**
  * Ends the process, after the listeners of `exit`, also where a look-up that nobody waits for any
  * more holds a thread: its resolver may be silent for ten seconds.
@@ -29,14 +34,14 @@ export function leave(status: number): never {
 }
 
 /**
- * Reports what ended a command and returns its exit status. What the user can do something about
- * is one line; a defect of the program itself keeps its stack.
+ * Reports what ended a `command` of `program` and returns its exit status. What the user can do
+ * something about is one line; a defect of the program itself keeps its stack.
  */
-export function report(program: string, error: unknown): number {
+export function report(program: string, error: unknown, command: string = program): number {
   if (isBrokenPipe(error) || error instanceof AlreadyTold) return EXIT.failed;
   if (error instanceof UsageError) {
     printError(`${program}: ${error.message}`);
-    printError(`Try '${program} --help' for more.`);
+    printError(tryHelp(command));
     return EXIT.usage;
   }
   const expected =

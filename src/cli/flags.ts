@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { parseDurationMs, parseNumber, parseSizeBytes, parseWhole } from '../base/quantities.ts';
 import { ECHO_MODES, type EchoMode } from '../echo/session.ts';
 import { TIMEOUT_MS_MAX } from '../socket/settings.ts';
 import { UsageError } from './exit.ts';
@@ -12,20 +13,45 @@ export function parsePort(text: string, min: 0 | 1, what: string): number {
   throw new UsageError(`${what} takes a number from ${min} to 65535, not "${text}"`);
 }
 
-/** Seconds, with a fraction if need be, as milliseconds. */
-export function parseSeconds(text: string, what: string): number {
-  const seconds = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
-  const timeoutMs = Math.ceil(seconds * 1000);
-  if (timeoutMs > 0 && timeoutMs <= TIMEOUT_MS_MAX) return timeoutMs;
-  const secondsMax = Math.floor(TIMEOUT_MS_MAX / 1000);
-  throw new UsageError(`${what} takes seconds above 0 and up to ${secondsMax}, not "${text}"`);
+/** What a time may be. */
+interface DurationRange {
+  /** Whether 0 is one; false if left out. */
+  readonly zero?: boolean;
+  /** The longest, in milliseconds. */
+  readonly msMax?: number;
 }
 
-/** A whole number from `min` to `max`. */
+/** A time (`10`, in seconds, or `500ms`, `2m`) in whole milliseconds, rounded up. */
+export function parseDuration(text: string, what: string, range: DurationRange = {}): number {
+  const { zero = false, msMax = TIMEOUT_MS_MAX } = range;
+  const ms = Math.ceil(parseDurationMs(text));
+  if (ms >= (zero ? 0 : 1) && ms <= msMax) return ms;
+  const bounds = `${zero ? 'from' : 'above'} 0 and up to ${Math.floor(msMax / 1000)} s`;
+  throw new UsageError(`${what} takes a time ${bounds}, such as 10, 500ms or 2m, not "${text}"`);
+}
+
+/** A size in bytes (`64`, `64k`, `1MiB`) from 1 to `max`. */
+export function parseSize(text: string, max: number, what: string): number {
+  const bytes = parseSizeBytes(text);
+  if (bytes >= 1 && bytes <= max) return bytes;
+  const sizes = `a size from 1 to ${max} bytes, such as 512, 64k or 1M`;
+  throw new UsageError(`${what} takes ${sizes}, not "${text}"`);
+}
+
+/** A whole number (`50`, `20k`) from `min` to `max`. */
 export function parseCount(text: string, min: number, max: number, what: string): number {
-  const count = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  const count = parseWhole(text);
   if (count >= min && count <= max) return count;
-  throw new UsageError(`${what} takes a number from ${min} to ${max}, not "${text}"`);
+  const forms = Number.isNaN(count) && max > 1000 ? ', such as 50 or 20k' : '';
+  throw new UsageError(`${what} takes a number from ${min} to ${max}${forms}, not "${text}"`);
+}
+
+/** A rate (`500`, `0.5`, `20k`) in messages per second, above 0 and up to `max`. */
+export function parseRate(text: string, max: number, what: string): number {
+  const rate = parseNumber(text.replace(/\/s$/, ''));
+  if (rate > 0 && rate <= max) return rate;
+  const range = `messages per second, above 0 and up to ${max}, such as 500 or 20k`;
+  throw new UsageError(`${what} takes ${range}, not "${text}"`);
 }
 
 /** One of the names of {@link ECHO_MODES}. */

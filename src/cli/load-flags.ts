@@ -62,7 +62,7 @@ function declareModel(command: Command): void {
     .optionsGroup('Closed loop, where the server sets the pace (the default):')
     .option('--pipeline <n>', 'messages in flight on each connection; 1 if left out')
     .optionsGroup('Open loop, where messages are sent when they are due:')
-    .option('--rate <n>', 'messages per second, over all connections')
+    .option('--rate <n>', 'messages per second, over all connections: 500, 20k')
     .option('--stages <list>', "rates that follow one another: '10s@1000,20s@5000'")
     .option('--arrivals <name>', 'uniform, or poisson: at random; uniform if left out');
 }
@@ -70,7 +70,7 @@ function declareModel(command: Command): void {
 function declareMessage(command: Command): void {
   command
     .optionsGroup('Messages:')
-    .option('--size <bytes>', 'bytes that differ from message to message; 64 if left out')
+    .option('--size <size>', 'bytes (64, 4k, 1M) that differ in each message; 64 if left out')
     .option('--message <text>', 'this text every time')
     .option('--file <path>', 'what is in this file every time')
     .option('--mode <mode>', 'what the server answers: echo, line or once (see serve)', 'echo')
@@ -79,12 +79,12 @@ function declareMessage(command: Command): void {
 
 function declareTimes(command: Command): void {
   command
-    .optionsGroup('Times, in seconds:')
-    .option('--duration <s>', 'how long to measure; 10 if left out')
-    .option('--warmup <s>', 'how long to run before that; 1 if left out, behind the ramp')
-    .option('--ramp <s>', 'within the warm-up, rise from nothing to the full load')
-    .option('--timeout <s>', 'longest wait for a reply, and for a connection', '5')
-    .option('--start-at <time>', 'begin at HH:MM[:SS], at an ISO time, or +S seconds from now');
+    .optionsGroup('Times, in seconds or with a unit (500ms, 10s, 2m, 1h30m):')
+    .option('--duration <time>', 'how long to measure; 10 if left out')
+    .option('--warmup <time>', 'how long to run before that; 1 if left out, behind the ramp')
+    .option('--ramp <time>', 'within the warm-up, rise from nothing to the full load')
+    .option('--timeout <time>', 'longest wait for a reply, and for a connection', '5')
+    .option('--start-at <time>', 'begin at HH:MM[:SS], at an ISO time, or +30s from now');
 }
 
 function declareResults(command: Command): void {

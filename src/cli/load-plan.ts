@@ -11,7 +11,15 @@ import {
 import type { LoadModel, LoadPlan, MessagePlan, Stage } from '../load/plan.ts';
 import type { Endpoint } from '../socket/create.ts';
 import { UsageError } from './exit.ts';
-import { parseCount, parseMode, parsePort, parseThreads } from './flags.ts';
+import {
+  parseCount,
+  parseDuration,
+  parseMode,
+  parsePort,
+  parseRate,
+  parseSize,
+  parseThreads,
+} from './flags.ts';
 import { readInputFile } from './input-file.ts';
 import { LOAD_LOOPS, type LoadFlags } from './load-flags.ts';
 import { parseSourceAddresses, parseSourcePorts } from './load-sources.ts';
@@ -21,6 +29,9 @@ import { unixPath } from './serve.ts';
 const SECONDS_MAX = DURATION_MS_MAX / 1000;
 const STAGES_MAX = 1000;
 const SEED_MAX = 2 ** 32 - 1;
+
+const LONG = { msMax: DURATION_MS_MAX };
+const FROM_ZERO = { zero: true, msMax: DURATION_MS_MAX };
 
 const DURATION_MS = 10_000;
 const WARMUP_MS = 1000;
@@ -136,7 +147,12 @@ function modelOf({ rate, stages, arrivals, pipeline, duration }: LoadFlags): Loa
     arrivals: arrivalsOf(arrivals),
     stages:
       stages === undefined
-        ? [{ durationMs: durationOf(duration), ratePerSecond: parseRate(rate ?? '', '--rate') }]
+        ? [
+            {
+              durationMs: durationOf(duration),
+              ratePerSecond: parseRate(rate ?? '', RATE_MAX, '--rate'),
+            },
+          ]
         : parseStages(stages),
   };
 }
@@ -146,13 +162,6 @@ function arrivalsOf(text: string | undefined): 'uniform' | 'poisson' {
   throw new UsageError(`--arrivals takes uniform or poisson, not "${text}"`);
 }
 
-function parseRate(text: string, what: string): number {
-  const rate = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
-  if (rate > 0 && rate <= RATE_MAX) return rate;
-  const range = `messages per second, above 0 and up to ${RATE_MAX}`;
-  throw new UsageError(`${what} takes ${range}, not "${text}"`);
-}
-
 /** `10s@1000,20s@5000`: how long, and how many a second. */
 function parseStages(text: string): Stage[] {
   const words = text.split(',');
@@ -160,15 +169,15 @@ function parseStages(text: string): Stage[] {
     throw new UsageError(`--stages takes up to ${STAGES_MAX} stages, not ${words.length}`);
   }
   const stages = words.map((word): Stage => {
-    const [, seconds, rate] = /^\s*([\d.]+)s?@([^@]*?)\s*$/.exec(word) ?? [];
-    if (seconds === undefined || rate === undefined) {
+    const [, time, rate] = /^\s*([^@]+)@([^@]*?)\s*$/.exec(word) ?? [];
+    if (time === undefined || rate === undefined) {
       throw new UsageError(
         `--stages takes a list like 10s@1000,20s@5000, and "${word}" is no stage`,
       );
     }
     return {
-      durationMs: parseTime(seconds, 'above', 'a stage'),
-      ratePerSecond: parseRate(rate, 'a stage'),
+      durationMs: parseDuration(time, 'a stage', LONG),
+      ratePerSecond: parseRate(rate, RATE_MAX, 'a stage'),
     };
   });
   if (totalOf(stages) <= DURATION_MS_MAX) return stages;
@@ -182,40 +191,26 @@ function totalOf(stages: readonly Stage[]): number {
 type Times = Pick<LoadPlan, 'warmupMs' | 'durationMs' | 'rampMs' | 'timeoutMs'>;
 
 function timesOf({ duration, warmup, ramp, timeout }: LoadFlags, model: LoadModel): Times {
-  const rampMs = ramp === undefined ? 0 : parseTime(ramp, 'from', '--ramp');
+  const rampMs = ramp === undefined ? 0 : parseDuration(ramp, '--ramp', FROM_ZERO);
   const warmupMs =
     warmup === undefined
       ? Math.min(rampMs + WARMUP_MS, DURATION_MS_MAX)
-      : parseTime(warmup, 'from', '--warmup');
+      : parseDuration(warmup, '--warmup', FROM_ZERO);
   if (rampMs > warmupMs) {
     throw new UsageError(
-      `--ramp is a part of the warm-up: ${ramp} s of it do not fit into --warmup ${warmup}`,
+      `--ramp is a part of the warm-up: --ramp ${ramp} does not fit into --warmup ${warmup}`,
     );
   }
   return {
     rampMs,
     warmupMs,
     durationMs: model.kind === 'open' ? totalOf(model.stages) : durationOf(duration),
-    timeoutMs: parseTime(timeout, 'above', '--timeout', TIME_MS_MAX),
+    timeoutMs: parseDuration(timeout, '--timeout', { msMax: TIME_MS_MAX }),
   };
 }
 
 function durationOf(text: string | undefined): number {
-  return text === undefined ? DURATION_MS : parseTime(text, 'above', '--duration');
-}
-
-/** Seconds as milliseconds; 0 is not `above` it. */
-function parseTime(
-  text: string,
-  least: 'from' | 'above',
-  what: string,
-  timeMsMax: number = DURATION_MS_MAX,
-): number {
-  const seconds = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
-  const timeMs = Math.ceil(seconds * 1000);
-  if ((least === 'from' ? timeMs >= 0 : timeMs > 0) && timeMs <= timeMsMax) return timeMs;
-  const range = `seconds ${least} 0 and up to ${timeMsMax / 1000}`;
-  throw new UsageError(`${what} takes ${range}, not "${text}"`);
+  return text === undefined ? DURATION_MS : parseDuration(text, '--duration', LONG);
 }
 
 function messageOf({ message, file, size }: LoadFlags, mode: EchoMode): MessagePlan {
@@ -228,8 +223,7 @@ function messageOf({ message, file, size }: LoadFlags, mode: EchoMode): MessageP
   if (file !== undefined) {
     return given(readInputFile(file, MESSAGE_BYTES_MAX, `take the message from ${file}`), file);
   }
-  const bytes =
-    size === undefined ? MESSAGE_BYTES : parseCount(size, 1, MESSAGE_BYTES_MAX, '--size');
+  const bytes = size === undefined ? MESSAGE_BYTES : parseSize(size, MESSAGE_BYTES_MAX, '--size');
   return { kind: 'bytes', bytes };
 }
 

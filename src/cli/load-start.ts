@@ -1,17 +1,18 @@
+import { parseDurationMs } from '../base/quantities.ts';
 import { UsageError } from './exit.ts';
 
 /** A run that would begin later than this from now was meant otherwise. */
 const AHEAD_MS_MAX = 12 * 3_600_000;
 
 /**
- * When to begin, in milliseconds of the wall clock: `+S` seconds from `nowMs`, the next `HH:MM` or
- * `HH:MM:SS` of the local time, or an ISO time, local where it names no zone.
+ * When to begin, in milliseconds of the wall clock: `+30`, in seconds, or `+2m` from `nowMs`, the
+ * next `HH:MM` or `HH:MM:SS` of the local time, or an ISO time, local where it names no zone.
  */
 export function parseStart(text: string, nowMs: number): number {
   const startMs = fromNow(text, nowMs) ?? today(text, nowMs) ?? isoTime(text);
   if (startMs === null) {
     throw new UsageError(
-      `--start-at takes HH:MM, HH:MM:SS, an ISO time or +S seconds from now, not "${text}"`,
+      `--start-at takes HH:MM, HH:MM:SS, an ISO time or +30s, +2m from now, not "${text}"`,
     );
   }
   const aheadMs = startMs - nowMs;
@@ -26,8 +27,8 @@ export function parseStart(text: string, nowMs: number): number {
 }
 
 function fromNow(text: string, nowMs: number): number | null {
-  const seconds = /^\+(\d+(?:\.\d+)?)s?$/.exec(text)?.[1];
-  return seconds === undefined ? null : nowMs + Math.ceil(Number(seconds) * 1000);
+  const aheadMs = text.startsWith('+') ? parseDurationMs(text.slice(1)) : Number.NaN;
+  return Number.isNaN(aheadMs) ? null : nowMs + Math.ceil(aheadMs);
 }
 
 /** The occurrence of a time of day that is nearest to now. */

@@ -2,7 +2,8 @@
 import { Command, CommanderError } from 'commander';
 import { lookupsUnderWay } from '../tcp/addresses.ts';
 import { runBelowPidOne } from './child-command.ts';
-import { EXIT, leave, report } from './exit.ts';
+import { EXIT, leave, report, tryHelp } from './exit.ts';
+import { endWithParent } from './parent.ts';
 import { sockloopVersion } from './versions.ts';
 
 const NAME = 'sockloop';
@@ -30,7 +31,7 @@ async function program(words: readonly string[]): Promise<Command> {
   const command = new Command(NAME)
     .description('Unix sockets and event loops from TypeScript: an echo server and its clients.')
     .version(sockloopVersion())
-    .showHelpAfterError(`Try '${NAME} --help' for more.`)
+    .showHelpAfterError(tryHelp(NAME))
     .configureOutput({
       outputError: (text, write) => write(text.replace(/^error: /, `${NAME}: `)),
     })
@@ -39,7 +40,9 @@ async function program(words: readonly string[]): Promise<Command> {
   const wanted = named === undefined ? Object.values(commands) : [named];
   for (const load of wanted) (await load())(command);
   // Set last: a command takes over what its program has when it is added.
-  for (const sub of command.commands) sub.copyInheritedSettings(command);
+  for (const sub of command.commands) {
+    sub.copyInheritedSettings(command).showHelpAfterError(tryHelp(`${NAME} ${sub.name()}`));
+  }
   return command;
 }
 
@@ -56,12 +59,13 @@ async function main(words: readonly string[]): Promise<number> {
     await command.parseAsync(words, { from: 'user' });
     return EXIT.done;
   } catch (error) {
-    if (!(error instanceof CommanderError)) return report(NAME, error);
+    if (!(error instanceof CommanderError)) return report(NAME, error, `${NAME} ${words[0]}`);
     // Commander has printed what is wrong, or the help or version that was asked for.
     return error.exitCode === 0 ? EXIT.done : EXIT.usage;
   }
 }
 
+await endWithParent();
 process.exitCode = await main(process.argv.slice(2));
 // A look-up that came too late would keep the process until its resolver gives up.
 if (lookupsUnderWay() > 0) leave(process.exitCode);

@@ -16,7 +16,7 @@ import {
   runClientThreads,
 } from './client-threads.ts';
 import { UsageError } from './exit.ts';
-import { parseMode, parsePort, parseSeconds } from './flags.ts';
+import { parseDuration, parseMode, parsePort } from './flags.ts';
 import { printOut, printTrace, writeOut } from './output.ts';
 import { unixPath } from './serve.ts';
 import { linesOf, standardInput } from './standard-input.ts';
@@ -53,8 +53,8 @@ export function addSend(program: Command): void {
     .option('--unix <path>', 'connect to a UNIX socket instead; @name is an abstract name')
     .option('--mode <mode>', 'what the server answers: echo, line or once (see serve)', 'line')
     .option(
-      '--timeout <s>',
-      'longest wait for a connection, and for each whole reply, in seconds',
+      '--timeout <time>',
+      'longest wait for a connection, and for each whole reply: 10, 500ms, 2m',
       '10',
     )
     .option('--threads <n>', `send from so many threads at once, ${CLIENT_THREADS_MAX} at the most`)
@@ -80,7 +80,7 @@ async function sendFromThreads(
 ): Promise<void> {
   const { endpoint, messages } = target(words, flags);
   const mode = parseMode(flags.mode);
-  const timeoutMs = parseSeconds(flags.timeout, '--timeout');
+  const timeoutMs = parseDuration(flags.timeout, '--timeout');
   const threads = parseClientThreads(threadsText);
   const count = parseClientCount(flags.count ?? '1');
   const sys = sysOf(flags);
@@ -107,7 +107,7 @@ async function sendFromThreads(
 async function sendFromHere(words: readonly string[], flags: SendFlags): Promise<void> {
   const { endpoint, messages } = target(words, flags);
   const mode = parseMode(flags.mode);
-  const timeoutMs = parseSeconds(flags.timeout, '--timeout');
+  const timeoutMs = parseDuration(flags.timeout, '--timeout');
   const sys = sysOf(flags);
   using sender = new Sender(endpoint, mode, timeoutMs, flags.json === true, sys);
   try {

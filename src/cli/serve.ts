@@ -8,7 +8,14 @@ import { TracingSys } from '../sys/tracing.ts';
 import { UsageError } from './exit.ts';
 import { FailureLines } from './failure-lines.ts';
 import { tellOfFallback } from './fallback.ts';
-import { parseCount, parseMode, parsePort, parseSeconds, parseThreads } from './flags.ts';
+import {
+  parseCount,
+  parseDuration,
+  parseMode,
+  parsePort,
+  parseSize,
+  parseThreads,
+} from './flags.ts';
 import { logOut, printError, setDroppedWords } from './output.ts';
 import {
   type OpenServer,
@@ -54,10 +61,10 @@ export function addServe(program: Command): void {
       `with --loop threads: at the most, or max: one per core; ${THREADS_DEFAULT} if left out`,
     )
     .option('--max-connections <n>', 'clients at a time; more of them wait')
-    .option('--idle-timeout <s>', 'close a client that is silent for so many seconds')
+    .option('--idle-timeout <time>', 'close a client that is silent for so long: 30, 500ms, 2m')
     .option(
-      '--max-line <bytes>',
-      `longest line, its newline included; ${LINE_BYTES_MAX} if left out`,
+      '--max-line <size>',
+      `longest line with its newline: 512, 64k; ${LINE_BYTES_MAX} if left out`,
     )
     .option('--trace', 'print each system call on standard error, as strace would')
     .option('--verbose', 'print a line for each connection')
@@ -108,9 +115,9 @@ function planOf(flags: ServeFlags, loop: ServerLoop): ServerPlan {
     backlog: backlog === undefined ? undefined : parseCount(backlog, 0, BACKLOG_MAX, '--backlog'),
     threads: threads === undefined ? THREADS_DEFAULT : threadsOf(threads, loop),
     maxConnections: maxConnections === undefined ? null : connectionsOf(maxConnections, loop),
-    idleTimeoutMs: idleTimeout === undefined ? null : parseSeconds(idleTimeout, '--idle-timeout'),
+    idleTimeoutMs: idleTimeout === undefined ? null : parseDuration(idleTimeout, '--idle-timeout'),
     lineBytesMax:
-      maxLine === undefined ? LINE_BYTES_MAX : parseCount(maxLine, 1, countMax, '--max-line'),
+      maxLine === undefined ? LINE_BYTES_MAX : parseSize(maxLine, countMax, '--max-line'),
   };
 }
 

@@ -3,7 +3,6 @@ import { EchoClient, isUnfinished, replyEndOf } from '../echo/client.ts';
 import { CHUNK_BYTES, LINE_BYTES_MAX } from '../echo/limits.ts';
 import type { ClientPlan } from '../echo/threaded-client-shared.ts';
 import { createConnection } from '../socket/create.ts';
-import { nativeSys } from '../sys/native.ts';
 import type { Sys } from '../sys/sys.ts';
 import { ResolveError, SysError } from '../sys/sys-error.ts';
 import { addressesWithin } from '../tcp/addresses.ts';
@@ -14,17 +13,29 @@ import {
   parseClientThreads,
   runClientThreads,
 } from './client-threads.ts';
-import { parseSeconds } from './flags.ts';
+import { parseDuration } from './flags.ts';
 import { printOut, prompt, writeOut } from './output.ts';
 import { readInput } from './standard-input.ts';
-import { Failed, parseTextbookPort, step, textbook, wrongUsage } from './textbook.ts';
+import { Failed, parseTextbookPort, step, textbook, textbookSys, wrongUsage } from './textbook.ts';
 
 // The textbook's TCP client: asks for a line, sends it, prints the echo. With --threads, its
 // second one: many threads that all send the line, each over connections of its own.
 
 const NEWLINE = 10;
 
-const USAGE = 'tcpclient [--threads N [--count M] [--timeout S]] <hostname> <port>';
+const USAGE = 'tcpclient [--trace] [--threads N [--count M] [--timeout S]] <hostname> <port>';
+
+const HELP = `
+The textbook's echo client: asks for a line, sends it and prints what comes back.
+
+  --threads N    send it from so many threads at once
+  --count M      how often each thread sends it; 1 if left out
+  --timeout S    longest wait of each call of a thread: 10, 500ms, 2m; 10 if left out
+  --trace        print each system call on standard error, as strace would
+  --help         print this text
+
+sockloop send is the client with more to choose.`;
+
 const FLAGS = ['--threads', '--count', '--timeout'] as const;
 type Flag = (typeof FLAGS)[number];
 
@@ -32,38 +43,47 @@ type Flag = (typeof FLAGS)[number];
 const TIMEOUT_S = '10';
 
 async function main(words: readonly string[]): Promise<void> {
-  const { flags, rest } = parseWords(words);
+  const { flags, trace, rest } = parseWords(words);
   const [host, portText] = rest;
   if (host === undefined || rest.length !== 2) wrongUsage();
   const threads = flags.get('--threads');
   // Neither means anything to the textbook's first client.
   if (threads === undefined && flags.size > 0) wrongUsage();
-  if (threads === undefined) sendOnce(host, parseTextbookPort(portText, 1));
-  else await sendFromThreads(host, portText, threads, flags);
+  const sys = textbookSys(trace);
+  if (threads === undefined) sendOnce(host, parseTextbookPort(portText, 1), sys);
+  else await sendFromThreads(host, portText, { threadsText: threads, flags, trace, sys });
 }
 
 function parseWords(words: readonly string[]) {
   const flags = new Map<Flag, string>();
+  let trace = false;
   for (let at = 0; ; at += 2) {
+    for (; words[at] === '--trace'; at += 1) trace = true;
     const flag = FLAGS.find((name) => name === words[at]);
-    if (flag === undefined) return { flags, rest: words.slice(at) };
+    if (flag === undefined) return { flags, trace, rest: words.slice(at) };
     const value = words[at + 1];
     if (value === undefined) wrongUsage();
     flags.set(flag, value);
   }
 }
 
+/** What goes with `--threads`. */
+interface ThreadsAsked {
+  readonly threadsText: string;
+  readonly flags: ReadonlyMap<Flag, string>;
+  readonly trace: boolean;
+  readonly sys: Sys;
+}
+
 async function sendFromThreads(
   host: string,
   portText: string | undefined,
-  threadsText: string,
-  flags: ReadonlyMap<Flag, string>,
+  { threadsText, flags, trace, sys }: ThreadsAsked,
 ): Promise<void> {
   const threads = parseClientThreads(threadsText);
   const count = parseClientCount(flags.get('--count') ?? '1');
-  const timeoutMs = parseSeconds(flags.get('--timeout') ?? TIMEOUT_S, '--timeout');
+  const timeoutMs = parseDuration(flags.get('--timeout') ?? TIMEOUT_S, '--timeout');
   const port = parseTextbookPort(portText, 1);
-  const sys = nativeSys();
   const addresses = await addressesOf(host, port, timeoutMs, sys);
   const collector = new MessageCollector();
   collector.add(askForLine());
@@ -77,7 +97,7 @@ async function sendFromThreads(
     reconnects: true,
     timeoutMs,
     prints: true,
-    trace: false,
+    trace,
   };
   await runClientThreads(plan, sys);
 }
@@ -91,9 +111,9 @@ async function addressesOf(host: string, port: number, timeoutMs: number, sys: S
   }
 }
 
-function sendOnce(host: string, port: number): void {
+function sendOnce(host: string, port: number, sys: Sys): void {
   using socket = step('ERROR connecting', () =>
-    knownHost(host, () => createConnection({ host, port })),
+    knownHost(host, () => createConnection({ host, port }, { sys })),
   );
   const message = askForLine();
   const end = replyEndOf('line', message);
@@ -150,4 +170,4 @@ function readLine(): Uint8Array {
   }
 }
 
-await textbook(USAGE, main);
+await textbook(USAGE, HELP, main);

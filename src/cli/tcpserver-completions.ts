@@ -6,6 +6,7 @@ import { nativeSys } from '../sys/native.ts';
 import { LineBuffer } from '../tcp/framing/line-buffer.ts';
 import { logsWait, printError } from './output.ts';
 import { KEYBOARD, Keyboard } from './tcpserver-keyboard.ts';
+import { Silence } from './tcpserver-silence.ts';
 import { Failed } from './textbook.ts';
 
 // The textbook's second server once more, on something that is no poller: io_uring is not asked
@@ -18,6 +19,7 @@ export class CompletionServer implements AcceptSink, WatchSink {
   readonly #keyboard = new Keyboard(() => this.#requests);
   /** Clients that have their answer, or had none to get. */
   readonly #served: Stream[] = [];
+  readonly #silence = new Silence<Client>();
   #requests = 0;
   #accepting = true;
   /** The errno that broke the listener, 0 while it lives. */
@@ -35,7 +37,9 @@ export class CompletionServer implements AcceptSink, WatchSink {
     this.#keyboard.prompt();
     const watch = backend.watch(KEYBOARD, Interest.read, this);
     while (!this.#keyboard.quit && this.#errno === 0) {
-      backend.poll(this.#accepting && !logsWait() ? null : ACCEPT_PAUSE_MS);
+      const rests = !this.#accepting || logsWait();
+      backend.poll(this.#silence.waitMs(rests ? ACCEPT_PAUSE_MS : null));
+      for (const client of this.#silence.take()) client.ended();
       // Not earlier: a send that has just failed is told of at the end of a turn.
       for (const stream of this.#served.splice(0)) backend.close(stream);
       backend.settle();
@@ -55,7 +59,7 @@ export class CompletionServer implements AcceptSink, WatchSink {
 
   accepted(fd: number): void {
     this.#requests += 1;
-    new Client(this.#backend, fd, this.#served);
+    new Client(this.#backend, fd, this.#served, this.#silence);
   }
 
   exhausted(errno: number): void {
@@ -77,13 +81,15 @@ class Client implements StreamSink {
   readonly #backend: Backend;
   readonly #stream: Stream;
   readonly #served: Stream[];
+  readonly #silence: Silence<Client>;
   readonly #input = new LineBuffer(LINE_BYTES_MAX);
   #answering = false;
 
   /** Puts its stream among the `served` once there is nothing left to do for it. */
-  constructor(backend: Backend, fd: number, served: Stream[]) {
+  constructor(backend: Backend, fd: number, served: Stream[], silence: Silence<Client>) {
     this.#backend = backend;
     this.#served = served;
+    this.#silence = silence;
     this.#stream = backend.open(fd, this);
   }
 
@@ -95,9 +101,12 @@ class Client implements StreamSink {
     } else if (this.#input.overlong) {
       printError(`ERROR, a line of more than ${LINE_BYTES_MAX} bytes`);
       this.#backend.close(this.#stream);
+    } else {
+      this.#silence.heard(this);
     }
   }
 
+  /** Nothing more comes of it, or it has been silent for long enough. */
   ended(): void {
     this.#answer(this.#input.takeRest());
   }
@@ -105,6 +114,7 @@ class Client implements StreamSink {
   /** Nothing more is read of it, and a long line goes out in several steps. */
   #answer(line: Uint8Array): void {
     this.#answering = true;
+    this.#silence.forget(this);
     this.#backend.pause(this.#stream);
     if (line.length > 0) this.#backend.send(this.#stream, line, 0, line.length);
     if (this.#stream.queuedBytes === 0) this.#served.push(this.#stream);
@@ -120,7 +130,7 @@ class Client implements StreamSink {
   }
 
   closed(): void {
-    // Nothing is kept of it elsewhere.
+    this.#silence.forget(this);
   }
 }
 

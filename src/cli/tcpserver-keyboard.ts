@@ -8,7 +8,7 @@ export const KEYBOARD = 0;
 const PROMPT = 'server> ';
 const COMMAND_BYTES_MAX = 4096;
 
-/** What is typed to the textbook's second server: `c` counts requests, `q` quits. */
+/** What is typed to the textbook's second server: `c` or `count`, `q` or `quit`. */
 export class Keyboard {
   readonly #countRequests: () => number;
   readonly #typed = new LineBuffer(COMMAND_BYTES_MAX);
@@ -25,7 +25,7 @@ export class Keyboard {
     return this.#ended;
   }
 
-  /** Whether `q` was typed. */
+  /** Whether `q` or `quit` was typed. */
   get quit(): boolean {
     return this.#quit;
   }
@@ -53,11 +53,11 @@ export class Keyboard {
 
   #obey(line: Uint8Array): void {
     const command = new TextDecoder().decode(line).trim();
-    if (command === 'q') {
+    if (command === 'q' || command === 'quit') {
       this.#quit = true;
       return;
     }
-    if (command === 'c') {
+    if (command === 'c' || command === 'count') {
       logOut(`Received ${this.#countRequests()} connection requests so far.`);
     } else if (command !== '') logOut('ERROR: unknown command');
     this.prompt();

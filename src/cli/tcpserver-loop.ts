@@ -6,6 +6,7 @@ import { SysError } from '../sys/sys-error.ts';
 import { LineBuffer } from '../tcp/framing/line-buffer.ts';
 import { logsWait, printError } from './output.ts';
 import { KEYBOARD, Keyboard } from './tcpserver-keyboard.ts';
+import { Silence } from './tcpserver-silence.ts';
 import { Failed, step } from './textbook.ts';
 
 // The textbook's TCP echo server in one thread that waits for everything at once: for connections,
@@ -27,6 +28,7 @@ export class LoopServer implements ReadySink {
   /** By descriptor, which is also the token. */
   readonly #clients = new Map<number, Client>();
   readonly #keyboard = new Keyboard(() => this.#requests);
+  readonly #silence = new Silence<Client>();
   #requests = 0;
   #accepting = true;
 
@@ -43,7 +45,8 @@ export class LoopServer implements ReadySink {
     this.#watchKeyboard();
     while (!this.#keyboard.quit) {
       const rests = !this.#accepting || logsWait();
-      this.#poller.wait(rests ? ACCEPT_PAUSE_MS : null, this);
+      this.#poller.wait(this.#silence.waitMs(rests ? ACCEPT_PAUSE_MS : null), this);
+      for (const client of this.#silence.take()) this.#answer(client, client.input.takeRest());
       if (!this.#accepting) this.#setAccepting(true);
     }
     for (const { socket } of this.#clients.values()) socket.close();
@@ -134,13 +137,21 @@ export class LoopServer implements ReadySink {
       socket.recv(input.bytes, input.end, CHUNK_BYTES),
     );
     input.commit(length);
-    client.echo = length === 0 ? input.takeRest() : input.takeLine();
-    if (client.echo !== null) {
-      // Nothing more is read of it, and a long line goes out in several steps.
-      this.#poller.modify(socket.fileno(), Interest.write, socket.fileno());
+    const echo = length === 0 ? input.takeRest() : input.takeLine();
+    if (echo !== null) {
+      this.#answer(client, echo);
     } else if (input.overlong) {
       throw new Failed(`ERROR, a line of more than ${LINE_BYTES_MAX} bytes`);
+    } else {
+      this.#silence.heard(client);
     }
+  }
+
+  /** Nothing more is read of it, and a long line goes out in several steps. */
+  #answer(client: Client, echo: Uint8Array): void {
+    client.echo = echo;
+    this.#silence.forget(client);
+    this.#poller.modify(client.socket.fileno(), Interest.write, client.socket.fileno());
   }
 
   #send(client: Client, echo: Uint8Array): void {
@@ -151,7 +162,9 @@ export class LoopServer implements ReadySink {
     if (client.sent === echo.length) this.#hangUp(client);
   }
 
-  #hangUp({ socket }: Client): void {
+  #hangUp(client: Client): void {
+    const { socket } = client;
+    this.#silence.forget(client);
     this.#poller.deregister(socket.fileno());
     this.#clients.delete(socket.fileno());
     socket.close();

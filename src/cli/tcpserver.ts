@@ -3,17 +3,20 @@ import { ACCEPT_PAUSE_MS, CHUNK_BYTES, LINE_BYTES_MAX } from '../echo/limits.ts'
 import type { Backend } from '../loop/backend.ts';
 import { type BackendEntry, backends, createBackend } from '../loop/backends.ts';
 import { createPoller } from '../poller/pollers.ts';
-import { hostName } from '../socket/resolve.ts';
 import { Socket } from '../socket/socket.ts';
 import { waitFor } from '../socket/wait.ts';
 import { acceptErrorKind } from '../sys/error-kinds.ts';
 import { nativeSys } from '../sys/native.ts';
 import type { SocketAddress } from '../sys/sockaddr.ts';
+import type { Sys } from '../sys/sys.ts';
+import { SysError } from '../sys/sys-error.ts';
 import { LineBuffer } from '../tcp/framing/line-buffer.ts';
 import { logOut, logsWait } from './output.ts';
 import { CompletionServer } from './tcpserver-completions.ts';
 import { LoopServer } from './tcpserver-loop.ts';
-import { Failed, parseTextbookPort, step, textbook, wrongUsage } from './textbook.ts';
+import { ClientNames } from './tcpserver-names.ts';
+import { SILENCE_MS } from './tcpserver-silence.ts';
+import { Failed, parseTextbookPort, step, textbook, textbookSys, wrongUsage } from './textbook.ts';
 
 // The textbook's TCP echo server: one client at a time, blocking calls, one line for each. With
 // --loop, its second one: all clients and the keyboard at once.
@@ -24,33 +27,51 @@ import { Failed, parseTextbookPort, step, textbook, wrongUsage } from './textboo
  */
 const BACKLOG = 5;
 
-const USAGE = 'tcpserver [--loop select|poll|epoll|kqueue|io_uring] <port>';
+const USAGE = 'tcpserver [--loop select|poll|epoll|kqueue|io_uring] [--trace] <port>';
+
+const HELP = `
+The textbook's echo server: takes a line from each client, sends it back and closes. 0 as the port
+takes a free one. A client that sends no newline is answered once it is silent for a second.
+
+  --loop NAME  serve all clients at once, and the keyboard: c counts requests, q quits
+  --trace      print each system call on standard error, as strace would
+  --help       print this text
+
+sockloop serve is the server with more to choose.`;
 
 type LoopName = BackendEntry['name'];
 
-function main(words: readonly string[]): void {
-  const { loop, portText } = parseWords(words);
+async function main(words: readonly string[]): Promise<void> {
+  const { loop, trace, portText } = parseWords(words);
   const port = parseTextbookPort(portText, 0);
+  const sys = textbookSys(trace);
   // Opened to find out whether there is one: there may be room for one ring, and not for two.
-  const ring = loop === 'io_uring' ? openRing() : null;
+  const ring = loop === 'io_uring' ? openRing(sys) : null;
   if (loop !== null && ring === null) requireLoop(loop);
-  using listener = step('ERROR opening socket', () => new Socket('IPv4'));
+  using listener = step('ERROR opening socket', () => new Socket('IPv4', { sys }));
   // Without this the port stays taken for a minute after the server has ended: tcp(7), TIME_WAIT.
   step('ERROR on setsockopt', () => listener.setSockOpt('SO_REUSEADDR', true));
   step('ERROR on binding', () => listener.bind({ address: '0.0.0.0', port }));
   step('ERROR on listen', () => listener.listen(loop === null ? BACKLOG : undefined));
   const name = listener.getSockName();
   if (port === 0 && name.family !== 'UNIX') logOut(`server listening on port ${name.port}`);
-  if (loop === null) serveOneByOne(listener);
-  serveAtOnce(listener, loop, ring);
+  if (loop === null) await serveOneByOne(listener);
+  else serveAtOnce(listener, loop, ring, sys);
 }
 
 function parseWords(words: readonly string[]) {
-  const [first, loopText, portText] = words;
-  if (first !== '--loop') return { loop: null, portText: words.length === 1 ? first : undefined };
-  const loop = backends.find(({ name }) => name === loopText)?.name;
-  if (loop === undefined || words.length !== 3) wrongUsage();
-  return { loop, portText };
+  let loop: LoopName | null = null;
+  let trace = false;
+  let at = 0;
+  for (; words[at] === '--loop' || words[at] === '--trace'; at += 1) {
+    if (words[at] === '--trace') {
+      trace = true;
+      continue;
+    }
+    at += 1;
+    loop = backends.find(({ name }) => name === words[at])?.name ?? wrongUsage();
+  }
+  return { loop, trace, portText: words.length === at + 1 ? words[at] : undefined };
 }
 
 function requireLoop(loop: LoopName): void {
@@ -59,31 +80,33 @@ function requireLoop(loop: LoopName): void {
   if (available !== true) throw new Failed(`ERROR, no ${loop} here: ${available.reason}`);
 }
 
-function openRing(): Backend {
+function openRing(sys: Sys): Backend {
   try {
-    return createBackend('io_uring', nativeSys());
+    return createBackend('io_uring', sys);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new Failed(`ERROR, no io_uring here: ${reason.replace(/^.*?io_uring: /, '')}`);
   }
 }
 
-function serveAtOnce(listener: Socket, loop: LoopName, ring: Backend | null): void {
+function serveAtOnce(listener: Socket, loop: LoopName, ring: Backend | null, sys: Sys): void {
   if (loop === 'io_uring') {
     if (ring !== null) step('ERROR on wait', () => new CompletionServer(ring, listener).run());
     return;
   }
-  const poller = step('ERROR opening poller', () => createPoller(loop));
+  const poller = step('ERROR opening poller', () => createPoller(loop, { sys }));
   step('ERROR on wait', () => new LoopServer(poller, listener).run());
   poller.close();
 }
 
-function serveOneByOne(listener: Socket): never {
+async function serveOneByOne(listener: Socket): Promise<never> {
+  const names = new ClientNames();
   for (;;) {
     const [connection, address] = nextClient(listener);
     using client = connection;
     try {
-      serve(client, address);
+      logOut(`server established connection with ${await names.nameOf(address)}`);
+      serve(client);
     } catch (error) {
       if (!(error instanceof Failed)) throw error;
       error.print();
@@ -117,8 +140,7 @@ function pause(pauseMs: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, pauseMs);
 }
 
-function serve(client: Socket, address: SocketAddress): void {
-  logOut(`server established connection with ${caller(address)}`);
+function serve(client: Socket): void {
   const line = step('ERROR reading from socket', () => readLine(client));
   // A byte order mark is among the bytes that came.
   const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(line);
@@ -126,20 +148,27 @@ function serve(client: Socket, address: SocketAddress): void {
   step('ERROR writing to socket', () => client.sendAll(line));
 }
 
-/** `localhost (127.0.0.1)`, or the address alone where no name is found. */
-function caller(address: SocketAddress): string {
-  if (address.family === 'UNIX') return address.path;
-  const name = hostName(address);
-  return name === null ? address.address : `${name} (${address.address})`;
-}
-
-/** Everything up to a newline or the end of the stream. */
+/** Everything up to a newline, the end of the stream, or a second of silence. */
 function readLine(client: Socket): Uint8Array {
   const buffer = new LineBuffer(LINE_BYTES_MAX);
+  try {
+    return readInto(buffer, client);
+  } catch (error) {
+    if (!(error instanceof SysError) || error.code !== 'ETIMEDOUT' || buffer.length === 0) {
+      throw error;
+    }
+    return buffer.takeRest();
+  } finally {
+    client.setTimeout(null);
+  }
+}
+
+function readInto(buffer: LineBuffer, client: Socket): Uint8Array {
   for (;;) {
     const line = buffer.takeLine();
     if (line !== null) return line;
     if (buffer.overlong) throw new Failed(`ERROR, a line of more than ${LINE_BYTES_MAX} bytes`);
+    if (buffer.length > 0) client.setTimeout(SILENCE_MS);
     buffer.reserve(CHUNK_BYTES);
     const length = client.recv(buffer.bytes, buffer.end, CHUNK_BYTES);
     if (length === 0) return buffer.takeRest();
@@ -147,4 +176,4 @@ function readLine(client: Socket): Uint8Array {
   }
 }
 
-await textbook(USAGE, main);
+await textbook(USAGE, HELP, main);

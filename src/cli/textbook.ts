@@ -1,9 +1,12 @@
 import { ReplyError } from '../echo/client.ts';
+import { nativeSys } from '../sys/native.ts';
+import type { Sys } from '../sys/sys.ts';
 import { ResolveError, SysError } from '../sys/sys-error.ts';
+import { TracingSys } from '../sys/tracing.ts';
 import { lookupsUnderWay } from '../tcp/addresses.ts';
 import { runBelowPidOne } from './child-command.ts';
 import { AlreadyTold, isBrokenPipe, leave, UsageError } from './exit.ts';
-import { printError } from './output.ts';
+import { printError, printOut } from './output.ts';
 
 // How the textbook's programs fail: perror(3)'s words behind the name of the step, and status 1.
 
@@ -56,9 +59,18 @@ export function wrongUsage(): never {
   throw new WrongUsage();
 }
 
-/** Runs a textbook program: wrong usage and failed steps end it with status 1. */
+/** The system calls of a textbook program, which it prints where it has a --trace. */
+export function textbookSys(trace: boolean): Sys {
+  return trace ? new TracingSys(nativeSys(), printError) : nativeSys();
+}
+
+/**
+ * Runs a textbook program: wrong usage and failed steps end it with status 1. `--help` or `-h`
+ * prints the usage and the `help` behind it.
+ */
 export async function textbook(
   usage: string,
+  help: string,
   main: (words: readonly string[]) => void | Promise<void>,
 ): Promise<void> {
   const status = await runBelowPidOne();
@@ -66,8 +78,13 @@ export async function textbook(
     process.exitCode = status;
     return;
   }
+  const words = process.argv.slice(2);
   try {
-    await main(process.argv.slice(2));
+    if (words.some((word) => word === '--help' || word === '-h')) {
+      printOut(`usage: ${usage}\n${help}`);
+    } else {
+      await main(words);
+    }
   } catch (error) {
     process.exitCode = 1;
     report(usage, error);

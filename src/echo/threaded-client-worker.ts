@@ -1,4 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import { setNoDelay } from '../socket/create.ts';
 import { connectToPeer } from '../socket/self-connection.ts';
 import { Socket } from '../socket/socket.ts';
 import { TimeShares } from '../socket/wait.ts';
@@ -143,6 +144,7 @@ class ClientThread {
     // From here on a stop can wake this thread.
     this.#state.setSocket(thread, socket.fileno());
     socket.setTimeout(connectMs);
+    setNoDelay(socket);
     connectToPeer(this.#sys, socket, address);
     this.#state.add(thread, 'connections', 1);
     this.#server = address;

@@ -1,3 +1,4 @@
+import { parseDurationMs, parseNumber } from '../base/quantities.ts';
 import type { Distribution, ErrorKind, LoadDocument } from './document.ts';
 import { ERROR_KINDS } from './document.ts';
 import { counted, formatRate, formatTime } from './figures.ts';
@@ -40,13 +41,6 @@ const RELATIONS = {
   '<': ['less than', 'at least'],
   '<=': ['not more than', 'more than'],
 } as const;
-const UNITS_US = new Map([
-  ['ns', 1e-3],
-  ['us', 1],
-  ['ms', 1e3],
-  ['s', 1e6],
-]);
-
 const GRAMMAR =
   'a condition is like p99>5ms, service.mean>=200us, errors>0, errors>1% or rate<1000';
 
@@ -59,21 +53,23 @@ const GRAMMAR =
  * the messages per second that were achieved. Throws a RangeError that says what is wrong with it.
  */
 export function parseThreshold(text: string): Threshold {
-  const parts = /^\s*([a-zA-Z0-9.]+)\s*(>=|<=|>|<)\s*([\d.]+)\s*([a-z%/]*)\s*$/.exec(text);
+  const parts = /^\s*([a-zA-Z0-9.]+)\s*(>=|<=|>|<)\s*([\d.]+)\s*([a-zA-Z\u00b5\u03bc%/]*)\s*$/.exec(
+    text,
+  );
   if (parts === null) throw new RangeError(`"${text}" is not a condition: ${GRAMMAR}`);
   const [, name = '', sign = '', digits = '', unit = ''] = parts;
   const limit = /^\d+(\.\d+)?$/.test(digits) ? Number(digits) : Number.NaN;
   if (Number.isNaN(limit)) throw new RangeError(`"${digits}" in "${text}" is not a number`);
   const relation = sign as Relation;
-  const timeUs = UNITS_US.get(unit);
+  const timeMs = unit === '' ? Number.NaN : parseDurationMs(digits + unit);
   const metric = metricOf(name, unit);
   if (metric === null) throw new RangeError(`"${name}" in "${text}" is not measured: ${GRAMMAR}`);
   if (metric.kind === 'time') {
-    if (timeUs !== undefined) return { text, metric, relation, limit: limit * timeUs };
+    if (!Number.isNaN(timeMs)) return { text, metric, relation, limit: timeMs * 1e3 };
     throw new RangeError(`"${text}" needs a time with its unit: ns, us, ms or s`);
   }
-  const units = metric.kind === 'rate' ? ['', '/s'] : ['', '%'];
-  if (units.includes(unit)) return { text, metric, relation, limit };
+  const scaled = parseNumber(digits + unit.replace(metric.kind === 'rate' ? /\/s$/ : /^%$/, ''));
+  if (!Number.isNaN(scaled)) return { text, metric, relation, limit: scaled };
   const right =
     metric.kind === 'rate' ? 'messages per second' : 'a number of errors or a percentage';
   throw new RangeError(`"${text}" compares ${metric.kind} with "${unit}": it takes ${right}`);

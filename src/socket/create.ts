@@ -21,12 +21,17 @@ export interface ServerOptions {
   readonly backlog?: number;
   /** Several sockets may listen on the port, and the kernel spreads the connections. */
   readonly reusePort?: boolean;
+  /**
+   * Whether an accepted connection sends at once (`TCP_NODELAY`, which it inherits): true if left
+   * out. No effect on a UNIX socket.
+   */
+  readonly noDelay?: boolean;
   /** The system calls to use; those of this machine if left out. */
   readonly sys?: Sys;
 }
 
 /**
- * A socket that listens: socket(2), SO_REUSEADDR, bind(2), listen(2).
+ * A socket that listens: socket(2), SO_REUSEADDR, TCP_NODELAY, bind(2), listen(2).
  *
  * A host with several addresses listens on the first that can be bound; null is all interfaces.
  * A UNIX path that a dead server left behind is taken over; a live one is not, nor one that is
@@ -52,6 +57,7 @@ export function createServer(endpoint: Endpoint, options: ServerOptions = {}): S
     const socket = new Socket(address.family, { sys });
     try {
       if (address.family !== 'UNIX') socket.setSockOpt('SO_REUSEADDR', true);
+      setNoDelay(socket, options.noDelay);
       if (options.reusePort === true) socket.setSockOpt('SO_REUSEPORT', true);
       bindAndListen(socket, address, sys, options.backlog);
       return socket;
@@ -72,22 +78,24 @@ export interface ConnectionOptions {
    * every call on the socket later, above 0 and at most {@link TIMEOUT_MS_MAX}; none if left out.
    */
   readonly timeoutMs?: number;
+  /** Whether it sends at once (`TCP_NODELAY`): true if left out. No effect on a UNIX socket. */
+  readonly noDelay?: boolean;
   /** The system calls to use; those of this machine if left out. */
   readonly sys?: Sys;
 }
 
 /**
- * A socket that is connected: socket(2), connect(2), for one address of the host after the other
- * until one answers.
+ * A socket that is connected: socket(2), TCP_NODELAY, connect(2), for one address of the host
+ * after the other until one answers.
  *
  * Blocks while the name is resolved, and then for at most `timeoutMs`. Throws the {@link SysError}
  * of the last address, or a ResolveError. A socket that connected to itself (the kernel gave it the
  * port of `endpoint`, where nobody listens) is `ECONNREFUSED`.
  */
 export function createConnection(endpoint: Endpoint, options: ConnectionOptions = {}): Socket {
-  const { sys = nativeSys(), timeoutMs } = options;
+  const { sys = nativeSys(), timeoutMs, noDelay } = options;
   if (timeoutMs !== undefined) requireTimeout('a timeout', timeoutMs, TIMEOUT_MS_MAX);
-  return connectToFirst(addressesOf(endpoint, false, sys), timeoutMs ?? null, sys);
+  return connectToFirst(addressesOf(endpoint, false, sys), timeoutMs ?? null, sys, noDelay);
 }
 
 /** As {@link createConnection}, to the first of `addresses` that answers. */
@@ -95,12 +103,14 @@ export function connectToFirst(
   addresses: readonly SocketAddress[],
   timeoutMs: number | null,
   sys: Sys,
+  noDelay?: boolean,
 ): Socket {
   const shares = new TimeShares(sys, timeoutMs, addresses.length);
   return firstThatWorks(addresses, (address) => {
     const socket = new Socket(address.family, { sys });
     try {
       socket.setTimeout(shares.next());
+      setNoDelay(socket, noDelay);
       connectToPeer(sys, socket, address);
       socket.setTimeout(timeoutMs);
       return socket;
@@ -109,6 +119,11 @@ export function connectToFirst(
       throw error;
     }
   });
+}
+
+/** Sets TCP_NODELAY unless `noDelay` is false, before there is a peer that could have left. */
+export function setNoDelay(socket: Socket, noDelay = true): void {
+  if (noDelay && socket.family !== 'UNIX') socket.setSockOpt('TCP_NODELAY', true);
 }
 
 function addressesOf(endpoint: Endpoint, passive: boolean, sys: Sys): SocketAddress[] {

@@ -56,6 +56,19 @@ function currentAbi(): Abi {
   );
 }
 
+/** Of prctl(2), the same on every Linux. */
+const PR_SET_PDEATHSIG = 1;
+
+/**
+ * Has the kernel send `signal` to this process when the thread that started it ends. Returns
+ * whether it will: only Linux has that. To be called on the main thread.
+ */
+export function signalAtParentsEnd(signal: number): boolean {
+  if (process.platform !== 'linux') return false;
+  const prctl = koffi.load(null).func('prctl', 'int', ['int', '...']);
+  return prctl(PR_SET_PDEATHSIG, 'ulong', signal) === 0;
+}
+
 /** The C functions, bound once. */
 function bind(abi: Abi): CLibrary {
   // The process itself: Node is linked with the C library of its platform, glibc or musl or BSD.

@@ -87,10 +87,10 @@ export class EventLoop extends Loop {
   }
 
   /**
-   * Listens: socket(2), SO_REUSEADDR, bind(2), listen(2), and every connection goes to the
-   * handlers. A host with several addresses listens on the first that can be bound; null is all
-   * interfaces. Blocks while a name is resolved. Throws a SysError (`EADDRINUSE`, `EACCES`, ...)
-   * or a ResolveError.
+   * Listens: socket(2), SO_REUSEADDR, TCP_NODELAY, bind(2), listen(2), and every connection goes
+   * to the handlers. A host with several addresses listens on the first that can be bound; null is
+   * all interfaces. Blocks while a name is resolved. Throws a SysError (`EADDRINUSE`, `EACCES`,
+   * ...) or a ResolveError.
    */
   listen<Data = undefined>(options: ListenOptions<Data>): Listener<Data> {
     return new Listener(this, options);

@@ -104,6 +104,7 @@ export class Listener<Data = undefined> implements Iterable<Connection<Data>>, D
     const { sys, backend } = loop;
     const socket = createServer(options, {
       reusePort,
+      noDelay: this.#group.noDelay,
       sys,
       ...(backlog === undefined ? {} : { backlog }),
     });
@@ -112,7 +113,6 @@ export class Listener<Data = undefined> implements Iterable<Connection<Data>>, D
       if (socket.fileno() >= backend.fdLimit) throw tooHigh(socket.fileno(), loop);
       this.address = socket.getSockName();
       socket.setBlocking(false);
-      if (this.#group.noDelay) socket.setSockOpt('TCP_NODELAY', true);
     } catch (error) {
       this.removeFile();
       socket.close();
