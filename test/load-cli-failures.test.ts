@@ -51,7 +51,7 @@ test('load: what this machine or its files do not give', { timeout }, async (t) 
   const take = 'cannot take the message from';
   const table: [words: string[], why: string][] = [
     [['--file', none], `${take} ${none}: ENOENT (no such file or directory)`],
-    [['--file', directory], `${take} ${directory}: it is not a regular file`],
+    [['--file', directory], `${take} ${directory}: it is a directory`],
     [['--file', empty], `${take} ${empty}: it is empty`],
     [['--file', huge], `${take} ${huge}: it has ${2 ** 24 + 1} bytes, of at most ${2 ** 24}`],
     [
@@ -98,7 +98,7 @@ test('load: a pipe without another end holds nothing up', { timeout }, async (t)
     input,
     1,
     '',
-    `sockloop: cannot take the message from ${pipe}: it is not a regular file\n`,
+    `sockloop: cannot take the message from ${pipe}: nobody has written to that pipe\n`,
   );
   const output = await load(t, LOCAL, '1', '--report', pipe);
   assert.equal(output.status, 1);

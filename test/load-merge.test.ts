@@ -154,35 +154,61 @@ test('merge: one document is itself, none is nothing', () => {
 test('merge: plans that differ are refused by name', () => {
   const open = madeUpPlan({ model: openLoop(100) });
   const table: [plan: LoadPlan, changes: Partial<LoadPlan>, why: string][] = [
-    [open, { model: openLoop(200) }, 'rate or stages is [[2000,"200.000000"]], not [[2000,"100.'],
-    [open, { model: { kind: 'closed', pipeline: 1 } }, 'model is "closed", not "open"'],
+    [open, { model: openLoop(200) }, 'rate is 200/s for 2 s, not 100/s for 2 s'],
     [
       open,
-      { model: { kind: 'open', arrivals: 'poisson', stages: [] } },
-      'arrivals is "poisson", not "uniform"',
+      {
+        model: {
+          kind: 'open',
+          arrivals: 'uniform',
+          stages: [
+            { durationMs: 500, ratePerSecond: 400 },
+            { durationMs: 1500, ratePerSecond: 4000 },
+          ],
+        },
+      },
+      'rate is 400/s for 0.5 s, then 4,000/s for 1.5 s, not 100/s for 2 s',
+    ],
+    [open, { model: { kind: 'closed', pipeline: 1 } }, 'model is closed, not open'],
+    [
+      open,
+      { model: { ...openLoop(100), arrivals: 'poisson' } as LoadPlan['model'] },
+      'arrivals are poisson, not uniform',
     ],
     [madeUpPlan(), { model: { kind: 'closed', pipeline: 2 } }, 'pipeline is 2, not 1'],
-    [madeUpPlan(), { connections: 51 }, 'connections is 51, not 50'],
-    [madeUpPlan(), { idleConnections: 1 }, 'idle connections is 1, not 0'],
-    [madeUpPlan(), { message: { kind: 'bytes', bytes: 65 } }, 'message is 65, not 64'],
+    [madeUpPlan(), { connections: 51 }, 'number of connections is 51, not 50'],
+    [madeUpPlan(), { idleConnections: 1 }, 'number of idle connections is 1, not 0'],
+    [
+      madeUpPlan(),
+      { message: { kind: 'bytes', bytes: 65 } },
+      'message is 65 bytes that differ each time, not 64 bytes that differ each time',
+    ],
     [
       madeUpPlan(),
       { message: { kind: 'given', base64: 'A'.repeat(100), source: 'f' } },
-      `message is "${'A'.repeat(56)}..., not 64`,
+      'message is 75 bytes from f, not 64 bytes that differ each time',
     ],
-    [madeUpPlan(), { mode: 'line' }, 'mode is "line", not "echo"'],
-    [madeUpPlan(), { messagesPerConnection: 1 }, 'messages per connection is 1, not null'],
-    [madeUpPlan(), { warmupMs: 1 }, 'warm-up is 1, not 1000'],
-    [madeUpPlan(), { durationMs: 1 }, 'duration is 1, not 2000'],
-    [madeUpPlan(), { rampMs: 1 }, 'ramp is 1, not 0'],
-    [madeUpPlan(), { timeoutMs: 1 }, 'timeout is 1, not 5000'],
+    [
+      madeUpPlan({ message: { kind: 'given', base64: 'AAAA', source: 'f' } }),
+      { message: { kind: 'given', base64: 'AAAB', source: 'f' } },
+      'message is 3 bytes from f, another one of the same name',
+    ],
+    [madeUpPlan(), { mode: 'line' }, 'mode is line, not echo'],
+    [
+      madeUpPlan(),
+      { messagesPerConnection: 1 },
+      'share of a connection is 1 message, not the whole run',
+    ],
+    [madeUpPlan(), { warmupMs: 1 }, 'warm-up is 0.001 s, not 1 s'],
+    [madeUpPlan(), { durationMs: 1 }, 'duration is 0.001 s, not 2 s'],
+    [madeUpPlan(), { rampMs: 1 }, 'ramp is 0.001 s, not 0 s'],
+    [madeUpPlan(), { timeoutMs: 1 }, 'timeout is 0.001 s, not 5 s'],
   ];
   for (const [plan, changes, why] of table) {
     const documents = [plan, { ...plan, ...changes }].map((each) => madeUpLoad({ plan: each }));
     assert.throws(
       () => mergeDocuments(documents, ['a.json', 'b.json']),
-      ({ message }: Error) =>
-        message.startsWith(`b.json was not asked for the same as a.json: its ${why}`),
+      { message: `b.json was not asked for the same as a.json: its ${why}` },
       why,
     );
   }
@@ -211,6 +237,15 @@ test('merge: the same run twice, a damaged histogram, another heat map', () => {
   const other = madeUpLoad({ hostname: 'two' });
   const cases: [LoadDocument[], RegExp][] = [
     [[one, other, one], /^c is the same run as a$/],
+    [
+      [mergeDocuments([one, other]), one],
+      /^b holds a run that a holds too, that on one: it counts once$/,
+    ],
+    [[other, mergeDocuments([one, other])], /^b holds a run that a holds too, that on two: /],
+    [
+      [one, { ...other, connect: { ...other.connect, count: 0 } }],
+      /^b: connect: its histogram holds 2 times, not 0$/,
+    ],
     [
       [one, { ...other, response: { ...other.response, histogram: 'AAAA' } }],
       /^b: response: its histogram cannot be read: /,
@@ -266,19 +301,19 @@ test('sockloop merge: what cannot be read is named', { timeout }, async (t) => {
   const other = { ...good, plan: { ...good.plan, connections: 7 } };
   const table: [path: string, why: string][] = [
     [`${directory}/none`, 'cannot read NAME: ENOENT (no such file or directory)'],
-    [directory, 'cannot read NAME: it is not a regular file'],
+    [directory, 'cannot read NAME: it is a directory'],
     [write('empty', ''), 'NAME is not JSON: Unexpected end of JSON input'],
     [
       write('other', JSON.stringify(other)),
-      `NAME was not asked for the same as ${one}: its connections is 7, not 50`,
+      `NAME was not asked for the same as ${one}: its number of connections is 7, not 50`,
     ],
     [
-      write('new', JSON.stringify({ ...good, schema: 'sockloop-load/2' })),
-      'NAME has the form sockloop-load/2, and this sockloop reads sockloop-load/1',
+      write('new', JSON.stringify({ ...good, schema: 'sockloop-load/1' })),
+      'NAME has the form sockloop-load/1, and this sockloop reads sockloop-load/2',
     ],
     [
       write('foreign', '{"schema": "another"}'),
-      'NAME is not a result of sockloop load --json: its schema is not sockloop-load/1',
+      'NAME is not a result of sockloop load --json: its schema is not sockloop-load/2',
     ],
     [write('copy', JSON.stringify(good)), `NAME is the same run as ${one}`],
   ];
@@ -286,7 +321,30 @@ test('sockloop merge: what cannot be read is named', { timeout }, async (t) => {
     const outcome = await run(t, sockloop('merge', one, path));
     assertOutcome(outcome, 1, '', `sockloop: ${why.replace('NAME', path)}\n`);
   }
+  const damaged = { ...good, response: { ...good.response, count: 6 } };
+  const alone = await run(t, sockloop('merge', write('damaged', JSON.stringify(damaged))));
+  assert.match(alone.err, /is damaged: response.count is 6, and its histogram holds 5 times$/m);
   const none = await run(t, sockloop('merge'));
   assert.equal(none.status, 2);
   assert.match(none.err, /missing required argument 'files'/);
+});
+
+test('sockloop merge: pipes, standard input, byte-order marks', { timeout }, async (t) => {
+  leakCheck(t);
+  const directory = scratch(t);
+  const documents = [madeUpLoad(), madeUpLoad({ hostname: 'two' }), madeUpLoad({ hostname: 'x' })];
+  const [one = '', two = '', three = ''] = documents.map((each) => JSON.stringify(each));
+  const file = (name: string, bytes: Buffer): string => {
+    writeFileSync(`${directory}/${name}`, bytes);
+    return `${directory}/${name}`;
+  };
+  const marked = file('marked', Buffer.from(`\u{feff}${one}`));
+  const wide = file('wide', Buffer.from(`\u{feff}${two}`, 'utf16le'));
+  const swapped = file('swapped', Buffer.from(`\u{feff}${three}`, 'utf16le').swap16());
+  const words = sockloop('merge', '--json')
+    .map((word) => `'${word}'`)
+    .join(' ');
+  const pipes = `cat ${wide} | ${words} ${marked} /dev/stdin <(sleep 0.1; cat ${swapped})`;
+  const outcome = await run(t, ['bash', '-c', pipes]);
+  assertOutcome(outcome, 0, `${JSON.stringify(mergeDocuments(documents))}\n`, '');
 });

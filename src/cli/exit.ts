@@ -4,12 +4,17 @@ import { ResolveError, SysError } from '../sys/sys-error.ts';
 import { lookupsUnderWay } from '../tcp/addresses.ts';
 import { printError } from './output.ts';
 
-/** The exit statuses of every command but the textbook's. */
-export const EXIT = { done: 0, failed: 1, usage: 2 } as const;
+/** The exit statuses of every command but the textbook's; `invalid` is that of `--fail-if` alone. */
+export const EXIT = { done: 0, failed: 1, usage: 2, invalid: 3 } as const;
 
 /** Wrong usage: the message says what was given and what would be right. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
+}
+
+/** What was measured says nothing of the server, and `--fail-if invalid` asked to be told. */
+export class InvalidRunError extends Error {
+  override readonly name = 'InvalidRunError';
 }
 
 /** A command failed, and has said why itself. */
@@ -43,6 +48,10 @@ export function report(program: string, error: unknown, command: string = progra
     printError(`${program}: ${error.message}`);
     printError(tryHelp(command));
     return EXIT.usage;
+  }
+  if (error instanceof InvalidRunError) {
+    printError(`${program}: ${error.message}`);
+    return EXIT.invalid;
   }
   const expected =
     error instanceof SysError || error instanceof ResolveError || error instanceof ReplyError;

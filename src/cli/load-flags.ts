@@ -95,8 +95,8 @@ function declareResults(command: Command): void {
     .option('--json', 'print one JSON document instead of the summary (see merge)')
     .option(
       '--fail-if <condition>',
-      "end with status 1 if 'p99>5ms' (mean, max, service.p99.9, ...), 'errors>0' or " +
-        "'rate<1000'; any number of times",
+      "end with status 1 if 'p99>5ms' (mean, max, service.p99.9, ...), 'errors>0', 'lost>0' or " +
+        "'rate<1000', with status 3 if invalid; any number of times",
       collected,
     );
 }
@@ -115,4 +115,5 @@ Examples:
   $ sockloop load --unix /tmp/echo.sock --fail-if 'p99>5ms' --fail-if 'errors>0'
       a check for a script: status 1 if the server is too slow or fails
 
-Exit status: 0 measured, 1 failed, nothing answered or --fail-if, 2 wrong usage.`;
+Exit status: 0 measured, 1 failed, nothing answered or --fail-if, 2 wrong usage, 3 the verdict is
+INVALID and --fail-if invalid was given.`;

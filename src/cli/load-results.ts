@@ -3,7 +3,7 @@ import { formatCount } from '../load/figures.ts';
 import { judge, parseThreshold, type Threshold } from '../load/thresholds.ts';
 import { formatEndpoint, loadSummary, type SummaryRole } from '../report/load-summary.ts';
 import { BOLD, CYAN, DIM, GREEN, paint, RED } from './demo-style.ts';
-import { UsageError } from './exit.ts';
+import { InvalidRunError, UsageError } from './exit.ts';
 import { printOut } from './output.ts';
 
 /** What is to be made of a document. */
@@ -41,6 +41,8 @@ const HINTS: Readonly<Record<ErrorKind, string>> = {
   resources:
     'connections found no descriptor or local port: are --source-addresses, if given, those of ' +
     'this machine?',
+  lost: 'messages were lost with their connections',
+  notClosed: 'connections were not closed by the server: is --mode, or --churn, what it does?',
 };
 
 /** The conditions of `--fail-if`. */
@@ -78,9 +80,10 @@ export function tellResults(
   if (report !== undefined && json !== true) printOut(`report: ${report}`);
   if (document.response.count === 0) throw new Error(whyNothing(document));
   if (failed.length === 0) return;
-  throw new Error(
-    failed.map(({ condition, words }) => `--fail-if ${condition.text}: ${words}`).join('; '),
-  );
+  const words = failed.map((each) => `--fail-if ${each.condition.text}: ${each.words}`).join('; ');
+  // Whatever else holds, it holds of figures that say nothing: a script should measure again.
+  const invalid = failed.some(({ condition }) => condition.metric.kind === 'invalid');
+  throw invalid ? new InvalidRunError(words) : new Error(words);
 }
 
 function printSummary(

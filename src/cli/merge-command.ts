@@ -20,6 +20,17 @@ export function merge(paths: readonly string[], flags: ResultFlags): void {
   });
 }
 
+/** What a shell has written that redirects in UTF-16 has a byte-order mark which says so. */
+function decodeText(bytes: Buffer): string {
+  const [first, second] = bytes;
+  if (first === 0xff && second === 0xfe) return bytes.toString('utf16le');
+  if (first === 0xfe && second === 0xff && bytes.length % 2 === 0) {
+    return Buffer.from(bytes).swap16().toString('utf16le');
+  }
+  return bytes.toString();
+}
+
 function readDocument(path: string): LoadDocument {
-  return parseDocument(readInputFile(path, DOCUMENT_BYTES_MAX, `read ${path}`).toString(), path);
+  const bytes = readInputFile(path, DOCUMENT_BYTES_MAX, `read ${path}`);
+  return parseDocument(decodeText(bytes), path);
 }

@@ -21,11 +21,12 @@ interface Part {
 
 /** Several distributions as one. Throws an Error that names the part whose histogram is none. */
 export function addDistributions(parts: readonly Part[]): Distribution {
-  const used = parts.filter(({ distribution }) => distribution.count > 0);
+  const decoded = parts.map((part) => ({ ...part, histogram: decodePart(part) }));
+  const used = decoded.filter(({ distribution }) => distribution.count > 0);
   const [first, ...others] = used;
   if (first === undefined) return (parts[0] as Part).distribution;
-  const all = decodePart(first);
-  for (const part of others) all.add(decodePart(part));
+  const all = first.histogram;
+  for (const { histogram } of others) all.add(histogram);
   const distributions = used.map(({ distribution }) => distribution);
   const count = distributions.reduce((sum, part) => sum + part.count, 0);
   const meanUs = distributions.reduce((sum, part) => sum + part.count * part.meanUs, 0) / count;

@@ -8,13 +8,15 @@ import type { LoadPlan } from './plan.ts';
 import type { Target } from './target.ts';
 import type { ThreadTask } from './thread-messages.ts';
 
+/** Who accepts and resets at once does so before or after connect(2) has ended: by chance. */
+const RESET = new Set(['ECONNRESET', 'ECONNABORTED', 'EPIPE']);
 const REFUSED = new Set(['ECONNREFUSED', 'ENOENT']);
 const RESOURCES = new Set('EMFILE ENFILE ENOBUFS ENOMEM EADDRNOTAVAIL EADDRINUSE'.split(' '));
 
 /** What becomes of connects. */
 interface ConnectOutcome {
-  /** A connection stands, `tookMs` after connect(2). */
-  opened(lane: Lane, tookMs: number): void;
+  /** A connection stands, whose connect(2) was at `beganMs`. */
+  opened(lane: Lane, beganMs: number): void;
   failed(lane: Lane, kind: ErrorKind): void;
 }
 
@@ -22,7 +24,7 @@ interface ConnectOutcome {
 const HANDLERS: ConnectionHandlers<Lane> = {
   data: (connection, chunk) => connection.data.received(chunk),
   end: (connection) => connection.data.ended(connection),
-  close: (connection, error) => connection.data.closed(connection, error !== null),
+  close: (connection, error) => connection.data.closed(connection, error),
 };
 
 /** The connects of a thread: not too many at a time, each from the next address and port. */
@@ -61,7 +63,7 @@ export class LaneConnects {
 
   #begin(lane: Lane): void {
     this.#underWay += 1;
-    const beginMs = this.#loop.sys.monotonicMs();
+    const beganMs = this.#loop.sys.monotonicMs();
     this.#loop.connect<Lane>({
       ...this.#target,
       ...this.#nextLocal(),
@@ -71,7 +73,7 @@ export class LaneConnects {
         open: (connection) => {
           connection.data = lane;
           this.#ended();
-          this.#outcome.opened(lane, this.#loop.sys.monotonicMs() - beginMs);
+          this.#outcome.opened(lane, beganMs);
           lane.opened(connection);
         },
       },
@@ -107,6 +109,7 @@ export class LaneConnects {
 function kindOf(error: Error): ErrorKind {
   // A descriptor that the loop cannot hold is no error of the system.
   if (!(error instanceof SysError)) return 'resources';
+  if (RESET.has(error.code)) return 'reset';
   if (REFUSED.has(error.code)) return 'refused';
   if (error.code === 'ETIMEDOUT') return 'connectTimeout';
   return RESOURCES.has(error.code) ? 'resources' : 'unreachable';

@@ -60,9 +60,10 @@ export class LaneGroup implements LaneHost {
       opened: () => {
         this.#unsettled -= 1;
       },
-      failed: (_, kind) => {
+      failed: (_lane, kind) => {
         this.#unsettled -= 1;
-        this.recorder.failed(kind, 1, this.#sys.monotonicMs());
+        const nowMs = this.#sys.monotonicMs();
+        this.recorder.failed(kind, nowMs, nowMs);
       },
     });
   }
@@ -102,7 +103,7 @@ export class LaneGroup implements LaneHost {
       nowMs = this.#sys.monotonicMs();
     }
     this.flowing = false;
-    if (nowMs >= giveUpMs) this.recorder.failed('timeout', this.owed, nowMs);
+    if (nowMs >= giveUpMs) for (const lane of this.#lanes) lane.giveUp(nowMs);
     this.recorder.flush();
     const response = this.#response.read();
     return {
@@ -129,7 +130,7 @@ export class LaneGroup implements LaneHost {
   }
 
   #errors(): CompareErrors {
-    const { errors } = this.recorder;
+    const { errors } = this.recorder.trouble;
     return Object.fromEntries(Object.entries(errors).filter(([, count]) => count > 0));
   }
 }

@@ -1,9 +1,11 @@
+import type { SysError } from '../sys/sys-error.ts';
 import type { Connection } from '../tcp/connection.ts';
-import type { ErrorKind } from './document.ts';
+import type { ErrorKind, LossKind } from './document.ts';
 import type { InFlightTimes } from './in-flight.ts';
 import { PAUSE_MS, PAUSE_MS_MAX, WAITING_MAX } from './limits.ts';
 import type { MessagePool } from './message-pool.ts';
 import type { Recorder } from './recorder.ts';
+import { judgeReplies } from './wrong-reply.ts';
 
 /** What the lanes of a thread share. */
 export interface LaneHost {
@@ -52,6 +54,8 @@ export class Lane {
   /** Messages that this connection may still carry. */
   #left = 0;
   #pauseMs = 0;
+  /** Whether its last connection was lost: the next one replaces it. */
+  #lost = false;
   /** When the wait for the server's end began, in a mode where it closes. */
   #endAwaitedMs = 0;
 
@@ -67,6 +71,11 @@ export class Lane {
     return this.#messages.awaited + this.#messages.waiting > 0;
   }
 
+  /** Whether all has come that its connection may carry, and the server's end is awaited. */
+  get awaitsEnd(): boolean {
+    return this.#endAwaitedMs > 0;
+  }
+
   /** A connection stands. */
   opened(connection: Connection<Lane>): void {
     const { pool, recorder, messagesPerConnection } = this.#host;
@@ -74,6 +83,8 @@ export class Lane {
     this.#connection = connection;
     this.#host.open += 1;
     recorder.connections += 1;
+    if (this.#lost) recorder.replaced(this.#host.stamp());
+    this.#lost = false;
     if (this.isIdle) return;
     this.#sendAt = pool.startOf(this.number);
     this.#receiveAt = this.#sendAt;
@@ -87,25 +98,31 @@ export class Lane {
   flow(): void {
     if (this.#connection === null || this.isIdle || !this.#host.flowing) return;
     const nowMs = this.#host.stamp();
-    if (this.#host.isOpen) this.#flush(nowMs);
+    if (this.#host.isOpen) this.#flush(nowMs, true);
     else this.#begin(this.#host.inFlightMax, nowMs);
   }
 
   /** The schedule has come to a message of this lane. */
   due(dueMs: number): void {
-    this.#host.owed += 1;
+    const host = this.#host;
+    const { recorder } = host;
+    const nowMs = host.stamp();
+    if (host.owed === 0) recorder.silence.expecting(nowMs);
+    host.owed += 1;
+    recorder.begun(dueMs, nowMs);
+    const waited = this.#messages.waiting > 0;
     this.#messages.put(dueMs);
-    const nowMs = this.#host.stamp();
     if (this.#messages.waiting > WAITING_MAX) this.#dropOldest(nowMs);
-    this.#flush(nowMs);
+    this.#flush(nowMs, waited);
   }
 
   /** Nobody could say any more when it was due: it has waited for a million others. */
   #dropOldest(nowMs: number): void {
-    if (this.#messages.awaited > 0) this.#lose('timeout', this.#messages.awaited, nowMs);
-    this.#messages.take();
-    this.#host.owed -= 1;
-    this.#host.recorder.failed('timeout', 1, nowMs);
+    if (this.#messages.awaited > 0) {
+      this.#failAwaited('lost', nowMs);
+      this.#drop('timeout', nowMs);
+    }
+    this.#fail('timeout', nowMs);
   }
 
   /** Closed loop: the next messages. */
@@ -115,11 +132,11 @@ export class Lane {
       this.#host.owed += 1;
       this.#messages.put(nowMs);
     }
-    this.#flush(nowMs);
+    this.#flush(nowMs, false);
   }
 
-  /** Sends what waits, as far as this connection may carry it. */
-  #flush(nowMs: number): void {
+  /** Sends what waits, as far as this connection may carry it; it may have `waited` for that. */
+  #flush(nowMs: number, waited: boolean): void {
     const connection = this.#connection;
     const messages = this.#messages;
     const { pool, recorder, inFlightMax } = this.#host;
@@ -128,7 +145,7 @@ export class Lane {
     while (count > 0) {
       const pieces = count === 1 ? 1 : Math.min(count, pool.piecesAt(this.#sendAt));
       for (let piece = 0; piece < pieces; piece += 1) {
-        recorder.sent(messages.nextDueMs, nowMs);
+        recorder.sent(messages.nextDueMs, nowMs, waited);
         messages.send(nowMs);
       }
       const at = this.#sendAt;
@@ -147,7 +164,7 @@ export class Lane {
     const { length } = chunk;
     const nowMs = this.#host.stamp();
     if (length > this.#owedBytes || !pool.matches(chunk, this.#receiveAt)) {
-      this.#lose('mismatch', Math.max(1, this.#messages.awaited), nowMs);
+      this.#receivedOther(chunk, nowMs);
       return;
     }
     this.#receiveAt = pool.after(this.#receiveAt, length);
@@ -165,40 +182,73 @@ export class Lane {
     }
     this.#host.owed -= count;
     this.#pauseMs = 0;
-    if (isOpen) this.#flush(nowMs);
+    if (isOpen) this.#flush(nowMs, true);
     else this.#begin(count, nowMs);
     if (this.#left === 0 && messages.awaited === 0) this.#carriedAll(nowMs);
   }
 
+  /** Bytes came that were not sent: which message is at fault, and which ones are lost with it? */
+  #receivedOther(chunk: Uint8Array, nowMs: number): void {
+    const { pool, recorder } = this.#host;
+    const messages = this.#messages;
+    const { awaited } = messages;
+    const judged = judgeReplies(pool, chunk, {
+      at: this.#receiveAt,
+      partial: this.#partial,
+      awaited,
+    });
+    for (const judgement of judged) {
+      if (judgement === 'answered') {
+        recorder.replied(messages.dueMs, messages.sentMs, nowMs);
+        messages.take();
+        this.#host.owed -= 1;
+      } else if (awaited > 0) this.#fail('mismatch', nowMs);
+      else recorder.failed('mismatch', nowMs, nowMs);
+    }
+    this.#failAwaited('lost', nowMs);
+    this.#drop('mismatch', nowMs);
+  }
+
   /** This connection has carried what it may. */
   #carriedAll(nowMs: number): void {
-    if (this.#host.serverCloses) this.#endAwaitedMs = nowMs;
-    else this.#connection?.end();
+    this.#endAwaitedMs = nowMs;
+    if (!this.#host.serverCloses) this.#connection?.end();
   }
 
   /** The server has ended its side. */
   ended(connection: Connection<Lane>): void {
     if (connection !== this.#connection) return;
-    const { awaited } = this.#messages;
-    if (awaited > 0) this.#lose('shortReply', awaited, this.#host.stamp());
-    else connection.end();
+    if (this.#messages.awaited > 0) {
+      const nowMs = this.#host.stamp();
+      this.#failAwaited('shortReply', nowMs);
+      this.#drop('closed', nowMs);
+    } else connection.end();
   }
 
-  /** The connection is closed, `broken` or because both sides have ended. */
-  closed(connection: Connection<Lane>, broken: boolean): void {
+  /** The connection is closed, by an error or because both sides have ended. */
+  closed(connection: Connection<Lane>, error: SysError | null): void {
     if (connection !== this.#connection) return;
-    const { awaited } = this.#messages;
-    if (broken || awaited > 0) {
-      this.#lose(broken ? 'reset' : 'shortReply', awaited, this.#host.stamp());
+    // EPIPE is what a send meets where the peer had ended in order before it reset the rest.
+    const broken = error !== null && error.code !== 'EPIPE';
+    const expected = error === null && this.#left === 0 && !this.isIdle;
+    if (expected && this.#messages.awaited === 0) {
+      this.#leave();
+      this.#host.connect(this, 0);
       return;
     }
-    const expected = this.#left === 0 && !this.isIdle;
-    this.#leave();
-    this.#host.connect(this, expected ? 0 : this.#nextPauseMs());
+    const nowMs = this.#host.stamp();
+    this.#failAwaited(broken ? 'reset' : 'shortReply', nowMs);
+    this.#drop(broken ? 'reset' : 'closed', nowMs);
   }
 
   /** There is no connection: it is tried again after a pause. */
-  refused(): void {
+  refused(kind: ErrorKind, nowMs: number): void {
+    this.#host.recorder.failed(kind, nowMs, nowMs);
+    if (kind === 'reset') {
+      // It stood, and was lost before this side could know.
+      this.#host.recorder.lost('reset', nowMs);
+      this.#lost = true;
+    }
     this.#host.connect(this, this.#nextPauseMs());
   }
 
@@ -207,28 +257,42 @@ export class Lane {
     const messages = this.#messages;
     if (messages.awaited > 0) {
       if (nowMs - messages.sentMs < timeoutMs) return;
-      this.#lose('timeout', messages.awaited, nowMs);
+      while (messages.awaited > 0 && nowMs - messages.sentMs >= timeoutMs) {
+        this.#fail('timeout', nowMs);
+      }
+      this.#failAwaited('lost', nowMs);
+      this.#drop('timeout', nowMs);
     } else if (this.#endAwaitedMs > 0 && nowMs - this.#endAwaitedMs >= timeoutMs) {
-      this.#lose('timeout', 1, nowMs);
+      this.#host.recorder.failed('notClosed', this.#endAwaitedMs, nowMs);
+      this.#drop('timeout', nowMs);
     }
-    let late = 0;
-    while (messages.waiting > 0 && nowMs - messages.dueMs >= timeoutMs) {
-      messages.take();
-      late += 1;
-    }
-    if (late === 0) return;
-    this.#host.owed -= late;
-    this.#host.recorder.failed('timeout', late, nowMs);
+    while (messages.waiting > 0 && nowMs - messages.dueMs >= timeoutMs)
+      this.#fail('timeout', nowMs);
   }
 
-  /** The connection is of no use any more: its `count` messages are lost. */
-  #lose(kind: ErrorKind, count: number, nowMs: number): void {
+  /** Nobody waits any longer for what is owed. */
+  giveUp(nowMs: number): void {
+    const messages = this.#messages;
+    while (messages.awaited + messages.waiting > 0) this.#fail('timeout', nowMs);
+  }
+
+  /** The oldest message is over, without a good reply. */
+  #fail(kind: ErrorKind, nowMs: number): void {
+    this.#host.recorder.failed(kind, this.#messages.dueMs, nowMs);
+    this.#messages.take();
+    this.#host.owed -= 1;
+  }
+
+  #failAwaited(kind: ErrorKind, nowMs: number): void {
+    while (this.#messages.awaited > 0) this.#fail(kind, nowMs);
+  }
+
+  /** The connection is of no use any more, and what was awaited on it is over. */
+  #drop(kind: LossKind, nowMs: number): void {
     const connection = this.#connection;
     if (connection === null) return;
-    const { awaited } = this.#messages;
-    for (let left = awaited; left > 0; left -= 1) this.#messages.take();
-    this.#host.owed -= awaited;
-    if (count > 0) this.#host.recorder.failed(kind, count, nowMs);
+    this.#host.recorder.lost(kind, nowMs);
+    this.#lost = true;
     this.#leave();
     connection.reset();
     this.#host.connect(this, this.#nextPauseMs());

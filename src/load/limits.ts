@@ -45,6 +45,12 @@ export const STOP_DRAIN_MS = 100;
 /** The longest wait of a thread: it looks at what the main thread wants at least so often. */
 export const WAIT_MS_MAX = 250;
 
+/**
+ * While messages flow a thread waits no longer than this at a time, whatever it waits for: a wait
+ * that lasts much longer tells that the thread was stopped, also where messages came meanwhile.
+ */
+export const WATCHED_WAIT_MS = 20;
+
 /** An open loop spins for the last part of a wait, for a timer wakes up late by about so much. */
 export const SPIN_MS = 0.1;
 

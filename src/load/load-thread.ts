@@ -1,7 +1,8 @@
 import { nativeSys } from '../sys/native.ts';
 import type { Sys } from '../sys/sys.ts';
-import { sharedClockOffsetMs, threadCpuMs } from '../sys/thread-clock.ts';
+import { sharedClockOffsetMs } from '../sys/thread-clock.ts';
 import { EventLoop } from '../tcp/event-loop.ts';
+import { CpuWatch } from './cpu-watch.ts';
 import { InFlightTimes } from './in-flight.ts';
 import { Lane, type LaneHost } from './lane.ts';
 import { LaneConnects } from './lane-connects.ts';
@@ -12,6 +13,7 @@ import {
   SWEEP_MS_MAX,
   SWEEP_MS_MIN,
   WAIT_MS_MAX,
+  WATCHED_WAIT_MS,
 } from './limits.ts';
 import { MessagePool } from './message-pool.ts';
 import { Pacer } from './pacer.ts';
@@ -47,14 +49,13 @@ export class LoadThread implements LaneHost {
   readonly #connects: LaneConnects;
   readonly #pacer: Pacer | null;
   readonly #watch = new TurnWatch();
+  readonly #cpu = new CpuWatch();
   /** Connects that have not ended for the first time yet, of those to wait for. */
   #unsettled = 0;
   #ready = false;
   /** When the last reply that is waited for is too late. */
   #drainEndMs = Number.POSITIVE_INFINITY;
   #stopped = false;
-  #cpuAtStartMs: number | null = null;
-  #cpuAtEndMs: number | null = null;
 
   constructor(task: ThreadTask, tell: (message: ThreadMessage) => void) {
     const { plan, thread, memory } = task;
@@ -82,16 +83,16 @@ export class LoadThread implements LaneHost {
     this.#lanes = shareOf(plan.connections, task, (number) => new Lane(this, number, false));
     this.#idle = shareOf(plan.idleConnections, task, (number) => new Lane(this, number, true));
     this.#connects = new LaneConnects(this.#loop, task, {
-      opened: (_, tookMs) => {
-        this.recorder.connect.record(tookMs);
+      opened: (_, beganMs) => {
+        const stays = this.messagesPerConnection === Number.POSITIVE_INFINITY;
+        this.recorder.connected(beganMs, this.#sys.monotonicMs(), stays);
         this.#settled();
       },
       failed: (lane, kind) => {
-        this.recorder.failed(kind, 1, this.#sys.monotonicMs());
         // All others would have to be waited for as well.
         if (kind === 'connectTimeout') this.#unsettled = 0;
         this.#settled();
-        lane.refused();
+        lane.refused(kind, this.#sys.monotonicMs());
       },
     });
     this.#pacer =
@@ -121,7 +122,8 @@ export class LoadThread implements LaneHost {
       this.#sweepFromNowOn();
       this.#connectAll();
       const startMs = this.#awaitStart();
-      this.#begin(startMs);
+      if (startMs === null) this.#beginNothing();
+      else this.#begin(startMs);
       this.#turnToTheEnd();
       this.recorder.flush();
       this.#tell({ kind: 'ended', result: this.#result() });
@@ -155,13 +157,13 @@ export class LoadThread implements LaneHost {
     this.#tell({ kind: 'ready' });
   }
 
-  /** Returns when the warm-up begins, on the clock of this thread. */
-  #awaitStart(): number {
+  /** Returns when the warm-up begins, on the clock of this thread; null where it never does. */
+  #awaitStart(): number | null {
     const offsetMs = sharedClockOffsetMs();
     for (;;) {
       const startMs = this.#shared.startMs;
       const nowMs = this.#sys.monotonicMs();
-      if (this.#shared.stopping) return (startMs ?? nowMs + offsetMs) - offsetMs;
+      if (this.#shared.stopping) return null;
       const leftMs = startMs === null ? WAIT_MS_MAX : startMs - offsetMs - nowMs;
       if (startMs !== null && leftMs <= 0) return startMs - offsetMs;
       this.#loop.turn(Math.min(leftMs, WAIT_MS_MAX));
@@ -169,10 +171,19 @@ export class LoadThread implements LaneHost {
     }
   }
 
+  /** It was stopped before it was to begin: nothing is sent, and nothing counts. */
+  #beginNothing(): void {
+    const nowMs = this.#sys.monotonicMs();
+    this.recorder.setWindow(nowMs, nowMs);
+    this.#watch.setWindow(nowMs, nowMs);
+    this.#stop(nowMs);
+  }
+
   #begin(startMs: number): void {
     const { plan } = this.#task;
     const measuredMs = startMs + plan.warmupMs;
     this.recorder.setWindow(measuredMs, measuredMs + plan.durationMs);
+    this.#watch.setWindow(measuredMs, measuredMs + plan.durationMs);
     this.#drainEndMs = this.recorder.endMs + plan.timeoutMs + 2 * SWEEP_MS_MAX;
     this.flowing = true;
     this.#pacer?.begin(startMs);
@@ -192,7 +203,7 @@ export class LoadThread implements LaneHost {
     const watch = this.#watch;
     let nowMs = this.#sys.monotonicMs();
     while (!this.#isOver(nowMs)) {
-      let waitMs = Math.min(WAIT_MS_MAX, this.#boundaryMs(nowMs));
+      let waitMs = Math.min(WATCHED_WAIT_MS, this.#boundaryMs(nowMs));
       if (this.#pacer !== null) {
         waitMs = Math.min(waitMs, this.#pacer.send(nowMs, this.#sys, recorder));
         watch.waiting(this.#sys.monotonicMs());
@@ -200,10 +211,11 @@ export class LoadThread implements LaneHost {
       loop.turn(waitMs);
       nowMs = this.#sys.monotonicMs();
       watch.turned(nowMs, waitMs);
-      if (this.#cpuAtStartMs === null || this.#cpuAtEndMs === null) this.#readCpu(nowMs);
+      if (!this.#cpu.isDone) this.#cpu.look(nowMs, recorder);
       this.#publish();
       if (!this.#stopped && this.#shared.stopping) this.#stop(nowMs);
     }
+    if (!this.#cpu.isDone) this.#cpu.look(nowMs, recorder);
     this.#giveUp(nowMs);
   }
 
@@ -228,16 +240,8 @@ export class LoadThread implements LaneHost {
 
   /** What is owed still has timed out, unless it was this side that did not want to wait. */
   #giveUp(nowMs: number): void {
-    if (!this.#stopped && this.owed > 0) this.recorder.failed('timeout', this.owed, nowMs);
-  }
-
-  #readCpu(nowMs: number): void {
-    const { startMs, endMs } = this.recorder;
-    if (this.#cpuAtStartMs === null && nowMs >= startMs) {
-      this.#cpuAtStartMs = threadCpuMs() ?? Number.NaN;
-      this.#watch.reset();
-    }
-    if (this.#cpuAtEndMs === null && nowMs >= endMs) this.#cpuAtEndMs = threadCpuMs() ?? Number.NaN;
+    if (this.#stopped || this.owed === 0) return;
+    for (const lane of this.#lanes) lane.giveUp(nowMs);
   }
 
   #publish(): void {
@@ -261,20 +265,29 @@ export class LoadThread implements LaneHost {
   #result(): ThreadResult {
     const { recorder } = this;
     const { startMs, endMs } = recorder;
-    const cpuMs = (this.#cpuAtEndMs ?? Number.NaN) - (this.#cpuAtStartMs ?? Number.NaN);
+    const { cpuMs, waitedMs, throttled } = this.#cpu;
+    // A closed loop always awaits something.
+    const awaited = this.owed > 0 || !this.isOpen;
     return {
       messages: recorder.messages,
       sentBytes: recorder.sentBytes,
       receivedBytes: recorder.receivedBytes,
       connections: recorder.connections,
-      errors: recorder.errors,
+      trouble: recorder.trouble,
+      warmup: recorder.warmup,
       connect: recorder.connect.read(),
       lag: recorder.lag.read(),
+      connectionWait: recorder.connectionWait.read(),
       due: recorder.due,
       repliesInTime: recorder.repliesInTime,
       measuredMs: endMs - startMs,
-      cpuMs: Number.isNaN(cpuMs) ? null : cpuMs,
+      cpuMs,
+      waitedMs,
+      oversleptMs: this.#watch.oversleptMs,
       turnMaxMs: this.#watch.longestMs,
+      throttled,
+      silence: recorder.silence.longest(endMs, awaited),
+      awaitingEnd: this.#lanes.filter(({ awaitsEnd }) => awaitsEnd).length,
     };
   }
 }

@@ -4,11 +4,16 @@ import type {
   Interval,
   LoadCounts,
   LoadDocument,
+  Throttled,
+  Trouble,
   Verdict,
 } from './document.ts';
-import { ERROR_KINDS, LOAD_SCHEMA } from './document.ts';
+import { ERROR_KINDS, LOAD_SCHEMA, LOSS_KINDS } from './document.ts';
 import { addDistributions } from './histograms.ts';
-import type { LoadModel, LoadPlan } from './plan.ts';
+import { addPlans, refuseOtherPlan } from './merge-plans.ts';
+
+/** What the documents are called in a message. */
+type Names = readonly string[];
 
 /** Runs that overlap for less than this share of the time they measured were no load together. */
 const OVERLAP_MIN = 0.9;
@@ -27,15 +32,19 @@ const OVERLAP_MIN = 0.9;
  */
 export function mergeDocuments(
   documents: readonly LoadDocument[],
-  names: readonly string[] = documents.map((_, index) => `document ${index + 1}`),
+  names: Names = documents.map((_, index) => `document ${index + 1}`),
 ): LoadDocument {
   const [first] = documents;
   if (first === undefined) throw new Error('there is nothing to merge');
   if (documents.length === 1) return first;
   for (const [index, document] of documents.entries()) {
-    refuseOther(first, document, names[0] ?? '', names[index] ?? '');
-    const earlier = documents.slice(0, index).findIndex((other) => isSameRun(other, document));
-    if (earlier >= 0) throw new Error(`${names[index]} is the same run as ${names[earlier]}`);
+    const [firstName, name] = [names[0] ?? '', names[index] ?? ''];
+    refuseOtherPlan(
+      { plan: first.plan, machines: first.machines.length, name: firstName },
+      { plan: document.plan, machines: document.machines.length, name },
+    );
+    refuseSameRun(index, documents, names);
+    refuseOtherHeat(first.heat, document.heat, firstName, name);
   }
   const distribution = (of: 'response' | 'service' | 'connect') =>
     addDistributions(
@@ -59,6 +68,7 @@ export function mergeDocuments(
     measuredMs: Math.max(...documents.map(({ measuredMs }) => measuredMs)),
     endedEarly: documents.some(({ endedEarly }) => endedEarly),
     counts: addCounts(documents.map(({ counts }) => counts)),
+    warmup: addTrouble(documents.map(({ warmup }) => warmup)),
     response: distribution('response'),
     service: distribution('service'),
     connect: distribution('connect'),
@@ -69,105 +79,46 @@ export function mergeDocuments(
   };
 }
 
-/** What each machine was asked for, where all must have been asked for the same. */
-const MUST_BE_EQUAL: readonly [what: string, of: (plan: LoadPlan, machines: number) => unknown][] =
-  [
-    ['model', ({ model }) => model.kind],
-    ['pipeline', ({ model }) => (model.kind === 'closed' ? model.pipeline : null)],
-    ['arrivals', ({ model }) => (model.kind === 'open' ? model.arrivals : null)],
-    ['rate or stages', ({ model }, machines) => stagesOf(model, machines)],
-    ['connections', ({ connections }, machines) => connections / machines],
-    ['idle connections', ({ idleConnections }, machines) => idleConnections / machines],
-    ['message', ({ message }) => messageOf(message)],
-    ['mode', ({ mode }) => mode],
-    ['messages per connection', ({ messagesPerConnection }) => messagesPerConnection],
-    ['warm-up', ({ warmupMs }) => warmupMs],
-    ['duration', ({ durationMs }) => durationMs],
-    ['ramp', ({ rampMs }) => rampMs],
-    ['timeout', ({ timeoutMs }) => timeoutMs],
-  ];
-
-function stagesOf(model: LoadModel, machines: number): unknown {
-  if (model.kind === 'closed') return null;
-  // Nine digits: a rate that was added up and divided again may be off by the last bit.
-  return model.stages.map(({ durationMs, ratePerSecond }) => [
-    durationMs,
-    (ratePerSecond / machines).toPrecision(9),
-  ]);
-}
-
-/** The same bytes may come from files of different names. */
-function messageOf(message: LoadPlan['message']): unknown {
-  return message.kind === 'given' ? message.base64 : message.bytes;
-}
-
-function refuseOther(
-  first: LoadDocument,
-  other: LoadDocument,
-  firstName: string,
-  name: string,
-): void {
-  for (const [what, of] of MUST_BE_EQUAL) {
-    const one = JSON.stringify(of(first.plan, first.machines.length));
-    const two = JSON.stringify(of(other.plan, other.machines.length));
-    if (one !== two) {
-      const cut = (text: string): string => (text.length > 60 ? `${text.slice(0, 57)}...` : text);
-      throw new Error(
-        `${name} was not asked for the same as ${firstName}: its ${what} is ${cut(two)}, ` +
-          `not ${cut(one)}`,
-      );
-    }
-  }
-  if (
-    JSON.stringify(other.heat.edgesUs) === JSON.stringify(first.heat.edgesUs) &&
-    other.heat.intervalMs === first.heat.intervalMs
-  )
-    return;
+function refuseOtherHeat(first: HeatMap, other: HeatMap, firstName: string, name: string): void {
+  const sameEdges = JSON.stringify(other.edgesUs) === JSON.stringify(first.edgesUs);
+  if (sameEdges && other.intervalMs === first.intervalMs) return;
   throw new Error(`${name} has another heat map than ${firstName}: it cannot be added`);
 }
 
-function isSameRun(one: LoadDocument, two: LoadDocument): boolean {
-  return (
-    one.startedAt === two.startedAt &&
-    one.machines[0]?.hostname === two.machines[0]?.hostname &&
-    one.response.histogram === two.response.histogram
-  );
-}
-
-function addPlans(first: LoadPlan, plans: readonly LoadPlan[]): LoadPlan {
-  const same = plans.every(({ startAtMs }) => startAtMs === first.startAtMs);
-  return {
-    ...first,
-    threads: sum(plans.map(({ threads }) => threads)),
-    connections: sum(plans.map(({ connections }) => connections)),
-    idleConnections: sum(plans.map(({ idleConnections }) => idleConnections)),
-    model: addModels(first.model, plans),
-    startAtMs: same ? first.startAtMs : null,
-  };
-}
-
-/** The rates of the machines together; what a closed loop keeps in flight is by connection. */
-function addModels(first: LoadModel, plans: readonly LoadPlan[]): LoadModel {
-  if (first.kind === 'closed') return first;
-  const stages = first.stages.map(({ durationMs }, index) => ({
-    durationMs,
-    ratePerSecond: sum(
-      plans.map(
-        ({ model }) => (model.kind === 'open' ? model.stages[index]?.ratePerSecond : 0) ?? 0,
-      ),
-    ),
-  }));
-  return { ...first, stages };
+/** Throws an Error where a run of the document is in one of the earlier ones, alone or merged. */
+function refuseSameRun(index: number, documents: readonly LoadDocument[], names: Names): void {
+  for (const { run, hostname } of documents[index]?.machines ?? []) {
+    const earlier = documents
+      .slice(0, index)
+      .findIndex(({ machines }) => machines.some((machine) => machine.run === run));
+    if (earlier < 0) continue;
+    const [name, other] = [names[index], names[earlier]];
+    const alone = [index, earlier].every((at) => documents[at]?.machines.length === 1);
+    throw new Error(
+      alone
+        ? `${name} is the same run as ${other}`
+        : `${name} holds a run that ${other} holds too, that on ${hostname}: it counts once`,
+    );
+  }
 }
 
 function addCounts(parts: readonly LoadCounts[]): LoadCounts {
-  const errors = ERROR_KINDS.map((kind) => [kind, sum(parts.map((part) => part.errors[kind]))]);
   return {
     messages: sum(parts.map(({ messages }) => messages)),
     sentBytes: sum(parts.map(({ sentBytes }) => sentBytes)),
     receivedBytes: sum(parts.map(({ receivedBytes }) => receivedBytes)),
     connections: sum(parts.map(({ connections }) => connections)),
-    errors: Object.fromEntries(errors) as LoadCounts['errors'],
+    ...addTrouble(parts),
+  };
+}
+
+function addTrouble(parts: readonly Trouble[]): Trouble {
+  const errors = ERROR_KINDS.map((kind) => [kind, sum(parts.map((part) => part.errors[kind]))]);
+  const lost = LOSS_KINDS.map((kind) => [kind, sum(parts.map((part) => part.lost[kind]))]);
+  return {
+    errors: Object.fromEntries(errors) as Trouble['errors'],
+    lost: Object.fromEntries(lost) as Trouble['lost'],
+    replaced: sum(parts.map(({ replaced }) => replaced)),
   };
 }
 
@@ -240,7 +191,13 @@ function addGenerators(parts: readonly GeneratorFacts[]): GeneratorFacts {
     cpuUsPerMessage: messages === 0 ? 0 : sum(cpuUs) / messages,
     achievedPerSecond: sum(parts.map(({ achievedPerSecond }) => achievedPerSecond)),
     askedPerSecond: sumOrNull(parts.map(({ askedPerSecond }) => askedPerSecond)),
+    throttled: addThrottled(parts.flatMap(({ throttled }) => throttled ?? [])),
   };
+}
+
+function addThrottled(parts: readonly Throttled[]): Throttled | null {
+  if (parts.length === 0) return null;
+  return { periods: sum(parts.map(({ periods }) => periods)), ms: sum(parts.map(({ ms }) => ms)) };
 }
 
 function verdictOf(documents: readonly LoadDocument[]): Verdict {

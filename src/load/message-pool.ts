@@ -93,6 +93,15 @@ export class MessagePool {
     return this.#bytes.compare(chunk, 0, length, at, at + length) === 0;
   }
 
+  /** How many bytes of `chunk` are what the stream has at their place, from `at` on. */
+  rightBytes(chunk: Uint8Array, at: number): number {
+    let right = 0;
+    for (const [index, byte] of chunk.entries()) {
+      if (byte === this.#bytes[this.after(at, index)]) right += 1;
+    }
+    return right;
+  }
+
   /** How many messages from `at` on lie in one piece: at least 1. */
   piecesAt(at: number): number {
     return Math.floor((this.#bytes.length - at) / this.messageBytes);

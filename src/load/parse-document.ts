@@ -1,5 +1,6 @@
 import { ECHO_MODES } from '../echo/session.ts';
-import { ERROR_KINDS, LOAD_SCHEMA, type LoadDocument } from './document.ts';
+import { ERROR_KINDS, LOAD_SCHEMA, LOSS_KINDS, type LoadDocument } from './document.ts';
+import { checkFigures } from './document-figures.ts';
 
 /** Refuses a value that has not the expected form, with where it stands: `plan.threads`. */
 type Check = (value: unknown, at: string) => void;
@@ -56,6 +57,7 @@ const plan = record({
 });
 
 const machine = record({
+  run: text,
   hostname: text,
   cpu: text,
   cores: count,
@@ -79,10 +81,19 @@ const interval = record({
 const thread = record({
   messages: count,
   cpuShare: count,
+  waitedShare: optional(count),
+  oversleptShare: count,
   scheduleLagP99Us: count,
   scheduleLagMaxUs: count,
+  connectionWaitP99Us: count,
   turnMaxMs: count,
 });
+
+const trouble = {
+  errors: record(Object.fromEntries(ERROR_KINDS.map((kind) => [kind, count]))),
+  lost: record(Object.fromEntries(LOSS_KINDS.map((kind) => [kind, count]))),
+  replaced: count,
+};
 
 const whole = record({
   plan,
@@ -95,8 +106,9 @@ const whole = record({
     sentBytes: count,
     receivedBytes: count,
     connections: count,
-    errors: record(Object.fromEntries(ERROR_KINDS.map((kind) => [kind, count]))),
+    ...trouble,
   }),
+  warmup: record(trouble),
   response: distribution,
   service: distribution,
   connect: distribution,
@@ -107,6 +119,7 @@ const whole = record({
     cpuUsPerMessage: count,
     achievedPerSecond: count,
     askedPerSecond: optional(count),
+    throttled: optional(record({ periods: count, ms: count })),
   }),
   verdict: record({ valid: flag, reasons: list(text) }),
 });
@@ -115,12 +128,13 @@ const whole = record({
  * Reads what `sockloop load --json` has printed.
  *
  * `source` is the name of its file, for the message. Throws an Error where the text is no such
- * document, or one of another version.
+ * document, one of another version, or one whose figures contradict each other. A byte-order mark at
+ * its beginning is no part of it.
  */
 export function parseDocument(json: string, source: string): LoadDocument {
   let value: unknown;
   try {
-    value = JSON.parse(json);
+    value = JSON.parse(json.replace(/^\uFEFF/, ''));
   } catch (error) {
     const why = error instanceof SyntaxError ? error.message : String(error);
     throw new Error(`${source} is not JSON: ${why}`);
@@ -140,7 +154,13 @@ export function parseDocument(json: string, source: string): LoadDocument {
     if (!(error instanceof Mismatch)) throw error;
     throw new Error(`${source} is damaged: ${error.message}`);
   }
-  return value as LoadDocument;
+  const document = value as LoadDocument;
+  try {
+    checkFigures(document);
+  } catch (error) {
+    throw new Error(`${source} is damaged: ${error instanceof Error ? error.message : error}`);
+  }
+  return document;
 }
 
 /** A value that is not what it should be. */

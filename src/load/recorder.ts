@@ -1,9 +1,13 @@
-import { ERROR_KINDS, type ErrorKind } from './document.ts';
+import { ERROR_KINDS, type ErrorKind, LOSS_KINDS, type LossKind } from './document.ts';
 import { LatencyCounts } from './latency-counts.ts';
 import { INTERVAL_MS, LATE_MS_MAX } from './limits.ts';
-import type { ErrorCounts, IntervalCounts } from './thread-messages.ts';
+import { SilenceWatch } from './silence-watch.ts';
+import type { ErrorCounts, IntervalCounts, TroubleCounts } from './thread-messages.ts';
 
-/** Counters of one thread: what counts, when, and in which second. Times on the thread's clock. */
+/**
+ * Counters of one thread: what counts, when, and in which second. Times on the thread's clock. What
+ * belongs to a message counts in the phase in which that was due, whenever it comes or fails.
+ */
 export class Recorder {
   /** The measured time: messages that begin (or are due) in it count. */
   startMs = Number.POSITIVE_INFINITY;
@@ -15,9 +19,12 @@ export class Recorder {
   receivedBytes = 0;
   connections = 0;
   errorCount = 0;
-  readonly errors = Object.fromEntries(ERROR_KINDS.map((kind) => [kind, 0])) as ErrorCounts;
+  readonly trouble = noTrouble();
+  readonly warmup = noTrouble();
   readonly connect = new LatencyCounts();
   readonly lag = new LatencyCounts();
+  readonly connectionWait = new LatencyCounts();
+  readonly silence = new SilenceWatch();
   readonly #response = new LatencyCounts();
   readonly #service = new LatencyCounts();
   readonly #isOpen: boolean;
@@ -38,6 +45,7 @@ export class Recorder {
     this.startMs = startMs;
     this.endMs = endMs;
     this.#intervalEndMs = startMs + INTERVAL_MS;
+    this.silence.begin(startMs);
   }
 
   /** It ends now, before its time; where it has not begun, before anything counted. */
@@ -48,21 +56,27 @@ export class Recorder {
 
   /** The schedule has come to a message. */
   scheduled(dueMs: number): void {
-    if (dueMs >= this.startMs && dueMs < this.endMs) this.due += 1;
+    if (this.#counts(dueMs)) this.due += 1;
   }
 
-  /** A message was sent which was due at `dueMs`. */
-  sent(dueMs: number, sentMs: number): void {
-    if (dueMs < this.startMs || dueMs >= this.endMs) return;
+  /** The thread has turned to a message of the schedule. */
+  begun(dueMs: number, nowMs: number): void {
+    if (this.#counts(dueMs)) this.lag.record(nowMs - dueMs);
+  }
+
+  /** A message was sent which was due at `dueMs`; it may have `waited` for its connection. */
+  sent(dueMs: number, sentMs: number, waited: boolean): void {
+    if (!this.#counts(dueMs)) return;
     this.sentBytes += this.#messageBytes;
-    if (this.#isOpen) this.lag.record(sentMs - dueMs);
-    else this.due += 1;
+    if (!this.#isOpen) this.due += 1;
+    else if (waited) this.connectionWait.record(sentMs - dueMs);
   }
 
   /** A whole reply came. */
   replied(dueMs: number, sentMs: number, nowMs: number): void {
     if (nowMs >= this.startMs && nowMs < this.endMs) this.repliesInTime += 1;
-    if (dueMs < this.startMs || dueMs >= this.endMs) return;
+    this.silence.broken(nowMs);
+    if (!this.#counts(dueMs)) return;
     if (nowMs >= this.#intervalEndMs) this.rotate(nowMs);
     this.messages += 1;
     this.receivedBytes += this.#messageBytes;
@@ -70,13 +84,39 @@ export class Recorder {
     if (this.#isOpen) this.#service.record(nowMs - sentMs);
   }
 
-  /** Something went wrong, `count` times. */
-  failed(kind: ErrorKind, count: number, nowMs: number): void {
-    if (nowMs < this.startMs) return;
+  /** A message that was due at `dueMs` went wrong, or a connect that failed then. */
+  failed(kind: ErrorKind, dueMs: number, nowMs: number): void {
+    this.silence.failed();
+    if (dueMs >= this.endMs) return;
+    if (dueMs < this.startMs) {
+      this.warmup.errors[kind] += 1;
+      return;
+    }
     if (nowMs >= this.#intervalEndMs) this.rotate(nowMs);
-    this.errors[kind] += count;
-    this.errorCount += count;
-    this.#intervalErrors += count;
+    this.trouble.errors[kind] += 1;
+    this.errorCount += 1;
+    this.#intervalErrors += 1;
+  }
+
+  /** A connection was lost before it had carried what it was to carry. */
+  lost(kind: LossKind, nowMs: number): void {
+    if (nowMs >= this.endMs) return;
+    (nowMs < this.startMs ? this.warmup : this.trouble).lost[kind] += 1;
+  }
+
+  /** A connection has taken the place of one that was lost. */
+  replaced(nowMs: number): void {
+    if (nowMs >= this.endMs) return;
+    (nowMs < this.startMs ? this.warmup : this.trouble).replaced += 1;
+  }
+
+  /** A connection stands whose connect began at `beganMs`; with `all` it counts whenever that was. */
+  connected(beganMs: number, nowMs: number, all: boolean): void {
+    if (all || this.#counts(beganMs)) this.connect.record(nowMs - beganMs);
+  }
+
+  #counts(dueMs: number): boolean {
+    return dueMs >= this.startMs && dueMs < this.endMs;
   }
 
   /** Tells of the seconds that are over at `nowMs`. */
@@ -101,4 +141,12 @@ export class Recorder {
     const service = this.#isOpen ? this.#service.take() : null;
     this.#report({ index, messages, errors, response, service });
   }
+}
+
+function noTrouble(): TroubleCounts {
+  return {
+    errors: Object.fromEntries(ERROR_KINDS.map((kind) => [kind, 0])) as ErrorCounts,
+    lost: Object.fromEntries(LOSS_KINDS.map((kind) => [kind, 0])) as TroubleCounts['lost'],
+    replaced: 0,
+  };
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { machineFacts } from '../sys/machine.ts';
 import type { Collection } from './collection.ts';
@@ -6,14 +7,18 @@ import {
   ERROR_KINDS,
   type GeneratorFacts,
   LOAD_SCHEMA,
+  LOSS_KINDS,
   type LoadCounts,
   type LoadDocument,
   type LoadMachine,
   type ThreadFacts,
+  type Throttled,
+  type Trouble,
 } from './document.ts';
 import { LatencyCounts, percentileNs, type SparseCounts } from './latency-counts.ts';
 import type { LoadPlan } from './plan.ts';
-import type { ThreadResult } from './thread-messages.ts';
+import { silenceOf } from './silences.ts';
+import type { ThreadResult, TroubleCounts } from './thread-messages.ts';
 import { judge } from './verdict.ts';
 
 /** Seen from this file's place in the package, dist/load. */
@@ -46,17 +51,22 @@ export function documentOf(outcome: Outcome, collection: Collection): LoadDocume
     failure === null ? [] : [`thread ${thread + 1} failed: ${failure}`],
   );
   const measuredMs = Math.max(...results.map((result) => result.measuredMs));
-  const counts = countsOf(results);
   const { response, service, heat } = collection;
+  const counts = countsOf(results, response.count);
   const intervals = collection.intervals(measuredMs);
   const generator = generatorOf(outcome, results, measuredMs);
+  const machine = machineOf(outcome.loop);
   const verdict = judge({
+    plan,
     counts,
     response,
-    threads: generator.threads,
+    service,
+    generator,
+    silence: silenceOf(results.map(({ silence }) => silence)),
+    awaitingEnd: sumOf(results, ({ awaitingEnd }) => awaitingEnd),
     measuredMs,
+    cores: machine.cores,
     due: plan.model.kind === 'closed' ? null : sumOf(results, ({ due }) => due),
-    achievedPerSecond: generator.achievedPerSecond,
     endedEarly,
     startLateMs,
     failures,
@@ -64,11 +74,12 @@ export function documentOf(outcome: Outcome, collection: Collection): LoadDocume
   return {
     schema: LOAD_SCHEMA,
     plan,
-    machines: [machineOf(outcome.loop)],
+    machines: [machine],
     startedAt,
     measuredMs,
     endedEarly,
     counts,
+    warmup: troubleOf(results, ({ warmup }) => warmup),
     response,
     service,
     connect: distributionOf(together(results, ({ connect }) => connect)),
@@ -79,14 +90,27 @@ export function documentOf(outcome: Outcome, collection: Collection): LoadDocume
   };
 }
 
-function countsOf(results: readonly ThreadResult[]): LoadCounts {
-  const errors = ERROR_KINDS.map((kind) => [kind, sumOf(results, (result) => result.errors[kind])]);
+/** `messages` are those that were told of, second by second: a thread that failed told of some. */
+function countsOf(results: readonly ThreadResult[], messages: number): LoadCounts {
   return {
-    messages: sumOf(results, ({ messages }) => messages),
+    messages,
     sentBytes: sumOf(results, ({ sentBytes }) => sentBytes),
     receivedBytes: sumOf(results, ({ receivedBytes }) => receivedBytes),
     connections: sumOf(results, ({ connections }) => connections),
-    errors: Object.fromEntries(errors) as LoadCounts['errors'],
+    ...troubleOf(results, ({ trouble }) => trouble),
+  };
+}
+
+function troubleOf(
+  results: readonly ThreadResult[],
+  of: (result: ThreadResult) => TroubleCounts,
+): Trouble {
+  const errors = ERROR_KINDS.map((kind) => [kind, sumOf(results, (one) => of(one).errors[kind])]);
+  const lost = LOSS_KINDS.map((kind) => [kind, sumOf(results, (one) => of(one).lost[kind])]);
+  return {
+    errors: Object.fromEntries(errors) as Trouble['errors'],
+    lost: Object.fromEntries(lost) as Trouble['lost'],
+    replaced: sumOf(results, (one) => of(one).replaced),
   };
 }
 
@@ -103,20 +127,36 @@ function generatorOf(
     cpuUsPerMessage: messages === 0 ? 0 : (cpuMs * 1e3) / messages,
     achievedPerSecond: perSecond(replies),
     askedPerSecond: askedPerSecond(plan),
+    throttled: mostThrottled(results),
   };
+}
+
+/** Each thread has seen the whole control group: who has seen most has seen it all. */
+function mostThrottled(results: readonly ThreadResult[]): Throttled | null {
+  const seen = results.flatMap(({ throttled }) => throttled ?? []);
+  return seen.toSorted((one, two) => two.periods - one.periods)[0] ?? null;
 }
 
 /** `cpuShareMs` is an even share of what the process used, where nothing better is known. */
 function threadOf(result: ThreadResult, cpuShareMs: number): ThreadFacts {
-  const { messages, measuredMs, lag, turnMaxMs } = result;
-  const cpuMs = result.cpuMs ?? cpuShareMs;
+  const { messages, measuredMs, lag, turnMaxMs, waitedMs, oversleptMs } = result;
+  const share = (ms: number): number => (measuredMs > 0 ? Math.min(1, ms / measuredMs) : 0);
   return {
     messages,
-    cpuShare: measuredMs > 0 ? Math.min(1, cpuMs / measuredMs) : 0,
+    cpuShare: share(result.cpuMs ?? cpuShareMs),
+    waitedShare: waitedMs === null ? null : share(waitedMs),
+    oversleptShare: share(oversleptMs),
     scheduleLagP99Us: percentileNs(lag, 99) / 1e3,
     scheduleLagMaxUs: lag.maxNs / 1e3,
+    connectionWaitP99Us: connectionWaitP99Ns(result) / 1e3,
     turnMaxMs,
   };
+}
+
+/** Only the messages that waited are recorded: the others have waited for 0 ns. */
+function connectionWaitP99Ns({ connectionWait, lag }: ThreadResult): number {
+  const rank = connectionWait.total - 0.01 * Math.max(lag.total, connectionWait.total);
+  return rank <= 0 ? 0 : percentileNs(connectionWait, (100 * rank) / connectionWait.total);
 }
 
 /** On average over all stages. */
@@ -128,7 +168,13 @@ function askedPerSecond({ model, durationMs }: LoadPlan): number | null {
 
 function machineOf(loop: string): LoadMachine {
   const { version } = JSON.parse(readFileSync(MANIFEST, 'utf8')) as { version: string };
-  return { ...machineFacts(), node: process.versions.node, sockloop: version, loop };
+  return {
+    run: randomUUID(),
+    ...machineFacts(),
+    node: process.versions.node,
+    sockloop: version,
+    loop,
+  };
 }
 
 function together(

@@ -1,6 +1,6 @@
 import type { MissingLoop } from '../loop/backends.ts';
 import type { WakeHandle } from '../poller/poller.ts';
-import type { ErrorKind } from './document.ts';
+import type { ErrorKind, LossKind, Throttled } from './document.ts';
 import type { SparseCounts } from './latency-counts.ts';
 import type { LoadPlan } from './plan.ts';
 import type { Target } from './target.ts';
@@ -16,6 +16,13 @@ export interface ThreadTask {
 }
 
 export type ErrorCounts = Record<ErrorKind, number>;
+
+/** What went wrong in a phase, as it is counted. */
+export interface TroubleCounts {
+  readonly errors: ErrorCounts;
+  readonly lost: Record<LossKind, number>;
+  replaced: number;
+}
 
 /** One second of one thread. */
 export interface IntervalCounts {
@@ -34,10 +41,14 @@ export interface ThreadResult {
   readonly sentBytes: number;
   readonly receivedBytes: number;
   readonly connections: number;
-  readonly errors: ErrorCounts;
+  /** In the measured time, and before it. */
+  readonly trouble: TroubleCounts;
+  readonly warmup: TroubleCounts;
   readonly connect: SparseCounts;
-  /** How much later than due messages were sent. Empty in a closed loop. */
+  /** How much later than due the thread turned to messages. Empty in a closed loop. */
   readonly lag: SparseCounts;
+  /** Of those messages that had to wait for a connection, how long. Empty in a closed loop. */
+  readonly connectionWait: SparseCounts;
   /** Messages that the schedule held for the measured time; in a closed loop those that began. */
   readonly due: number;
   /** Replies that came within the measured time, whenever their message was due. */
@@ -46,7 +57,23 @@ export interface ThreadResult {
   readonly measuredMs: number;
   /** CPU time within it, null where the system does not tell. */
   readonly cpuMs: number | null;
+  /** Time within it in which the thread was able to run and had no CPU; null likewise. */
+  readonly waitedMs: number | null;
+  /** Time within it by which waits lasted longer than they were to. */
+  readonly oversleptMs: number;
   readonly turnMaxMs: number;
+  /** What the CPU quota did to the whole control group within it; null where there is none. */
+  readonly throttled: Throttled | null;
+  /** The longest time without a reply though one was awaited, from the beginning of the measured. */
+  readonly silence: Silence;
+  /** Connections that waited for the server's end, in a mode where it closes, when it was over. */
+  readonly awaitingEnd: number;
+}
+
+/** A stretch of the measured time, from its beginning on. */
+export interface Silence {
+  readonly startMs: number;
+  readonly durationMs: number;
 }
 
 /** What a thread tells. */

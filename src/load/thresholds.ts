@@ -1,6 +1,6 @@
 import { parseDurationMs, parseNumber } from '../base/quantities.ts';
 import type { Distribution, ErrorKind, LoadDocument } from './document.ts';
-import { ERROR_KINDS } from './document.ts';
+import { ERROR_KINDS, LOSS_KINDS } from './document.ts';
 import { counted, formatRate, formatTime } from './figures.ts';
 import { decodeHistogram } from './histograms.ts';
 
@@ -19,7 +19,9 @@ type Relation = keyof typeof RELATIONS;
 type Metric =
   | { readonly kind: 'time'; readonly of: TimeKind; readonly statistic: Statistic }
   | { readonly kind: 'errors'; readonly error: ErrorKind | null; readonly percent: boolean }
-  | { readonly kind: 'rate' };
+  | { readonly kind: 'rate' }
+  | { readonly kind: 'lost' }
+  | { readonly kind: 'invalid' };
 
 type TimeKind = (typeof TIME_KINDS)[number];
 /** A percentile is a number above 0 and up to 100. */
@@ -42,7 +44,16 @@ const RELATIONS = {
   '<=': ['not more than', 'more than'],
 } as const;
 const GRAMMAR =
-  'a condition is like p99>5ms, service.mean>=200us, errors>0, errors>1% or rate<1000';
+  'a condition is like p99>5ms, service.mean>=200us, errors>0, errors>1%, lost>0, rate<1000, ' +
+  'or invalid';
+
+/** What may stand behind the limit of a condition that is no time, and what that limit is. */
+const COUNTS = {
+  errors: { suffix: /^%$/, right: 'a number of errors or a percentage' },
+  rate: { suffix: /\/s$/, right: 'messages per second' },
+  lost: { suffix: /^$/, right: 'a number of connections' },
+  invalid: { suffix: /^$/, right: 'nothing' },
+} as const;
 
 /**
  * Reads a condition: what is measured, one of `>`, `>=`, `<`, `<=`, and a limit.
@@ -50,9 +61,13 @@ const GRAMMAR =
  * Times are `p50`, `p99.9` or any other percentile, `min`, `mean` and `max`, with `response.`
  * (which may be left out), `service.` or `connect.` in front and a limit in ns, us, ms or s.
  * `errors` (or `errors.timeout`, and so on) takes a number or a percentage of all messages, `rate`
- * the messages per second that were achieved. Throws a RangeError that says what is wrong with it.
+ * the messages per second that were achieved, `lost` the connections that were lost. `invalid` alone
+ * holds where the verdict says so. Throws a RangeError that says what is wrong with it.
  */
 export function parseThreshold(text: string): Threshold {
+  if (text.trim() === 'invalid') {
+    return { text, metric: { kind: 'invalid' }, relation: '>', limit: 0 };
+  }
   const parts = /^\s*([a-zA-Z0-9.]+)\s*(>=|<=|>|<)\s*([\d.]+)\s*([a-zA-Z\u00b5\u03bc%/]*)\s*$/.exec(
     text,
   );
@@ -68,15 +83,14 @@ export function parseThreshold(text: string): Threshold {
     if (!Number.isNaN(timeMs)) return { text, metric, relation, limit: timeMs * 1e3 };
     throw new RangeError(`"${text}" needs a time with its unit: ns, us, ms or s`);
   }
-  const scaled = parseNumber(digits + unit.replace(metric.kind === 'rate' ? /\/s$/ : /^%$/, ''));
+  const { suffix, right } = COUNTS[metric.kind];
+  const scaled = parseNumber(digits + unit.replace(suffix, ''));
   if (!Number.isNaN(scaled)) return { text, metric, relation, limit: scaled };
-  const right =
-    metric.kind === 'rate' ? 'messages per second' : 'a number of errors or a percentage';
   throw new RangeError(`"${text}" compares ${metric.kind} with "${unit}": it takes ${right}`);
 }
 
 function metricOf(name: string, unit: string): Metric | null {
-  if (name === 'rate') return { kind: 'rate' };
+  if (name === 'rate' || name === 'lost') return { kind: name };
   const percent = unit === '%';
   if (name === 'errors') return { kind: 'errors', error: null, percent };
   const dot = name.indexOf('.');
@@ -105,6 +119,7 @@ function statisticOf(name: string): Statistic | null {
  */
 export function judge(threshold: Threshold, document: LoadDocument): Judgement {
   const { metric, relation, limit, text } = threshold;
+  if (metric.kind === 'invalid') return judgeVerdict(document);
   const samples = metric.kind === 'time' ? document[metric.of].count : document.response.count;
   if (samples === 0) return { holds: true, words: `nothing was measured to judge ${text} by` };
   const value = figureOf(metric, document);
@@ -114,8 +129,17 @@ export function judge(threshold: Threshold, document: LoadDocument): Judgement {
   return { holds, words: `${nameOf(metric, value)} ${shown(value)}, ${word} ${shown(limit)}` };
 }
 
+function judgeVerdict({ verdict }: LoadDocument): Judgement {
+  if (verdict.valid) return { holds: false, words: 'the run is VALID' };
+  return { holds: true, words: `the run is INVALID: ${verdict.reasons[0] ?? ''}` };
+}
+
 function figureOf(metric: Metric, document: LoadDocument): number {
   switch (metric.kind) {
+    case 'invalid':
+      return document.verdict.valid ? 0 : 1;
+    case 'lost':
+      return LOSS_KINDS.reduce((sum, kind) => sum + document.counts.lost[kind], 0);
     case 'rate':
       return document.generator.achievedPerSecond;
     case 'errors': {
@@ -153,6 +177,8 @@ function compares(value: number, relation: Relation, limit: number): boolean {
 
 function nameOf(metric: Metric, value: number): string {
   if (metric.kind === 'rate') return 'the rate is';
+  if (metric.kind === 'lost') return value === 1 ? 'there was' : 'there were';
+  if (metric.kind === 'invalid') return 'the verdict is';
   if (metric.kind === 'errors') {
     if (!metric.percent) return value === 1 ? 'there is' : 'there are';
     return metric.error === null ? 'errors are' : `${metric.error} errors are`;
@@ -164,6 +190,8 @@ function nameOf(metric: Metric, value: number): string {
 function format(metric: Metric, value: number): string {
   if (metric.kind === 'time') return formatTime(value);
   if (metric.kind === 'rate') return formatRate(value);
+  if (metric.kind === 'lost') return counted(value, 'lost connection');
+  if (metric.kind === 'invalid') return `${value}`;
   if (metric.percent) return `${Number(value.toPrecision(3))} %`;
   return counted(value, metric.error === null ? 'error' : `${metric.error} error`);
 }

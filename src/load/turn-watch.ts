@@ -1,9 +1,27 @@
-/** How long the turns of a thread's loop take, without their waits: long ones fake long replies. */
+/** A wait that lasts so much longer than it was to is the rounding of its loop, and no flaw. */
+const OVERSLEPT_MS_MIN = 2;
+
+/**
+ * How long the turns of a thread's loop take, without their waits, and by how much their waits last
+ * longer than they were to: what comes meanwhile looks late. Only what lies in the measured time.
+ */
 export class TurnWatch {
   longestMs = 0;
+  /** Time by which waits have lasted longer than they were to, all together. */
+  oversleptMs = 0;
+  #startMs = Number.NEGATIVE_INFINITY;
+  #endMs = Number.POSITIVE_INFINITY;
   #lastMs = 0;
   /** When this turn did something for the first time: its wait was over then. 0 before. */
   #firstMs = 0;
+
+  /** The measured time; what was noted of other times is forgotten. */
+  setWindow(startMs: number, endMs: number): void {
+    this.#startMs = startMs;
+    this.#endMs = endMs;
+    this.longestMs = 0;
+    this.oversleptMs = 0;
+  }
 
   /** Something happens. */
   working(nowMs: number): void {
@@ -12,25 +30,31 @@ export class TurnWatch {
 
   /** The wait begins; what was done in front of it took its time too. */
   waiting(nowMs: number): void {
-    this.#took(nowMs - this.#lastMs);
+    this.#took(this.#lastMs, nowMs);
     this.#lastMs = nowMs;
     this.#firstMs = 0;
   }
 
   /** A turn is over, which may have waited for `waitMs`. */
   turned(nowMs: number, waitMs: number): void {
-    const beganMs = this.#firstMs === 0 ? this.#lastMs + waitMs : this.#firstMs;
-    this.#took(nowMs - beganMs);
+    // Whatever came: a thread that was stopped finds messages that have waited for it.
+    const wakeMs = this.#lastMs + waitMs;
+    const wokeMs = this.#firstMs === 0 ? nowMs : this.#firstMs;
+    if (this.#lastMs > 0 && wokeMs - wakeMs > OVERSLEPT_MS_MIN) {
+      this.oversleptMs += this.#within(wakeMs, wokeMs);
+    }
+    this.#took(Math.min(wakeMs, wokeMs), nowMs);
     this.#lastMs = nowMs;
     this.#firstMs = 0;
   }
 
-  #took(ms: number): void {
-    if (this.#lastMs > 0 && ms > this.longestMs) this.longestMs = ms;
+  #took(fromMs: number, toMs: number): void {
+    if (this.#lastMs === 0) return;
+    const ms = this.#within(fromMs, toMs);
+    if (ms > this.longestMs) this.longestMs = ms;
   }
 
-  /** It begins anew. */
-  reset(): void {
-    this.longestMs = 0;
+  #within(fromMs: number, toMs: number): number {
+    return Math.max(0, Math.min(toMs, this.#endMs) - Math.max(fromMs, this.#startMs));
   }
 }

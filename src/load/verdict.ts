@@ -1,8 +1,7 @@
-import type { Distribution, LoadCounts, ThreadFacts, Verdict } from './document.ts';
-import { counted, formatRate, formatShare, formatTime } from './figures.ts';
-
-/** Above this share of its time on a CPU, a thread of a closed loop is what sets the pace. */
-const CPU_SHARE_MAX = 0.9;
+import type { Distribution, ErrorKind, LoadCounts, Verdict } from './document.ts';
+import { counted, formatRate, formatTime } from './figures.ts';
+import type { Silence } from './thread-messages.ts';
+import { type GeneratorEvidence, judgeGenerator } from './verdict-generator.ts';
 
 /** The rate that was achieved may differ from the one that was asked for by this share... */
 const RATE_ERROR_MAX = 0.005;
@@ -10,22 +9,23 @@ const RATE_ERROR_MAX = 0.005;
 /** ...and by so many messages, which were under way when the measured time began or ended. */
 const MESSAGES_AT_EDGES = 2;
 
-/** Messages that were sent later than this say something about the generator. */
-const LAG_US_MAX = 1000;
-const LAG_SHARE_MAX = 0.1;
+/** Messages that wait longer than this for a connection are sent later than they were to be. */
+const CONNECTION_WAIT_US_MAX = 1000;
 
-/** A turn that took longer made everything that came in it late. */
-const TURN_MS_MAX = 50;
+/** A silence is an outage where it is as long as this, and no reply is as slow as a rule. */
+const OUTAGE_MS_MIN = 500;
+const OUTAGE_REPLIES_MIN = 5;
 
 /** What there is to judge by. */
-interface Evidence {
+interface Evidence extends GeneratorEvidence {
   readonly counts: LoadCounts;
-  readonly response: Distribution;
-  readonly threads: readonly ThreadFacts[];
-  readonly measuredMs: number;
+  readonly service: Distribution;
+  /** The longest time without a reply though one was awaited; null where there was none. */
+  readonly silence: Silence | null;
+  /** Connections that waited for the server's end, in a mode where it closes, when it was over. */
+  readonly awaitingEnd: number;
   /** Messages that were due in the measured time, null in a closed loop. */
   readonly due: number | null;
-  readonly achievedPerSecond: number;
   readonly endedEarly: boolean;
   /** How much later than it was told to the run began. */
   readonly startLateMs: number;
@@ -39,68 +39,110 @@ const START_LATE_MS_MAX = 100;
 /** Whether the figures are those of the server, or of this side. */
 export function judge(evidence: Evidence): Verdict {
   const invalid = [...evidence.failures, ...nothing(evidence)];
+  const words: string[] = [];
   if (invalid.length === 0) {
-    invalid.push(...slowTurns(evidence));
-    invalid.push(...(evidence.due === null ? busyThreads(evidence) : lateSends(evidence)));
-    invalid.push(...otherRate(evidence));
+    const generator = judgeGenerator(evidence);
+    const outage = outageOf(evidence);
+    invalid.push(...generator.flaws);
+    invalid.push(...lateConnections(evidence, outage !== null));
+    invalid.push(...otherRate(evidence, outage, generator.flaws.length > 0));
+    if (outage !== null) words.push(outage);
+    words.push(...generator.remarks);
   }
-  return { valid: invalid.length === 0, reasons: [...invalid, ...remarks(evidence)] };
+  return {
+    valid: invalid.length === 0,
+    reasons: [...invalid, ...words, ...remarks(evidence)],
+  };
 }
 
-function nothing({ counts }: Evidence): string[] {
-  if (counts.messages > 0) return [];
-  const kinds = Object.entries(counts.errors).filter(([, count]) => count > 0);
-  const errors = kinds.map(([kind, count]) => `${kind} ${count}`).join(', ');
-  const why = errors === '' ? 'and nothing failed: let it run longer' : `errors: ${errors}`;
-  return [`no message came back in the measured time (${why})`];
+function nothing(evidence: Evidence): string[] {
+  if (evidence.counts.messages > 0) return [];
+  return [`no message came back in the measured time (${whyNothing(evidence)})`];
 }
 
-function busyThreads({ threads }: Evidence): string[] {
-  const busy = threads.filter(({ cpuShare }) => cpuShare > CPU_SHARE_MAX);
-  if (busy.length === 0) return [];
-  const most = Math.max(...busy.map(({ cpuShare }) => cpuShare));
+function whyNothing({ counts, measuredMs, awaitingEnd, due }: Evidence): string {
+  if (measuredMs === 0) return 'it was ended before that began';
+  const errors = errorWords(counts);
+  if (errors !== '') return `errors: ${errors}`;
+  if (awaitingEnd > 0) {
+    const all = counted(awaitingEnd, 'connection');
+    const waits = awaitingEnd === 1 ? 'waits' : 'wait';
+    return (
+      `${all} ${waits} for the server to end them behind its reply, and it does not: is --mode, ` +
+      'or --churn, what it does?'
+    );
+  }
+  if (due === 0) return 'and none was due: let it run longer, or use a higher rate';
+  return 'and nothing failed: no reply was there in time, so let it run longer than one takes';
+}
+
+function errorWords({ errors }: LoadCounts): string {
+  return Object.entries(errors)
+    .filter(([, count]) => count > 0)
+    .map(([kind, count]) => `${kind} ${count}`)
+    .join(', ');
+}
+
+/** When the server, or the way to it, was out, in words; null where it was not. */
+function outageOf({ silence, service, generator }: Evidence): string | null {
+  if (silence === null || silence.durationMs < OUTAGE_MS_MIN) return null;
+  const { startMs, durationMs } = silence;
+  const usualUs = service.percentiles.find(({ percentile }) => percentile === 50)?.us ?? 0;
+  if (durationMs * 1e3 < OUTAGE_REPLIES_MIN * usualUs) return null;
+  // Who did not listen cannot say that nobody spoke.
+  if (generator.threads.some(({ turnMaxMs }) => turnMaxMs > durationMs / 2)) return null;
+  const at = (ms: number): string => `${(ms / 1e3).toFixed(1)} s`;
+  return (
+    `the server, or the way to it, was out for ${formatTime(durationMs * 1e3)}: no reply came ` +
+    `from ${at(startMs)} to ${at(startMs + durationMs)} of the measured time`
+  );
+}
+
+/** Messages that were due while no connection could take them, though the server was there. */
+function lateConnections({ plan, counts, generator }: Evidence, outage: boolean): string[] {
+  const { messagesPerConnection: churn, mode } = plan;
+  const failed = Object.values(counts.lost).some((count) => count > 0);
+  if (outage || failed || (churn === null && mode !== 'once')) return [];
+  const waits = generator.threads.map(({ connectionWaitP99Us }) => connectionWaitP99Us);
+  const waitUs = Math.max(0, ...waits);
+  if (waitUs <= CONNECTION_WAIT_US_MAX) return [];
+  const each = mode === 'once' ? 1 : churn;
   return [
-    `${counted(busy.length, 'thread')} of the generator had no time left (on a CPU ` +
-      `${formatShare(most)} of the time), so the rate may be the generator's and not the ` +
-      "server's: use more threads and cores, or another machine",
+    `messages waited ${formatTime(waitUs)} for a connection at the 99th percentile, of which each ` +
+      `carries ${counted(each ?? 1, 'message')}: use more connections`,
   ];
 }
 
-function lateSends({ threads, response }: Evidence): string[] {
-  const lagUs = Math.max(...threads.map(({ scheduleLagP99Us }) => scheduleLagP99Us));
-  const p99Us = response.percentiles.find(({ percentile }) => percentile === 99)?.us ?? 0;
-  const late = 'messages were sent later than due by';
-  if (lagUs > LAG_US_MAX) {
+function otherRate(evidence: Evidence, outage: string | null, generatorWasLate: boolean): string[] {
+  const { due, measuredMs, generator, counts } = evidence;
+  if (due === null) return [];
+  const { achievedPerSecond } = generator;
+  const replies = (achievedPerSecond * measuredMs) / 1000;
+  const missing = due - replies;
+  const allowed = RATE_ERROR_MAX * due + MESSAGES_AT_EDGES;
+  if (Math.abs(missing) <= allowed) return [];
+  const asked = (due / measuredMs) * 1000;
+  const apart = `${formatRate(asked)} were due and ${formatRate(achievedPerSecond)} came back`;
+  if (missing < 0) {
     return [
-      `${late} ${formatTime(lagUs)} at the 99th percentile, more than ${formatTime(LAG_US_MAX)}: ` +
-        'use more connections, more threads or cores, or a lower rate',
+      `${apart}: replies to the warm-up came in the measured time, for the server was behind when ` +
+        'that began: use a longer warm-up, and a lower rate if that does not help',
     ];
   }
-  if (lagUs <= LAG_SHARE_MAX * p99Us) return [];
+  if (generatorWasLate) return [`${apart}, more than 0.5 % apart: see above`];
+  if (outage !== null) return [`${apart}, for the server was not there all the time: see below`];
+  const failed = sumOf(counts.errors);
+  if (failed >= missing - allowed) {
+    return [`${apart}, for ${counted(failed, 'message')} failed (${errorWords(counts)})`];
+  }
   return [
-    `${late} ${formatTime(lagUs)} at the 99th percentile, which is more than a tenth of the ` +
-      `response time (${formatTime(p99Us)}): use more threads or cores, or a lower rate`,
+    `${apart}, more than 0.5 % apart: the server, or the way to it, does not keep up with that ` +
+      'rate: use a lower one',
   ];
 }
 
-function slowTurns({ threads }: Evidence): string[] {
-  const turnMs = Math.max(...threads.map(({ turnMaxMs }) => turnMaxMs));
-  if (turnMs <= TURN_MS_MAX) return [];
-  return [
-    `the generator was held up for ${formatTime(turnMs * 1e3)} (the machine gave it no CPU, or ` +
-      'garbage was collected), which replies of that time include: run it on a quieter machine',
-  ];
-}
-
-function otherRate({ due, measuredMs, achievedPerSecond }: Evidence): string[] {
-  if (due === null) return [];
-  const replies = (achievedPerSecond * measuredMs) / 1000;
-  if (Math.abs(replies - due) <= RATE_ERROR_MAX * due + MESSAGES_AT_EDGES) return [];
-  const asked = (due / measuredMs) * 1000;
-  return [
-    `${formatRate(asked)} were due and ${formatRate(achievedPerSecond)} came back, more than ` +
-      '0.5 % apart: the server, or this machine, does not keep up with that rate',
-  ];
+function sumOf(counts: Readonly<Record<ErrorKind, number>>): number {
+  return Object.values(counts).reduce((sum, count) => sum + count, 0);
 }
 
 function remarks({ counts, endedEarly, startLateMs }: Evidence): string[] {

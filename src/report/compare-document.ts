@@ -20,7 +20,7 @@ export interface CompareDocument {
 }
 
 /** Server and client run on one machine; the loops are what differs. */
-type CompareMachine = Omit<LoadMachine, 'loop'>;
+type CompareMachine = Omit<LoadMachine, 'loop' | 'run'>;
 
 export interface ComparePlan {
   /** One slice: one loop at one point in one round. */

@@ -2,9 +2,12 @@ import {
   type Distribution,
   ERROR_KINDS,
   type ErrorKind,
+  LOSS_KINDS,
   type LoadDocument,
   type LoadMachine,
+  type LossKind,
   type ThreadFacts,
+  type Trouble,
 } from '../load/document.ts';
 import {
   counted,
@@ -51,6 +54,15 @@ const ERROR_WORDS: Readonly<Record<ErrorKind, string>> = {
   mismatch: 'with other bytes than were sent',
   timeout: 'timed out waiting for a reply',
   resources: 'out of descriptors or ports',
+  lost: 'lost with their connection',
+  notClosed: 'not closed by the server',
+};
+
+const LOSS_WORDS: Readonly<Record<LossKind, string>> = {
+  reset: 'reset by the server',
+  closed: 'closed by the server',
+  timeout: 'given up after a timeout',
+  mismatch: 'given up after wrong bytes',
 };
 
 /** What a load run came to, for a terminal: one string for each line. */
@@ -67,7 +79,9 @@ export function loadSummary(document: LoadDocument, style: SummaryStyle): string
     ['rate', rateWords(document)],
     ['answered', answeredWords(document)],
     ...connectionWords(document),
-    ['errors', errorWords(document)],
+    ...lossWords(document),
+    ['errors', errorWords(document.counts) || 'none'],
+    ...warmupWords(document),
   ];
   return [
     ...wrapped(printable(titleOf(document)), style.width).map((line) => style.paint('title', line)),
@@ -205,11 +219,33 @@ function connectionWords({ plan, connect, measuredMs }: LoadDocument): [string, 
   return [['connected', `${rate}, ${times}`]];
 }
 
-function errorWords({ counts }: LoadDocument): string {
-  const words = ERROR_KINDS.filter((kind) => counts.errors[kind] > 0).map(
-    (kind) => `${formatCount(counts.errors[kind])} ${ERROR_WORDS[kind]}`,
+function errorWords({ errors }: Trouble): string {
+  return ERROR_KINDS.filter((kind) => errors[kind] > 0)
+    .map((kind) => `${formatCount(errors[kind])} ${ERROR_WORDS[kind]}`)
+    .join(', ');
+}
+
+/** Connections that did not last: a line where there were any. */
+function lossWords({ counts, plan }: LoadDocument): [string, string][] {
+  const words = lostWords(counts);
+  if (words === '') return [];
+  const places = counted(plan.connections + plan.idleConnections, 'place');
+  return [['connections', `${words}; ${formatCount(counts.connections)} in all for ${places}`]];
+}
+
+/** `296 reset by the server, 296 replaced`, or nothing. */
+function lostWords({ lost, replaced }: Trouble): string {
+  const words = LOSS_KINDS.filter((kind) => lost[kind] > 0).map(
+    (kind) => `${formatCount(lost[kind])} ${LOSS_WORDS[kind]}`,
   );
-  return words.length === 0 ? 'none' : words.join(', ');
+  return words.length === 0 ? '' : `${words.join(', ')}, ${formatCount(replaced)} replaced`;
+}
+
+/** What went wrong before it counted: a line where anything did. */
+function warmupWords({ warmup }: LoadDocument): [string, string][] {
+  const lost = lostWords(warmup);
+  const words = [errorWords(warmup), lost === '' ? '' : `connections ${lost}`].filter(Boolean);
+  return words.length === 0 ? [] : [['before that', words.join('; ')]];
 }
 
 function latencyLines(document: LoadDocument, style: SummaryStyle): string[] {
@@ -261,13 +297,27 @@ function threadWords(threads: readonly ThreadFacts[], model: LoadModel): string[
   const range = `${formatShare(Math.min(...shares))} to ${formatShare(Math.max(...shares))}`;
   const lagUs = Math.max(...threads.map(({ scheduleLagP99Us }) => scheduleLagP99Us));
   const lag = model.kind === 'open' ? `, p99 of the lag up to ${formatTime(lagUs)}` : '';
-  return [`${threads.length} threads, each ${range} busy${lag}`];
+  return [`${threads.length} threads, each ${range} busy${deniedWords(threads)}${lag}`];
 }
 
 function loadOf(thread: ThreadFacts, model: LoadModel): string {
   const { cpuShare, scheduleLagP99Us, scheduleLagMaxUs } = thread;
-  const busy = `${formatShare(cpuShare)} busy`;
+  const busy = `${formatShare(cpuShare)} busy${deniedWords([thread])}`;
   if (model.kind === 'closed') return busy;
   const lag = `p99 ${formatTime(scheduleLagP99Us)}, max ${formatTime(scheduleLagMaxUs)}`;
   return `${busy}, sent later than due: ${lag}`;
+}
+
+/** A share of its time that a thread was denied is worth a word from 1 % on. */
+const DENIED_SHARE_MIN = 0.01;
+
+/** What threads were denied at the most. */
+function deniedWords(threads: readonly ThreadFacts[]): string {
+  const most = (of: (thread: ThreadFacts) => number): number => Math.max(0, ...threads.map(of));
+  const waited = most(({ waitedShare }) => waitedShare ?? 0);
+  const overslept = most(({ oversleptShare }) => oversleptShare);
+  return (
+    (waited < DENIED_SHARE_MIN ? '' : `, waiting for a CPU ${formatShare(waited)}`) +
+    (overslept < DENIED_SHARE_MIN ? '' : `, asleep too long ${formatShare(overslept)}`)
+  );
 }

@@ -23,14 +23,23 @@ export function sharedClockOffsetMs(): number {
   return offsetMs;
 }
 
+/** What a thread has spent on CPUs, and waiting for one although it was able to run. */
+interface ThreadTimes {
+  readonly cpuMs: number;
+  readonly waitedMs: number;
+}
+
 /**
- * The CPU time of the calling thread in milliseconds, or null where the system does not tell. Linux
- * only: getrusage(2) of one thread is not among the calls that Node makes everywhere.
+ * The times of the calling thread so far, or null where the system does not tell. Linux only:
+ * getrusage(2) of one thread is not among the calls that Node makes everywhere. A thread that is
+ * stopped by a signal does not count as waiting.
  */
-export function threadCpuMs(): number | null {
+export function threadTimes(): ThreadTimes | null {
   try {
-    const [ranNs = ''] = readFileSync('/proc/thread-self/schedstat', 'utf8').split(' ');
-    return Number(ranNs) / 1e6;
+    const [ranNs = '', waitedNs = ''] = readFileSync('/proc/thread-self/schedstat', 'utf8').split(
+      ' ',
+    );
+    return { cpuMs: Number(ranNs) / 1e6, waitedMs: Number(waitedNs) / 1e6 };
   } catch {
     // No such file: another system, or a kernel without it.
     return null;

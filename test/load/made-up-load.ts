@@ -1,12 +1,15 @@
 /** Results of load runs that nobody measured, small enough to be looked at. */
 
+import { randomUUID } from 'node:crypto';
 import { distributionOf } from '#src/load/distribution.js';
 import {
   ERROR_KINDS,
   type ErrorKind,
   type Interval,
   LOAD_SCHEMA,
+  LOSS_KINDS,
   type LoadDocument,
+  type Trouble,
 } from '#src/load/document.js';
 import { LatencyCounts } from '#src/load/latency-counts.js';
 import type { LoadPlan } from '#src/load/plan.js';
@@ -67,8 +70,11 @@ export function madeUpLoad(course: Course = {}): LoadDocument {
   const threads = Array.from({ length: plan.threads }, () => ({
     messages: all.length / plan.threads,
     cpuShare: 0.43,
+    waitedShare: 0.004,
+    oversleptShare: 0,
     scheduleLagP99Us: open === undefined ? 0 : 82,
     scheduleLagMaxUs: open === undefined ? 0 : 1240,
+    connectionWaitP99Us: 0,
     turnMaxMs: 1.5,
   }));
   return {
@@ -76,6 +82,7 @@ export function madeUpLoad(course: Course = {}): LoadDocument {
     plan,
     machines: [
       {
+        run: randomUUID(),
         hostname,
         cpu: 'Some CPU at 2 GHz',
         cores: 2,
@@ -93,8 +100,10 @@ export function madeUpLoad(course: Course = {}): LoadDocument {
       sentBytes: all.length * 64,
       receivedBytes: all.length * 64,
       connections: plan.connections,
+      ...noTrouble(),
       errors: counts as Record<ErrorKind, number>,
     },
+    warmup: noTrouble(),
     response: distributed(all),
     service: distributed(open === undefined ? all : all.map((ms) => ms / 2)),
     connect: distributed([0.1, 0.1]),
@@ -114,8 +123,18 @@ export function madeUpLoad(course: Course = {}): LoadDocument {
       cpuUsPerMessage: 5.5,
       achievedPerSecond: all.length / 2,
       askedPerSecond: open ?? null,
+      throttled: null,
     },
     verdict: { valid: true, reasons: [] },
+  };
+}
+
+/** Nothing went wrong. */
+export function noTrouble(): Trouble {
+  return {
+    errors: Object.fromEntries(ERROR_KINDS.map((kind) => [kind, 0])) as Trouble['errors'],
+    lost: Object.fromEntries(LOSS_KINDS.map((kind) => [kind, 0])) as Trouble['lost'],
+    replaced: 0,
   };
 }
 

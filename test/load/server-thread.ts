@@ -90,6 +90,43 @@ function delayer(): Handlers {
   };
 }
 
+/** Echoes for a while, and leaves. */
+function leaver(afterMs: number, how: 'reset' | 'close'): Handlers {
+  const left = new WeakSet<Connection>();
+  return {
+    data: (connection, chunk) => {
+      if (!left.has(connection)) connection.write(chunk);
+    },
+    open: (connection) => {
+      loop.setTimer(afterMs, () => {
+        left.add(connection);
+        if (how === 'reset') connection.reset();
+        else connection.end();
+      });
+    },
+  };
+}
+
+/** Changes the first byte of a message now and then. */
+function flipper(every: number, most: number): Handlers {
+  const offsets = new WeakMap<Connection, number>();
+  let messages = 0;
+  return {
+    data: (connection, chunk) => {
+      const bytes = chunk.slice();
+      const offset = offsets.get(connection) ?? 0;
+      offsets.set(connection, offset + bytes.length);
+      for (let at = (64 - (offset % 64)) % 64; at < bytes.length; at += 64) {
+        messages += 1;
+        if (messages % every !== 0 || delaysMs.length === most) continue;
+        bytes[at] = (bytes[at] ?? 0) ^ 1;
+        delaysMs.push(0);
+      }
+      connection.write(bytes);
+    },
+  };
+}
+
 function handlersOf({ behaviour }: ServerTask): Handlers {
   switch (behaviour.kind) {
     case 'echo':
@@ -128,6 +165,10 @@ function handlersOf({ behaviour }: ServerTask): Handlers {
       return staller(behaviour.afterMs, behaviour.stallMs);
     case 'delay':
       return delayer();
+    case 'leave':
+      return leaver(behaviour.afterMs, behaviour.how);
+    case 'flip':
+      return flipper(behaviour.every, behaviour.most);
   }
 }
 

@@ -23,7 +23,11 @@ export type Behaviour =
   | { readonly kind: 'mortal'; readonly chunksMax: number }
   | { readonly kind: 'reset' }
   | { readonly kind: 'stall'; readonly afterMs: number; readonly stallMs: number }
-  | { readonly kind: 'delay' };
+  | { readonly kind: 'delay' }
+  /** The echo, and a reset or an orderly end so long after the connection began. */
+  | { readonly kind: 'leave'; readonly afterMs: number; readonly how: 'reset' | 'close' }
+  /** One byte of every so many messages of 64 bytes is another, so many times. */
+  | { readonly kind: 'flip'; readonly every: number; readonly most: number };
 
 export interface ServerTask {
   readonly memory: SharedArrayBuffer;
@@ -36,7 +40,7 @@ export type ServerWords =
 
 export interface TestServer {
   readonly port: number;
-  /** Ends it. Returns how long each message was in it, where it measures that. */
+  /** Ends it. Returns how long each message was in it, or one number for each byte it changed. */
   stop(): Promise<readonly number[]>;
 }
 

@@ -2,7 +2,13 @@
 
 import { build, encodeIntoCompressedBase64 } from 'hdr-histogram-js';
 import { seededRandom } from '#bench/measure/statistics.js';
-import type { Distribution, Interval, LoadDocument } from '#src/load/document.js';
+import {
+  type Distribution,
+  ERROR_KINDS,
+  type Interval,
+  type LoadDocument,
+  type Trouble,
+} from '#src/load/document.js';
 import type { LoadModel } from '#src/load/plan.js';
 
 const SECONDS = 30;
@@ -15,6 +21,7 @@ const EDGES_US = Array.from({ length: 97 }, (_, index) => {
 const SAMPLES = 1500;
 
 const MACHINE = {
+  run: 'a8b0f1de-5c1c-4d29-8b3a-0d5d6c4f7e11',
   hostname: 'bench-1',
   cpu: 'AMD EPYC 9R14',
   cores: 8,
@@ -36,7 +43,7 @@ export function madeUpLoad(model: 'open' | 'closed' = 'open'): LoadDocument {
   const messages = intervals.reduce((sum, interval) => sum + interval.messages, 0);
   const asked = model === 'open' ? ASKED_PER_SECOND : null;
   return {
-    schema: 'sockloop-load/1',
+    schema: 'sockloop-load/2',
     plan: madeUpPlan(model),
     machines: [MACHINE],
     startedAt: '2026-01-31T12:00:05.250Z',
@@ -47,17 +54,12 @@ export function madeUpLoad(model: 'open' | 'closed' = 'open'): LoadDocument {
       sentBytes: messages * 64,
       receivedBytes: messages * 64,
       connections: 61,
-      errors: {
-        refused: 0,
-        unreachable: 0,
-        connectTimeout: 0,
+      ...madeUpTrouble({
         reset: model === 'open' ? 9 : 0,
-        shortReply: 0,
-        mismatch: 0,
         timeout: model === 'open' ? 2 : 0,
-        resources: 0,
-      },
+      }),
     },
+    warmup: madeUpTrouble({}),
     response: model === 'open' ? response : service,
     service,
     connect: distribution(Array.from({ length: 61 }, () => 60 + 50 * random())),
@@ -71,13 +73,17 @@ export function madeUpLoad(model: 'open' | 'closed' = 'open'): LoadDocument {
       threads: [0, 1].map((thread) => ({
         messages: Math.floor(messages / 2) + thread * (messages % 2),
         cpuShare: 0.412 + thread * 0.031,
+        waitedShare: 0.013,
+        oversleptShare: 0,
         scheduleLagP99Us: model === 'open' ? 38.5 + thread : 0,
         scheduleLagMaxUs: model === 'open' ? 812.25 : 0,
+        connectionWaitP99Us: 0,
         turnMaxMs: 1.875,
       })),
       cpuUsPerMessage: 21.4375,
       achievedPerSecond: messages / SECONDS,
       askedPerSecond: asked,
+      throttled: null,
     },
     verdict:
       model === 'open'
@@ -90,6 +96,13 @@ export function madeUpLoad(model: 'open' | 'closed' = 'open'): LoadDocument {
           }
         : { valid: true, reasons: [] },
   };
+}
+
+function madeUpTrouble(errors: Partial<Trouble['errors']>): Trouble {
+  const none = Object.fromEntries(ERROR_KINDS.map((kind) => [kind, 0])) as Trouble['errors'];
+  const { reset = 0, timeout = 0 } = errors;
+  const lost = { reset, closed: 0, timeout, mismatch: 0 };
+  return { errors: { ...none, ...errors }, lost, replaced: reset + timeout };
 }
 
 function madeUpPlan(kind: 'open' | 'closed'): LoadDocument['plan'] {

@@ -1,5 +1,5 @@
-import type { ErrorKind, LoadDocument } from '../../load/document.ts';
-import { ERROR_KINDS } from '../../load/document.ts';
+import type { ErrorKind, LoadDocument, LossKind } from '../../load/document.ts';
+import { ERROR_KINDS, LOSS_KINDS } from '../../load/document.ts';
 import { formatBytes } from '../../load/figures.ts';
 import type { LoadModel, LoadPlan } from '../../load/plan.ts';
 import { formatEndpoint } from '../load-summary.ts';
@@ -20,21 +20,55 @@ const ERROR_WORDS: Readonly<Record<ErrorKind, string>> = {
   mismatch: 'Other bytes came back than were sent, or more',
   timeout: 'No reply in time',
   resources: 'Out of descriptors or local ports',
+  lost: 'Awaited on a connection that was given up because of another message',
+  notClosed: 'The server did not end the connection behind its reply in time',
 };
 
-export function errorsSection({ counts }: LoadDocument): Markup {
-  const table = dataTable({
-    caption: 'Errors by kind, while it was measured',
-    columns: [words('kind'), words('what happened'), numbers('count')],
-    rows: ERROR_KINDS.map((kind) => [kind, ERROR_WORDS[kind], figure(counts.errors[kind])]),
+const LOSS_WORDS: Readonly<Record<LossKind, string>> = {
+  reset: 'The server, or the network, reset it',
+  closed: 'The server closed it',
+  timeout: 'Given up: no reply, or no end, in time',
+  mismatch: 'Given up: other bytes came back than were sent',
+};
+
+export function errorsSection({ counts, warmup }: LoadDocument): Markup {
+  const columns = [
+    words('kind'),
+    words('what happened'),
+    numbers('measured'),
+    numbers('before that'),
+  ];
+  const errors = dataTable({
+    caption: 'Errors by kind',
+    columns,
+    rows: ERROR_KINDS.map((kind) => {
+      return [kind, ERROR_WORDS[kind], figure(counts.errors[kind]), figure(warmup.errors[kind])];
+    }),
   });
+  const losses = dataTable({
+    caption: 'Connections that were lost, and replaced',
+    columns,
+    rows: [
+      ...LOSS_KINDS.map((kind): Cell[] => {
+        return [kind, LOSS_WORDS[kind], figure(counts.lost[kind]), figure(warmup.lost[kind])];
+      }),
+      ['replaced', 'Another took its place', figure(counts.replaced), figure(warmup.replaced)],
+    ],
+  });
+  const table = html`${errors}\n${losses}`;
+  const lost = LOSS_KINDS.reduce((sum, kind) => sum + counts.lost[kind], 0);
   const failed = ERROR_KINDS.reduce((sum, kind) => sum + counts.errors[kind], 0);
-  const sentence =
+  const held =
     failed === 0
       ? `None: each of ${grouped(counts.messages)} replies held the bytes that were sent.`
       : `${grouped(failed)} beside ${grouped(counts.messages)} replies that held what was sent; ` +
         'a message that failed is in none of the times above.';
-  return section('errors', 'Errors', sentence, failed === 0 ? folded('By kind', table) : table);
+  const sentence =
+    lost === 0
+      ? held
+      : `${held} ${grouped(lost)} connections were lost, and ${grouped(counts.replaced)} replaced.`;
+  const quiet = failed + lost === 0;
+  return section('errors', 'Errors', sentence, quiet ? folded('By kind', table) : table);
 }
 
 export function generatorSection({ generator, plan }: LoadDocument): Markup {
@@ -45,14 +79,32 @@ export function generatorSection({ generator, plan }: LoadDocument): Markup {
       words('thread'),
       numbers('messages'),
       numbers('CPU, % of a core'),
-      ...(open ? [numbers('late, 99 %, \u{b5}s'), numbers('late, most, \u{b5}s')] : []),
+      numbers('waiting for a CPU, %'),
+      numbers('asleep too long, %'),
+      ...(open
+        ? [
+            numbers('late, 99 %, \u{b5}s'),
+            numbers('late, most, \u{b5}s'),
+            numbers('no connection, 99 %, \u{b5}s'),
+          ]
+        : []),
       numbers('longest turn, ms'),
     ],
     rows: generator.threads.map((thread, index): Cell[] => [
       `thread ${index + 1}`,
       figure(thread.messages),
       { value: thread.cpuShare, words: fixed(thread.cpuShare * 100, 1) },
-      ...(open ? [figure(thread.scheduleLagP99Us, 1), figure(thread.scheduleLagMaxUs, 1)] : []),
+      thread.waitedShare === null
+        ? 'not known'
+        : { value: thread.waitedShare, words: fixed(thread.waitedShare * 100, 1) },
+      { value: thread.oversleptShare, words: fixed(thread.oversleptShare * 100, 1) },
+      ...(open
+        ? [
+            figure(thread.scheduleLagP99Us, 1),
+            figure(thread.scheduleLagMaxUs, 1),
+            figure(thread.connectionWaitP99Us, 1),
+          ]
+        : []),
       figure(thread.turnMaxMs, 2),
     ]),
   });

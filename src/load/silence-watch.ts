@@ -1,0 +1,51 @@
+import type { Silence } from './thread-messages.ts';
+
+/** The longest time of the measured in which no reply came though one was awaited. */
+export class SilenceWatch {
+  #startMs = Number.POSITIVE_INFINITY;
+  /** When the present silence began. */
+  #sinceMs = 0;
+  /** Whether something has failed since: what is due now is no new beginning then. */
+  #failed = false;
+  #longestMs = 0;
+  #longestAtMs = 0;
+
+  /** The measured time begins at `startMs`. */
+  begin(startMs: number): void {
+    this.#startMs = startMs;
+    this.#sinceMs = startMs;
+    this.#longestAtMs = startMs;
+  }
+
+  /** A message is due, and none was awaited: until now there was nothing to hear. */
+  expecting(nowMs: number): void {
+    if (!this.#failed && nowMs > this.#sinceMs) this.#sinceMs = nowMs;
+  }
+
+  failed(): void {
+    this.#failed = true;
+  }
+
+  /** A reply came. */
+  broken(nowMs: number): void {
+    const lastedMs = nowMs - this.#sinceMs;
+    if (lastedMs <= 0) return;
+    this.#note(lastedMs);
+    this.#sinceMs = nowMs;
+    this.#failed = false;
+  }
+
+  /** The longest of all; the measured time ended at `endMs`, when replies were `awaited` or not. */
+  longest(endMs: number, awaited: boolean): Silence {
+    if (awaited || this.#failed) this.#note(endMs - this.#sinceMs);
+    const startMs = this.#longestAtMs;
+    const durationMs = Math.max(0, Math.min(startMs + this.#longestMs, endMs) - startMs);
+    return { startMs: startMs - this.#startMs, durationMs };
+  }
+
+  #note(lastedMs: number): void {
+    if (lastedMs <= this.#longestMs) return;
+    this.#longestMs = lastedMs;
+    this.#longestAtMs = this.#sinceMs;
+  }
+}

@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { LoadDocument, Trouble } from '#src/load/document.js';
+import { LoadThread } from '#src/load/load-thread.js';
+import { startLoad } from '#src/load/run.js';
+import { SharedState } from '#src/load/shared-state.js';
+import type { ThreadResult } from '#src/load/thread-messages.js';
+import { judgeReplies } from '#src/load/wrong-reply.js';
+import { backends } from '#src/loop/backends.js';
+import { nativeSys } from '#src/sys/native.js';
+import { leakCheck } from './leaks.ts';
+import { errorsOf, load, openPlan, planFor, serve } from './load/servers.ts';
+
+// Every message and every connection that is lost counts once, under the name of what became of it,
+// and in the phase that it belongs to.
+
+function lossesOf({ lost }: Trouble): Record<string, number> {
+  return Object.fromEntries(Object.entries(lost).filter(([, count]) => count > 0));
+}
+
+function sumOf(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((sum, count) => sum + count, 0);
+}
+
+/** Every message that was sent in the measured time was answered or is an error of its own. */
+function assertAllAccounted({ counts }: LoadDocument, what: string): void {
+  assert.equal(counts.messages + sumOf(counts.errors), counts.sentBytes / 64, what);
+}
+
+test('connections that the server ends are told, with what became of them', async (t) => {
+  leakCheck(t);
+  for (const how of ['reset', 'close'] as const) {
+    const times = { durationMs: 600, warmupMs: 300 };
+    const changes = { ...times, loop: 'poll', connections: 2, idleConnections: 3 } as const;
+    const document = await load(t, { kind: 'leave', afterMs: 40, how }, changes);
+    const { counts, warmup } = document;
+    const kind = how === 'reset' ? 'reset' : 'closed';
+    assert.deepEqual(Object.keys(lossesOf(counts)), [kind]);
+    assert(counts.lost[kind] >= 5, `${counts.lost[kind]} lost`);
+    assert(warmup.lost[kind] >= 5, `${warmup.lost[kind]} lost in the warm-up`);
+    // What was lost last may have no successor yet, and what was lost before may have one now.
+    assert(Math.abs(counts.replaced - counts.lost[kind]) <= 5, `${counts.replaced} replaced`);
+    assert(counts.connections >= 5 + counts.replaced + warmup.replaced);
+    assertAllAccounted(document, how);
+  }
+});
+
+test('a wrong byte is one mismatch, whatever else was under way on its connection', async (t) => {
+  leakCheck(t);
+  const pipelined = { model: { kind: 'closed', pipeline: 16 }, connections: 2 } as const;
+  const server = await serve(t, { kind: 'flip', every: 150, most: 17 });
+  const document = await startLoad(planFor(server.port, { ...pipelined, durationMs: 1500 })).done;
+  const flips = (await server.stop()).length;
+  const { mismatch, lost } = document.counts.errors;
+  assert.equal(flips, 17);
+  assert.equal(mismatch, flips);
+  // Those of its connection that came in the same chunk were answered.
+  assert(lost <= 17 * 15, `${lost} lost`);
+  assert.equal(sumOf(document.counts.errors), mismatch + lost);
+  assert.deepEqual(lossesOf(document.counts), { mismatch: 17 });
+  assertAllAccounted(document, 'closed');
+  const open = await serve(t, { kind: 'flip', every: 40, most: 9 });
+  const plan = openPlan(open.port, 2000, 500, { connections: 2, timeoutMs: 10_000 });
+  const answered = await startLoad(plan).done;
+  assert.equal(answered.counts.errors.mismatch, (await open.stop()).length);
+  assert.equal(answered.counts.messages + sumOf(answered.counts.errors), 1000);
+});
+
+test('replies with wrong bytes are judged one by one as long as they are in step', () => {
+  const size = 4;
+  const stream = Uint8Array.from({ length: 64 }, (_, at) => at);
+  const pool = {
+    messageBytes: size,
+    after: (at: number, length: number) => at + length,
+    rightBytes: (chunk: Uint8Array, at: number) =>
+      chunk.filter((byte, index) => byte === stream[at + index]).length,
+  };
+  const judged = (bytes: readonly number[], at = 0, partial = 0, awaited = 4) =>
+    judgeReplies(pool, Uint8Array.from(bytes), { at, partial, awaited })
+      .map((judgement) => judgement[0])
+      .join('');
+  assert.equal(judged([0, 1, 2, 3, 99, 5, 6, 7, 8, 9, 10, 11]), 'ama');
+  assert.equal(judged([99, 1, 2, 3, 4, 99, 6, 7, 8, 9]), 'mm');
+  // A byte is missing: all behind it is shifted.
+  assert.equal(judged([0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12]), 'am');
+  // A part of a reply was there already; a part of one is wrong.
+  assert.equal(judged([2, 3, 4, 5, 6, 99], 2, 2), 'am');
+  assert.equal(judged([2, 3, 4, 99], 2, 2), 'am');
+  // More than was sent, behind the last reply and behind none.
+  assert.equal(judged([0, 1, 2, 3, 4, 5, 6, 7, 0], 0, 0, 2), 'am');
+  assert.equal(judged([0], 0, 0, 0), 'm');
+});
+
+test('what was due in the warm-up is an error of the warm-up, whenever it fails', async (t) => {
+  leakCheck(t);
+  const { port } = await serve(t, { kind: 'silent' });
+  const plan = openPlan(port, 100, 1000, { warmupMs: 1000, timeoutMs: 400, connections: 2 });
+  const { counts, warmup } = await startLoad(plan).done;
+  for (const [name, { errors }] of Object.entries({ counts, warmup })) {
+    assert.equal(errors.timeout + errors.lost, 100, `${name}: ${JSON.stringify(errors)}`);
+    assert.equal(sumOf(errors), 100, name);
+  }
+});
+
+test('connects of the warm-up are no connects of the measured time', async (t) => {
+  leakCheck(t);
+  const { port } = await serve(t, { kind: 'echo' });
+  const churn = { messagesPerConnection: 1, warmupMs: 600, durationMs: 200, timeoutMs: 10_000 };
+  const { connect, counts } = await startLoad(planFor(port, churn)).done;
+  assert(Math.abs(connect.count - counts.messages) <= 8, `${connect.count}, ${counts.messages}`);
+  assert(counts.connections > connect.count + 4);
+  const kept = await startLoad(planFor(port)).done;
+  assert.equal(kept.connect.count, 4);
+});
+
+test('a server that does not end the connection, though it was to', async (t) => {
+  leakCheck(t);
+  const { port } = await serve(t, { kind: 'echo' });
+  const soon = await startLoad(planFor(port, { mode: 'once', timeoutMs: 100 })).done;
+  assert.deepEqual(Object.keys(errorsOf(soon)), ['notClosed']);
+  assert(soon.counts.messages > 0);
+  const never = await startLoad(planFor(port, { mode: 'once', warmupMs: 200 })).done;
+  assert.equal(never.counts.messages, 0);
+  assert.match(never.verdict.reasons[0] ?? '', /4 connections wait for the server to end them/);
+});
+
+test('a reset right behind accept is a reset, on every loop', async (t) => {
+  leakCheck(t);
+  const { port } = await serve(t, { kind: 'reset' });
+  const sys = nativeSys();
+  for (const { name, available } of backends) {
+    // There a send takes the error off the socket, and the receive sees an orderly end.
+    if (available(sys) !== true || name === 'io_uring') continue;
+    const document = await startLoad(planFor(port, { loop: name, durationMs: 400 })).done;
+    assert.deepEqual(Object.keys(errorsOf(document)), ['reset'], name);
+    assert.deepEqual(Object.keys(lossesOf(document.counts)), ['reset'], name);
+  }
+});
+
+test('a run that is stopped before it was to begin sends nothing', async (t) => {
+  leakCheck(t);
+  const { port } = await serve(t, { kind: 'echo' });
+  for (const plan of [planFor(port), openPlan(port, 1000, 300)]) {
+    const shared = new SharedState(1);
+    const results: ThreadResult[] = [];
+    const task = { memory: shared.memory, plan, thread: 0, target: { host: '127.0.0.1', port } };
+    const thread = new LoadThread(task, (message) => {
+      // All connections stand, and nobody has said yet when it begins.
+      if (message.kind === 'ready') shared.stop();
+      if (message.kind === 'ended') results.push(message.result);
+    });
+    thread.run();
+    const [result] = results;
+    assert.equal(result?.connections, 4);
+    assert.deepEqual([result.messages, result.sentBytes, result.due], [0, 0, 0]);
+    assert.equal(result.measuredMs, 0);
+  }
+});
