@@ -1,3 +1,4 @@
+import { shown } from '../base/arguments.ts';
 import { pollers } from '../poller/pollers.ts';
 import { ringAvailable } from '../ring/probe.ts';
 import type { Sys } from '../sys/sys.ts';
@@ -36,11 +37,13 @@ export const backends: readonly BackendEntry[] = [
 ];
 
 /**
- * The backend of that name. Throws an Error that says why where this machine cannot have it.
+ * The backend of that name. Throws a RangeError for a name that is none, an Error that says why
+ * where this machine cannot have it.
  *
  * `auto` takes the first of the table that is available.
  */
 export function createBackend(name: LoopName, sys: Sys): Backend {
+  requireLoopName(name);
   const reasons: string[] = [];
   for (const entry of backends) {
     if (name !== 'auto' && entry.name !== name) continue;
@@ -50,4 +53,10 @@ export function createBackend(name: LoopName, sys: Sys): Backend {
   }
   const what = name === 'auto' ? 'any event loop' : `the loop ${name}`;
   throw new Error(`cannot use ${what}: ${reasons.join('; ')}`);
+}
+
+function requireLoopName(name: unknown): void {
+  if (name === 'auto' || backends.some((entry) => entry.name === name)) return;
+  const names = backends.map((entry) => entry.name).join(', ');
+  throw new RangeError(`there is no loop called ${shown(name)}, only auto, ${names}`);
 }

@@ -55,7 +55,11 @@ export interface Connection<Data = undefined> {
   data: Data;
   /** The descriptor, -1 once it is closed. It stays the connection's own. */
   readonly fd: number;
-  /** The peer's address: getpeername(2), asked once; null where the peer was gone by then. */
+  /**
+   * The peer's address, asked for once: getpeername(2). A connection that broke has it in `close`
+   * still; after an orderly end it is null unless it was read before. An IPv6 address of a link has
+   * its zone as `scopeId`.
+   */
   readonly remoteAddress: SocketAddress | null;
   /** The connection's own address: getsockname(2), asked once. */
   readonly localAddress: SocketAddress | null;
@@ -78,7 +82,8 @@ export interface Connection<Data = undefined> {
    * Returns false above `queueBytesHigh` queued bytes: better wait for `drain` then. On a
    * connection that is closed, or that ended its side because its peer did, the bytes are dropped
    * and the result is false; `close` tells. Throws a RangeError, and takes nothing, where more
-   * than `queueBytesMax` bytes would wait; an Error after {@link end}.
+   * than `queueBytesMax` bytes would wait; an Error with the code `ERR_STREAM_WRITE_AFTER_END`
+   * after {@link end}.
    */
   write(bytes: Uint8Array, offset?: number, length?: number): boolean;
   /**

@@ -62,17 +62,21 @@ export interface EventLoopOptions {
  * ```
  */
 export class EventLoop extends Loop {
-  /** Throws an Error that says why where this machine does not have that way of waiting. */
+  /**
+   * Throws an Error that says why where this machine does not have that way of waiting, a
+   * RangeError for a name that is none.
+   */
   constructor(options: EventLoopOptions = {}) {
     const { backend = 'auto', sys = nativeSys() } = options;
-    super(sys, typeof backend === 'string' ? createBackend(backend, sys) : backend);
+    super(sys, typeof backend === 'object' ? backend : createBackend(backend, sys));
   }
 
   /**
    * Listens: socket(2), SO_REUSEADDR, bind(2), listen(2), and every connection goes to the
    * handlers. A host with several addresses listens on the first that can be bound; null is all
-   * interfaces. Blocks while a name is resolved. Throws a SysError (`EADDRINUSE`, `EACCES`, ...)
-   * or a ResolveError.
+   * interfaces of both families, as for `createServer`. Blocks while a name is resolved. Throws a
+   * SysError (`EADDRINUSE`, `EACCES`, ...) or a ResolveError; a TypeError or RangeError for an
+   * option of a wrong type or value.
    */
   listen<Data = undefined>(options: ListenOptions<Data>): Listener<Data> {
     return new Listener(this, options);
