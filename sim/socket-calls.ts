@@ -179,7 +179,22 @@ export class SocketCalls {
   ): number {
     const socket = this.at(fd);
     if (typeof socket === 'number') return socket;
+    const { SOL_SOCKET, SO_PEERNAME } = this.#kernel.abi.constants;
+    if (level === SOL_SOCKET && name === SO_PEERNAME) return this.#peerName(socket, value, length);
     return this.options.get(socket, level, name, value, length);
+  }
+
+  /** As Linux does: also of a connection that is over, and not a byte more than there is. */
+  #peerName(socket: StreamSocket, value: Uint8Array, length: Int32Array): number {
+    const { ENOTCONN, EINVAL } = this.#kernel.errno;
+    if (socket.remote === null) return -ENOTCONN;
+    const asked = length[0] ?? 0;
+    const bytes = new Uint8Array(SOCKADDR_BYTES_MAX);
+    const size = new Int32Array([bytes.length]);
+    this.#encode(socket.remote, bytes, size);
+    if (asked > (size[0] ?? 0)) return -EINVAL;
+    value.set(bytes.subarray(0, asked));
+    return 0;
   }
 
   setsockopt(fd: number, level: number, name: number, value: Uint8Array, length: number): number {

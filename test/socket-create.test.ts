@@ -79,11 +79,35 @@ describe('socket: createServer() and createConnection()', () => {
     leakCheck(t);
     const server = closing(t, createServer({ host: null, port: 0 }));
     const name = server.getSockName();
-    assert.ok(name.family !== 'UNIX');
-    assert.equal(name.address, name.family === 'IPv4' ? '0.0.0.0' : '::');
-    assertTalk(t, server, { host: '127.0.0.1', port: name.port });
+    assert.ok(name.family === 'IPv6');
+    assert.equal(name.address, '::');
     // Null is the loopback address for a client; one of its two families answers.
-    assertTalk(t, server, { host: null, port: name.port });
+    for (const host of ['127.0.0.1', '::1', null]) {
+      const client = closing(t, createConnection({ host, port: name.port }, { timeoutMs: 5000 }));
+      const [connection, peer] = server.accept();
+      closing(t, connection);
+      const own = client.getSockName();
+      assert.ok(own.family !== 'UNIX' && peer.family === 'IPv6');
+      assert.equal(peer.address, own.family === 'IPv4' ? '::ffff:127.0.0.1' : '::1');
+      assert.equal(peer.port, own.port);
+    }
+  });
+
+  it('listen on 0.0.0.0 where there is no IPv6, and not where the port is taken', (t) => {
+    leakCheck(t);
+    const { AF_INET6 } = constants;
+    const { EAFNOSUPPORT = 97 } = native.abi.errno as { EAFNOSUPPORT?: number };
+    const without = standIn(native, {
+      socket: (domain, type, protocol) =>
+        domain === AF_INET6 ? -EAFNOSUPPORT : native.socket(domain, type, protocol),
+    });
+    const server = closing(t, createServer({ host: null, port: 0 }, { sys: without }));
+    const name = server.getSockName();
+    assert.ok(name.family === 'IPv4');
+    assert.equal(name.address, '0.0.0.0');
+    assert.throws(() => createServer({ host: null, port: name.port }), {
+      message: `cannot listen on [::]:${name.port}: EADDRINUSE (address already in use)`,
+    });
   });
 
   it('a connection has the timeout for all that comes later', (t) => {

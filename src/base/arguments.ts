@@ -2,7 +2,7 @@
 // the words show a string as a string: the port '7000' is not 7000.
 
 /** `value` as it was given: `7000`, `the string "7000"`, `an object`. */
-function shown(value: unknown): string {
+export function shown(value: unknown): string {
   switch (typeof value) {
     case 'string':
       return `the string ${JSON.stringify(value)}`;
@@ -49,6 +49,29 @@ export function requireTimeout(
 export function requireHost(value: unknown): asserts value is string | null {
   if (value === null || typeof value === 'string') return;
   throw new TypeError(`a host is a name, an address or null, not ${shown(value)}`);
+}
+
+/** Throws unless `value` is a text. */
+export function requireText(what: string, value: unknown): asserts value is string {
+  if (typeof value !== 'string') throw new TypeError(`${what} is a string, not ${shown(value)}`);
+}
+
+/** Throws unless `value` is true, false or left out. */
+export function requireFlag(name: string, value: unknown): void {
+  if (value === undefined || typeof value === 'boolean') return;
+  throw new TypeError(`${name} is true or false, not ${shown(value)}`);
+}
+
+/** Throws unless `value` is a function or left out. */
+export function requireFunction(name: string, value: unknown): void {
+  if (value === undefined || typeof value === 'function') return;
+  throw new TypeError(`${name} is a function, not ${shown(value)}`);
+}
+
+/** Throws unless `value` is an object. */
+export function requireObject(name: string, value: unknown): void {
+  if (typeof value === 'object' && value !== null) return;
+  throw new TypeError(`${name} is an object, not ${shown(value)}`);
 }
 
 /** The error for `value`, of which `rule` says what it should be. */

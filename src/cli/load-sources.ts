@@ -23,11 +23,14 @@ export function parseSourceAddresses(text: string): string[] {
 }
 
 function* addressesOf(word: string, text: string): Iterable<string> {
+  // The name of an interface may hold a hyphen: fe80::1%br-lan.
+  if (isIP(word) !== 0) {
+    yield word;
+    return;
+  }
   const [first = '', last, more] = word.split('-');
   if (last === undefined) {
-    if (isIP(first) === 0) throw new UsageError(`--source-addresses takes ${FORM}, not "${text}"`);
-    yield first;
-    return;
+    throw new UsageError(`--source-addresses takes ${FORM}, not "${text}"`);
   }
   const start = numberOf(first);
   const end = numberOf(last);

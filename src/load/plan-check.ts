@@ -1,7 +1,9 @@
 import { Buffer } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
+import { zoneResolved } from '../socket/zone.ts';
 import { openFilesLimit, raiseOpenFilesLimit } from '../sys/limits.ts';
+import { nativeSys } from '../sys/native.ts';
 import type { Sys } from '../sys/sys.ts';
 import {
   CONNECTIONS_MAX,
@@ -158,8 +160,9 @@ function checkSources({ endpoint, sourceAddresses, sourcePorts, threads }: LoadP
     throw new RangeError('a UNIX socket has no source address and no source port');
   }
   for (const address of sourceAddresses) {
-    if (isIP(address) !== 0) continue;
-    throw new RangeError(`a source address is numeric, not "${address}"`);
+    const version = isIP(address);
+    if (version === 0) throw new RangeError(`a source address is numeric, not "${address}"`);
+    zoneResolved({ family: version === 4 ? 'IPv4' : 'IPv6', address, port: 0 }, nativeSys());
   }
   if (sourcePorts === null) return;
   const [first, last] = sourcePorts;

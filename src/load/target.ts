@@ -1,7 +1,8 @@
 import type { Endpoint } from '../socket/create.ts';
+import { hostText } from '../sys/sockaddr.ts';
 import type { Sys } from '../sys/sys.ts';
 import { SysError } from '../sys/sys-error.ts';
-import { isNumeric } from '../tcp/addresses.ts';
+import { isNumeric, numericAddresses } from '../tcp/addresses.ts';
 import { EventLoop } from '../tcp/event-loop.ts';
 
 /** Where every connection of a run goes: a UNIX path, or a host that is numeric. */
@@ -14,7 +15,11 @@ export type Target = { readonly host: string; readonly port: number } | { readon
 export async function targetOf(endpoint: Endpoint, timeoutMs: number, sys: Sys): Promise<Target> {
   if ('path' in endpoint) return endpoint;
   const { host, port } = endpoint;
-  if (host !== null && isNumeric(host)) return { host, port };
+  if (host !== null && isNumeric(host)) {
+    // A zone that this machine does not have is an error here, and not in every thread.
+    numericAddresses(host, port, sys);
+    return { host, port };
+  }
   using loop = new EventLoop({ sys });
   let answered = '';
   let failures: readonly Error[] = [];
@@ -26,7 +31,7 @@ export async function targetOf(endpoint: Endpoint, timeoutMs: number, sys: Sys):
       open: (connection) => {
         const { remoteAddress } = connection;
         if (remoteAddress !== null && remoteAddress.family !== 'UNIX') {
-          answered = remoteAddress.address;
+          answered = hostText(remoteAddress);
         }
         connection.reset();
       },

@@ -1,3 +1,4 @@
+import { shown } from '../base/arguments.ts';
 import { pollers } from '../poller/pollers.ts';
 import { whyNoRing } from '../ring/open-ring.ts';
 import { ringAvailable } from '../ring/probe.ts';
@@ -58,11 +59,8 @@ export const backends: readonly BackendEntry[] = [
  * @throws Error that says why where this machine cannot have it now.
  */
 export function chooseBackend(name: LoopName, sys: Sys): BackendChoice {
+  requireLoopName(name);
   const entries = name === 'auto' ? backends : backends.filter((entry) => entry.name === name);
-  if (entries.length === 0) {
-    const names = ['auto', ...backends.map((entry) => entry.name)].join(', ');
-    throw new RangeError(`there is no loop called "${name}", only ${names}`);
-  }
   const missing: MissingLoop[] = [];
   for (const entry of entries) {
     const opened = open(entry, sys);
@@ -98,4 +96,10 @@ function open(entry: BackendEntry, sys: Sys): Backend | Pick<MissingLoop, 'reaso
       return { reason: String((error as Error).message), code };
     throw error;
   }
+}
+
+function requireLoopName(name: unknown): void {
+  if (name === 'auto' || backends.some((entry) => entry.name === name)) return;
+  const names = backends.map((entry) => entry.name).join(', ');
+  throw new RangeError(`there is no loop called ${shown(name)}, only auto, ${names}`);
 }

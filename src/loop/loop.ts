@@ -1,4 +1,5 @@
 import { setImmediate as turnOfNode } from 'node:timers/promises';
+import { shown } from '../base/arguments.ts';
 import type { Interest, WakeHandle } from '../poller/poller.ts';
 import type { Sys } from '../sys/sys.ts';
 import type { Backend, Watch } from './backend.ts';
@@ -81,8 +82,8 @@ export class Loop {
 
   /** Runs `callback` in `delayMs` (0 and up), never earlier. */
   setTimer(delayMs: number, callback: () => void): Timer {
-    if (!(delayMs >= 0 && delayMs < Number.POSITIVE_INFINITY)) {
-      throw new RangeError(`a delay is 0 ms or more, not ${delayMs}`);
+    if (typeof delayMs !== 'number' || !(delayMs >= 0 && delayMs < Number.POSITIVE_INFINITY)) {
+      throw new RangeError(`a delay is 0 ms or more, not ${shown(delayMs)}`);
     }
     // Counted from now and not from the beginning of the turn, else it could run early: law 10.
     this.#readTime();

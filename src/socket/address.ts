@@ -1,8 +1,11 @@
+import { requireObject } from '../base/arguments.ts';
 import type { AddressFamily, SocketAddress } from '../sys/sockaddr.ts';
+import type { Sys } from '../sys/sys.ts';
+import { zoneResolved } from './zone.ts';
 
 /**
  * An address as a caller may write it: with a family, or with the family of the socket left out.
- * `address` is numeric; names are for {@link resolve}.
+ * `address` is numeric, with a zone or without (`fe80::1%eth0`); names are for {@link resolve}.
  */
 export type AddressInput =
   | SocketAddress
@@ -19,10 +22,14 @@ export function withArticle(family: AddressFamily): string {
   return family === 'UNIX' ? 'a UNIX' : `an ${family}`;
 }
 
-/** `input` as an address of `family`. Throws a TypeError where it is of another one. */
-export function addressOf(family: AddressFamily, input: AddressInput): SocketAddress {
+/**
+ * `input` as an address of `family`. Throws a TypeError where it is of another one, a RangeError
+ * for a zone that this machine does not have.
+ */
+export function addressOf(family: AddressFamily, input: AddressInput, sys: Sys): SocketAddress {
+  requireObject('an address', input);
   if ('family' in input) {
-    if (input.family === family) return input;
+    if (input.family === family) return zoneResolved(input, sys);
     throw new TypeError(
       `${withArticle(family)} socket does not take ${withArticle(input.family)} address`,
     );
@@ -32,5 +39,5 @@ export function addressOf(family: AddressFamily, input: AddressInput): SocketAdd
     throw new TypeError(`an ${family} socket takes an address and a port, not a path`);
   }
   if (family === 'UNIX') throw new TypeError('a UNIX socket takes a path, not an address');
-  return { ...input, family };
+  return zoneResolved({ ...input, family }, sys);
 }

@@ -1,4 +1,4 @@
-import { requireTimeout } from '../base/arguments.ts';
+import { requireFlag, requireObject, requireTimeout, requireWhole } from '../base/arguments.ts';
 import { nativeSys } from '../sys/native.ts';
 import { formatAddress, type SocketAddress } from '../sys/sockaddr.ts';
 import type { Sys } from '../sys/sys.ts';
@@ -17,7 +17,10 @@ export type Endpoint =
 
 /** How {@link createServer} listens. */
 export interface ServerOptions {
-  /** How many connections may wait for accept(2); SOMAXCONN if left out. */
+  /**
+   * How many connections may wait to be accepted, in the queue of listen(2): 0 and up, of which the
+   * kernel takes at most its own maximum (`net.core.somaxconn`); SOMAXCONN if left out.
+   */
   readonly backlog?: number;
   /** Several sockets may listen on the port, and the kernel spreads the connections. */
   readonly reusePort?: boolean;
@@ -33,7 +36,9 @@ export interface ServerOptions {
 /**
  * A socket that listens: socket(2), SO_REUSEADDR, TCP_NODELAY, bind(2), listen(2).
  *
- * A host with several addresses listens on the first that can be bound; null is all interfaces.
+ * A host with several addresses listens on the first that can be bound. null is all interfaces, of
+ * both families: `::` without IPV6_V6ONLY, to which an IPv4 peer is `::ffff:127.0.0.1`, or
+ * `0.0.0.0` where there is no IPv6.
  * A UNIX path that a dead server left behind is taken over; a live one is not, nor one that is
  * bound and does not listen yet. The file of a UNIX socket stays when the socket is closed. Blocks
  * while a name is resolved. Throws a {@link SysError} such as
@@ -52,23 +57,58 @@ export interface ServerOptions {
  * ```
  */
 export function createServer(endpoint: Endpoint, options: ServerOptions = {}): Socket {
-  const sys = options.sys ?? nativeSys();
-  return firstThatWorks(addressesOf(endpoint, true, sys), (address) => {
-    const socket = new Socket(address.family, { sys });
-    try {
-      if (address.family !== 'UNIX') socket.setSockOpt('SO_REUSEADDR', true);
-      setNoDelay(socket, options.noDelay);
-      if (options.reusePort === true) socket.setSockOpt('SO_REUSEPORT', true);
-      bindAndListen(socket, address, sys, options.backlog);
-      return socket;
-    } catch (error) {
-      socketFileOf(socket)?.remove();
-      socket.close();
-      throw error instanceof SysError && (error.syscall === 'bind' || error.syscall === 'listen')
-        ? renamed(error, `listen on ${formatAddress(address)}`, address)
-        : error;
-    }
-  });
+  const { sys = nativeSys(), backlog, reusePort, noDelay } = options;
+  if (backlog !== undefined) requireWhole('a backlog', backlog, 0, 2 ** 31 - 1);
+  requireFlag('reusePort', reusePort);
+  requireFlag('noDelay', noDelay);
+  requireObject('an endpoint', endpoint);
+  if (!('path' in endpoint) && endpoint.host === null) {
+    return listenOnAll(endpoint.port, options, sys);
+  }
+  return firstThatWorks(addressesOf(endpoint, true, sys), (address) =>
+    listenOn(address, options, sys),
+  );
+}
+
+/** As Node does: `::` for both families, or `0.0.0.0` where there is no IPv6. */
+function listenOnAll(port: number, options: ServerOptions, sys: Sys): Socket {
+  try {
+    return listenOn({ family: 'IPv6', address: '::', port }, options, sys, true);
+  } catch (error) {
+    if (!(error instanceof SysError) || !NO_IPV6.has(error.code)) throw error;
+    return listenOn({ family: 'IPv4', address: '0.0.0.0', port }, options, sys);
+  }
+}
+
+const NO_IPV6: ReadonlySet<string> = new Set([
+  'EAFNOSUPPORT',
+  'EPROTONOSUPPORT',
+  'EADDRNOTAVAIL',
+  'EINVAL',
+  'ENOPROTOOPT',
+]);
+
+function listenOn(
+  address: SocketAddress,
+  { backlog, reusePort, noDelay }: ServerOptions,
+  sys: Sys,
+  bothFamilies = false,
+): Socket {
+  const socket = new Socket(address.family, { sys });
+  try {
+    if (bothFamilies) socket.setSockOpt('IPV6_V6ONLY', false);
+    if (address.family !== 'UNIX') socket.setSockOpt('SO_REUSEADDR', true);
+    setNoDelay(socket, noDelay);
+    if (reusePort === true) socket.setSockOpt('SO_REUSEPORT', true);
+    bindAndListen(socket, address, sys, backlog);
+    return socket;
+  } catch (error) {
+    socketFileOf(socket)?.remove();
+    socket.close();
+    throw error instanceof SysError && (error.syscall === 'bind' || error.syscall === 'listen')
+      ? renamed(error, `listen on ${formatAddress(address)}`, address)
+      : error;
+  }
 }
 
 /** How {@link createConnection} connects. */
@@ -95,6 +135,7 @@ export interface ConnectionOptions {
 export function createConnection(endpoint: Endpoint, options: ConnectionOptions = {}): Socket {
   const { sys = nativeSys(), timeoutMs, noDelay } = options;
   if (timeoutMs !== undefined) requireTimeout('a timeout', timeoutMs, TIMEOUT_MS_MAX);
+  requireObject('an endpoint', endpoint);
   return connectToFirst(addressesOf(endpoint, false, sys), timeoutMs ?? null, sys, noDelay);
 }
 

@@ -1,4 +1,4 @@
-import { requireTimeout, requireWhole } from '../base/arguments.ts';
+import { requireTimeout, requireWhole, shown } from '../base/arguments.ts';
 import { type Bytes, bytesOf, rangeLength, sendableLength, viewOf } from '../base/bytes.ts';
 import type { Constants } from '../sys/abi/abi.ts';
 import {
@@ -108,7 +108,7 @@ export class Socket implements Disposable {
 
   /** bind(2): names the socket. Port 0 takes a free one: see {@link getSockName}. */
   bind(address: AddressInput): void {
-    const on = addressOf(this.family, address);
+    const on = addressOf(this.family, address, this.#sys);
     const result = this.#sys.bind(this.#fd, name, encodeSockaddr(this.#sys.abi, on, name));
     if (result < 0) throw this.#error(result, 'bind', 'bind to', on);
   }
@@ -172,7 +172,7 @@ export class Socket implements Disposable {
    * connects to itself where nobody listens; `createConnection` refuses that.
    */
   connect(address: AddressInput): void {
-    const on = addressOf(this.family, address);
+    const on = addressOf(this.family, address, this.#sys);
     const length = encodeSockaddr(this.#sys.abi, on, name);
     const { interruptible } = this;
     const result = connectWithin(this.#sys, this.#fd, name, length, this.#timeoutMs, interruptible);
@@ -236,7 +236,14 @@ export class Socket implements Disposable {
   /** shutdown(2), SHUT_RD, SHUT_WR or SHUT_RDWR; what was sent before still arrives. */
   shutdown(how: 'read' | 'write' | 'both'): void {
     const { SHUT_RD, SHUT_WR, SHUT_RDWR } = this.#sys.abi.constants;
-    const direction = { read: SHUT_RD, write: SHUT_WR, both: SHUT_RDWR }[how];
+    const directions = new Map([
+      ['read', SHUT_RD] as const,
+      ['write', SHUT_WR],
+      ['both', SHUT_RDWR],
+    ]);
+    const direction = directions.get(how);
+    if (direction === undefined)
+      throw new RangeError(`how is read, write or both, not ${shown(how)}`);
     const result = this.#sys.shutdown(this.#fd, direction);
     if (result < 0) throw this.#error(result, 'shutdown', 'shut down', this.#peer);
   }

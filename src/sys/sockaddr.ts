@@ -1,4 +1,4 @@
-import { requirePort, requireWhole } from '../base/arguments.ts';
+import { requirePort, requireText, requireWhole, shown } from '../base/arguments.ts';
 import type { Abi } from './abi/abi.ts';
 import { formatIPv4, formatIPv6, parseIPv4, parseIPv6 } from './ip-address.ts';
 
@@ -54,11 +54,11 @@ const text = new TextEncoder();
  */
 export function encodeSockaddr(abi: Abi, address: SocketAddress, into: Uint8Array): number {
   into.fill(0, 0, SOCKADDR_BYTES_MAX);
+  const family = familyNumber(abi, address.family);
   const length = encodeFamily(abi, address, into);
   const { sa_family, sa_len } = abi.structs.sockaddr.fields;
   const view = new DataView(into.buffer, into.byteOffset);
   if (sa_len !== undefined) into[sa_len.offset] = length;
-  const family = familyNumber(abi, address.family);
   if (sa_family.size === 1) view.setUint8(sa_family.offset, family);
   else view.setUint16(sa_family.offset, family, true);
   return length;
@@ -75,7 +75,14 @@ function encodeFamily(abi: Abi, address: SocketAddress, into: Uint8Array): numbe
   }
 }
 
+/** The host of an address, with its zone where it has one: `127.0.0.1`, `fe80::1%3`. */
+export function hostText(address: IPv4Address | IPv6Address): string {
+  const scopeId = address.family === 'IPv6' ? (address.scopeId ?? 0) : 0;
+  return scopeId === 0 ? address.address : `${address.address}%${scopeId}`;
+}
+
 function encodeIPv4(abi: Abi, address: IPv4Address, into: Uint8Array): number {
+  requireText('an address', address.address);
   const { size, fields } = abi.structs.sockaddr_in;
   writePort(into, fields.sin_port.offset, address.port);
   if (!parseIPv4(address.address, into, fields.sin_addr.offset)) {
@@ -85,6 +92,7 @@ function encodeIPv4(abi: Abi, address: IPv4Address, into: Uint8Array): number {
 }
 
 function encodeIPv6(abi: Abi, address: IPv6Address, into: Uint8Array): number {
+  requireText('an address', address.address);
   const { size, fields } = abi.structs.sockaddr_in6;
   writePort(into, fields.sin6_port.offset, address.port);
   if (!parseIPv6(address.address, into, fields.sin6_addr.offset)) {
@@ -100,6 +108,7 @@ function encodeIPv6(abi: Abi, address: IPv6Address, into: Uint8Array): number {
 }
 
 function encodeUnix(abi: Abi, address: UnixAddress, into: Uint8Array): number {
+  requireText('a UNIX path', address.path);
   const { sun_path } = abi.structs.sockaddr_un.fields;
   const bytes = text.encode(address.path);
   const abstract = bytes[0] === 0;
@@ -171,7 +180,14 @@ function decodeUnix(abi: Abi, bytes: Uint8Array, length: number): UnixAddress {
 /** The `AF_*` number of a family. */
 export function familyNumber(abi: Abi, family: AddressFamily): number {
   const { AF_INET, AF_INET6, AF_UNIX } = abi.constants;
-  return { IPv4: AF_INET, IPv6: AF_INET6, UNIX: AF_UNIX }[family];
+  const numbers: Readonly<Record<string, number>> = {
+    IPv4: AF_INET,
+    IPv6: AF_INET6,
+    UNIX: AF_UNIX,
+  };
+  const number = numbers[family];
+  if (number !== undefined) return number;
+  throw new RangeError(`a family is IPv4, IPv6 or UNIX, not ${shown(family)}`);
 }
 
 /** The address as people write it: `127.0.0.1:7007`, `[::1]:7007`, `/run/echo.sock`, `@name`. */
@@ -179,10 +195,8 @@ export function formatAddress(address: SocketAddress): string {
   switch (address.family) {
     case 'IPv4':
       return `${address.address}:${address.port}`;
-    case 'IPv6': {
-      const zone = address.scopeId === undefined ? '' : `%${address.scopeId}`;
-      return `[${address.address}${zone}]:${address.port}`;
-    }
+    case 'IPv6':
+      return `[${hostText(address)}]:${address.port}`;
     case 'UNIX':
       if (address.path === '') return 'an unnamed UNIX socket';
       return address.path.startsWith('\0') ? `@${address.path.slice(1)}` : address.path;

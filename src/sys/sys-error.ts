@@ -1,5 +1,5 @@
 import { errnoName, gaiName } from './errno.ts';
-import { formatAddress, type SocketAddress } from './sockaddr.ts';
+import { formatAddress, hostText, type SocketAddress } from './sockaddr.ts';
 import type { Sys } from './sys.ts';
 
 /**
@@ -34,7 +34,7 @@ export class SysError extends Error {
   readonly syscall: string;
   /** What the code means, in words. */
   readonly reason: string;
-  /** The IP address or UNIX path the call was about; absent without one. */
+  /** The IP address, with its zone, or UNIX path the call was about; absent without one. */
   declare readonly address?: string;
   /** The port the call was about; absent without one. */
   declare readonly port?: number;
@@ -46,7 +46,7 @@ export class SysError extends Error {
     this.syscall = failure.syscall;
     this.reason = failure.reason;
     if (failure.on === undefined) return;
-    this.address = failure.on.family === 'UNIX' ? failure.on.path : failure.on.address;
+    this.address = failure.on.family === 'UNIX' ? failure.on.path : hostText(failure.on);
     if (failure.on.family !== 'UNIX') this.port = failure.on.port;
   }
 }

@@ -1,3 +1,4 @@
+import { requireFlag, requireObject, requireTimeout, shown } from '../base/arguments.ts';
 import type { Backend } from '../loop/backend.ts';
 import type { Loop } from '../loop/loop.ts';
 import type { ConnectionHandlers, ConnectionSettings } from './connection.ts';
@@ -25,6 +26,8 @@ export class ConnectionGroup<Data> {
     settings: ConnectionSettings<Data>,
     onClosed: ((connection: StreamConnection<Data>) => void) | null,
   ) {
+    requireObject('handlers', settings.handlers);
+    requireFlag('noDelay', settings.noDelay);
     this.loop = loop;
     this.backend = loop.backend;
     this.handlers = settings.handlers;
@@ -39,13 +42,13 @@ export class ConnectionGroup<Data> {
   }
 }
 
-/** Returns `timeoutMs`, or throws a RangeError that calls it `what`. */
+/** Returns `timeoutMs`, or throws an error that calls it `what`. */
 export function checkedTimeout(timeoutMs: number | null, what: string): number | null {
-  if (timeoutMs === null || (timeoutMs > 0 && timeoutMs <= TIMEOUT_MS_MAX)) return timeoutMs;
-  throw new RangeError(`${what} is above 0 and at most ${TIMEOUT_MS_MAX} ms, not ${timeoutMs}`);
+  if (timeoutMs !== null) requireTimeout(what, timeoutMs, TIMEOUT_MS_MAX);
+  return timeoutMs;
 }
 
 function checkBytes(name: string, bytes: number): void {
   if (Number.isSafeInteger(bytes) && bytes >= 0) return;
-  throw new RangeError(`${name} is a number of bytes, 0 and up, not ${bytes}`);
+  throw new RangeError(`${name} is a number of bytes, 0 and up, not ${shown(bytes)}`);
 }

@@ -61,7 +61,11 @@ export interface Connection<Data = undefined> {
   data: Data;
   /** The descriptor, -1 once it is closed. It stays the connection's own. */
   readonly fd: number;
-  /** The peer's address: getpeername(2), asked once; null where the peer was gone by then. */
+  /**
+   * The peer's address, asked for once: getpeername(2). A connection that broke has it in `close`
+   * still; after an orderly end it is null unless it was read before. An IPv6 address of a link has
+   * its zone as `scopeId`.
+   */
   readonly remoteAddress: SocketAddress | null;
   /** The connection's own address: getsockname(2), asked once. */
   readonly localAddress: SocketAddress | null;
@@ -95,7 +99,8 @@ export interface Connection<Data = undefined> {
    * @throws TypeError where `data` is neither; an ArrayBuffer wants a view.
    * @throws RangeError where the range is not inside of the data, or more than `queueBytesMax`
    *   bytes would wait. Nothing is taken.
-   * @throws Error for a chunk whose handler has returned, and after {@link end}.
+   * @throws Error for a chunk whose handler has returned, and with the code
+   *   `ERR_STREAM_WRITE_AFTER_END` after {@link end}.
    */
   write(data: Bytes, offset?: number, length?: number): boolean;
   /**

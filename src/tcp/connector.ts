@@ -1,3 +1,4 @@
+import { requireFunction, requireHost, requirePort, requireWhole } from '../base/arguments.ts';
 import type { ConnectSink, Subscription } from '../loop/backend.ts';
 import type { Loop } from '../loop/loop.ts';
 import type { Timer } from '../loop/timers.ts';
@@ -23,7 +24,7 @@ import {
 } from './addresses.ts';
 import type { ConnectionSettings } from './connection.ts';
 import { ConnectionGroup, checkedTimeout } from './connection-group.ts';
-import { ATTEMPT_DELAY_MS, UNIX_RETRY_MS } from './limits.ts';
+import { ATTEMPT_DELAY_MS, TIMEOUT_MS_MAX, UNIX_RETRY_MS } from './limits.ts';
 import { tooHigh } from './listener.ts';
 import { bindLocal, type LocalEnd, localEnd } from './local-end.ts';
 import { StreamConnection } from './stream-connection.ts';
@@ -35,11 +36,11 @@ export type ConnectOptions<Data = undefined> = Endpoint & ConnectSettings<Data>;
 export interface ConnectSettings<Data = undefined> extends ConnectionSettings<Data> {
   /** The longest wait for a connection, the look-up of the name included; none if left out. */
   readonly timeoutMs?: number | null;
-  /** How long to wait for one address before the next is tried beside it; 250 if left out. */
+  /** The wait for one address before the next is tried beside it, 0 and up; 250 if left out. */
   readonly attemptDelayMs?: number;
   /**
-   * The numeric address to connect from, of an interface of this machine; the kernel's choice if
-   * left out. Only addresses of its family are tried.
+   * The numeric address to connect from, of an interface of this machine, with a zone if it needs
+   * one (`fe80::1%eth0`); the kernel's choice if left out. Only addresses of its family are tried.
    */
   readonly localAddress?: string;
   /** The port to connect from, 1 to 65535; the kernel's choice if left out. Not for a UNIX path. */
@@ -108,9 +109,8 @@ export class Connector<Data = undefined> implements Disposable {
     this.#options = options;
     this.#group = new ConnectionGroup(loop, options, null);
     this.#attemptDelayMs = options.attemptDelayMs ?? ATTEMPT_DELAY_MS;
-    if (!(this.#attemptDelayMs >= 0)) {
-      throw new RangeError(`attemptDelayMs is 0 or more, not ${options.attemptDelayMs}`);
-    }
+    requireWhole('attemptDelayMs', this.#attemptDelayMs, 0, TIMEOUT_MS_MAX);
+    requireFunction('onError', options.onError);
     this.#local = localEnd(loop.sys, options);
     const timeoutMs = checkedTimeout(options.timeoutMs ?? null, 'a timeout');
     const addresses = this.#knownAddresses();
@@ -147,8 +147,10 @@ export class Connector<Data = undefined> implements Disposable {
     const options = this.#options;
     if ('path' in options) return [checked({ family: 'UNIX', path: options.path }, this.#loop)];
     const { host, port, lookup = systemLookup } = options;
-    checked({ family: 'IPv4', address: '0.0.0.0', port }, this.#loop);
-    if (host === null || isNumeric(host)) return numericAddresses(host, port, this.#loop.sys);
+    requireHost(host);
+    requirePort(port);
+    if (typeof lookup !== 'function') requireFunction('lookup', lookup);
+    if (host === null || isNumeric(host)) return this.#numeric(host, port);
     this.#looking = true;
     lookup(host, (error, found) => {
       if (!this.#looking || this.#over) return;
@@ -174,7 +176,7 @@ export class Connector<Data = undefined> implements Disposable {
     this.#found(found.flatMap((address) => this.#numeric(address, port)));
   }
 
-  #numeric(address: string, port: number): SocketAddress[] {
+  #numeric(address: string | null, port: number): SocketAddress[] {
     try {
       return numericAddresses(address, port, this.#loop.sys);
     } catch (error) {

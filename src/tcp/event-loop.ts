@@ -76,7 +76,7 @@ export class EventLoop extends Loop {
   constructor(options: EventLoopOptions = {}) {
     const { backend = 'auto', sys = nativeSys() } = options;
     const choice =
-      typeof backend === 'string' ? chooseBackend(backend, sys) : { backend, missing: [] };
+      typeof backend === 'object' ? { backend, missing: [] } : chooseBackend(backend, sys);
     super(sys, choice.backend);
     this.missing = choice.missing;
   }
@@ -89,8 +89,9 @@ export class EventLoop extends Loop {
   /**
    * Listens: socket(2), SO_REUSEADDR, TCP_NODELAY, bind(2), listen(2), and every connection goes
    * to the handlers. A host with several addresses listens on the first that can be bound; null is
-   * all interfaces. Blocks while a name is resolved. Throws a SysError (`EADDRINUSE`, `EACCES`,
-   * ...) or a ResolveError.
+   * all interfaces of both families, as for `createServer`. Blocks while a name is resolved. Throws
+   * a SysError (`EADDRINUSE`, `EACCES`, ...) or a ResolveError; a TypeError or RangeError for an
+   * option of a wrong type or value.
    */
   listen<Data = undefined>(options: ListenOptions<Data>): Listener<Data> {
     return new Listener(this, options);

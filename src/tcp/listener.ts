@@ -1,8 +1,9 @@
+import { requireFunction, shown } from '../base/arguments.ts';
 import type { AcceptSink, Subscription } from '../loop/backend.ts';
 import { ACCEPT_PAUSE_MS } from '../loop/limits.ts';
 import type { Loop } from '../loop/loop.ts';
 import type { Timer } from '../loop/timers.ts';
-import { createServer, type Endpoint, socketFileOf } from '../socket/create.ts';
+import { createServer, type Endpoint, type ServerOptions, socketFileOf } from '../socket/create.ts';
 import type { SocketFile } from '../socket/socket-file.ts';
 import type { SocketAddress } from '../sys/sockaddr.ts';
 import { type SysError, sysError } from '../sys/sys-error.ts';
@@ -14,11 +15,9 @@ import { StreamConnection } from './stream-connection.ts';
 export type ListenOptions<Data = undefined> = Endpoint & ListenSettings<Data>;
 
 /** How to listen. */
-export interface ListenSettings<Data = undefined> extends ConnectionSettings<Data> {
-  /** How many connections may wait in the queue of listen(2); SOMAXCONN if left out. */
-  readonly backlog?: number;
-  /** Several sockets may listen on the port, and the kernel spreads the connections. */
-  readonly reusePort?: boolean;
+export interface ListenSettings<Data = undefined>
+  extends ConnectionSettings<Data>,
+    Pick<ServerOptions, 'backlog' | 'reusePort'> {
   /**
    * So many connections at a time (1 and up): the next ones wait in the queue of listen(2) until
    * one of them is closed. No limit if left out.
@@ -95,19 +94,14 @@ export class Listener<Data = undefined> implements Iterable<Connection<Data>>, D
   constructor(loop: Loop, options: ListenOptions<Data>) {
     this.#loop = loop;
     this.#group = new ConnectionGroup(loop, options, (closed) => this.#removed(closed));
+    requireFunction('onError', options.onError);
     this.#onError = options.onError?.bind(options);
     this.#connectionsMax = options.maxConnections ?? Number.POSITIVE_INFINITY;
-    if (!(this.#connectionsMax >= 1)) {
-      throw new RangeError(`maxConnections is 1 or more, not ${options.maxConnections}`);
+    if (typeof this.#connectionsMax !== 'number' || !(this.#connectionsMax >= 1)) {
+      throw new RangeError(`maxConnections is 1 or more, not ${shown(options.maxConnections)}`);
     }
-    const { backlog, reusePort = false } = options;
     const { sys, backend } = loop;
-    const socket = createServer(options, {
-      reusePort,
-      noDelay: this.#group.noDelay,
-      sys,
-      ...(backlog === undefined ? {} : { backlog }),
-    });
+    const socket = createServer(options, { ...options, noDelay: this.#group.noDelay, sys });
     this.#file = socketFileOf(socket);
     try {
       if (socket.fileno() >= backend.fdLimit) throw tooHigh(socket.fileno(), loop);

@@ -1,5 +1,7 @@
 import { isIP } from 'node:net';
+import { requireText } from '../base/arguments.ts';
 import { writeNamed } from '../socket/option-calls.ts';
+import { zoneResolved } from '../socket/zone.ts';
 import { encodeSockaddr, SOCKADDR_BYTES_MAX, type SocketAddress } from '../sys/sockaddr.ts';
 import type { Sys } from '../sys/sys.ts';
 import { SysError, sysError } from '../sys/sys-error.ts';
@@ -28,8 +30,10 @@ export function localEnd(
   if ('path' in options) {
     throw new RangeError('localAddress and localPort are for hosts: a UNIX path has neither');
   }
+  if (localAddress !== null) requireText('localAddress', localAddress);
   const family = localAddress === null || isIP(localAddress) === 4 ? 'IPv4' : 'IPv6';
-  encodeSockaddr(sys.abi, { family, address: localAddress ?? '0.0.0.0', port: localPort }, name);
+  const local = { family, address: localAddress ?? '0.0.0.0', port: localPort } as const;
+  encodeSockaddr(sys.abi, zoneResolved(local, sys), name);
   return { address: localAddress, port: localPort };
 }
 
@@ -57,7 +61,7 @@ export function bindLocal(
     if (!(error instanceof SysError)) throw error;
     return error;
   }
-  const local: SocketAddress = { family, address: own, port };
+  const local = zoneResolved({ family, address: own, port }, sys);
   const result = sys.bind(fd, name, encodeSockaddr(sys.abi, local, name));
   return result < 0 ? sysError(sys, result, 'bind', 'connect from', local) : null;
 }

@@ -3,6 +3,7 @@ import type { Stream, StreamSink } from '../loop/backend.ts';
 import type { Timer } from '../loop/timers.ts';
 import { readNamed, writeNamed } from '../socket/option-calls.ts';
 import type { GettableOptionName, OptionValue, SettableOptionName } from '../socket/options.ts';
+import { forgetsPeers, peerName } from '../socket/peer-name.ts';
 import { decodeSockaddr, SOCKADDR_BYTES_MAX, type SocketAddress } from '../sys/sockaddr.ts';
 import { type SysError, sysError } from '../sys/sys-error.ts';
 import type { Connection } from './connection.ts';
@@ -42,6 +43,9 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
   constructor(group: ConnectionGroup<Data>, fd: number, remote: SocketAddress | null) {
     this.#group = group;
     this.#remote = remote;
+    if (remote === null && group.tcp && forgetsPeers(group.loop.sys)) {
+      this.#remote = peerName(group.loop.sys, fd);
+    }
     this.#stream = group.loop.backend.open(fd, this, group.tcp);
     if (group.idleTimeoutMs !== null) this.setTimeout(group.idleTimeoutMs);
   }
@@ -72,10 +76,7 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
 
   get remoteAddress(): SocketAddress | null {
     if (this.#remote === null && !this.#closed) {
-      nameLength[0] = name.length;
-      const { sys } = this.#group.loop;
-      const result = sys.getpeername(this.#stream.fd, name, nameLength);
-      if (result >= 0) this.#remote = decodeSockaddr(sys.abi, name, nameLength[0]);
+      this.#remote = peerName(this.#group.loop.sys, this.#stream.fd);
     }
     return this.#remote;
   }
@@ -93,7 +94,7 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
   write(data: Bytes, offset = 0, byteLength?: number): boolean {
     const bytes = data instanceof Uint8Array ? data : bytesOf(data);
     const length = sendableLength(bytes, offset, byteLength, 'write');
-    if (this.#ended) throw new Error('cannot write: end() has ended this side of the connection');
+    if (this.#ended) throw writeAfterEnd();
     if (this.#ending || this.#closing) return false;
     const { backend, queueBytesHigh, queueBytesMax } = this.#group;
     const stream = this.#stream;
@@ -255,9 +256,18 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
 
   #brokenBy(errno: number, reason?: string): SysError {
     const { sys } = this.#group.loop;
-    const on = this.#remote ?? undefined;
+    const remote = this.remoteAddress;
+    // A UNIX client has no name.
+    const on =
+      remote === null || (remote.family === 'UNIX' && remote.path === '') ? undefined : remote;
     const attempt = on === undefined ? 'keep a connection' : 'keep the connection with';
     const syscall = errno === sys.abi.errno.EPIPE ? 'send' : 'recv';
     return sysError(sys, -errno, syscall, attempt, on, reason);
   }
+}
+
+/** The error of Node's own streams for the same mistake, by its code. */
+function writeAfterEnd(): Error {
+  const message = 'cannot write: end() has ended this side of the connection';
+  return Object.assign(new Error(message), { code: 'ERR_STREAM_WRITE_AFTER_END' });
 }

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
-import type { Case } from './case.ts';
-import { portOf, until, type World } from './world.ts';
+import type { SysError } from '#src/sys/sys-error.js';
+import type { Connection } from '#src/tcp/connection.js';
+import { type Case, inWorld } from './case.ts';
+import { closePair, connectedPair, portOf, until, type World } from './world.ts';
 
 // Connecting: a TCP socket that connects to its own address meets itself (simultaneous open).
 
@@ -41,7 +43,7 @@ interface ToSelf {
   readonly localPort: number;
 }
 
-export const connectCases: readonly Case[] = HOSTS.map(
+const selfCases: readonly Case[] = HOSTS.map(
   (host): Case => ({
     name: `a socket that connected to itself at ${host} is refused, and leaves its port free`,
     laws: [],
@@ -75,3 +77,89 @@ export const connectCases: readonly Case[] = HOSTS.map(
     },
   }),
 );
+
+/** A client at `host` connects and resets: the error of the server's side names it, unasked. */
+function resetNamesPeer(world: World, host: string): void {
+  let error: SysError | null = null;
+  let remote: unknown = null;
+  let client: unknown = null;
+  const listener = world.loop.listen({
+    host,
+    port: 0,
+    handlers: {
+      close: (connection, broken) => {
+        error = broken;
+        remote = connection.remoteAddress;
+      },
+    },
+  });
+  world.loop.connect({
+    host,
+    port: portOf(listener),
+    handlers: {
+      open: (connection) => {
+        client = connection.localAddress;
+        // Some bytes first: the server knows of the connection when the reset comes.
+        connection.write(Buffer.from('x'));
+        world.loop.setTimer(10, () => connection.reset());
+      },
+    },
+  });
+  until(world, () => error !== null, 'the server has heard of the reset');
+  const { code, address, port, message } = error as unknown as SysError;
+  assert.equal(code, 'ECONNRESET');
+  assert.deepEqual(remote, client);
+  assert.deepEqual({ address, port }, { address: host, port: (client as { port: number }).port });
+  assert.match(message, /^cannot keep the connection with .*:\d+: ECONNRESET \(/);
+  listener.close();
+  until(world, () => world.openDescriptors() === 0, 'everything is closed');
+}
+
+export const connectCases: readonly Case[] = [
+  ...selfCases,
+  ...['127.0.0.1', '::1'].map(
+    (host): Case => ({
+      name: `the error of a connection that broke names its peer at ${host}, whom nobody asked for`,
+      laws: [],
+      run: inWorld((world) => resetNamesPeer(world, host)),
+    }),
+  ),
+  {
+    name: 'host null listens on all interfaces of both families',
+    laws: [],
+    run: inWorld((world) => {
+      const seen: string[] = [];
+      const listener = world.loop.listen({
+        host: null,
+        port: 0,
+        handlers: {
+          open: ({ remoteAddress }) => {
+            if (remoteAddress !== null && remoteAddress.family !== 'UNIX') {
+              seen.push(remoteAddress.address);
+            }
+          },
+        },
+      });
+      assert.equal(listener.address.family, 'IPv6');
+      for (const host of ['127.0.0.1', '::1']) {
+        const open = (connection: Connection): void => connection.end();
+        world.loop.connect({ host, port: portOf(listener), handlers: { open } });
+      }
+      until(world, () => seen.length === 2, 'both have come');
+      assert.deepEqual(seen.sort(), ['::1', '::ffff:127.0.0.1']);
+      listener.close();
+      until(world, () => world.openDescriptors() === 0, 'everything is closed');
+    }),
+  },
+  {
+    name: 'a write after end() has the code of Node',
+    laws: [],
+    run: inWorld((world) => {
+      const pair = connectedPair(world);
+      pair.client.end();
+      const code = 'ERR_STREAM_WRITE_AFTER_END';
+      assert.throws(() => pair.client.write(Buffer.from('x')), { code });
+      closePair(world, pair);
+    }),
+  },
+];

@@ -118,6 +118,7 @@ export type OptionalConstantName =
   | 'SOCK_NONBLOCK'
   | 'MSG_NOSIGNAL'
   | 'SO_NOSIGPIPE'
+  | 'SO_PEERNAME'
   | 'SOL_LOCAL'
   | 'EAI_NODATA'
   | 'EAI_ADDRFAMILY'

@@ -75,6 +75,7 @@ export const linux = {
     SOCK_CLOEXEC: 524288,
     SOCK_NONBLOCK: 2048,
     MSG_NOSIGNAL: 16384,
+    SO_PEERNAME: 28,
     EAI_NODATA: -5,
     EAI_ADDRFAMILY: -9,
     EPOLLIN: 1,

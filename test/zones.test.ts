@@ -1,0 +1,70 @@
+// Goal: the zone of a link-local address is kept on its way in and out, in the library and by load.
+// Method: an address of the loopback interface in a namespace of its own.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { run } from './commands/command.ts';
+import { inNamespace, reasonWithoutNamespaces } from './commands/namespace.ts';
+import { root, sockloop } from './commands/programs.ts';
+import { leakCheck } from './leaks.ts';
+
+const HOST = 'fe80::1%lo';
+const LINK_LOCAL = 'ip -6 addr add fe80::1/64 dev lo nodad';
+
+/** Serves HOST, connects from HOST, and runs load against itself; prints what it saw. */
+const PROGRAM = `
+  import { spawn } from 'node:child_process';
+  import { createConnection, EventLoop, formatAddress } from '${root}dist/index.js';
+  const [host, file, ...words] = process.argv.slice(1);
+  const seen = [];
+  const loop = new EventLoop();
+  const listener = loop.listen({ host, port: 0, handlers: {
+    open: (connection) => { seen.push(formatAddress(connection.remoteAddress)); },
+    data: (connection, chunk) => { connection.write(chunk); },
+  } });
+  const { port } = listener.address;
+  createConnection({ host, port }).close();
+  loop.connect({ host, port, localAddress: host, handlers: {
+    open: (connection) => {
+      seen.push(formatAddress(connection.localAddress));
+      connection.end();
+      const load = spawn(file, words.map((word) => word.replace('PORT', port)));
+      load.stderr.pipe(process.stderr);
+      load.on('close', (status) => {
+        console.log(JSON.stringify({ status, seen: seen.slice(0, 3) }));
+        loop.close();
+      });
+    },
+  } });
+  await loop.run();
+`;
+
+test('zones: fe80::1%lo listens, connects, is connected from and measured', {
+  timeout: 60_000,
+  skip: reasonWithoutNamespaces,
+}, async (t) => {
+  leakCheck(t);
+  const flags = ['--connections', '2', '--duration', '1', '--warmup', '0', '--json'];
+  const load = sockloop('load', HOST, 'PORT', '--source-addresses', HOST, ...flags);
+  const words = [process.execPath, '--input-type=module', '-e', PROGRAM, HOST, ...load];
+  const { out, err } = await run(t, inNamespace(LINK_LOCAL, words));
+  assert.match(out, /^\{.*\}\n$/, err);
+  const { status, seen } = JSON.parse(out) as { status: number; seen: string[] };
+  assert.equal(status, 0, err);
+  assert.equal(seen.length, 3);
+  for (const address of seen) assert.match(address, /^\[fe80::1%1\]:\d+$/);
+});
+
+test('zones: load names an interface that is not here', {
+  timeout: 60_000,
+  skip: reasonWithoutNamespaces,
+}, async (t) => {
+  leakCheck(t);
+  const to = sockloop('load', '::1', '7', '--source-addresses', 'fe80::1%br-none0');
+  const { status, err } = await run(t, to);
+  assert.equal(status, 1);
+  assert.equal(
+    err,
+    'sockloop: "fe80::1%br-none0" names an interface that is not here: "br-none0"\n',
+  );
+});
