@@ -34,6 +34,7 @@ export class ConnectionGroup<Data> {
     this.queueBytesMax = settings.queueBytesMax ?? QUEUE_BYTES_MAX;
     this.queueBytesHigh = settings.queueBytesHigh ?? Math.min(QUEUE_BYTES_HIGH, this.queueBytesMax);
     this.onClosed = onClosed;
+    checkHandlers(settings.handlers);
     checkBytes('queueBytesMax', this.queueBytesMax);
     checkBytes('queueBytesHigh', this.queueBytesHigh);
   }
@@ -41,8 +42,23 @@ export class ConnectionGroup<Data> {
 
 /** Returns `timeoutMs`, or throws a RangeError that calls it `what`. */
 export function checkedTimeout(timeoutMs: number | null, what: string): number | null {
-  if (timeoutMs === null || (timeoutMs > 0 && timeoutMs <= TIMEOUT_MS_MAX)) return timeoutMs;
+  if (timeoutMs === null) return null;
+  if (typeof timeoutMs === 'number' && timeoutMs > 0 && timeoutMs <= TIMEOUT_MS_MAX) {
+    return timeoutMs;
+  }
   throw new RangeError(`${what} is above 0 and at most ${TIMEOUT_MS_MAX} ms, not ${timeoutMs}`);
+}
+
+/** What is no function would be found out in a turn, far from the call that gave it. */
+function checkHandlers<Data>(handlers: ConnectionHandlers<Data>): void {
+  if (typeof handlers !== 'object' || handlers === null) {
+    throw new TypeError('handlers is an object with functions: open, data, drain, end, close');
+  }
+  for (const name of ['open', 'data', 'drain', 'end', 'close'] as const) {
+    const handler: unknown = handlers[name];
+    if (handler === undefined || typeof handler === 'function') continue;
+    throw new TypeError(`the handler ${name} is a function, not ${typeof handler}`);
+  }
 }
 
 function checkBytes(name: string, bytes: number): void {

@@ -1,6 +1,7 @@
 import type { ConnectSink, Subscription } from '../loop/backend.ts';
 import type { Loop } from '../loop/loop.ts';
 import type { Timer } from '../loop/timers.ts';
+import { tooHigh } from '../loop/watchable.ts';
 import type { Endpoint } from '../socket/create.ts';
 import { optionNumbers } from '../socket/options.ts';
 import { openStream } from '../sys/descriptors.ts';
@@ -21,8 +22,7 @@ import {
 } from './addresses.ts';
 import type { ConnectionSettings } from './connection.ts';
 import { ConnectionGroup, checkedTimeout } from './connection-group.ts';
-import { ATTEMPT_DELAY_MS, UNIX_RETRY_MS } from './limits.ts';
-import { tooHigh } from './listener.ts';
+import { ATTEMPT_DELAY_MS, TIMEOUT_MS_MAX, UNIX_RETRY_MS } from './limits.ts';
 import { bindLocal, type LocalEnd, localEnd } from './local-end.ts';
 import { StreamConnection } from './stream-connection.ts';
 
@@ -33,7 +33,10 @@ export type ConnectOptions<Data = undefined> = Endpoint & ConnectSettings<Data>;
 export interface ConnectSettings<Data = undefined> extends ConnectionSettings<Data> {
   /** The longest wait for a connection, the look-up of the name included; none if left out. */
   readonly timeoutMs?: number | null;
-  /** How long to wait for one address before the next is tried beside it; 250 if left out. */
+  /**
+   * How long to wait for one address before the next is tried beside it: 0 to 2^31 - 1, 250 if
+   * left out.
+   */
   readonly attemptDelayMs?: number;
   /**
    * The numeric address to connect from, of an interface of this machine; the kernel's choice if
@@ -106,9 +109,7 @@ export class Connector<Data = undefined> implements Disposable {
     this.#options = options;
     this.#group = new ConnectionGroup(loop, options, null);
     this.#attemptDelayMs = options.attemptDelayMs ?? ATTEMPT_DELAY_MS;
-    if (!(this.#attemptDelayMs >= 0)) {
-      throw new RangeError(`attemptDelayMs is 0 or more, not ${options.attemptDelayMs}`);
-    }
+    checkAttemptDelay(this.#attemptDelayMs);
     this.#local = localEnd(loop.sys, options);
     const timeoutMs = checkedTimeout(options.timeoutMs ?? null, 'a timeout');
     const addresses = this.#knownAddresses();
@@ -149,7 +150,7 @@ export class Connector<Data = undefined> implements Disposable {
     if (host === null || isNumeric(host)) return numericAddresses(host, port, this.#loop.sys);
     this.#looking = true;
     lookup(host, (error, found) => {
-      if (!this.#looking || this.#over) return;
+      if (!this.#looking || this.#over || this.#loop.closed) return;
       this.#looking = false;
       // This is Node's own loop: handlers run in a turn of ours.
       this.#loop.defer(() => {
@@ -219,7 +220,7 @@ export class Connector<Data = undefined> implements Disposable {
     }
     if (fd >= backend.fdLimit) {
       sys.close(fd);
-      this.#errors.push(tooHigh(fd, this.#loop));
+      this.#errors.push(tooHigh(fd, backend));
       return false;
     }
     const unbound = this.#local === null ? null : bindLocal(sys, fd, this.#local, address);
@@ -329,6 +330,11 @@ interface AttemptOutcome {
 function checked(address: SocketAddress, loop: Loop): SocketAddress {
   encodeSockaddr(loop.sys.abi, address, name);
   return address;
+}
+
+function checkAttemptDelay(delayMs: number): void {
+  if (typeof delayMs === 'number' && delayMs >= 0 && delayMs <= TIMEOUT_MS_MAX) return;
+  throw new RangeError(`attemptDelayMs is 0 to ${TIMEOUT_MS_MAX}, not ${delayMs}`);
 }
 
 /** An int that is 1. */
