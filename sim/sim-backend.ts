@@ -1,4 +1,5 @@
 import { TokenSlab } from '#src/base/token-slab.js';
+import { WatchTable } from '#src/base/watch-table.js';
 import type {
   AcceptSink,
   Backend,
@@ -52,6 +53,7 @@ export class SimBackend implements Backend, SimHost {
     overflows: 0,
   };
   readonly #subjects: TokenSlab<SimSubject>;
+  readonly #watches = new WatchTable();
   readonly #completions: Completion[] = [];
   readonly #closing = new Map<SimSubject, number>();
   readonly #pass: (timeMs: number) => void;
@@ -89,10 +91,13 @@ export class SimBackend implements Backend, SimHost {
   }
 
   watch(fd: number, interest: Interest, sink: WatchSink): Watch {
-    return this.#added(new SimWatch(this, fd, interest, sink));
+    const watch = this.#added(new SimWatch(this, fd, interest, sink));
+    this.#watches.add(watch);
+    return watch;
   }
 
   #added<Kind extends SimSubject>(subject: Kind): Kind {
+    if (subject.ownsFd) this.#watches.endAllOf(subject.fd);
     this.#subjects.allocate(subject);
     return subject;
   }
@@ -208,6 +213,11 @@ export class SimBackend implements Backend, SimHost {
     this.#woken = true;
   }
 
+  fds(): number[] {
+    const owned = [...this.#subjects.values()].filter(({ ownsFd }) => ownsFd);
+    return [...owned, ...this.#closing.keys()].map(({ fd }) => fd);
+  }
+
   destroy(): void {
     this.#destroyed = true;
     for (const completion of this.#completions.splice(0)) this.discard(completion);
@@ -225,6 +235,8 @@ export class SimBackend implements Backend, SimHost {
 
   release(subject: SimSubject): void {
     subject.gone = true;
+    if (subject instanceof SimWatch) this.#watches.delete(subject);
+    else this.#watches.endAllOf(subject.fd);
     subject.dispose();
     this.#subjects.free(subject.token);
   }

@@ -68,6 +68,12 @@ export function requireFunction(name: string, value: unknown): void {
   throw new TypeError(`${name} is a function, not ${shown(value)}`);
 }
 
+/** Throws unless `value` is a function. */
+export function requireCallback(value: unknown): void {
+  if (typeof value !== 'function')
+    throw new TypeError(`a callback is a function, not ${shown(value)}`);
+}
+
 /** Throws unless `value` is an object. */
 export function requireObject(name: string, value: unknown): void {
   if (typeof value === 'object' && value !== null) return;

@@ -76,7 +76,7 @@ function lockedMemoryLimit(): LimitFacts[] {
   if (soft === undefined) return [];
   const value = soft === 'unlimited' ? Number.POSITIVE_INFINITY : Math.floor(Number(soft) / 1024);
   const meaning =
-    'KiB that this user may lock, unless root: each io_uring takes 56, or 16 of what is left, and ' +
+    'KiB that this user may lock, unless root: an io_uring takes 56, or 16 of what is left, and ' +
     'auto takes epoll beyond: ulimit -l';
   return [limit('RLIMIT_MEMLOCK soft', value, meaning)];
 }

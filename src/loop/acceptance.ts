@@ -88,6 +88,10 @@ export class Acceptance extends Subject implements Subscription {
     this.#sink.closed();
   }
 
+  override get extraFds(): readonly number[] {
+    return this.#reserve.fds;
+  }
+
   override dispose(): void {
     this.#reserve.close();
   }

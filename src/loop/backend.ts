@@ -91,8 +91,13 @@ export interface Backend {
   settle(): void;
   /** Makes a wait return; from another thread, use the function `wake` on {@link wakeHandle}. */
   wake(): void;
-  /** Closes everything that is open, without reports, and the backend itself. */
-  destroy(): void;
+  /** The descriptors that are open: those that were handed to it or accepted, and its own. */
+  fds(): number[];
+  /**
+   * Closes everything that is open, without reports, and the backend itself. Called from a callback
+   * it may leave that to the end of `poll`; not with `atOnce`, behind which the thread ends.
+   */
+  destroy(atOnce?: boolean): void;
 }
 
 /** The names of the backends, in the words of `--loop`. */

@@ -3,6 +3,8 @@ import type { Sys } from '../sys/sys.ts';
 /** What a closing list holds. */
 interface Closing {
   readonly fd: number;
+  /** What it holds beside. */
+  readonly extraFds: readonly number[];
   dispose(): void;
   closed(): void;
 }
@@ -20,6 +22,11 @@ export class ClosingList {
 
   get length(): number {
     return this.#subjects.length;
+  }
+
+  /** The descriptors that are open still. */
+  get fds(): number[] {
+    return this.#subjects.slice(this.#settled).flatMap((one) => [one.fd, ...one.extraFds]);
   }
 
   add(subject: Closing): void {

@@ -1,5 +1,5 @@
 import { setImmediate as turnOfNode } from 'node:timers/promises';
-import { shown } from '../base/arguments.ts';
+import { requireCallback, shown } from '../base/arguments.ts';
 import type { Interest, WakeHandle } from '../poller/poller.ts';
 import type { Sys } from '../sys/sys.ts';
 import type { Backend, Watch } from './backend.ts';
@@ -11,6 +11,8 @@ import {
   WAIT_MS_MAX,
 } from './limits.ts';
 import { type Timer, Timers } from './timers.ts';
+import { checkInterest, checkWatchable } from './watchable.ts';
+import { closedInThread, openedInThread } from './worker-exit.ts';
 
 /** How a loop runs. */
 interface RunOptions {
@@ -52,6 +54,7 @@ export class Loop {
     this.backend = backend;
     this.#nowMs = sys.monotonicMs();
     this.#hostMs = this.#nowMs;
+    openedInThread(this);
   }
 
   /** The time in milliseconds on a clock that only goes forward, read about once a phase. */
@@ -75,14 +78,24 @@ export class Loop {
     );
   }
 
+  /** Whether {@link close} was called. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
   /** How many turns there were. */
   get turns(): number {
     return this.#turns;
   }
 
-  /** Runs `callback` in `delayMs` (0 and up), never earlier. */
+  /**
+   * Runs `callback` in `delayMs` (0 and up), never earlier. Throws a RangeError for a delay that is
+   * no finite number, an Error on a closed loop.
+   */
   setTimer(delayMs: number, callback: () => void): Timer {
-    if (typeof delayMs !== 'number' || !(delayMs >= 0 && delayMs < Number.POSITIVE_INFINITY)) {
+    this.requireOpen('set a timer');
+    requireCallback(callback);
+    if (!(Number.isFinite(delayMs) && delayMs >= 0)) {
       throw new RangeError(`a delay is 0 ms or more, not ${shown(delayMs)}`);
     }
     // Counted from now and not from the beginning of the turn, else it could run early: law 10.
@@ -90,20 +103,34 @@ export class Loop {
     return this.#timers.set(this.#nowMs + delayMs, callback);
   }
 
-  /** Runs `callback` later in this turn, or in the next one. */
+  /** Runs `callback` later in this turn, or in the next one. Throws an Error on a closed loop. */
   defer(callback: () => void): void {
+    this.requireOpen('defer a task');
+    requireCallback(callback);
     this.#tasks.push(callback);
   }
 
   /**
    * Calls `callback` whenever `fd` is ready for `interest`. The descriptor stays the caller's, who
    * ends the watch before closing it.
+   *
+   * Several watches of one descriptor all hear of it, each of what it asked for, and so does the
+   * connection that it belongs to: the watches of `connection.fd` end with that connection.
+   *
+   * @throws SysError `EBADF` where `fd` is not open, `EPERM` where it cannot be waited for (a plain
+   *   file, on Linux): the same on every loop.
+   * @throws RangeError for a descriptor that this loop cannot hold, or an interest that is none.
+   * @throws Error on a closed loop.
    */
   watch(
     fd: number,
     interest: Interest,
     callback: (interest: Interest, errno: number) => void,
   ): Watch {
+    this.requireOpen('watch a descriptor');
+    requireCallback(callback);
+    checkInterest(interest);
+    checkWatchable(this.sys, this.backend, fd);
     return this.backend.watch(fd, interest, { ready: callback });
   }
 
@@ -119,15 +146,16 @@ export class Loop {
 
   /**
    * Turns until {@link stop} is called or nothing is left to wait for. Throws what a callback
-   * threw. What is still open then stays open: see {@link close}.
+   * threw, and an Error on a closed loop. What is still open then stays open: see {@link close}.
+   * A `stop` that was called while nothing ran counts: this run ends at once.
    *
    * Promise jobs run after every turn; with `promises: false`, for a program whose callbacks use
    * none, only where Node's own loop turns, which saves 1 to 3 % of the CPU of an echo server.
    */
   async run({ promises = true }: RunOptions = {}): Promise<void> {
+    this.requireOpen('run');
     if (this.#running) throw new Error('the loop is running');
     this.#running = true;
-    this.#stopping = false;
     try {
       // Whoever calls may stand in the middle of a turn of Node's loop, and what is left of that
       // looks at no signals: the first one would wait for as long as the second wait takes.
@@ -145,6 +173,7 @@ export class Loop {
       }
     } finally {
       this.#running = false;
+      this.#stopping = false;
       this.backend.flush?.();
     }
   }
@@ -164,6 +193,7 @@ export class Loop {
    * others call {@link run}.
    */
   turn(waitMsMax: number): void {
+    this.requireOpen('turn');
     if (this.#turning) throw new Error('a turn cannot begin inside of a callback');
     this.#turning = true;
     this.#turns += 1;
@@ -186,14 +216,17 @@ export class Loop {
     }
   }
 
-  /** Ends {@link run} after this turn. */
+  /**
+   * Ends {@link run} after this turn, or the next `run` at its beginning where none is under way.
+   * Without effect on a closed loop.
+   */
   stop(): void {
     this.#stopping = true;
   }
 
   /**
    * Closes everything that is open, without reports, and ends {@link run}. The loop cannot be used
-   * any more. A second call does nothing.
+   * any more: whatever would start something on it throws. A second call does nothing.
    */
   close(): void {
     if (this.#closed) return;
@@ -201,11 +234,35 @@ export class Loop {
     this.#stopping = true;
     this.#timers.clear();
     this.#tasks = [];
+    closedInThread(this);
     this.backend.destroy();
+  }
+
+  /** The thread ends, perhaps in the middle of a turn: nothing of it may be left. */
+  closeAtExit(): void {
+    this.#closed = true;
+    closedInThread(this);
+    this.backend.destroy(true);
+  }
+
+  /**
+   * All descriptors that the loop has open now: listeners, connections, and its own.
+   *
+   * A loop of a worker closes them when the thread ends, by an error and by `process.exit()` too.
+   * `worker.terminate()` leaves no time for that: the owner of the thread closes them then, with
+   * `closeDescriptors`.
+   */
+  fds(): number[] {
+    return this.#closed ? [] : this.backend.fds();
   }
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  /** Throws an Error where the loop is closed. `what` is what was tried. */
+  protected requireOpen(what: string): void {
+    if (this.#closed) throw new Error(`cannot ${what}: the loop is closed`);
   }
 
   #waitMs(waitMsMax: number): number {

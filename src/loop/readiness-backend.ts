@@ -26,6 +26,7 @@ import { FdWatch } from './fd-watch.ts';
 import { HEARTBEAT_MS, RECEIVE_BYTES, STALL_MS } from './limits.ts';
 import { ReadinessStream } from './readiness-stream.ts';
 import { ReportList } from './report-list.ts';
+import { SharedFd } from './shared-fd.ts';
 import type { Host, Subject } from './subject.ts';
 
 /**
@@ -46,6 +47,10 @@ export class ReadinessBackend implements Backend, ReadySink, Host {
   readonly stats: BackendStats = newStats();
   readonly #poller: Poller;
   readonly #subjects = new TokenSlab<Subject>();
+  /** By descriptor: who the poller knows for it, or will. */
+  readonly #byFd: (Subject | undefined)[] = [];
+  /** How many of the subjects only stand for others. */
+  #sharedFds = 0;
   /** Whose interest differs from what the poller knows; told before the next wait, once. */
   readonly #dirty: Subject[] = [];
   readonly #reports = new ReportList();
@@ -80,7 +85,7 @@ export class ReadinessBackend implements Backend, ReadySink, Host {
   }
 
   get active(): number {
-    return this.#subjects.size + this.#closing.length;
+    return this.#subjects.size - this.#sharedFds + this.#closing.length;
   }
 
   accept(fd: number, sink: AcceptSink): Subscription {
@@ -99,13 +104,40 @@ export class ReadinessBackend implements Backend, ReadySink, Host {
   }
 
   watch(fd: number, interest: Interest, sink: WatchSink): Watch {
-    return this.#added(new FdWatch(this, fd, interest, sink));
+    const watch = new FdWatch(this, fd, interest, sink);
+    this.#subjects.allocate(watch);
+    const other = this.#byFd[fd];
+    if (other === undefined) this.#byFd[fd] = watch;
+    else this.#sharedBy(other).add(watch);
+    this.interestChanged(watch);
+    return watch;
   }
 
+  /** Adds the owner of a descriptor that is new: watches of its number were those of another. */
   #added<Kind extends Subject>(subject: Kind): Kind {
+    const other = this.#byFd[subject.fd];
+    if (other !== undefined) this.#endAllOf(other);
     this.#subjects.allocate(subject);
+    this.#byFd[subject.fd] = subject;
     this.interestChanged(subject);
     return subject;
+  }
+
+  #sharedBy(subject: Subject): SharedFd {
+    if (subject instanceof SharedFd) return subject;
+    const shared = new SharedFd(this, subject.fd);
+    this.#subjects.allocate(shared);
+    this.#sharedFds += 1;
+    if (subject.registered) this.#poller.deregister(subject.fd);
+    subject.registered = false;
+    this.#byFd[subject.fd] = shared;
+    shared.add(subject);
+    return shared;
+  }
+
+  #endAllOf(subject: Subject): void {
+    if (!(subject instanceof SharedFd)) this.release(subject);
+    else for (const member of [...subject.members]) if (!member.gone) this.release(member);
   }
 
   pause(subject: Subscription | Stream): void {
@@ -177,6 +209,15 @@ export class ReadinessBackend implements Backend, ReadySink, Host {
     this.#poller.wake();
   }
 
+  fds(): number[] {
+    const fds = [...this.#poller.fds, ...this.#closing.fds];
+    if (this.#heartbeat !== null) fds.push(this.#heartbeat.fd);
+    for (const subject of this.#subjects.values()) {
+      if (subject.ownsFd) fds.push(subject.fd, ...subject.extraFds);
+    }
+    return fds;
+  }
+
   destroy(): void {
     for (const subject of [...this.#subjects.values()]) this.remove(subject);
     this.#closing.closeAll();
@@ -185,9 +226,10 @@ export class ReadinessBackend implements Backend, ReadySink, Host {
   }
 
   interestChanged(subject: Subject): void {
-    if (subject.dirty) return;
-    subject.dirty = true;
-    this.#dirty.push(subject);
+    const known = subject.shared ?? subject;
+    if (known.dirty) return;
+    known.dirty = true;
+    this.#dirty.push(known);
   }
 
   reportLater(subject: Subject): void {
@@ -209,15 +251,37 @@ export class ReadinessBackend implements Backend, ReadySink, Host {
   /** Forgets a subject whose descriptor goes on elsewhere. */
   release(subject: Subject): void {
     subject.gone = true;
-    if (subject.registered) this.#poller.deregister(subject.fd);
     this.#subjects.free(subject.token);
+    const { shared } = subject;
+    if (shared instanceof SharedFd) {
+      if (!shared.gone) this.#leave(shared, subject);
+      return;
+    }
+    if (subject.registered) this.#poller.deregister(subject.fd);
+    if (this.#byFd[subject.fd] === subject) this.#byFd[subject.fd] = undefined;
+    if (subject instanceof SharedFd) this.#sharedFds -= 1;
+  }
+
+  #leave(shared: SharedFd, subject: Subject): void {
+    shared.drop(subject);
+    if (subject.ownsFd) {
+      // The descriptor gets closed: its watches end with it.
+      for (const watch of shared.members) {
+        watch.gone = true;
+        this.#subjects.free(watch.token);
+      }
+    } else if (shared.members.length > 0) {
+      this.interestChanged(shared);
+      return;
+    }
+    this.release(shared);
   }
 
   #tellPoller(): void {
     // Steal nothing: a subject that is told cannot become dirty by being told.
     for (const subject of this.#dirty) {
       subject.dirty = false;
-      if (subject.gone) continue;
+      if (subject.gone || subject.shared !== null) continue;
       const wanted = subject.wanted();
       if (wanted === subject.installed && !subject.rearm) continue;
       try {

@@ -21,7 +21,7 @@ export class ReadinessStream extends Subject implements Stream {
   #readable = false;
   /** Edge-triggered: whether the end or an error lies behind the bytes. */
   #ending = false;
-  readonly #edge: boolean;
+  #edge: boolean;
   /** Edge-triggered: whether sending stopped before the kernel was full. */
   #writable = false;
   /** Whether the FIN has gone. */
@@ -43,6 +43,12 @@ export class ReadinessStream extends Subject implements Stream {
 
   override get edge(): boolean {
     return this.#edge;
+  }
+
+  override useLevels(): void {
+    if (!this.#edge) return;
+    this.#edge = false;
+    this.host.interestChanged(this);
   }
 
   get queuedBytes(): number {

@@ -21,6 +21,11 @@ export class ReserveDescriptor {
     this.#fd = this.#open();
   }
 
+  /** The descriptor, if there is one. */
+  get fds(): readonly number[] {
+    return this.#fd < 0 ? [] : [this.#fd];
+  }
+
   #open(): number {
     const { O_RDONLY, O_CLOEXEC } = this.#sys.abi.constants;
     return this.#sys.open('/dev/null', O_RDONLY | O_CLOEXEC);

@@ -127,6 +127,10 @@ export class RingAcceptance extends RingSubject implements Subscription {
     this.#sink.closed();
   }
 
+  override get extraFds(): readonly number[] {
+    return [...this.#held, ...this.#reserve.fds];
+  }
+
   override dispose(): void {
     for (const fd of this.#held.splice(0)) this.host.sys.close(fd);
     this.#reserve.close();

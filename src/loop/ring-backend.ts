@@ -1,7 +1,7 @@
 import { registerReceiveMemory } from '../base/borrowed.ts';
 import { TokenSlab } from '../base/token-slab.ts';
+import { WatchTable } from '../base/watch-table.ts';
 import type { Interest, WakeHandle } from '../poller/poller.ts';
-import { type DescriptorWaker, openWaker, wake } from '../poller/wakers.ts';
 import type { Buffers } from '../ring/buffers.ts';
 import { openRing } from '../ring/open-ring.ts';
 import type { Ring } from '../ring/ring.ts';
@@ -20,13 +20,15 @@ import {
   type WatchSink,
 } from './backend.ts';
 import { ClosingList } from './closing-list.ts';
-import { DESTROY_MS_MAX, HEARTBEAT_MS, OVERFLOW_ROUNDS_MAX } from './limits.ts';
+import { DESTROY_MS_MAX, OVERFLOW_ROUNDS_MAX } from './limits.ts';
 import { ReportList } from './report-list.ts';
 import { RingAcceptance } from './ring-acceptance.ts';
 import { RingConnecting } from './ring-connecting.ts';
+import { RingHeartbeat } from './ring-heartbeat.ts';
 import { RingSends } from './ring-sends.ts';
 import { RingStream } from './ring-stream.ts';
 import { Operation, type RingHost, type RingSubject } from './ring-subject.ts';
+import { RingWaker } from './ring-waker.ts';
 import { RingWatch } from './ring-watch.ts';
 
 /**
@@ -47,20 +49,21 @@ export class RingBackend implements Backend, RingHost {
   readonly buffers: Buffers;
   readonly sends: RingSends;
   readonly #ring: Ring;
-  readonly #waker: DescriptorWaker;
+  readonly #waker: RingWaker;
   readonly #subjects = new TokenSlab<RingSubject>();
+  readonly #watches = new WatchTable();
   /** Who has something to put before the next wait. */
   #attended: RingSubject[] = [];
   #attendedNext: RingSubject[] = [];
   readonly #reports = new ReportList();
   readonly #closing: ClosingList;
-  #wakerPolled = false;
   #starved = false;
-  /** Whether the heartbeat was begun, or cannot be had of this kernel. */
-  #heart: 'still' | 'beating' | 'none' = 'still';
+  readonly #heartbeat: RingHeartbeat;
   /** Whether completions are being read, and whether that is to be the last thing. */
   #polling = false;
   #destroyed = false;
+  /** How many of the completions that are there were delivered. */
+  #delivered = 0;
   /** Whether a send of something that is closed could not be submitted yet. */
   #stuck = false;
   readonly #goesOn: number;
@@ -77,13 +80,14 @@ export class RingBackend implements Backend, RingHost {
     const { IORING_CQE_F_MORE, IORING_CQE_BUFFER_SHIFT } = this.#ring.abi.constants;
     this.#goesOn = IORING_CQE_F_MORE;
     this.#bufferShift = IORING_CQE_BUFFER_SHIFT;
+    this.submission = new Submission(this.#ring);
     try {
-      this.#waker = openWaker(sys, undefined);
+      this.#waker = new RingWaker(sys, this.submission);
     } catch (error) {
       this.#ring.close();
       throw error;
     }
-    this.submission = new Submission(this.#ring);
+    this.#heartbeat = new RingHeartbeat(sys, this.submission);
     this.sends = new RingSends(this.buffers);
     registerReceiveMemory(this.buffers.bytes.buffer);
   }
@@ -113,10 +117,13 @@ export class RingBackend implements Backend, RingHost {
   }
 
   watch(fd: number, interest: Interest, sink: WatchSink): Watch {
-    return this.#added(new RingWatch(this, fd, interest, sink));
+    const watch = this.#added(new RingWatch(this, fd, interest, sink));
+    this.#watches.add(watch);
+    return watch;
   }
 
   #added<Kind extends RingSubject>(subject: Kind): Kind {
+    if (subject.ownsFd) this.#watches.endAllOf(subject.fd);
     this.#subjects.allocate(subject);
     this.attend(subject);
     return subject;
@@ -159,10 +166,10 @@ export class RingBackend implements Backend, RingHost {
 
   #turn(timeoutMs: number | null): void {
     if (this.#attended.length > 0) this.#prepare();
-    if (!this.#wakerPolled) this.#pollWaker();
+    this.#waker.prepare();
     const waiting =
       this.#reports.length === 0 && this.#closing.length === 0 && this.#attended.length === 0;
-    this.#ring.enter(waiting ? this.#withHeartbeat(timeoutMs) : 0);
+    this.#ring.enter(waiting ? this.#heartbeat.timeoutBeside(timeoutMs) : 0);
     this.stats.waits += 1;
     if (this.#ring.interrupted) this.stats.eintr += 1;
     this.#confirmSends();
@@ -170,16 +177,6 @@ export class RingBackend implements Backend, RingHost {
     if (this.#ring.memory.overflowed) this.#deliverOverflow();
     if (this.#starved) this.#feed();
     this.#reports.run();
-  }
-
-  /** The timeout that a wait needs of its own: none where the heartbeat ends it in time. */
-  #withHeartbeat(timeoutMs: number | null): number | null {
-    if (timeoutMs === null || timeoutMs < HEARTBEAT_MS) return timeoutMs;
-    if (this.#heart === 'still') {
-      const put = this.submission.heartbeat(HEARTBEAT_MS, Operation.heartbeat);
-      if (put) this.#heart = 'beating';
-    }
-    return this.#heart === 'beating' ? null : timeoutMs;
   }
 
   #prepare(): void {
@@ -192,11 +189,6 @@ export class RingBackend implements Backend, RingHost {
       subject.prepare();
     }
     attended.length = 0;
-  }
-
-  #pollWaker(): void {
-    const { POLLIN } = this.sys.abi.constants;
-    this.#wakerPolled = this.submission.poll(this.#waker.fd, POLLIN, 0, Operation.wake);
   }
 
   /**
@@ -233,11 +225,10 @@ export class RingBackend implements Backend, RingHost {
   #deliver(): void {
     const { memory } = this.#ring;
     const count = memory.acquire();
-    let delivered = 0;
     try {
-      while (delivered < count) {
-        const place = memory.place(delivered);
-        delivered += 1;
+      while (this.#delivered < count) {
+        const place = memory.place(this.#delivered);
+        this.#delivered += 1;
         this.#completed(
           memory.dataLow(place),
           memory.dataHigh(place) as Operation,
@@ -248,21 +239,20 @@ export class RingBackend implements Backend, RingHost {
     } finally {
       // A callback that throws ends the turn; what is left is delivered in the next one.
       this.sends.takeBack();
-      memory.release(delivered);
+      memory.release(this.#delivered);
+      this.#delivered = 0;
     }
   }
 
   #completed(token: number, operation: Operation, result: number, flags: number): void {
     if (operation === Operation.none) return;
     if (operation === Operation.wake) {
-      this.#wakerPolled = false;
-      this.#waker.drain();
+      this.#waker.completed();
       return;
     }
     const goesOn = (flags & this.#goesOn) !== 0;
     if (operation === Operation.heartbeat) {
-      const { EINVAL } = this.sys.abi.errno;
-      if (!goesOn) this.#heart = result === -EINVAL ? 'none' : 'still';
+      this.#heartbeat.completed(result, goesOn);
       return;
     }
     const subject = this.#subjects.get(token);
@@ -319,7 +309,7 @@ export class RingBackend implements Backend, RingHost {
   }
 
   wake(): void {
-    if (!this.#destroyed) wake(this.sys, this.#waker.handle);
+    if (!this.#destroyed) this.#waker.wake();
   }
 
   attend(subject: RingSubject): void {
@@ -335,6 +325,8 @@ export class RingBackend implements Backend, RingHost {
   remove(subject: RingSubject): void {
     if (subject.gone) return;
     subject.gone = true;
+    if (subject.ownsFd) this.#watches.endAllOf(subject.fd);
+    else this.#watches.delete(subject);
     // A send that was not submitted yet would go to whoever gets the number of the descriptor.
     if (subject.unsubmitted) {
       this.settleSends();
@@ -354,12 +346,23 @@ export class RingBackend implements Backend, RingHost {
     this.#subjects.free(subject.token);
   }
 
-  destroy(): void {
-    if (this.#destroyed) return;
+  fds(): number[] {
+    const fds = [this.#ring.fd, ...this.#waker.fds, ...this.#closing.fds];
+    for (const subject of this.#subjects.values()) {
+      if (subject.ownsFd) fds.push(subject.fd, ...subject.extraFds);
+    }
+    return fds;
+  }
+
+  destroy(atOnce = false): void {
+    if (this.#destroyed && !(atOnce && this.#polling)) return;
     this.#destroyed = true;
     for (const subject of this.#subjects.values()) subject.gone = true;
     // Inside of a callback the queue is still being read from: the turn ends with it.
-    if (!this.#polling) this.#tearDown();
+    if (this.#polling && !atOnce) return;
+    this.#ring.memory.release(this.#delivered);
+    this.#delivered = 0;
+    this.#tearDown();
   }
 
   /** Ends every operation, waits until the kernel has let go, and closes all that is open. */

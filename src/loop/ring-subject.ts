@@ -89,6 +89,11 @@ export abstract class RingSubject {
   /** The descriptor is closed. */
   abstract closed(): void;
 
+  /** The descriptors that it holds beside its own. */
+  get extraFds(): readonly number[] {
+    return [];
+  }
+
   /** Frees what it holds beside its descriptor. */
   dispose(): void {
     // Most hold nothing.

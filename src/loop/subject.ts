@@ -41,6 +41,8 @@ export abstract class Subject {
   /** Whether the kernel is to look at the descriptor again, though the interest is the same. */
   rearm = false;
   reporting = false;
+  /** Where others want the same descriptor: who the poller knows in place of this one. */
+  shared: Subject | null = null;
 
   constructor(host: Host, fd: number) {
     this.fd = fd;
@@ -50,6 +52,11 @@ export abstract class Subject {
   /** Whether it copes with being told once of what is ready. */
   get edge(): boolean {
     return false;
+  }
+
+  /** From now on it is told again of what it has not dealt with. */
+  useLevels(): void {
+    // What copes with edges alone overrides it.
   }
 
   /** Whether the backend closes the descriptor. */
@@ -84,6 +91,11 @@ export abstract class Subject {
   abstract report(): void;
   /** The descriptor is closed. */
   abstract closed(): void;
+
+  /** The descriptors that it holds beside its own. */
+  get extraFds(): readonly number[] {
+    return [];
+  }
 
   /** Frees what it holds beside its descriptor. */
   dispose(): void {

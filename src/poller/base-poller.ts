@@ -22,6 +22,7 @@ import { wake } from './wakers.ts';
 export abstract class BasePoller implements Poller {
   abstract readonly name: PollerName;
   abstract readonly wakeHandle: WakeHandle;
+  abstract readonly fds: readonly number[];
   readonly fdLimit: number = Number.POSITIVE_INFINITY;
   readonly edgeTriggered: boolean = false;
   protected readonly sys: Sys;

@@ -97,6 +97,10 @@ export class EpollPoller extends BasePoller {
     throw sysError(sys, this.#epfd, 'epoll_create1', 'open an epoll');
   }
 
+  get fds(): readonly number[] {
+    return [this.#epfd, ...this.#waker.fds];
+  }
+
   wait(timeoutMs: number | null, sink: ReadySink): number {
     const count = this.sys.epoll_wait(
       this.#epfd,

@@ -65,6 +65,10 @@ export class KqueuePoller extends BasePoller {
     }
   }
 
+  get fds(): readonly number[] {
+    return [this.#kq, ...(this.#waker?.fds ?? [])];
+  }
+
   wait(timeoutMs: number | null, sink: ReadySink): number {
     const timeout = this.#timespec.of(this.#broken.size > 0 ? 0 : timeoutMs);
     const { bytes } = this.#events;

@@ -55,6 +55,10 @@ export class PollPoller extends BasePoller {
     this.#append(this.#waker.fd, Interest.read);
   }
 
+  get fds(): readonly number[] {
+    return this.#waker.fds;
+  }
+
   wait(timeoutMs: number | null, sink: ReadySink): number {
     this.requireOpen();
     const startMs = startOf(this.sys, timeoutMs);

@@ -60,6 +60,8 @@ export interface Poller {
   readonly edgeTriggered: boolean;
   /** For waking it from another thread. */
   readonly wakeHandle: WakeHandle;
+  /** The descriptors that it has opened itself. */
+  readonly fds: readonly number[];
   /** Whether the last wait was ended by a signal. */
   readonly interrupted: boolean;
   /**

@@ -52,6 +52,10 @@ export class SelectPoller extends BasePoller {
     this.install(this.#waker.fd, Interest.none, Interest.read);
   }
 
+  get fds(): readonly number[] {
+    return this.#waker.fds;
+  }
+
   wait(timeoutMs: number | null, sink: ReadySink): number {
     this.requireOpen();
     const startMs = startOf(this.sys, timeoutMs);

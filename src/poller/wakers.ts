@@ -86,6 +86,11 @@ export class DescriptorWaker {
     this.fd = fd;
   }
 
+  /** The descriptors that it has opened. */
+  get fds(): readonly number[] {
+    return this.handle.fd === this.fd ? [this.fd] : [this.fd, this.handle.fd];
+  }
+
   /** Takes all wakes that came so far. */
   drain(): void {
     const { EINTR } = this.#sys.abi.errno;

@@ -1,4 +1,10 @@
-import { requireFlag, requireObject, requireTimeout, shown } from '../base/arguments.ts';
+import {
+  requireFlag,
+  requireFunction,
+  requireObject,
+  requireTimeout,
+  shown,
+} from '../base/arguments.ts';
 import type { Backend } from '../loop/backend.ts';
 import type { Loop } from '../loop/loop.ts';
 import type { ConnectionHandlers, ConnectionSettings } from './connection.ts';
@@ -26,7 +32,7 @@ export class ConnectionGroup<Data> {
     settings: ConnectionSettings<Data>,
     onClosed: ((connection: StreamConnection<Data>) => void) | null,
   ) {
-    requireObject('handlers', settings.handlers);
+    checkHandlers(settings.handlers);
     requireFlag('noDelay', settings.noDelay);
     this.loop = loop;
     this.backend = loop.backend;
@@ -46,6 +52,14 @@ export class ConnectionGroup<Data> {
 export function checkedTimeout(timeoutMs: number | null, what: string): number | null {
   if (timeoutMs !== null) requireTimeout(what, timeoutMs, TIMEOUT_MS_MAX);
   return timeoutMs;
+}
+
+/** What is no function would be found out in a turn, far from the call that gave it. */
+function checkHandlers<Data>(handlers: ConnectionHandlers<Data>): void {
+  requireObject('handlers', handlers);
+  for (const name of ['open', 'data', 'drain', 'end', 'close'] as const) {
+    requireFunction(`the handler ${name}`, handlers[name]);
+  }
 }
 
 function checkBytes(name: string, bytes: number): void {

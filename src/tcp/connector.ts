@@ -2,6 +2,7 @@ import { requireFunction, requireHost, requirePort, requireWhole } from '../base
 import type { ConnectSink, Subscription } from '../loop/backend.ts';
 import type { Loop } from '../loop/loop.ts';
 import type { Timer } from '../loop/timers.ts';
+import { tooHigh } from '../loop/watchable.ts';
 import type { Endpoint } from '../socket/create.ts';
 import { optionNumbers } from '../socket/options.ts';
 import { dropAtClose, isSelfConnected, selfConnectionError } from '../socket/self-connection.ts';
@@ -25,7 +26,6 @@ import {
 import type { ConnectionSettings } from './connection.ts';
 import { ConnectionGroup, checkedTimeout } from './connection-group.ts';
 import { ATTEMPT_DELAY_MS, TIMEOUT_MS_MAX, UNIX_RETRY_MS } from './limits.ts';
-import { tooHigh } from './listener.ts';
 import { bindLocal, type LocalEnd, localEnd } from './local-end.ts';
 import { StreamConnection } from './stream-connection.ts';
 
@@ -36,7 +36,10 @@ export type ConnectOptions<Data = undefined> = Endpoint & ConnectSettings<Data>;
 export interface ConnectSettings<Data = undefined> extends ConnectionSettings<Data> {
   /** The longest wait for a connection, the look-up of the name included; none if left out. */
   readonly timeoutMs?: number | null;
-  /** The wait for one address before the next is tried beside it, 0 and up; 250 if left out. */
+  /**
+   * How long to wait for one address before the next is tried beside it: 0 to 2^31 - 1 ms, 250 if
+   * left out.
+   */
   readonly attemptDelayMs?: number;
   /**
    * The numeric address to connect from, of an interface of this machine, with a zone if it needs
@@ -153,7 +156,7 @@ export class Connector<Data = undefined> implements Disposable {
     if (host === null || isNumeric(host)) return this.#numeric(host, port);
     this.#looking = true;
     lookup(host, (error, found) => {
-      if (!this.#looking || this.#over) return;
+      if (!this.#looking || this.#over || this.#loop.closed) return;
       this.#looking = false;
       // This is Node's own loop: handlers run in a turn of ours.
       this.#loop.defer(() => {
@@ -223,7 +226,7 @@ export class Connector<Data = undefined> implements Disposable {
     }
     if (fd >= backend.fdLimit) {
       sys.close(fd);
-      this.#errors.push(tooHigh(fd, this.#loop));
+      this.#errors.push(tooHigh(fd, backend));
       return false;
     }
     const unbound = this.#local === null ? null : bindLocal(sys, fd, this.#local, address);

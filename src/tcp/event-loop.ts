@@ -94,15 +94,18 @@ export class EventLoop extends Loop {
    * option of a wrong type or value.
    */
   listen<Data = undefined>(options: ListenOptions<Data>): Listener<Data> {
+    this.requireOpen('listen');
     return new Listener(this, options);
   }
 
   /**
    * Connects, without blocking, to the first address of the host that answers (RFC 8305). null is
    * the loopback address. Throws a RangeError for an address that there cannot be (a port above
-   * 65535, a path too long); all other failures go to `onError`.
+   * 65535, a path too long) and for a time that is none, an Error on a closed loop; all other
+   * failures go to `onError`.
    */
   connect<Data = undefined>(options: ConnectOptions<Data>): Connector<Data> {
+    this.requireOpen('connect');
     return new Connector(this, options);
   }
 }

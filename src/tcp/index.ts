@@ -1,5 +1,6 @@
 export type { Backend, BackendName, Watch } from '../loop/backend.ts';
 export type { LoopName, MissingLoop } from '../loop/backends.ts';
+export { closeDescriptors } from '../loop/close-descriptors.ts';
 export type { Timer } from '../loop/timers.ts';
 export type { WakeHandle } from '../poller/poller.ts';
 export { Interest } from '../poller/poller.ts';

@@ -3,6 +3,7 @@ import type { AcceptSink, Subscription } from '../loop/backend.ts';
 import { ACCEPT_PAUSE_MS } from '../loop/limits.ts';
 import type { Loop } from '../loop/loop.ts';
 import type { Timer } from '../loop/timers.ts';
+import { tooHigh } from '../loop/watchable.ts';
 import { createServer, type Endpoint, type ServerOptions, socketFileOf } from '../socket/create.ts';
 import type { SocketFile } from '../socket/socket-file.ts';
 import type { SocketAddress } from '../sys/sockaddr.ts';
@@ -97,14 +98,17 @@ export class Listener<Data = undefined> implements Iterable<Connection<Data>>, D
     requireFunction('onError', options.onError);
     this.#onError = options.onError?.bind(options);
     this.#connectionsMax = options.maxConnections ?? Number.POSITIVE_INFINITY;
-    if (typeof this.#connectionsMax !== 'number' || !(this.#connectionsMax >= 1)) {
-      throw new RangeError(`maxConnections is 1 or more, not ${shown(options.maxConnections)}`);
+    const max = this.#connectionsMax;
+    if (!(Number.isInteger(max) || max === Number.POSITIVE_INFINITY) || max < 1) {
+      throw new RangeError(
+        `maxConnections is a whole number from 1 on, not ${shown(options.maxConnections)}`,
+      );
     }
     const { sys, backend } = loop;
     const socket = createServer(options, { ...options, noDelay: this.#group.noDelay, sys });
     this.#file = socketFileOf(socket);
     try {
-      if (socket.fileno() >= backend.fdLimit) throw tooHigh(socket.fileno(), loop);
+      if (socket.fileno() >= backend.fdLimit) throw tooHigh(socket.fileno(), backend);
       this.address = socket.getSockName();
       socket.setBlocking(false);
     } catch (error) {
@@ -196,7 +200,7 @@ export class Listener<Data = undefined> implements Iterable<Connection<Data>>, D
       this.stats.shed += 1;
       if (this.#toldOfLimit) return;
       this.#toldOfLimit = true;
-      this.#onError?.(tooHigh(fd, this.#loop));
+      this.#onError?.(tooHigh(fd, backend));
       return;
     }
     const connection = new StreamConnection(this.#group, fd, null);
@@ -225,12 +229,4 @@ export class Listener<Data = undefined> implements Iterable<Connection<Data>>, D
     const attempt = 'accept a connection on';
     return sysError(this.#loop.sys, -errno, 'accept', attempt, this.address);
   }
-}
-
-/** The error for a descriptor that the loop cannot hold. */
-export function tooHigh(fd: number, loop: Loop): RangeError {
-  const { name, fdLimit } = loop.backend;
-  return new RangeError(
-    `the loop ${name} holds descriptors below ${fdLimit} and cannot hold ${fd}; use another loop`,
-  );
 }

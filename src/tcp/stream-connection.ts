@@ -51,7 +51,7 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
   }
 
   get fd(): number {
-    return this.#closed ? -1 : this.#stream.fd;
+    return this.#isOver ? -1 : this.#stream.fd;
   }
 
   get bytesReceived(): number {
@@ -71,18 +71,23 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
   }
 
   get isOpen(): boolean {
-    return !this.#closing;
+    return !this.#closing && !this.#group.loop.closed;
+  }
+
+  /** Whether the descriptor is closed, and its number may be that of another one. */
+  get #isOver(): boolean {
+    return this.#closed || this.#group.loop.closed;
   }
 
   get remoteAddress(): SocketAddress | null {
-    if (this.#remote === null && !this.#closed) {
+    if (this.#remote === null && !this.#isOver) {
       this.#remote = peerName(this.#group.loop.sys, this.#stream.fd);
     }
     return this.#remote;
   }
 
   get localAddress(): SocketAddress | null {
-    if (this.#local === null && !this.#closed) {
+    if (this.#local === null && !this.#isOver) {
       nameLength[0] = name.length;
       const { sys } = this.#group.loop;
       const result = sys.getsockname(this.#stream.fd, name, nameLength);
@@ -95,7 +100,7 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
     const bytes = data instanceof Uint8Array ? data : bytesOf(data);
     const length = sendableLength(bytes, offset, byteLength, 'write');
     if (this.#ended) throw writeAfterEnd();
-    if (this.#ending || this.#closing) return false;
+    if (this.#ending || this.#closing || this.#group.loop.closed) return false;
     const { backend, queueBytesHigh, queueBytesMax } = this.#group;
     const stream = this.#stream;
     if (stream.queuedBytesAtMost + length > queueBytesMax) this.#refuseIfTooLong(length);
@@ -172,7 +177,7 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
     this.#idleTimer?.cancel();
     this.#idleTimer = null;
     this.#idleMs = idleMs ?? 0;
-    if (idleMs === null || this.#closing) return;
+    if (idleMs === null || !this.isOpen) return;
     this.#queuedThen = this.#stream.queuedBytesAtMost;
     this.#idleTimer = this.#group.loop.setTimer(idleMs, () => this.#checkIdle());
     this.#activeMs = this.#group.loop.nowMs;

@@ -124,6 +124,10 @@ class ForgetfulPoller implements Poller {
     return this.#inner.wakeHandle;
   }
 
+  get fds(): readonly number[] {
+    return this.#inner.fds;
+  }
+
   get interrupted(): boolean {
     return this.#inner.interrupted;
   }

@@ -183,8 +183,12 @@ export class WatchedBackend implements Backend {
     this.#inner.wake();
   }
 
-  destroy(): void {
-    this.#inner.destroy();
+  fds(): number[] {
+    return this.#inner.fds();
+  }
+
+  destroy(atOnce?: boolean): void {
+    this.#inner.destroy(atOnce);
   }
 
   #leaves(subject: Subscription): void {

@@ -1,0 +1,28 @@
+/** What stands in a {@link WatchTable}. */
+interface Watched {
+  readonly fd: number;
+  unwatch(): void;
+}
+
+/** The watches of a backend by descriptor, for they end with the connection that owns it. */
+export class WatchTable {
+  readonly #watches = new Map<number, Set<Watched>>();
+
+  add(watch: Watched): void {
+    const others = this.#watches.get(watch.fd);
+    if (others === undefined) this.#watches.set(watch.fd, new Set([watch]));
+    else others.add(watch);
+  }
+
+  delete(watch: Pick<Watched, 'fd'>): void {
+    const others = this.#watches.get(watch.fd);
+    others?.delete(watch as Watched);
+    if (others?.size === 0) this.#watches.delete(watch.fd);
+  }
+
+  /** Ends all watches of `fd`: its owner goes, or has come and these are left from another file. */
+  endAllOf(fd: number): void {
+    if (this.#watches.size === 0) return;
+    for (const watch of [...(this.#watches.get(fd) ?? [])]) watch.unwatch();
+  }
+}

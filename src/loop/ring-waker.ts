@@ -1,0 +1,49 @@
+import type { WakeHandle } from '../poller/poller.ts';
+import { type DescriptorWaker, openWaker, wake } from '../poller/wakers.ts';
+import type { Submission } from '../ring/submission.ts';
+import type { Sys } from '../sys/sys.ts';
+import { Operation } from './ring-subject.ts';
+
+/** What other threads wake a ring with: a descriptor, and a poll of it that is put anew. */
+export class RingWaker {
+  readonly #sys: Sys;
+  readonly #submission: Submission;
+  readonly #waker: DescriptorWaker;
+  #polled = false;
+
+  /** Throws a SysError (`EMFILE`). */
+  constructor(sys: Sys, submission: Submission) {
+    this.#sys = sys;
+    this.#submission = submission;
+    this.#waker = openWaker(sys, undefined);
+  }
+
+  get handle(): WakeHandle {
+    return this.#waker.handle;
+  }
+
+  get fds(): readonly number[] {
+    return this.#waker.fds;
+  }
+
+  /** Before a wait. */
+  prepare(): void {
+    if (this.#polled) return;
+    const { POLLIN } = this.#sys.abi.constants;
+    this.#polled = this.#submission.poll(this.#waker.fd, POLLIN, 0, Operation.wake);
+  }
+
+  /** Somebody has woken. */
+  completed(): void {
+    this.#polled = false;
+    this.#waker.drain();
+  }
+
+  wake(): void {
+    wake(this.#sys, this.#waker.handle);
+  }
+
+  close(): void {
+    this.#waker.close();
+  }
+}

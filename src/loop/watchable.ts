@@ -1,0 +1,47 @@
+import { Interest } from '../poller/poller.ts';
+import type { Sys } from '../sys/sys.ts';
+import { type SysError, sysError } from '../sys/sys-error.ts';
+import type { Backend } from './backend.ts';
+
+/**
+ * Checks that `fd` can be watched, by calls that answer the same whatever the backend: epoll(7)
+ * refuses a plain file, where poll(2), select(2) and io_uring call it ready for ever; poll(2) says
+ * nothing about a descriptor that is closed.
+ *
+ * @throws SysError `EBADF`, `EPERM`.
+ * @throws RangeError where `fd` is no descriptor, or one that the backend cannot hold.
+ */
+export function checkWatchable(sys: Sys, backend: Backend, fd: number): void {
+  if (!Number.isInteger(fd)) throw new RangeError(`a descriptor is a whole number, not ${fd}`);
+  const { F_GETFD, EPOLL_CLOEXEC, EPOLL_CTL_ADD } = sys.abi.constants;
+  const open = sys.fcntl(fd, F_GETFD, 0);
+  if (open < 0) throw cannotWatch(sys, fd, open, 'fcntl');
+  if (fd >= backend.fdLimit) throw tooHigh(fd, backend);
+  const layout = sys.abi.structs.epoll_event;
+  if (EPOLL_CLOEXEC === undefined || EPOLL_CTL_ADD === undefined || layout === undefined) return;
+  const epfd = sys.epoll_create1(EPOLL_CLOEXEC);
+  // Without a descriptor for it the backend has to find out itself.
+  if (epfd < 0) return;
+  const result = sys.epoll_ctl(epfd, EPOLL_CTL_ADD, fd, new Uint8Array(layout.size));
+  sys.close(epfd);
+  if (result === -(sys.abi.errno.EPERM ?? 1)) throw cannotWatch(sys, fd, result, 'epoll_ctl');
+}
+
+/** Throws a RangeError where `interest` is none of {@link Interest}. */
+export function checkInterest(interest: Interest): void {
+  if (Number.isInteger(interest) && interest >= 0 && interest <= Interest.both) return;
+  throw new RangeError(`an interest is a number from 0 to ${Interest.both}, not ${interest}`);
+}
+
+/** The error for a descriptor that the loop cannot hold. */
+export function tooHigh(fd: number, { name, fdLimit }: Backend): RangeError {
+  return new RangeError(
+    `the loop ${name} holds descriptors below ${fdLimit} and cannot hold ${fd}; use another loop`,
+  );
+}
+
+function cannotWatch(sys: Sys, fd: number, result: number, syscall: string): SysError {
+  const isFile = result === -(sys.abi.errno.EPERM ?? 1);
+  const reason = isFile ? 'it is always ready, as a plain file is: read it' : undefined;
+  return sysError(sys, result, syscall, `watch descriptor ${fd}`, undefined, reason);
+}
