@@ -299,7 +299,7 @@ describe('bench: the page', () => {
     leakCheck(t);
     const text = jsonOf(document);
     assert.deepEqual(JSON.parse(text), document);
-    assert.match(text, /\n +\[1000,120000,7000,0,1,300,600\]/);
+    assert.match(text, /\n +\[1000,120000,7000,0,1,300,600,0\]/);
     assert.throws(
       () => readDocument(`${root}package.json`),
       /package\.json is of schema undefined/,

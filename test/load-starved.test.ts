@@ -3,8 +3,6 @@
 // of control groups from texts. What is asserted holds on a machine that is busy itself.
 
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { findCpuQuota } from '#src/load/cpu-quota.js';
@@ -14,20 +12,13 @@ import { backends } from '#src/loop/backends.js';
 import { nativeSys } from '#src/sys/native.js';
 import { Command, eventually } from './commands/command.ts';
 import { sockloop } from './commands/programs.ts';
+import { reasonWithout, reasonWithoutProc } from './commands/tools.ts';
 import { leakCheck } from './leaks.ts';
 import { serve } from './load/servers.ts';
 
 /** Starting a program takes long where others keep the machine busy. */
 const timeout = 200_000;
 const END_MS = 90_000;
-
-const noTaskset =
-  spawnSync('taskset', ['-c', '0', 'true']).status === 0
-    ? false
-    : 'taskset(1) is not here, so nothing can be made to share a core';
-const noSchedstat = existsSync('/proc/thread-self/schedstat')
-  ? false
-  : 'the system does not tell how long a thread waits for a CPU';
 
 function loadWords(port: number, ...words: string[]): string[] {
   const times = ['--duration', '3', '--warmup', '0.2', '--timeout', '20'];
@@ -64,7 +55,7 @@ test('load: a run that was stopped for a second is INVALID, on every loop', {
 
 test('load: a run that shares its core with busy programs is INVALID, and its status says so', {
   timeout,
-  skip: noTaskset || noSchedstat,
+  skip: reasonWithout('taskset') || reasonWithoutProc,
 }, async (t) => {
   leakCheck(t);
   const { port } = await serve(t, { kind: 'echo' });

@@ -9,9 +9,9 @@ const LOOK_MS = 10;
 const STANDARD_INPUT = 0;
 
 /**
- * All that a file holds, at most `bytesMax` bytes: a regular file, a pipe or another stream, which is
- * read to its end. Throws an Error that begins with `cannot` and `attempt`, such as "read a.json",
- * and says why.
+ * All that a file holds, at most `bytesMax` bytes: a regular file, a pipe or another stream, which
+ * is read to its end. Throws an Error that begins with `cannot` and `attempt`, such as
+ * "read a.json", and says why.
  */
 export function readInputFile(path: string, bytesMax: number, attempt: string): Buffer {
   // It may be a socket, which cannot be opened once more.
