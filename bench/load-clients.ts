@@ -68,9 +68,12 @@ function planOf(loop: LoopName, port: number, shape: Shape): LoadPlan {
 /** This program as a client of its own process: prints what it came to, in one line. */
 async function client([loop = '', port = '', shape = '']: readonly string[]): Promise<void> {
   const plan = planOf(loop as LoopName, Number(port), JSON.parse(shape) as Shape);
-  const { counts, generator, measuredMs } = await startLoad(plan).done;
+  const { counts, generator, measuredMs, verdict } = await startLoad(plan).done;
   const failed = Object.values(counts.errors).reduce((sum, count) => sum + count, 0);
   if (failed > 0) throw new Error(`errors: ${JSON.stringify(counts.errors)}`);
+  // That a thread is busy all the time is what is measured here.
+  const denied = verdict.reasons.filter((reason) => !/had no time left/.test(reason));
+  for (const reason of denied) process.stderr.write(`load-clients: ${reason}\n`);
   const slice: Slice = {
     cpuUsPerMessage: generator.cpuUsPerMessage,
     messagesPerSecond: (counts.messages / measuredMs) * 1000,

@@ -182,6 +182,7 @@ function pretended(name: string, errors: () => number, order: string[]): Subject
   return {
     server: { name, pid: process.pid },
     client: {
+      pid: process.pid,
       run: (ms) => {
         order.push(name);
         // So that there is CPU time to divide.
@@ -232,6 +233,7 @@ describe('bench: slices', { skip: reasonWithoutProc }, () => {
       seconds: 0.01,
       cpuNs,
       waitedNs: 1e6,
+      clientWaitedNs: 0,
       latencies: Latencies.parse(`${bucketOf(100_000)}:990,${bucketOf(900_000)}:10`),
       ratio,
     });
@@ -297,7 +299,7 @@ describe('bench: the page', () => {
     leakCheck(t);
     const text = jsonOf(document);
     assert.deepEqual(JSON.parse(text), document);
-    assert.match(text, /\n +\[1000,120000,7000,0,1,300,600\]/);
+    assert.match(text, /\n +\[1000,120000,7000,0,1,300,600,0\]/);
     assert.throws(
       () => readDocument(`${root}package.json`),
       /package\.json is of schema undefined/,

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { chmodSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { coresIn } from '#src/cli/compare-cores.js';
+import { remarksOnDisturbance } from '#src/cli/compare-document.js';
 import type { Place } from '#src/cli/compare-plan.js';
 import { lineOf } from '#src/cli/compare-progress.js';
 import { compareSummary } from '#src/cli/compare-table.js';
@@ -29,7 +30,8 @@ function loopOf(name: 'epoll' | 'poll' | 'select', cpuUs: readonly number[], pla
   const tally = new CompareTally(name);
   for (const us of cpuUs) {
     const times = { cpuUs: us * 1000, userUs: us * 250, systemUs: us * 750, waitedUs: 0 };
-    tally.add(place, { messages: 1000, elapsedMs: 50, p50Us: 40, p99Us: 90, times });
+    const client = { clientWaitedMs: 0, clientOversleptMs: 0 };
+    tally.add(place, { messages: 1000, elapsedMs: 50, p50Us: 40, p99Us: 90, ...client, times });
   }
   return tally;
 }
@@ -231,4 +233,27 @@ test('compare: the client stops in the middle of a slice', { timeout }, async (t
   const slice = client.slice(group, 60_000);
   client.stop();
   assert.equal((await slice).stopped, true);
+});
+
+test('compare: what servers and client were denied is told, each by itself', () => {
+  const quiet = {
+    name: 'epoll',
+    elapsedMs: 1000,
+    serverWaitedMs: 9,
+    clientWaitedMs: 9,
+    clientOversleptMs: 9,
+  };
+  assert.deepEqual(remarksOnDisturbance([quiet]), []);
+  assert.deepEqual(remarksOnDisturbance([]), []);
+  const words = (changes: Partial<typeof quiet>) =>
+    remarksOnDisturbance([{ ...quiet, ...changes }]).join('; ');
+  assert.match(words({ serverWaitedMs: 40 }), /^the servers waited 4 % of the time[^;]*$/);
+  assert.match(words({ clientWaitedMs: 300 }), /^the client waited 30 % of the time[^;]*$/);
+  assert.match(
+    words({ clientOversleptMs: 989 }),
+    /^the client slept on for 98 % [^;]*stopped[^;]*$/,
+  );
+  // Threads of one server wait for one another; their client does not.
+  assert.equal(words({ name: 'threads', serverWaitedMs: 400 }), '');
+  assert.match(words({ name: 'threads', clientWaitedMs: 400 }), /^the client waited 40 %/);
 });

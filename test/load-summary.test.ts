@@ -173,3 +173,20 @@ test('summary: each part has its role, which changes no letter', () => {
   const bare = marked.map((line) => line.replace(/<\/?[a-z]+>/g, '')).join('\n');
   assert.equal(bare, summary(closed));
 });
+
+test('load summary: connections that were lost, and what went wrong before it counted', () => {
+  const load = madeUpLoad();
+  const lost = { reset: 290, closed: 6, timeout: 0, mismatch: 0 };
+  const errors = { ...load.warmup.errors, timeout: 103 };
+  const text = summary({
+    ...load,
+    counts: { ...load.counts, connections: 346, lost, replaced: 296 },
+    warmup: { errors, lost: { ...lost, closed: 0 }, replaced: 289 },
+  });
+  const line = text.replace(/\n {14}/g, ' ');
+  const resets = '290 reset by the server';
+  const measured = `${resets}, 6 closed by the server, 296 replaced; 346 in all for 50 places`;
+  assert(line.includes(`\n  connections ${measured}\n`), line);
+  const before = `103 timed out waiting for a reply; connections ${resets}, 289 replaced`;
+  assert(line.includes(`\n  warm-up     ${before}\n`), line);
+});

@@ -121,3 +121,20 @@ test('thresholds: what is refused, and why', () => {
     assert.throws(() => parseThreshold(text), { name: 'RangeError', message }, text);
   }
 });
+
+test('thresholds: a verdict, and connections that were lost', () => {
+  const good = madeUpLoad();
+  const bad = { ...good, verdict: { valid: false, reasons: ['it was late', 'more'] } };
+  const invalid = parseThreshold('invalid');
+  assert.deepEqual(judge(invalid, good), { holds: false, words: 'the run is VALID' });
+  const words = 'the run is INVALID: it was late';
+  assert.deepEqual(judge(invalid, bad), { holds: true, words });
+  const losing = { ...good, counts: { ...good.counts, lost: { ...good.counts.lost, reset: 3 } } };
+  assert.deepEqual(judge(parseThreshold('lost>2'), losing), {
+    holds: true,
+    words: 'there were 3 lost connections, more than 2 lost connections',
+  });
+  assert.equal(judge(parseThreshold('lost>0'), good).holds, false);
+  assert.throws(() => parseThreshold('lost>1%'), /takes a number of connections/);
+  assert.throws(() => parseThreshold('invalid>1'), /is not measured/);
+});

@@ -258,7 +258,7 @@ test('the lag of the schedule, and beside it what waited for a connection', () =
   assert.equal(inClosed.due, 1);
 });
 
-test('connections that were lost and replaced count in their phase, connects where they began', () => {
+test('what was lost and replaced counts in its phase, connects in that where they began', () => {
   const { own } = recorder();
   for (const nowMs of [900, 1000, 3499, 3500]) {
     own.lost('reset', nowMs);

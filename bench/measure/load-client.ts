@@ -68,6 +68,10 @@ export class LoadClient {
     }
   }
 
+  get pid(): number {
+    return this.#child.pid;
+  }
+
   /** Keeps the connections busy for `ms`. */
   run(ms: number): Promise<LoadResult> {
     const rate = this.#ratePerSecond;

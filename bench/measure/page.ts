@@ -74,8 +74,12 @@ function noise({ cases, stolenShare, wakeLatency }: BenchmarkDocument): string {
   const waited = cases.map(
     ({ results }) => results.find(({ name }) => name === REFERENCE)?.waitedShare ?? 0,
   );
+  const clientWaited = cases.map(
+    ({ results }) => results.find(({ name }) => name === REFERENCE)?.clientWaitedShare ?? 0,
+  );
   return `${words} What disturbed: the reference was ready and had no core for
-    ${percent(Math.max(0, ...waited), 1)} of the time at the worst case, the hypervisor took
+    ${percent(Math.max(0, ...waited), 1)} of the time at the worst case, its client for
+    ${percent(Math.max(0, ...clientWaited), 1)}, the hypervisor took
     ${percent(stolenShare, 1)} of all time; ${wakeLatency}.`;
 }
 

@@ -19,6 +19,8 @@ export interface PeerResult {
   readonly busyShare: number;
   /** How much of the slice it waited for its core: above 0, something disturbed. */
   readonly waitedShare: number;
+  /** The same of its client: rates and times are the client's in part where this is much. */
+  readonly clientWaitedShare: number;
   /** Over the messages of all slices. */
   readonly p50Us: number;
   readonly p99Us: number;
@@ -45,6 +47,7 @@ export const SLICE_COLUMNS: readonly string[] = [
   'ratio',
   'p50Microseconds',
   'p99Microseconds',
+  'clientWaitedMicroseconds',
 ];
 
 export interface CaseResult {
@@ -128,6 +131,9 @@ export class Tally {
       ),
       busyShare: round(median(slices.map(({ cpuNs, seconds }) => cpuNs / 1e9 / seconds))),
       waitedShare: round(median(slices.map(({ waitedNs, seconds }) => waitedNs / 1e9 / seconds))),
+      clientWaitedShare: round(
+        median(slices.map(({ clientWaitedNs, seconds }) => clientWaitedNs / 1e9 / seconds)),
+      ),
       p50Us: round(latencies.quantileUs(0.5), 1),
       p99Us: round(latencies.quantileUs(0.99), 1),
       p999Us: round(latencies.quantileUs(0.999), 1),
@@ -145,6 +151,7 @@ function rowOf(slice: Slice): SliceRow {
     round(slice.ratio),
     round(slice.latencies.quantileUs(0.5), 1),
     round(slice.latencies.quantileUs(0.99), 1),
+    Math.round(slice.clientWaitedNs / 1e3),
   ];
 }
 

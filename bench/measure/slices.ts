@@ -13,7 +13,7 @@ export const REST_MS = 5;
 /** A server with a client that is connected to it. */
 export interface Subject {
   readonly server: Pick<Server, 'name' | 'pid'>;
-  readonly client: Pick<LoadClient, 'run' | 'lastWords' | 'stop'>;
+  readonly client: Pick<LoadClient, 'pid' | 'run' | 'lastWords' | 'stop'>;
 }
 
 export interface Slice {
@@ -22,6 +22,8 @@ export interface Slice {
   readonly seconds: number;
   readonly cpuNs: number;
   readonly waitedNs: number;
+  /** The same of the client: what it measures is its own in part where this is much. */
+  readonly clientWaitedNs: number;
   readonly latencies: Latencies;
   /** CPU per message against the mean of the reference's slices before and after. */
   readonly ratio: number;
@@ -67,9 +69,11 @@ export function nsPerMessage(slice: Slice): number {
 
 async function takeSlice({ server, client }: Subject, sliceMs: number): Promise<Slice> {
   const before = cpuTime(server.pid);
+  const clientBefore = cpuTime(client.pid);
   const { errors, ...result } = await client.run(sliceMs);
   await sleep(REST_MS);
   const after = cpuTime(server.pid);
+  const clientAfter = cpuTime(client.pid);
   if (errors > 0 || result.messages === 0) {
     const why = errors > 0 ? `${errors} errors (${client.lastWords()})` : 'no message';
     throw new Error(`${server.name}: ${why} in a slice`);
@@ -79,6 +83,7 @@ async function takeSlice({ server, client }: Subject, sliceMs: number): Promise<
     ...result,
     cpuNs: after.ns - before.ns,
     waitedNs: after.waitedNs - before.waitedNs,
+    clientWaitedNs: clientAfter.waitedNs - clientBefore.waitedNs,
     ratio: 1,
   };
 }

@@ -8,6 +8,7 @@ import type {
 import { machineFacts } from '../sys/machine.ts';
 import type { Comparison } from './compare-plan.ts';
 import type { CompareOutcome } from './compare-run.ts';
+import type { Disturbance } from './compare-tally.ts';
 import { isAt, winnerOf } from './compare-winner.ts';
 import { placeWords } from './compare-words.ts';
 import { sockloopVersion } from './versions.ts';
@@ -47,7 +48,7 @@ export function documentOf(
   };
 }
 
-/** Above this share of their time, other programs had the cores of the servers. */
+/** Above this share of their time, other programs had the cores of servers or client. */
 const WAITED_SHARE_MAX = 0.03;
 
 /** Below this share of its time, a server waits for its clients. */
@@ -67,19 +68,42 @@ function remarksOn(
     const stepMs = stepUs / 1e3;
     words.push(`CPU time is known in steps of ${stepMs} ms here: take longer slices (--duration)`);
   }
+  const disturbances = contenders.map(({ name, tally }) => ({ name, ...tally.disturbance }));
+  words.push(...remarksOnDisturbance(disturbances));
+  return [...words, ...remarksOnRate(measured, winner)];
+}
+
+/** What servers and client were denied, where it is more than a little. */
+export function remarksOnDisturbance(
+  all: readonly (Disturbance & { readonly name: string })[],
+): string[] {
+  const share = (of: (one: Disturbance) => number, among = all): number => {
+    const elapsedMs = among.reduce((sum, one) => sum + one.elapsedMs, 0);
+    return elapsedMs === 0 ? 0 : among.reduce((sum, one) => sum + of(one), 0) / elapsedMs;
+  };
+  const words: string[] = [];
   // Threads of one server wait for one another.
-  const all = contenders.flatMap(({ name, tally }) =>
-    name === 'threads' ? [] : [tally.disturbance],
-  );
-  const elapsedMs = all.reduce((sum, one) => sum + one.elapsedMs, 0);
-  const waited = elapsedMs === 0 ? 0 : all.reduce((sum, one) => sum + one.waitedMs, 0) / elapsedMs;
-  if (waited > WAITED_SHARE_MAX) {
+  const single = all.filter(({ name }) => name !== 'threads');
+  const server = share(({ serverWaitedMs }) => serverWaitedMs, single);
+  if (server > WAITED_SHARE_MAX) {
     words.push(
-      `the servers waited ${formatShare(waited)} of the time for a core that others had: ` +
+      `the servers waited ${formatShare(server)} of the time for a core that others had: ` +
         'repeat it on a quieter machine',
     );
   }
-  return [...words, ...remarksOnRate(measured, winner)];
+  const own = 'rates and times are its own in part, so repeat it on a quieter machine';
+  const client = share(({ clientWaitedMs }) => clientWaitedMs);
+  if (client > WAITED_SHARE_MAX) {
+    words.push(`the client waited ${formatShare(client)} of the time for a core: ${own}`);
+  }
+  const overslept = share((one) => Math.max(0, one.clientOversleptMs - one.clientWaitedMs));
+  if (overslept > WAITED_SHARE_MAX) {
+    words.push(
+      `the client slept on for ${formatShare(overslept)} of the time (it was stopped, or woken ` +
+        `late): ${own}`,
+    );
+  }
+  return words;
 }
 
 /** Whose limit the rates are, at the place where it was decided. */

@@ -14,8 +14,21 @@ interface CompareSlice {
   readonly elapsedMs: number;
   readonly p50Us: number;
   readonly p99Us: number;
+  /** What the client was denied of it: a CPU, and waking in time. */
+  readonly clientWaitedMs: number;
+  readonly clientOversleptMs: number;
   /** What the server used for it. */
   readonly times: ProcessTimes;
+}
+
+/** What was denied to a server and its client: times in which they were to run, and did not. */
+export interface Disturbance {
+  readonly elapsedMs: number;
+  /** For a core that something else had. */
+  readonly serverWaitedMs: number;
+  readonly clientWaitedMs: number;
+  /** Waits of the client that lasted longer than they were to: it was stopped, or woken late. */
+  readonly clientOversleptMs: number;
 }
 
 /** CPU time divides in ticks of 10 ms: fewer of them say little. */
@@ -50,12 +63,16 @@ export class CompareTally {
     this.#missing.push({ connections, idleConnections, reason });
   }
 
-  /** Of all slices: how long they were, and how long the server waited for its core. */
-  get disturbance(): { readonly elapsedMs: number; readonly waitedMs: number } {
+  /** Of all slices: how long they were, and what server and client were denied of that. */
+  get disturbance(): Disturbance {
     const slices = [...this.#places.values()].flatMap((place) => place.slices);
+    const sumOf = (of: (slice: CompareSlice) => number): number =>
+      slices.reduce((sum, slice) => sum + of(slice), 0);
     return {
-      elapsedMs: slices.reduce((sum, slice) => sum + slice.elapsedMs, 0),
-      waitedMs: slices.reduce((sum, slice) => sum + slice.times.waitedUs / 1e3, 0),
+      elapsedMs: sumOf(({ elapsedMs }) => elapsedMs),
+      serverWaitedMs: sumOf(({ times }) => times.waitedUs / 1e3),
+      clientWaitedMs: sumOf(({ clientWaitedMs }) => clientWaitedMs),
+      clientOversleptMs: sumOf(({ clientOversleptMs }) => clientOversleptMs),
     };
   }
 

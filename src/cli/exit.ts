@@ -4,7 +4,7 @@ import { ResolveError, SysError } from '../sys/sys-error.ts';
 import { lookupsUnderWay } from '../tcp/addresses.ts';
 import { printError } from './output.ts';
 
-/** The exit statuses of every command but the textbook's; `invalid` is that of `--fail-if` alone. */
+/** The exit statuses of every command but the textbook's; `invalid` is for `--fail-if` alone. */
 export const EXIT = { done: 0, failed: 1, usage: 2, invalid: 3 } as const;
 
 /** Wrong usage: the message says what was given and what would be right. */

@@ -2,16 +2,16 @@ import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 
 const READ_BYTES = 65536;
 
-/** A pipe that nobody has written to for so long, and nobody has open for writing, is given up. */
-const WRITER_MS_MAX = 5000;
+/** A pipe that nobody has open for writing is looked at so often, 5 s in all, and then given up. */
+const LOOKS_MAX = 500;
 const LOOK_MS = 10;
 
 const STANDARD_INPUT = 0;
 
 /**
- * All that a file holds, at most `bytesMax` bytes: a regular file, a pipe or another stream, which is
- * read to its end. Throws an Error that begins with `cannot` and `attempt`, such as "read a.json",
- * and says why.
+ * All that a file holds, at most `bytesMax` bytes: a regular file, a pipe or another stream, which
+ * is read to its end. Throws an Error that begins with `cannot` and `attempt`, such as
+ * "read a.json", and says why.
  */
 export function readInputFile(path: string, bytesMax: number, attempt: string): Buffer {
   // It may be a socket, which cannot be opened once more.
@@ -38,14 +38,14 @@ export function readInputFile(path: string, bytesMax: number, attempt: string): 
 /** A stream tells how long it is when it ends. */
 function readToEnd(fd: number, bytesMax: number, attempt: string): Buffer {
   const isPipe = fstatSync(fd).isFIFO();
-  const giveUpMs = performance.now() + WRITER_MS_MAX;
+  let looks = 0;
   const chunks: Buffer[] = [];
   let length = 0;
   for (;;) {
     const chunk = Buffer.allocUnsafe(READ_BYTES);
     const bytes = readSome(fd, chunk, attempt);
     if (bytes === 0 && !(isPipe && length === 0)) return Buffer.concat(chunks, length);
-    if (bytes === 0 && performance.now() > giveUpMs) {
+    if (bytes === 0 && looks++ === LOOKS_MAX) {
       throw new Error(`cannot ${attempt}: nobody has written to that pipe`);
     }
     if (bytes === null || bytes === 0) {
@@ -60,7 +60,7 @@ function readToEnd(fd: number, bytesMax: number, attempt: string): Buffer {
   }
 }
 
-/** How many bytes were read, 0 at the end, or without a writer; null where they are still to come. */
+/** How many bytes were read, 0 at the end or without a writer; null where they are to come. */
 function readSome(fd: number, into: Buffer, attempt: string): number | null {
   try {
     return readSync(fd, into);

@@ -12,7 +12,7 @@ export function addMerge(program: Command): void {
     .option('--json', 'print one JSON document instead of the summary')
     .option(
       '--fail-if <condition>',
-      'end with status 1 if this holds (see load); any number of times',
+      'end with status 1 (3 if invalid) if this holds (see load); any number of times',
       collected,
     )
     .addHelpText('after', EXAMPLE)

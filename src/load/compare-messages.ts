@@ -41,4 +41,8 @@ export interface CompareAnswer {
   readonly elapsedMs: number;
   readonly p50Us: number;
   readonly p99Us: number;
+  /** Time of the slice in which the client was able to run and had no CPU; 0 where nobody tells. */
+  readonly clientWaitedMs: number;
+  /** Time by which its waits lasted longer than they were to: it was stopped, or not woken. */
+  readonly clientOversleptMs: number;
 }

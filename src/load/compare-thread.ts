@@ -61,9 +61,10 @@ export class CompareThread {
   }
 }
 
+const UNDISTURBED = { clientWaitedMs: 0, clientOversleptMs: 0 };
 const NO_ERRORS: CompareErrors = {};
 
 function answer(group: number, facts: Partial<CompareAnswer>): CompareAnswer {
-  const nothing = { messages: 0, elapsedMs: 0, p50Us: 0, p99Us: 0 };
+  const nothing = { messages: 0, elapsedMs: 0, p50Us: 0, p99Us: 0, ...UNDISTURBED };
   return { group, open: 0, errors: NO_ERRORS, stopped: false, ...nothing, ...facts };
 }

@@ -42,7 +42,7 @@ export class CpuWatch {
     return this.#between('cpuMs');
   }
 
-  /** Time in which the thread was able to run and had no CPU, null where the system does not tell. */
+  /** Time in which the thread was able to run and had no CPU, null likewise. */
   get waitedMs(): number | null {
     return this.#between('waitedMs');
   }

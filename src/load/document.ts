@@ -45,7 +45,7 @@ export interface LoadMachine {
   readonly loop: string;
 }
 
-/** Only what lies in the measured time: messages that were due in it, whenever they came or failed. */
+/** Only what lies in the measured time: what was due in it, whenever it came or failed. */
 export interface LoadCounts extends Trouble {
   readonly messages: number;
   readonly sentBytes: number;
@@ -152,10 +152,10 @@ export interface ThreadFacts {
   readonly waitedShare: number | null;
   /** How much of it waits and sleeps lasted longer than they were to: stopped, or not woken. */
   readonly oversleptShare: number;
-  /** How much later than due the thread turned to messages, 99th percentile and most; 0 if closed. */
+  /** How much later than due the thread turned to messages, p99 and most; 0 in a closed loop. */
   readonly scheduleLagP99Us: number;
   readonly scheduleLagMaxUs: number;
-  /** How long messages waited for a connection that could take them, 99th percentile; 0 if closed. */
+  /** How long messages waited for a connection that could take them, p99; 0 in a closed loop. */
   readonly connectionWaitP99Us: number;
   /** The longest time that the thread was held up: in a turn, or asleep beyond its time. */
   readonly turnMaxMs: number;

@@ -1,16 +1,18 @@
 import type { Sys } from '../sys/sys.ts';
+import { threadTimes } from '../sys/thread-clock.ts';
 import { EventLoop } from '../tcp/event-loop.ts';
 import type { CompareAnswer, CompareErrors, CompareTarget } from './compare-messages.ts';
 import { InFlightTimes } from './in-flight.ts';
 import { Lane, type LaneHost } from './lane.ts';
 import { LaneConnects } from './lane-connects.ts';
 import { LatencyCounts, percentileNs } from './latency-counts.ts';
-import { WAIT_MS_MAX } from './limits.ts';
+import { WAIT_MS_MAX, WATCHED_WAIT_MS } from './limits.ts';
 import { MessagePool } from './message-pool.ts';
 import type { LoadPlan } from './plan.ts';
 import { Recorder } from './recorder.ts';
+import { TurnWatch } from './turn-watch.ts';
 
-type Slice = Pick<CompareAnswer, 'messages' | 'elapsedMs' | 'p50Us' | 'p99Us' | 'errors'>;
+type Slice = Omit<CompareAnswer, 'group' | 'open' | 'stopped'>;
 
 const LOCAL = '127.0.0.1';
 
@@ -41,6 +43,7 @@ export class LaneGroup implements LaneHost {
   #unsettled = 0;
   #lost = 0;
   #response = new LatencyCounts();
+  #watch = new TurnWatch();
 
   /** `stopped` says whether everything is to stop. */
   constructor(sys: Sys, target: CompareTarget, stopped: () => boolean) {
@@ -69,7 +72,9 @@ export class LaneGroup implements LaneHost {
   }
 
   stamp(): number {
-    return this.#sys.monotonicMs();
+    const nowMs = this.#sys.monotonicMs();
+    this.#watch.working(nowMs);
+    return nowMs;
   }
 
   /** A lane has lost its connection. */
@@ -94,13 +99,19 @@ export class LaneGroup implements LaneHost {
     const giveUpMs = endMs + this.#timeoutMs;
     this.#response = new LatencyCounts();
     this.recorder = this.#recorderFor(durationMs);
+    const watch = new TurnWatch();
+    this.#watch = watch;
+    const timesBefore = threadTimes();
     this.flowing = true;
     for (const lane of this.#lanes) lane.flow();
     let nowMs = startMs;
+    watch.waiting(this.#sys.monotonicMs());
     while ((nowMs < endMs || this.owed > 0) && nowMs < giveUpMs && this.#lost === 0) {
       if (this.#stopped()) break;
-      loop.turn(Math.min(WAIT_MS_MAX, nowMs < endMs ? endMs - nowMs : giveUpMs - nowMs));
+      const waitMs = Math.min(WATCHED_WAIT_MS, (nowMs < endMs ? endMs : giveUpMs) - nowMs);
+      loop.turn(waitMs);
       nowMs = this.#sys.monotonicMs();
+      watch.turned(nowMs, waitMs);
     }
     this.flowing = false;
     if (nowMs >= giveUpMs) for (const lane of this.#lanes) lane.giveUp(nowMs);
@@ -112,6 +123,8 @@ export class LaneGroup implements LaneHost {
       p50Us: percentileNs(response, 50) / 1e3,
       p99Us: percentileNs(response, 99) / 1e3,
       errors: this.#errors(),
+      clientWaitedMs: (threadTimes()?.waitedMs ?? 0) - (timesBefore?.waitedMs ?? 0),
+      clientOversleptMs: watch.oversleptMs,
     };
   }
 

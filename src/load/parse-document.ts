@@ -128,8 +128,8 @@ const whole = record({
  * Reads what `sockloop load --json` has printed.
  *
  * `source` is the name of its file, for the message. Throws an Error where the text is no such
- * document, one of another version, or one whose figures contradict each other. A byte-order mark at
- * its beginning is no part of it.
+ * document, one of another version, or one whose figures contradict each other. A byte-order mark
+ * at its beginning is no part of it.
  */
 export function parseDocument(json: string, source: string): LoadDocument {
   let value: unknown;

@@ -110,7 +110,7 @@ export class Recorder {
     (nowMs < this.startMs ? this.warmup : this.trouble).replaced += 1;
   }
 
-  /** A connection stands whose connect began at `beganMs`; with `all` it counts whenever that was. */
+  /** A connect that began at `beganMs` is over; with `all` it counts whenever that was. */
   connected(beganMs: number, nowMs: number, all: boolean): void {
     if (all || this.#counts(beganMs)) this.connect.record(nowMs - beganMs);
   }

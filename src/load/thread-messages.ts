@@ -64,7 +64,7 @@ export interface ThreadResult {
   readonly turnMaxMs: number;
   /** What the CPU quota did to the whole control group within it; null where there is none. */
   readonly throttled: Throttled | null;
-  /** The longest time without a reply though one was awaited, from the beginning of the measured. */
+  /** The longest time without a reply though one was awaited. */
   readonly silence: Silence;
   /** Connections that waited for the server's end, in a mode where it closes, when it was over. */
   readonly awaitingEnd: number;

@@ -61,8 +61,8 @@ const COUNTS = {
  * Times are `p50`, `p99.9` or any other percentile, `min`, `mean` and `max`, with `response.`
  * (which may be left out), `service.` or `connect.` in front and a limit in ns, us, ms or s.
  * `errors` (or `errors.timeout`, and so on) takes a number or a percentage of all messages, `rate`
- * the messages per second that were achieved, `lost` the connections that were lost. `invalid` alone
- * holds where the verdict says so. Throws a RangeError that says what is wrong with it.
+ * the messages per second that were achieved, `lost` the connections that were lost. `invalid`
+ * alone holds where the verdict says so. Throws a RangeError that says what is wrong with it.
  */
 export function parseThreshold(text: string): Threshold {
   if (text.trim() === 'invalid') {

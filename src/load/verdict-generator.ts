@@ -38,7 +38,7 @@ export interface GeneratorEvidence {
 }
 
 /** Why the figures are the generator's, and remarks where they are only in part. */
-export interface GeneratorJudgement {
+interface GeneratorJudgement {
   readonly flaws: readonly string[];
   readonly remarks: readonly string[];
 }

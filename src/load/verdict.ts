@@ -108,8 +108,8 @@ function lateConnections({ plan, counts, generator }: Evidence, outage: boolean)
   if (waitUs <= CONNECTION_WAIT_US_MAX) return [];
   const each = mode === 'once' ? 1 : churn;
   return [
-    `messages waited ${formatTime(waitUs)} for a connection at the 99th percentile, of which each ` +
-      `carries ${counted(each ?? 1, 'message')}: use more connections`,
+    `messages waited ${formatTime(waitUs)} for a connection at the 99th percentile, of which ` +
+      `each carries ${counted(each ?? 1, 'message')}: use more connections`,
   ];
 }
 
@@ -125,8 +125,8 @@ function otherRate(evidence: Evidence, outage: string | null, generatorWasLate: 
   const apart = `${formatRate(asked)} were due and ${formatRate(achievedPerSecond)} came back`;
   if (missing < 0) {
     return [
-      `${apart}: replies to the warm-up came in the measured time, for the server was behind when ` +
-        'that began: use a longer warm-up, and a lower rate if that does not help',
+      `${apart}: replies to the warm-up came in the measured time, for the server was behind ` +
+        'when that began: use a longer warm-up, and a lower rate if that does not help',
     ];
   }
   if (generatorWasLate) return [`${apart}, more than 0.5 % apart: see above`];

@@ -17,9 +17,9 @@ interface StreamPlace {
  * Looks at a chunk that is not what it should be, message by message: those that were answered, and
  * those that have wrong bytes, oldest first. What is awaited beyond them is lost.
  *
- * A reply behind a wrong one is judged as long as the stream is in step: where most of its bytes are
- * right. Bytes that were lost or doubled shift all that follows, and are the fault of one reply.
- * Bytes behind the last reply are that reply's.
+ * A reply behind a wrong one is judged as long as the stream is in step: where most of its bytes
+ * are right. Bytes that were lost or doubled shift all that follows, and are the fault of one
+ * reply. Bytes behind the last reply are that reply's.
  */
 export function judgeReplies(
   pool: Pick<MessagePool, 'messageBytes' | 'after' | 'rightBytes'>,

@@ -245,7 +245,7 @@ function lostWords({ lost, replaced }: Trouble): string {
 function warmupWords({ warmup }: LoadDocument): [string, string][] {
   const lost = lostWords(warmup);
   const words = [errorWords(warmup), lost === '' ? '' : `connections ${lost}`].filter(Boolean);
-  return words.length === 0 ? [] : [['before that', words.join('; ')]];
+  return words.length === 0 ? [] : [['warm-up', words.join('; ')]];
 }
 
 function latencyLines(document: LoadDocument, style: SummaryStyle): string[] {

@@ -9,6 +9,7 @@ import {
   LOAD_SCHEMA,
   LOSS_KINDS,
   type LoadDocument,
+  type ThreadFacts,
   type Trouble,
 } from '#src/load/document.js';
 import { LatencyCounts } from '#src/load/latency-counts.js';
@@ -67,16 +68,7 @@ export function madeUpLoad(course: Course = {}): LoadDocument {
   const open = plan.model.kind === 'open' ? plan.model.stages[0]?.ratePerSecond : undefined;
   const all = timesMs.flat();
   const counts = Object.fromEntries(ERROR_KINDS.map((kind) => [kind, course.errors?.[kind] ?? 0]));
-  const threads = Array.from({ length: plan.threads }, () => ({
-    messages: all.length / plan.threads,
-    cpuShare: 0.43,
-    waitedShare: 0.004,
-    oversleptShare: 0,
-    scheduleLagP99Us: open === undefined ? 0 : 82,
-    scheduleLagMaxUs: open === undefined ? 0 : 1240,
-    connectionWaitP99Us: 0,
-    turnMaxMs: 1.5,
-  }));
+  const threads = madeUpThreads(plan, all.length);
   return {
     schema: LOAD_SCHEMA,
     plan,
@@ -127,6 +119,20 @@ export function madeUpLoad(course: Course = {}): LoadDocument {
     },
     verdict: { valid: true, reasons: [] },
   };
+}
+
+function madeUpThreads({ threads, model }: LoadPlan, messages: number): ThreadFacts[] {
+  const open = model.kind === 'open';
+  return Array.from({ length: threads }, () => ({
+    messages: messages / threads,
+    cpuShare: 0.43,
+    waitedShare: 0.004,
+    oversleptShare: 0,
+    scheduleLagP99Us: open ? 82 : 0,
+    scheduleLagMaxUs: open ? 1240 : 0,
+    connectionWaitP99Us: 0,
+    turnMaxMs: 1.5,
+  }));
 }
 
 /** Nothing went wrong. */

@@ -1,0 +1,121 @@
+// Goal: a generator that did not run when it could is found out, whatever kept it from running.
+// Method: real runs that are stopped by a signal, or share their core with busy programs; quotas
+// of control groups from texts. What is asserted holds on a machine that is busy itself.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { findCpuQuota } from '#src/load/cpu-quota.js';
+import { CpuWatch } from '#src/load/cpu-watch.js';
+import { parseDocument } from '#src/load/parse-document.js';
+import { backends } from '#src/loop/backends.js';
+import { nativeSys } from '#src/sys/native.js';
+import { Command, eventually } from './commands/command.ts';
+import { sockloop } from './commands/programs.ts';
+import { reasonWithout, reasonWithoutProc } from './commands/tools.ts';
+import { leakCheck } from './leaks.ts';
+import { serve } from './load/servers.ts';
+
+/** Starting a program takes long where others keep the machine busy. */
+const timeout = 200_000;
+const END_MS = 90_000;
+
+function loadWords(port: number, ...words: string[]): string[] {
+  const times = ['--duration', '3', '--warmup', '0.2', '--timeout', '20'];
+  return sockloop('load', '127.0.0.1', `${port}`, '--json', ...times, ...words);
+}
+
+test('load: a run that was stopped for a second is INVALID, on every loop', {
+  timeout,
+}, async (t) => {
+  leakCheck(t);
+  const { port } = await serve(t, { kind: 'echo' });
+  const sys = nativeSys();
+  const loops = backends.filter(({ available }) => available(sys) === true);
+  const models = [...loops.map(({ name }) => ['--loop', name]), ['--rate', '200']];
+  const runs = models.map((words) => new Command(t, loadWords(port, ...words)));
+  await Promise.all(
+    runs.map(async (run, index) => {
+      // A line a second tells that it measures.
+      await eventually(() => assert.match(run.err, /[1-9]\d*\/s/), END_MS);
+      run.child.kill('SIGSTOP');
+      await delay(1000);
+      run.child.kill('SIGCONT');
+      const { out, status, err } = await run.end(END_MS);
+      assert.equal(status, 0, err);
+      const { verdict, generator } = parseDocument(out, 'standard output');
+      const what = `${models[index]}: ${verdict.reasons.join('; ')}`;
+      const [thread] = generator.threads;
+      assert(thread !== undefined && thread.turnMaxMs > 900, `${thread?.turnMaxMs}: ${what}`);
+      assert.equal(verdict.valid, false, what);
+      assert.match(what, /the generator was held up for/);
+    }),
+  );
+});
+
+test('load: a run that shares its core with busy programs is INVALID, and its status says so', {
+  timeout,
+  skip: reasonWithout('taskset') || reasonWithoutProc,
+}, async (t) => {
+  leakCheck(t);
+  const { port } = await serve(t, { kind: 'echo' });
+  const busy = Array.from({ length: 4 }, () => {
+    return new Command(t, ['taskset', '-c', '0', process.execPath, '-e', 'for (;;);']);
+  });
+  const words = loadWords(port, '--duration', '2', '--fail-if', 'invalid', '--fail-if', 'rate<1');
+  const run = new Command(t, ['taskset', '-c', '0', ...words]);
+  const { out, status, err } = await run.end(END_MS);
+  for (const { child } of busy) child.kill('SIGKILL');
+  const { verdict, generator } = parseDocument(out, 'standard output');
+  assert.equal(verdict.valid, false);
+  assert((generator.threads[0]?.waitedShare ?? 0) > 0.1, `${generator.threads[0]?.waitedShare}`);
+  assert.match(verdict.reasons.join(), /the generator waited \d+ % of the time for a CPU/);
+  assert.equal(status, 3, err);
+  assert.match(err, /^sockloop: --fail-if invalid: the run is INVALID: /m);
+});
+
+test('the quota of a control group is read of both versions, and of the groups above', () => {
+  const quotaOf = (files: Readonly<Record<string, string>>) =>
+    findCpuQuota((path) => files[path] ?? null);
+  const v2 = {
+    '/proc/self/cgroup': '0::/a/b\n',
+    '/sys/fs/cgroup/cpu.stat': 'usage_usec 5\n',
+    '/sys/fs/cgroup/a/cpu.stat':
+      'usage_usec 5\nnr_periods 9\nnr_throttled 3\nthrottled_usec 4500\n',
+    '/sys/fs/cgroup/a/b/cpu.stat': 'nr_periods 0\nnr_throttled 0\nthrottled_usec 0\n',
+  };
+  assert.deepEqual(quotaOf(v2)?.(), { periods: 3, ms: 4.5 });
+  // A container sees its own group as the root.
+  const v1 = {
+    '/proc/self/cgroup': '9:pids:/\n4:cpu,cpuacct:/docker/ab\n0::/\n',
+    '/sys/fs/cgroup/cpu,cpuacct/cpu.stat':
+      'nr_periods 20\nnr_throttled 7\nthrottled_time 9000000\n',
+  };
+  assert.deepEqual(quotaOf(v1)?.(), { periods: 7, ms: 9 });
+  assert.equal(
+    quotaOf({ '/proc/self/cgroup': '0::/\n', '/sys/fs/cgroup/cpu.stat': 'x 1\n' }),
+    null,
+  );
+  assert.equal(quotaOf({}), null);
+});
+
+test('what a thread was denied is that of the measured time', () => {
+  let [cpuMs, waitedMs, periods] = [10, 20, 30];
+  const watch = new CpuWatch({
+    threadTimes: () => ({ cpuMs, waitedMs }),
+    quota: () => ({ periods, ms: 2 * periods }),
+  });
+  const window = { startMs: 100, endMs: 200 };
+  watch.look(99, window);
+  [cpuMs, waitedMs, periods] = [11, 22, 33];
+  watch.look(100, window);
+  [cpuMs, waitedMs, periods] = [15, 28, 34];
+  watch.look(199, window);
+  assert.equal(watch.isDone, false);
+  watch.look(201, window);
+  assert.deepEqual([watch.cpuMs, watch.waitedMs, watch.isDone], [4, 6, true]);
+  assert.deepEqual(watch.throttled, { periods: 1, ms: 2 });
+  const blind = new CpuWatch({ threadTimes: () => null, quota: null });
+  blind.look(300, window);
+  assert.deepEqual([blind.cpuMs, blind.waitedMs, blind.throttled], [null, null, null]);
+});
