@@ -4,14 +4,15 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { run } from './commands/command.ts';
+import { run, start } from './commands/command.ts';
 import { loops } from './commands/loops.ts';
 import { assertOutcome, demo, quoted, root, sockloop, tcpserver } from './commands/programs.ts';
 import { reasonWithout, reasonWithoutProc, scratch } from './commands/tools.ts';
 import { leakCheck } from './leaks.ts';
 
 const timeout = 60_000;
-const DEMO_MS_MAX = 20_000;
+/** Of the demo, which starts a dozen programs. */
+const DEMO_MS_MAX = 150_000;
 const COLUMNS = 80;
 
 test('sockloop --version is that of the package', { timeout }, async (t) => {
@@ -95,12 +96,10 @@ function shortDemo(report: string): string[] {
   return demo(...places, '--rounds', '1', '--duration', '0.02', '--report', report);
 }
 
-test('demo: shows both sides and ends by itself', { timeout }, async (t) => {
+test('demo: shows both sides and ends by itself', { timeout: 2 * DEMO_MS_MAX }, async (t) => {
   leakCheck(t);
-  const startMs = performance.now();
   const report = `${scratch(t)}/report.html`;
-  const { status, out, err } = await run(t, shortDemo(report));
-  assert.ok(performance.now() - startMs < DEMO_MS_MAX);
+  const { status, out, err } = await start(t, shortDemo(report)).end(DEMO_MS_MAX);
   assert.equal(status, 0, err);
   // Standard error has the progress of the comparison, and nothing else.
   assert.doesNotMatch(err, /sockloop|demo/);
@@ -131,7 +130,7 @@ test('demo: shows both sides and ends by itself', { timeout }, async (t) => {
 });
 
 test('demo: colours on a terminal, none where NO_COLOR asks for none', {
-  timeout,
+  timeout: 2 * DEMO_MS_MAX,
   skip: reasonWithout('script'),
 }, async (t) => {
   leakCheck(t);
@@ -142,7 +141,7 @@ test('demo: colours on a terminal, none where NO_COLOR asks for none', {
   ] as const) {
     const command = shortDemo(`${scratch(t)}/report.html`);
     const words = ['script', '-qec', quoted(command), '/dev/null'];
-    const { status, out } = await run(t, words, '', { env });
+    const { status, out } = await start(t, words, { env }).end(DEMO_MS_MAX);
     assert.equal(status, 0, out.slice(-1000));
     // The progress of the comparison moves the cursor, whatever the colours.
     const codes = out.split('\u{1b}[').slice(1);
@@ -177,12 +176,21 @@ test('demo: fails where its server or its client does', { timeout }, async (t) =
 
 test('demo: fails where a loop does not answer', { timeout }, async (t) => {
   leakCheck(t);
-  const table: [word: string, told: RegExp][] = [
-    ['line 1 of 2', /^\nThe demo failed: with --loop blocking, 4 of 6 lines came back\.\n$/],
-    ['poll', /^demo: the server with --loop poll ended too soon: status 3\n$/],
+  // One line that goes out is not the one that is to come back.
+  const other = `
+    import { Socket } from 'node:net';
+    const { write } = Socket.prototype;
+    Socket.prototype.write = function (text, ...rest) {
+      return write.call(this, text === 'line 1 of 2\\n' ? 'another\\n' : text, ...rest);
+    };`;
+  const table: [code: string, told: RegExp][] = [
+    [other, /^\nThe demo failed: with --loop blocking, 5 of 6 lines came back\.\n$/],
+    [
+      "if(process.argv.includes('poll')){process.exit(3)}",
+      /^demo: the server with --loop poll ended too soon: status 3\n$/,
+    ],
   ];
-  for (const [word, told] of table) {
-    const code = `if(process.argv.includes(${JSON.stringify(word)})){process.exit(3)}`;
+  for (const [code, told] of table) {
     const url = `data:text/javascript,${encodeURIComponent(code)}`;
     const env = { ...process.env, NODE_OPTIONS: `--import ${url}` };
     const { status, err } = await run(t, demo(), '', { env });

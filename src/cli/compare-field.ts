@@ -8,6 +8,7 @@ import type { Children } from './compare-children.ts';
 import { Contender, OWN_DESCRIPTORS, THREADS_ASKED_MAX } from './compare-contender.ts';
 import type { ComparedName } from './compare-plan.ts';
 import { CompareServer } from './compare-server.ts';
+import { inTurns } from './in-turns.ts';
 
 /** The processes of a comparison: a server of each loop, and the client, a thread of this one. */
 export class Field {
@@ -26,9 +27,13 @@ export class Field {
     this.#children = children;
   }
 
-  /** Starts a server of each loop, all at once. One that does not listen says why. */
-  start(names: readonly ComparedName[]): Promise<(Contender | NotStarted)[]> {
-    return Promise.all(names.map((name) => this.#startOne(name)));
+  /** Starts a server of each loop. One that does not listen says why. */
+  async start(names: readonly ComparedName[]): Promise<(Contender | NotStarted)[]> {
+    const outcomes = await inTurns(names, (name) => this.#startOne(name));
+    return outcomes.map((outcome) => {
+      if (outcome.status === 'rejected') throw outcome.reason;
+      return outcome.value;
+    });
   }
 
   async #startOne(name: ComparedName): Promise<Contender | NotStarted> {

@@ -1,10 +1,12 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { createInterface } from 'node:readline';
 import { textTable, wrapped } from '../report/text-table.ts';
 import { nativeSys } from '../sys/native.ts';
-import { DemoProcess, typed } from './demo-process.ts';
+import { DemoProcess, STALL_MS, typed } from './demo-process.ts';
 import { BOLD, DIM, GREEN, paint, YELLOW } from './demo-style.ts';
 import { type LoopFacts, loopFacts } from './doctor-loops.ts';
+import { inTurns } from './in-turns.ts';
 import { printOut } from './output.ts';
 
 // The second part of the demo: the same clients against each loop, and what that took.
@@ -53,11 +55,8 @@ export async function runLoops(): Promise<string | null> {
     return ['serve', '--loop', name, '--mode', 'line', '--trace', '--port', '0'];
   });
   for (const line of words) printOut(paint(BOLD, typed(line)));
-  // All at once: most of it is programs that begin.
-  const outcomes = await Promise.allSettled(
-    here.map(({ name }, at) => runLoop(name, words[at] ?? [])),
-  );
   const runs: LoopRun[] = [];
+  const outcomes = await inTurns(here, (loop, at) => runLoop(loop.name, words[at] ?? []));
   for (const outcome of outcomes) {
     if (outcome.status === 'rejected') throw outcome.reason;
     const complaint = complaintOf(outcome.value);
@@ -89,8 +88,8 @@ const MORAL =
 
 async function runLoop(name: LoopFacts['name'], words: readonly string[]): Promise<LoopRun> {
   using server = new DemoProcess(`server with --loop ${name}`, words);
-  const port = await server.port();
-  const silent = name === 'blocking' ? null : await connected(Number(port));
+  const port = Number(await server.port());
+  const silent = name === 'blocking' ? null : await connected(port);
   try {
     const answers = await Promise.all(
       Array.from({ length: SENDERS }, (_, sender) => answered(port, sender + 1)),
@@ -103,20 +102,35 @@ async function runLoop(name: LoopFacts['name'], words: readonly string[]): Promi
   }
 }
 
-/** A client that says nothing. */
+/** A client, which breaks where nothing happens for too long. */
 async function connected(port: number): Promise<Socket> {
-  const socket = connect(port, '127.0.0.1');
+  const socket = connect({ port, host: '127.0.0.1', noDelay: true });
+  socket.setTimeout(STALL_MS, () => socket.destroy(new Error(`silent for ${STALL_MS} ms`)));
   await once(socket, 'connect');
   // The server may reset it when it stops.
-  return socket.on('error', () => undefined).resume();
+  return socket.on('error', () => undefined);
 }
 
-/** How many of its lines a client got back. */
-async function answered(port: string, sender: number): Promise<number> {
-  const lines = Array.from({ length: LINES_EACH }, (_, line) => `line ${line + 1} of ${sender}`);
-  using client = new DemoProcess('client', ['send', '127.0.0.1', port, ...lines]);
-  await client.exit;
-  return lines.filter((line, index) => client.lines[index] === line).length;
+/** How many of its lines a client got back, each of which it waits for. */
+async function answered(port: number, sender: number): Promise<number> {
+  const socket = await connected(port);
+  const lines = createInterface({ input: socket });
+  // Where it breaks there is no end, which is all that readline hears of.
+  socket.once('close', () => lines.close());
+  const replies = lines[Symbol.asyncIterator]();
+  let count = 0;
+  try {
+    for (let line = 1; line <= LINES_EACH; line += 1) {
+      const text = `line ${line} of ${sender}`;
+      socket.write(`${text}\n`);
+      const { value, done } = await replies.next();
+      if (done === true) return count;
+      if (value === text) count += 1;
+    }
+    return count;
+  } finally {
+    socket.destroy();
+  }
 }
 
 /** The calls in a trace: `recv(7, ...) = 6`, with the thread before it where there are several. */

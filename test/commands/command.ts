@@ -6,8 +6,8 @@ import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Far more than anything here takes; what waits for so long hangs. */
-export const WAIT_MS = 15_000;
+/** Far more than anything here takes on a busy machine; what waits for so long hangs. */
+export const WAIT_MS = 45_000;
 
 /** Where what is left over is tidied up: the context of a test. */
 export interface Scope {
