@@ -27,7 +27,7 @@ export function requireWhole(
   if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) {
     return;
   }
-  throw wrong(value, `${what} is a number from ${least} to ${most}`);
+  throw wrongValue(value, `${what} is a number from ${least} to ${most}`);
 }
 
 /** Throws unless `value` is a port. */
@@ -42,7 +42,7 @@ export function requireTimeout(
   mostMs: number,
 ): asserts value is number {
   if (typeof value === 'number' && value > 0 && value <= mostMs) return;
-  throw wrong(value, `${what} is above 0 and at most ${mostMs} ms`);
+  throw wrongValue(value, `${what} is above 0 and at most ${mostMs} ms`);
 }
 
 /** Throws unless `value` is a host: a name, an address, or null. */
@@ -81,7 +81,7 @@ export function requireObject(name: string, value: unknown): void {
 }
 
 /** The error for `value`, of which `rule` says what it should be. */
-function wrong(value: unknown, rule: string): Error {
+export function wrongValue(value: unknown, rule: string): Error {
   const message = `${rule}, not ${shown(value)}`;
   return typeof value === 'number' ? new RangeError(message) : new TypeError(message);
 }

@@ -1,5 +1,5 @@
 import { setImmediate as turnOfNode } from 'node:timers/promises';
-import { requireCallback, shown } from '../base/arguments.ts';
+import { requireCallback, wrongValue } from '../base/arguments.ts';
 import type { Interest, WakeHandle } from '../poller/poller.ts';
 import type { Sys } from '../sys/sys.ts';
 import type { Backend, Watch } from './backend.ts';
@@ -96,7 +96,7 @@ export class Loop {
     this.requireOpen('set a timer');
     requireCallback(callback);
     if (!(Number.isFinite(delayMs) && delayMs >= 0)) {
-      throw new RangeError(`a delay is 0 ms or more, not ${shown(delayMs)}`);
+      throw wrongValue(delayMs, 'a delay is 0 ms or more');
     }
     // Counted from now and not from the beginning of the turn, else it could run early: law 10.
     this.#readTime();

@@ -3,7 +3,7 @@ import {
   requireFunction,
   requireObject,
   requireTimeout,
-  shown,
+  wrongValue,
 } from '../base/arguments.ts';
 import type { Backend } from '../loop/backend.ts';
 import type { Loop } from '../loop/loop.ts';
@@ -64,5 +64,5 @@ function checkHandlers<Data>(handlers: ConnectionHandlers<Data>): void {
 
 function checkBytes(name: string, bytes: number): void {
   if (Number.isSafeInteger(bytes) && bytes >= 0) return;
-  throw new RangeError(`${name} is a number of bytes, 0 and up, not ${shown(bytes)}`);
+  throw wrongValue(bytes, `${name} is a number of bytes, 0 and up`);
 }

@@ -1,4 +1,4 @@
-import { requireFunction, shown } from '../base/arguments.ts';
+import { requireFunction, wrongValue } from '../base/arguments.ts';
 import type { AcceptSink, Subscription } from '../loop/backend.ts';
 import { ACCEPT_PAUSE_MS } from '../loop/limits.ts';
 import type { Loop } from '../loop/loop.ts';
@@ -100,9 +100,7 @@ export class Listener<Data = undefined> implements Iterable<Connection<Data>>, D
     this.#connectionsMax = options.maxConnections ?? Number.POSITIVE_INFINITY;
     const max = this.#connectionsMax;
     if (!(Number.isInteger(max) || max === Number.POSITIVE_INFINITY) || max < 1) {
-      throw new RangeError(
-        `maxConnections is a whole number from 1 on, not ${shown(options.maxConnections)}`,
-      );
+      throw wrongValue(max, 'maxConnections is a whole number from 1 on');
     }
     const { sys, backend } = loop;
     const socket = createServer(options, { ...options, noDelay: this.#group.noDelay, sys });
