@@ -19,7 +19,8 @@ export class AlreadyTold extends Error {
  * Reports what ended a command and returns its exit status. What the user can do something about
  * is one line; a defect of the program itself keeps its stack.
  */
-export function report(program: string, error: unknown): number {
+export function report(program: string, failure: unknown): number {
+  const error = firstError(failure);
   if (isBrokenPipe(error) || error instanceof AlreadyTold) return EXIT.failed;
   if (error instanceof UsageError) {
     printError(`${program}: ${error.message}`);
@@ -34,6 +35,18 @@ export function report(program: string, error: unknown): number {
     printError(`${program}: ${error instanceof Error ? error.stack : String(error)}`);
   }
   return EXIT.failed;
+}
+
+/**
+ * The error that came first. Where closing what is open fails as well, `using` throws an error of
+ * its own, in which the first one is `suppressed`.
+ */
+export function firstError(error: unknown): unknown {
+  let first = error;
+  while (first instanceof Error && first.name === 'SuppressedError' && 'suppressed' in first) {
+    first = first.suppressed;
+  }
+  return first;
 }
 
 /** Whoever read our output has gone, and nobody is left to tell. */

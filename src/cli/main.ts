@@ -1,8 +1,8 @@
 #!/usr/bin/env node
-import { Command, CommanderError } from 'commander';
-import { runBelowPidOne } from './child-command.ts';
-import { EXIT, report } from './exit.ts';
-import { sockloopVersion } from './versions.ts';
+import type { Command } from 'commander';
+import { startProgram } from './program-start.ts';
+
+// All imports but one are dynamic: see startProgram.
 
 const NAME = 'sockloop';
 
@@ -26,6 +26,8 @@ const STOPPABLE: readonly (string | undefined)[] = ['serve', 'load', 'compare'];
 
 /** The program with the command that `words` begin with, or with all of them. */
 async function program(words: readonly string[]): Promise<Command> {
+  const { Command } = await import('commander');
+  const { sockloopVersion } = await import('./versions.ts');
   const command = new Command(NAME)
     .description('Unix sockets and event loops from TypeScript: an echo server and its clients.')
     .version(sockloopVersion())
@@ -44,8 +46,11 @@ async function program(words: readonly string[]): Promise<Command> {
 
 /** Runs the command line and returns the exit status. */
 async function main(words: readonly string[]): Promise<number> {
+  const { runBelowPidOne } = await import('./child-command.ts');
   const status = STOPPABLE.includes(words[0]) ? null : await runBelowPidOne();
   if (status !== null) return status;
+  const { CommanderError } = await import('commander');
+  const { EXIT, report } = await import('./exit.ts');
   const command = await program(words);
   if (words.length === 0) {
     command.outputHelp({ error: true });
@@ -61,4 +66,4 @@ async function main(words: readonly string[]): Promise<number> {
   }
 }
 
-process.exitCode = await main(process.argv.slice(2));
+await startProgram(NAME, () => main(process.argv.slice(2)));

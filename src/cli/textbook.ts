@@ -1,7 +1,7 @@
 import { ReplyError } from '../echo/client.ts';
 import { ResolveError, SysError } from '../sys/sys-error.ts';
 import { runBelowPidOne } from './child-command.ts';
-import { AlreadyTold, isBrokenPipe, UsageError } from './exit.ts';
+import { AlreadyTold, firstError, isBrokenPipe, UsageError } from './exit.ts';
 import { printError } from './output.ts';
 
 // How the textbook's programs fail: perror(3)'s words behind the name of the step, and status 1.
@@ -69,7 +69,7 @@ export async function textbook(
     await main(process.argv.slice(2));
   } catch (error) {
     process.exitCode = 1;
-    report(usage, error);
+    report(usage, firstError(error));
   }
 }
 
