@@ -38,11 +38,17 @@ export function leave(status: number): never {
   return exitAtOnce(status);
 }
 
+/** Returns `status`, unless a look-up that came too late would keep the process: then it ends. */
+export function leaveIfHeld(status: number): number {
+  return lookupsUnderWay() > 0 ? leave(status) : status;
+}
+
 /**
  * Reports what ended a `command` of `program` and returns its exit status. What the user can do
  * something about is one line; a defect of the program itself keeps its stack.
  */
-export function report(program: string, error: unknown, command: string = program): number {
+export function report(program: string, failure: unknown, command: string = program): number {
+  const error = firstError(failure);
   if (isBrokenPipe(error) || error instanceof AlreadyTold) return EXIT.failed;
   if (error instanceof UsageError) {
     printError(`${program}: ${error.message}`);
@@ -61,6 +67,18 @@ export function report(program: string, error: unknown, command: string = progra
     printError(`${program}: ${error instanceof Error ? error.stack : String(error)}`);
   }
   return EXIT.failed;
+}
+
+/**
+ * The error that came first. Where closing what is open fails as well, `using` throws an error of
+ * its own, in which the first one is `suppressed`.
+ */
+export function firstError(error: unknown): unknown {
+  let first = error;
+  while (first instanceof Error && first.name === 'SuppressedError' && 'suppressed' in first) {
+    first = first.suppressed;
+  }
+  return first;
 }
 
 /** Whoever read our output has gone, and nobody is left to tell. */

@@ -1,10 +1,8 @@
 #!/usr/bin/env node
-import { Command, CommanderError } from 'commander';
-import { lookupsUnderWay } from '../tcp/addresses.ts';
-import { runBelowPidOne } from './child-command.ts';
-import { EXIT, leave, report, tryHelp } from './exit.ts';
-import { endWithParent } from './parent.ts';
-import { sockloopVersion } from './versions.ts';
+import type { Command } from 'commander';
+import { startProgram } from './program-start.ts';
+
+// All imports but one are dynamic: see startProgram.
 
 const NAME = 'sockloop';
 
@@ -28,6 +26,9 @@ const STOPPABLE: readonly (string | undefined)[] = ['serve', 'load', 'compare'];
 
 /** The program with the command that `words` begin with, or with all of them. */
 async function program(words: readonly string[]): Promise<Command> {
+  const { Command } = await import('commander');
+  const { tryHelp } = await import('./exit.ts');
+  const { sockloopVersion } = await import('./versions.ts');
   const command = new Command(NAME)
     .description('Unix sockets and event loops from TypeScript: an echo server and its clients.')
     .version(sockloopVersion())
@@ -48,8 +49,17 @@ async function program(words: readonly string[]): Promise<Command> {
 
 /** Runs the command line and returns the exit status. */
 async function main(words: readonly string[]): Promise<number> {
+  await (await import('./parent.ts')).endWithParent();
+  const { runBelowPidOne } = await import('./child-command.ts');
   const status = STOPPABLE.includes(words[0]) ? null : await runBelowPidOne();
   if (status !== null) return status;
+  const { leaveIfHeld } = await import('./exit.ts');
+  return leaveIfHeld(await run(words));
+}
+
+async function run(words: readonly string[]): Promise<number> {
+  const { CommanderError } = await import('commander');
+  const { EXIT, report } = await import('./exit.ts');
   const command = await program(words);
   if (words.length === 0) {
     command.outputHelp({ error: true });
@@ -65,7 +75,4 @@ async function main(words: readonly string[]): Promise<number> {
   }
 }
 
-await endWithParent();
-process.exitCode = await main(process.argv.slice(2));
-// A look-up that came too late would keep the process until its resolver gives up.
-if (lookupsUnderWay() > 0) leave(process.exitCode);
+await startProgram(NAME, () => main(process.argv.slice(2)));

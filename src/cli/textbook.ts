@@ -3,9 +3,8 @@ import { nativeSys } from '../sys/native.ts';
 import type { Sys } from '../sys/sys.ts';
 import { ResolveError, SysError } from '../sys/sys-error.ts';
 import { TracingSys } from '../sys/tracing.ts';
-import { lookupsUnderWay } from '../tcp/addresses.ts';
 import { runBelowPidOne } from './child-command.ts';
-import { AlreadyTold, isBrokenPipe, leave, UsageError } from './exit.ts';
+import { AlreadyTold, firstError, isBrokenPipe, leaveIfHeld, UsageError } from './exit.ts';
 import { printError, printOut } from './output.ts';
 
 // How the textbook's programs fail: perror(3)'s words behind the name of the step, and status 1.
@@ -87,9 +86,9 @@ export async function textbook(
     }
   } catch (error) {
     process.exitCode = 1;
-    report(usage, error);
+    report(usage, firstError(error));
   }
-  if (lookupsUnderWay() > 0) leave(1);
+  leaveIfHeld(Number(process.exitCode ?? 0));
 }
 
 function report(usage: string, error: unknown): void {

@@ -2,6 +2,7 @@ import { SHARE_ENV, Worker } from 'node:worker_threads';
 import type { SocketAddress } from '../sys/sockaddr.ts';
 import type { Sys } from '../sys/sys.ts';
 import { CLIENT_STARTING_MAX, CLIENT_STOP_MS, CLIENT_WAKE_MS } from './limits.ts';
+import { threadReason } from './thread-error.ts';
 import {
   type ClientPlan,
   ClientState,
@@ -219,8 +220,7 @@ export class ThreadedClient {
       this.#waiting.unshift(thread);
       return;
     }
-    const reason = error instanceof Error ? error.message : String(error);
-    const failure = new Error(`cannot start: ${reason}`);
+    const failure = new Error(`cannot start: ${threadReason(error)}`);
     // Those behind it would find no more room than it did.
     for (const each of [thread, ...this.#waiting.splice(0)]) {
       this.#ended(each, { outcome: 'failed', failure });

@@ -11,6 +11,7 @@ import {
   THREADS_DEFAULT,
   THREADS_START,
 } from './limits.ts';
+import { threadReason } from './thread-error.ts';
 import { errorOf, SharedState, type ThreadMessage, type ThreadPlan } from './threaded-shared.ts';
 
 /** How a {@link ThreadedServer} serves. */
@@ -229,14 +230,17 @@ export class ThreadedServer {
   #growthFailed(error: unknown): void {
     // A server that stops needs no more threads, and may end with one that failed to start.
     if (this.#shared.stopping) return;
-    if (this.#workers.size === 0) this.#fail(error);
+    const reason = threadReason(error);
+    if (this.#workers.size === 0) this.#fail(new Error(`cannot start a thread: ${reason}`));
+    // It may fail every second from now on, and that is no news.
+    const told = this.#growthHasFailed;
     this.#growthHasFailed = true;
     if (this.#shared.stopping || this.#growAt !== null) return;
     this.#growAt = setTimeout(() => {
       this.#growAt = null;
       this.#grow();
     }, GROWTH_PAUSE_MS);
-    const reason = error instanceof Error ? error.message : String(error);
+    if (told) return;
     const failure = new Error(`cannot start another thread: ${reason}`);
     this.#observer.acceptFailed?.(failure);
   }

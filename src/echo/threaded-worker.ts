@@ -5,7 +5,7 @@ import { nativeSys } from '../sys/native.ts';
 import type { SocketAddress } from '../sys/sockaddr.ts';
 import type { Sys } from '../sys/sys.ts';
 import { SysError } from '../sys/sys-error.ts';
-import { TracingSys } from '../sys/tracing.ts';
+import type { TracingSys } from '../sys/tracing.ts';
 import { isPassing } from './iterative-server.ts';
 import { ACCEPT_PAUSE_MS, DRAIN_MS, WAIT_MS } from './limits.ts';
 import { EchoSession } from './session.ts';
@@ -27,13 +27,15 @@ class EchoThread {
   /** Whether the last accept(2) failed: a row of failures is told once. */
   #failing = false;
 
-  constructor(plan: ThreadPlan) {
+  /** `Tracing` prints the calls, where the plan says so. */
+  constructor(plan: ThreadPlan, Tracing: typeof TracingSys | null) {
     this.#plan = plan;
     this.#shared = new SharedState(plan.memory);
     const native = nativeSys();
-    this.#sys = plan.trace
-      ? new TracingSys(native, (line) => this.#tell({ kind: 'traced', line }))
-      : native;
+    this.#sys =
+      Tracing === null
+        ? native
+        : new Tracing(native, (line) => this.#tell({ kind: 'traced', line }));
     this.#waitMs = Math.min(WAIT_MS, plan.idleTimeoutMs ?? WAIT_MS);
   }
 
@@ -154,4 +156,7 @@ class EchoThread {
   }
 }
 
-new EchoThread(workerData as ThreadPlan).run();
+const plan = workerData as ThreadPlan;
+// What a thread costs is its modules, and clients wait while a pool grows.
+const Tracing = plan.trace ? (await import('../sys/tracing.ts')).TracingSys : null;
+new EchoThread(plan, Tracing).run();

@@ -1,4 +1,5 @@
 import { SHARE_ENV, Worker } from 'node:worker_threads';
+import { threadReason } from '../echo/thread-error.ts';
 import type {
   CompareAnswer,
   CompareCommand,
@@ -22,10 +23,7 @@ export class CompareClient {
 
   constructor() {
     const workerData: CompareTask = { memory: this.#stop.buffer };
-    this.#worker = new Worker(new URL('./compare-worker.js', import.meta.url), {
-      workerData,
-      env: SHARE_ENV,
-    });
+    this.#worker = newWorker(workerData);
     this.#worker.on('message', (answer: CompareAnswer) => this.#answered?.(answer));
     this.#ended = new Promise((resolve) => {
       this.#worker.on('exit', () => {
@@ -33,7 +31,9 @@ export class CompareClient {
         resolve();
       });
     });
-    this.#worker.on('error', (error) => this.#fail(error));
+    this.#worker.on('error', (error) =>
+      this.#fail(new Error(`the thread of the client failed: ${threadReason(error)}`)),
+    );
   }
 
   /** Opens a group of connections, and says how many of them stand. */
@@ -85,5 +85,14 @@ export class CompareClient {
     this.#failure ??= error;
     this.#answered = null;
     this.#failed(this.#failure);
+  }
+}
+
+function newWorker(workerData: CompareTask): Worker {
+  try {
+    const url = new URL('./compare-worker.js', import.meta.url);
+    return new Worker(url, { workerData, env: SHARE_ENV });
+  } catch (error) {
+    throw new Error(`cannot start the thread of the client: ${threadReason(error)}`);
   }
 }

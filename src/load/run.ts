@@ -1,4 +1,5 @@
 import { SHARE_ENV, Worker } from 'node:worker_threads';
+import { threadReason } from '../echo/thread-error.ts';
 import type { MissingLoop } from '../loop/backends.ts';
 import type { WakeHandle } from '../poller/poller.ts';
 import { wake } from '../poller/wakers.ts';
@@ -15,6 +16,8 @@ import { documentOf, type Outcome } from './run-document.ts';
 import { SharedState } from './shared-state.ts';
 import { type Target, targetOf } from './target.ts';
 import type { ThreadMessage, ThreadResult, ThreadTask } from './thread-messages.ts';
+
+const WORDLESS = 'it ended without a word';
 
 /** Hears how a run goes. */
 interface LoadObserver {
@@ -140,6 +143,8 @@ class Run {
       this.#allEnded = resolve;
       this.#fail = reject;
     });
+    // Threads that end while the others are being started fail it before anybody waits.
+    ended.catch(() => undefined);
     const progress = setInterval(() => this.#tellProgress(), PROGRESS_MS);
     try {
       for (let thread = 0; thread < this.#plan.threads; thread += 1) this.#begin(thread, target);
@@ -171,10 +176,7 @@ class Run {
       thread: index,
       target,
     };
-    const worker = new Worker(new URL('./load-worker.js', import.meta.url), {
-      workerData: task,
-      env: SHARE_ENV,
-    });
+    const worker = this.#newWorker(index, task);
     const thread: Thread = {
       worker,
       ready: false,
@@ -192,11 +194,21 @@ class Run {
       }
     });
     worker.on('error', (error) => {
-      thread.failure = error.message;
+      thread.failure = threadReason(error);
       // Alone, the others would not be what was asked for.
       this.stop();
     });
     worker.on('exit', () => this.#ended(thread));
+  }
+
+  #newWorker(index: number, workerData: ThreadTask): Worker {
+    try {
+      const url = new URL('./load-worker.js', import.meta.url);
+      return new Worker(url, { workerData, env: SHARE_ENV });
+    } catch (error) {
+      const which = `${index + 1} of ${this.#plan.threads}`;
+      throw new Error(`cannot start thread ${which}: ${threadReason(error)}`);
+    }
   }
 
   #heard(index: number, thread: Thread, message: ThreadMessage): void {
@@ -222,11 +234,12 @@ class Run {
 
   #ended(thread: Thread): void {
     thread.exited = true;
-    if (thread.result === null) thread.failure ??= 'it ended without a word';
+    if (thread.result === null) thread.failure ??= WORDLESS;
     if (this.#threads.some(({ exited }) => !exited)) return;
     if (this.#threads.every(({ result }) => result === null)) {
-      const [first] = this.#threads;
-      this.#fail(new Error(`the threads of the run failed: ${first?.failure}`));
+      const failures = this.#threads.map(({ failure }) => failure);
+      const first = failures.find((failure) => failure !== WORDLESS) ?? WORDLESS;
+      this.#fail(new Error(`the threads of the run failed: ${first}`));
     } else {
       this.#allEnded();
     }
