@@ -2,6 +2,7 @@ import type { Case } from './case.ts';
 import { burstCases } from './cases-bursts.ts';
 import { closingCases } from './cases-closing.ts';
 import { errorCases } from './cases-errors.ts';
+import { lingerCases } from './cases-linger.ts';
 import { listenerCases } from './cases-listener.ts';
 import { loopCases } from './cases-loop.ts';
 import { sendCases } from './cases-sends.ts';
@@ -14,6 +15,7 @@ export const cases: readonly Case[] = [
   ...burstCases,
   ...closingCases,
   ...errorCases,
+  ...lingerCases,
   ...listenerCases,
   ...loopCases,
   ...sendCases,
