@@ -178,25 +178,35 @@ function textLog(verbose: boolean): ServeLog {
         const from = address === null ? 'a client that has left' : formatAddress(address);
         if (verbose) printOut(`connection ${connection} from ${from}`);
       },
-      closed: (address, { connection, receivedBytes, sentBytes }, failure) => {
+      closed: (address, totals, failure) => {
+        const { connection, receivedBytes } = totals;
         if (failure !== null) {
           const from = address === null ? '' : ` (${formatAddress(address)})`;
           printError(`sockloop: connection ${connection}${from}: ${failure.message}`);
         }
         if (!verbose) return;
-        printOut(`connection ${connection} closed: ${receivedBytes} bytes in, ${sentBytes} out`);
+        printOut(`connection ${connection} closed: ${receivedBytes} bytes in, ${outWords(totals)}`);
       },
       acceptFailed: (failure) => printError(`sockloop: ${failure.message}`),
     },
-    stopped: ({ connections, failed, receivedBytes, sentBytes }) => {
+    stopped: (totals) => {
+      const { connections, failed, receivedBytes } = totals;
       const noun = connections === 1 ? 'connection' : 'connections';
       const broken = failed === 0 ? '' : ` (${failed} broken)`;
       printOut(
-        `served ${connections} ${noun}${broken}: ${receivedBytes} bytes in, ${sentBytes} out`,
+        `served ${connections} ${noun}${broken}: ${receivedBytes} bytes in, ${outWords(totals)}`,
       );
     },
   };
 }
+
+/** `12 out`, or `12 out, 5 of them not acknowledged`. */
+function outWords({ sentBytes, unacknowledgedBytes }: SentTotals): string {
+  const lost = unacknowledgedBytes === 0 ? '' : `, ${unacknowledgedBytes} of them not acknowledged`;
+  return `${sentBytes} out${lost}`;
+}
+
+type SentTotals = Pick<ServerTotals, 'sentBytes' | 'unacknowledgedBytes'>;
 
 function jsonLog(): ServeLog {
   const event = (name: string, facts: object): void =>
