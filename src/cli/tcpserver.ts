@@ -1,11 +1,12 @@
 #!/usr/bin/env node
-import { CHUNK_BYTES, LINE_BYTES_MAX } from '../echo/limits.ts';
+import { CHUNK_BYTES, LINE_BYTES_MAX, LINGER_MS, WAIT_MS } from '../echo/limits.ts';
 import { type BackendEntry, backends, createBackend } from '../loop/backends.ts';
 import { createPoller } from '../poller/pollers.ts';
 import { hostName } from '../socket/resolve.ts';
 import { Socket } from '../socket/socket.ts';
 import { nativeSys } from '../sys/native.ts';
 import type { SocketAddress } from '../sys/sockaddr.ts';
+import { SysError } from '../sys/sys-error.ts';
 import { LineBuffer } from '../tcp/framing/line-buffer.ts';
 import { printOut } from './output.ts';
 import { CompletionServer } from './tcpserver-completions.ts';
@@ -75,6 +76,25 @@ function serveOneByOne(listener: Socket): never {
       if (!(error instanceof Failed)) throw error;
       error.print();
     }
+    hangUp(client);
+  }
+}
+
+/**
+ * Ends this side and discards what still comes, until the client has ended too, is silent or has
+ * had its time: close(2) with input unread would send a reset, which may destroy the echo.
+ */
+function hangUp(client: Socket): void {
+  const sys = nativeSys();
+  const bytes = new Uint8Array(CHUNK_BYTES);
+  const endMs = sys.monotonicMs() + LINGER_MS;
+  try {
+    client.shutdown('write');
+    client.setTimeout(WAIT_MS);
+    while (client.recv(bytes) > 0 && sys.monotonicMs() < endMs);
+  } catch (error) {
+    // It has reset the connection, or is silent.
+    if (!(error instanceof SysError)) throw error;
   }
 }
 
