@@ -54,6 +54,18 @@ export class FileCalls {
     }
   }
 
+  ioctl(fd: number, request: number, value: Int32Array): number {
+    this.#kernel.enter();
+    const { FIONREAD, FIONWRITE, SIOCOUTQ } = this.#kernel.abi.constants;
+    const socket = this.#sockets.at(fd);
+    if (typeof socket === 'number') return socket;
+    if (request === FIONREAD) value[0] = socket.received.length;
+    else if (request === SIOCOUTQ) value[0] = socket.unsent + (socket.finUnsent ? 1 : 0);
+    else if (request === FIONWRITE) value[0] = socket.unsent;
+    else return -this.#kernel.errno.EINVAL;
+    return 0;
+  }
+
   dup(fd: number): number {
     const { descriptors, errno } = this.#kernel;
     const file = descriptors.get(fd);

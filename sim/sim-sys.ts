@@ -45,9 +45,8 @@ export class SimSys implements Sys {
     const abi = options.abi ?? abiFor('linux', 'x64');
     if (abi === null) throw new Error('there is no table for Linux on x64');
     this.abi = abi;
-    const limits = { ...defaultLimits, ...options.limits };
-    const { seed, faults = FaultPlan.none, traceLines = 0 } = options;
-    this.kernel = new Kernel(abi, seed, faults, limits, traceLines);
+    const { seed, faults = FaultPlan.none, traceLines = 0, limits } = options;
+    this.kernel = new Kernel(abi, seed, faults, { ...defaultLimits, ...limits }, traceLines);
     this.sockets = new SocketCalls(this.kernel);
     this.#transfers = new TransferCalls(this.kernel, this.sockets);
     this.#files = new FileCalls(this.kernel, this.sockets);
@@ -55,9 +54,8 @@ export class SimSys implements Sys {
     this.resolver = new Resolver(abi);
     const [keyboard, keys] = createPipe(this.kernel);
     this.#keyboard = keys;
-    for (const file of [keyboard, new NullFile(this.kernel), new NullFile(this.kernel)]) {
-      this.kernel.descriptors.open(file, false);
-    }
+    const files = [keyboard, new NullFile(this.kernel), new NullFile(this.kernel)];
+    for (const file of files) this.kernel.descriptors.open(file, false);
   }
 
   /** A hash over all calls, their results, and what was reported: the same for the same run. */
@@ -77,8 +75,7 @@ export class SimSys implements Sys {
 
   /** Somebody types: `text` can be read from descriptor 0. */
   type(text: string): void {
-    const bytes = new TextEncoder().encode(text);
-    this.#keyboard.write(bytes, 0, bytes.length);
+    this.#keyboard.write(Buffer.from(text), 0, Buffer.byteLength(text));
   }
 
   socket(domain: number, type: number, protocol: number): number {
@@ -198,6 +195,10 @@ export class SimSys implements Sys {
   fcntl(fd: number, command: number, argument: number): number {
     this.kernel.enter();
     return this.#note('fcntl', fd, command, argument, this.#files.fcntl(fd, command, argument));
+  }
+
+  ioctl(fd: number, request: number, value: Int32Array): number {
+    return this.#note('ioctl', fd, request, 0, this.#files.ioctl(fd, request, value));
   }
 
   poll(fds: Uint8Array, count: number, timeoutMs: number): number {

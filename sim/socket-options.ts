@@ -8,6 +8,7 @@ import type { StreamSocket } from './sockets.ts';
 const READ_ONLY: ReadonlySet<string> = new Set([
   'SO_ERROR',
   'SO_TYPE',
+  'SO_NWRITE',
   'SO_ACCEPTCONN',
   'SO_DOMAIN',
   'SO_PROTOCOL',
@@ -151,6 +152,8 @@ export class SocketOptions {
         return int(socket.isListening ? 1 : 0);
       case 'SO_RCVBUF':
         return socket.options.get(name) ?? int(socket.received.capacity);
+      case 'SO_NWRITE':
+        return int(socket.unsent);
       case 'SO_SNDBUF':
         return socket.options.get(name) ?? int(socket.unsent + socket.sendRoom);
       default:

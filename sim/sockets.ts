@@ -49,6 +49,10 @@ export abstract class StreamSocket extends OpenFile {
   abstract get sendRoom(): number;
   /** How many bytes lie in the send buffer. */
   abstract get unsent(): number;
+  /** Whether this side has ended, and the peer has not got the end yet. */
+  get finUnsent(): boolean {
+    return false;
+  }
   abstract setSendCapacity(bytes: number): void;
   abstract connect(address: SocketAddress): number;
   abstract send(from: Uint8Array, offset: number, length: number): number;

@@ -39,6 +39,10 @@ export class TcpSocket extends StreamSocket {
     return this.#sending.length;
   }
 
+  override get finUnsent(): boolean {
+    return this.#endSent && !this.#endTaken;
+  }
+
   setSendCapacity(bytes: number): void {
     this.#sending.capacity = bytes;
   }

@@ -238,6 +238,7 @@ const HEADERS = [
   'string.h',
   'sys/epoll.h',
   'sys/eventfd.h',
+  'sys/ioctl.h',
   'sys/mman.h',
   'sys/resource.h',
   'sys/select.h',
@@ -248,6 +249,7 @@ const HEADERS = [
   'sys/un.h',
   'time.h',
   'linux/io_uring.h',
+  'linux/sockios.h',
   // The kernel's own, for netinet/tcp.h has an older and shorter tcp_info.
   'linux/tcp.h',
 ];

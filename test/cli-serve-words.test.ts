@@ -46,16 +46,18 @@ test('serve --json: one document for each event, nothing else', { timeout }, asy
     .map((line) => JSON.parse(line));
   const address = { family: 'IPv4', address: '127.0.0.1' };
   const ports = documents.map((document) => document.address?.port);
-  const totals = { connections: 2, failed: 1, turnedAway: 0, receivedBytes: 34, sentBytes: 10 };
+  const unacknowledgedBytes = 0;
+  const sums = { connections: 2, failed: 1, turnedAway: 0, receivedBytes: 34, sentBytes: 10 };
+  const totals = { ...sums, unacknowledgedBytes };
   const failure = { message: 'a line is longer than 10 bytes' };
   const [none, ten, many] = [0, 10, 24].map((receivedBytes) => ({ receivedBytes, sentBytes: 0 }));
   assert.deepEqual(none, { receivedBytes: 0, sentBytes: 0 });
   assert.deepEqual(documents, [
     { event: 'listening', address: { ...address, port }, loop: 'blocking', mode: 'line' },
     { event: 'accepted', connection: 1, address: { ...address, port: ports[1] } },
-    { event: 'closed', connection: 1, ...ten, sentBytes: 10, lines: 2 },
+    { event: 'closed', connection: 1, ...ten, sentBytes: 10, lines: 2, unacknowledgedBytes },
     { event: 'accepted', connection: 2, address: { ...address, port: ports[3] } },
-    { event: 'closed', connection: 2, ...many, lines: 0, failure },
+    { event: 'closed', connection: 2, ...many, lines: 0, unacknowledgedBytes, failure },
     { event: 'stopped', totals },
   ]);
 });
@@ -75,6 +77,7 @@ test('serve --json: a broken connection has its code', { timeout }, async (t) =>
     receivedBytes: 1,
     sentBytes: 1,
     lines: 0,
+    unacknowledgedBytes: 0,
     failure: {
       message: `cannot receive from ${peerName}: ECONNRESET (connection reset by peer)`,
       code: 'ECONNRESET',

@@ -52,6 +52,10 @@ class AnsweringSys {
   close = (): number => this.#result;
   setsockopt = (): number => this.#result;
   fcntl = (): number => this.#result;
+  ioctl = (_fd: number, _request: number, value: Int32Array): number => {
+    value[0] = 5;
+    return this.#result;
+  };
   unlink = (): number => this.#result;
   mmap = (): number => this.#result;
   munmap = (): number => this.#result;
@@ -271,6 +275,7 @@ const LINES: readonly (readonly [number, (sys: Sys) => unknown, string])[] = [
   [1, (s) => s.fcntl(3, c.F_GETFD, 0), 'fcntl(3, F_GETFD) = 1'],
   [0, (s) => s.fcntl(3, c.F_SETFD, 1), 'fcntl(3, F_SETFD, FD_CLOEXEC) = 0'],
   [0, (s) => s.fcntl(3, c.F_SETFL, 0o4002), 'fcntl(3, F_SETFL, O_NONBLOCK|0x2) = 0'],
+  [0, (s) => s.ioctl(3, c.FIONREAD, new Int32Array(1)), 'ioctl(3, FIONREAD, [5]) = 0'],
   [-errno.EBADF, (s) => s.fcntl(3, 99, 7), 'fcntl(3, 99, 7) = -1 EBADF (Bad file descriptor)'],
   [
     1,

@@ -175,17 +175,19 @@ function textLog(verbose: boolean, nowMs: () => number): ServeLog {
         const from = address === null ? 'a client that has left' : formatAddress(address);
         if (verbose) logOut(`connection ${connection} from ${from}`);
       },
-      closed: (address, { connection, receivedBytes, sentBytes }, failure) => {
+      closed: (address, totals, failure) => {
+        const { connection, receivedBytes } = totals;
         if (failure !== null) {
           const from = address === null ? '' : ` (${formatAddress(address)})`;
           broken.tell(`sockloop: connection ${connection}${from}: ${failure.message}`);
         }
         if (!verbose) return;
-        logOut(`connection ${connection} closed: ${receivedBytes} bytes in, ${sentBytes} out`);
+        logOut(`connection ${connection} closed: ${receivedBytes} bytes in, ${outWords(totals)}`);
       },
       acceptFailed: (failure) => refused.tell(`sockloop: ${failure.message}`),
     },
-    stopped: ({ connections, failed, turnedAway, receivedBytes, sentBytes }) => {
+    stopped: (totals) => {
+      const { connections, failed, turnedAway, receivedBytes } = totals;
       broken.end();
       refused.end();
       const noun = connections === 1 ? 'connection' : 'connections';
@@ -194,10 +196,20 @@ function textLog(verbose: boolean, nowMs: () => number): ServeLog {
         ...(turnedAway === 0 ? [] : [`${turnedAway} turned away`]),
       ];
       const remark = counts.length === 0 ? '' : ` (${counts.join(', ')})`;
-      logOut(`served ${connections} ${noun}${remark}: ${receivedBytes} bytes in, ${sentBytes} out`);
+      logOut(
+        `served ${connections} ${noun}${remark}: ${receivedBytes} bytes in, ${outWords(totals)}`,
+      );
     },
   };
 }
+
+/** `12 out`, or `12 out, 5 of them not acknowledged`. */
+function outWords({ sentBytes, unacknowledgedBytes }: SentTotals): string {
+  const lost = unacknowledgedBytes === 0 ? '' : `, ${unacknowledgedBytes} of them not acknowledged`;
+  return `${sentBytes} out${lost}`;
+}
+
+type SentTotals = Pick<ServerTotals, 'sentBytes' | 'unacknowledgedBytes'>;
 
 function jsonLog(): ServeLog {
   setDroppedWords((lines) => JSON.stringify({ event: 'dropped', lines }));

@@ -1,4 +1,4 @@
-import { ACCEPT_PAUSE_MS, LINE_BYTES_MAX } from '../echo/limits.ts';
+import { ACCEPT_PAUSE_MS, LINE_BYTES_MAX, LINGER_MS } from '../echo/limits.ts';
 import type { AcceptSink, Backend, Stream, StreamSink, WatchSink } from '../loop/backend.ts';
 import { Interest } from '../poller/poller.ts';
 import type { Socket } from '../socket/socket.ts';
@@ -17,9 +17,11 @@ export class CompletionServer implements AcceptSink, WatchSink {
   readonly #backend: Backend;
   readonly #listener: Socket;
   readonly #keyboard = new Keyboard(() => this.#requests);
-  /** Clients that have their answer, or had none to get. */
+  /** Clients that have their answer and have ended their side. */
   readonly #served: Stream[] = [];
   readonly #silence = new Silence<Client>();
+  /** Clients that have their answer: what they still send is discarded until then, in ms. */
+  readonly #lingering = new Map<Stream, number>();
   #requests = 0;
   #accepting = true;
   /** The errno that broke the listener, 0 while it lives. */
@@ -37,11 +39,13 @@ export class CompletionServer implements AcceptSink, WatchSink {
     this.#keyboard.prompt();
     const watch = backend.watch(KEYBOARD, Interest.read, this);
     while (!this.#keyboard.quit && this.#errno === 0) {
-      const rests = !this.#accepting || logsWait();
-      backend.poll(this.#silence.waitMs(rests ? ACCEPT_PAUSE_MS : null));
-      for (const client of this.#silence.take()) client.ended();
+      backend.poll(this.#silence.waitMs(this.#waitMs()));
+      for (const client of this.#silence.take()) client.silent();
       // Not earlier: a send that has just failed is told of at the end of a turn.
-      for (const stream of this.#served.splice(0)) backend.close(stream);
+      for (const stream of this.#served.splice(0)) {
+        this.#lingering.delete(stream);
+        backend.close(stream);
+      }
       backend.settle();
       if (this.#keyboard.ended) watch.unwatch();
       if (this.#accepting) continue;
@@ -52,6 +56,18 @@ export class CompletionServer implements AcceptSink, WatchSink {
     if (this.#errno !== 0) throw failed('ERROR on accept', this.#errno);
   }
 
+  /** How long to wait at the most. Hangs up on those whose time is over. */
+  #waitMs(): number | null {
+    const pauseMs = this.#accepting && !logsWait() ? null : ACCEPT_PAUSE_MS;
+    const nowMs = nativeSys().monotonicMs();
+    for (const [stream, untilMs] of this.#lingering) {
+      if (untilMs > nowMs) return Math.min(untilMs - nowMs, pauseMs ?? LINGER_MS);
+      this.#served.push(stream);
+      this.#lingering.delete(stream);
+    }
+    return this.#served.length > 0 ? 0 : pauseMs;
+  }
+
   /** Something was typed. */
   ready(): void {
     this.#keyboard.read();
@@ -59,7 +75,8 @@ export class CompletionServer implements AcceptSink, WatchSink {
 
   accepted(fd: number): void {
     this.#requests += 1;
-    new Client(this.#backend, fd, this.#served, this.#silence);
+    const ends = { served: this.#served, lingering: this.#lingering, silence: this.#silence };
+    new Client(this.#backend, fd, ends);
   }
 
   exhausted(errno: number): void {
@@ -76,24 +93,38 @@ export class CompletionServer implements AcceptSink, WatchSink {
   }
 }
 
+/** Where the clients of a server go when they are done, or wait. */
+interface ClientEnds {
+  readonly served: Stream[];
+  readonly lingering: Map<Stream, number>;
+  readonly silence: Silence<Client>;
+}
+
 /** A connection: first a line comes in, then it goes out. */
 class Client implements StreamSink {
   readonly #backend: Backend;
   readonly #stream: Stream;
   readonly #served: Stream[];
   readonly #silence: Silence<Client>;
+  readonly #lingering: Map<Stream, number>;
   readonly #input = new LineBuffer(LINE_BYTES_MAX);
   #answering = false;
+  #ended = false;
 
-  /** Puts its stream among the `served` once there is nothing left to do for it. */
-  constructor(backend: Backend, fd: number, served: Stream[], silence: Silence<Client>) {
+  /**
+   * Puts its stream among the `lingering` once it has its answer, with the time when that ends, and
+   * among the `served` once there is nothing left to do for it.
+   */
+  constructor(backend: Backend, fd: number, { served, lingering, silence }: ClientEnds) {
     this.#backend = backend;
     this.#served = served;
+    this.#lingering = lingering;
     this.#silence = silence;
     this.#stream = backend.open(fd, this);
   }
 
   received(chunk: Uint8Array): void {
+    if (this.#answering) return;
     this.#input.append(chunk);
     const line = this.#input.takeLine();
     if (line !== null) {
@@ -106,9 +137,15 @@ class Client implements StreamSink {
     }
   }
 
-  /** Nothing more comes of it, or it has been silent for long enough. */
+  /** It has been silent for long enough: it waits for the answer to what it has sent. */
+  silent(): void {
+    if (!this.#answering) this.#answer(this.#input.takeRest());
+  }
+
   ended(): void {
-    this.#answer(this.#input.takeRest());
+    this.#ended = true;
+    if (this.#answering) this.#served.push(this.#stream);
+    else this.#answer(this.#input.takeRest());
   }
 
   /** Nothing more is read of it, and a long line goes out in several steps. */
@@ -117,15 +154,27 @@ class Client implements StreamSink {
     this.#silence.forget(this);
     this.#backend.pause(this.#stream);
     if (line.length > 0) this.#backend.send(this.#stream, line, 0, line.length);
-    if (this.#stream.queuedBytes === 0) this.#served.push(this.#stream);
+    if (this.#stream.queuedBytes === 0) this.#linger();
   }
 
   drained(): void {
-    this.#served.push(this.#stream);
+    if (!this.#lingering.has(this.#stream)) this.#linger();
+  }
+
+  /** A close with input unread would send a reset, which may destroy the echo. */
+  #linger(): void {
+    if (this.#ended) {
+      this.#served.push(this.#stream);
+      return;
+    }
+    this.#lingering.set(this.#stream, nativeSys().monotonicMs() + LINGER_MS);
+    this.#backend.finish(this.#stream);
+    this.#backend.resume(this.#stream);
   }
 
   failed(errno: number): void {
     const label = this.#answering ? 'ERROR writing to socket' : 'ERROR reading from socket';
+    this.#lingering.delete(this.#stream);
     failed(label, errno).print();
   }
 

@@ -1,7 +1,8 @@
-import { ACCEPT_PAUSE_MS, CHUNK_BYTES, LINE_BYTES_MAX } from '../echo/limits.ts';
+import { ACCEPT_PAUSE_MS, CHUNK_BYTES, LINE_BYTES_MAX, LINGER_MS } from '../echo/limits.ts';
 import { Interest, type Poller, type ReadySink } from '../poller/poller.ts';
 import type { Socket } from '../socket/socket.ts';
 import { acceptErrorKind } from '../sys/error-kinds.ts';
+import { nativeSys } from '../sys/native.ts';
 import { SysError } from '../sys/sys-error.ts';
 import { LineBuffer } from '../tcp/framing/line-buffer.ts';
 import { logsWait, printError } from './output.ts';
@@ -19,7 +20,12 @@ interface Client {
   /** The line, once it is whole. */
   echo: Uint8Array | null;
   sent: number;
+  /** Until when what it still sends is discarded, once it has its echo. */
+  lingersUntilMs: number;
 }
+
+/** Where that goes. */
+const discarded = new Uint8Array(CHUNK_BYTES);
 
 /** Serves a listener and the keyboard until the keyboard says `q`. */
 export class LoopServer implements ReadySink {
@@ -27,6 +33,8 @@ export class LoopServer implements ReadySink {
   readonly #listener: Socket;
   /** By descriptor, which is also the token. */
   readonly #clients = new Map<number, Client>();
+  /** Those that have their echo and have not ended their side, the first to leave in front. */
+  readonly #lingering = new Set<Client>();
   readonly #keyboard = new Keyboard(() => this.#requests);
   readonly #silence = new Silence<Client>();
   #requests = 0;
@@ -44,12 +52,23 @@ export class LoopServer implements ReadySink {
     this.#keyboard.prompt();
     this.#watchKeyboard();
     while (!this.#keyboard.quit) {
-      const rests = !this.#accepting || logsWait();
-      this.#poller.wait(this.#silence.waitMs(rests ? ACCEPT_PAUSE_MS : null), this);
+      this.#poller.wait(this.#silence.waitMs(this.#waitMs()), this);
       for (const client of this.#silence.take()) this.#answer(client, client.input.takeRest());
       if (!this.#accepting) this.#setAccepting(true);
     }
     for (const { socket } of this.#clients.values()) socket.close();
+  }
+
+  /** How long to wait at the most. Hangs up on those whose time is over. */
+  #waitMs(): number | null {
+    const pauseMs = this.#accepting && !logsWait() ? null : ACCEPT_PAUSE_MS;
+    const nowMs = nativeSys().monotonicMs();
+    for (const client of this.#lingering) {
+      const leftMs = client.lingersUntilMs - nowMs;
+      if (leftMs > 0) return Math.min(leftMs, pauseMs ?? leftMs);
+      this.#hangUp(client);
+    }
+    return pauseMs;
   }
 
   ready(token: number): void {
@@ -86,7 +105,7 @@ export class LoopServer implements ReadySink {
     }
     this.#requests += 1;
     const input = new LineBuffer(LINE_BYTES_MAX);
-    const client: Client = { socket, input, echo: null, sent: 0 };
+    const client: Client = { socket, input, echo: null, sent: 0, lingersUntilMs: 0 };
     const fd = socket.fileno();
     try {
       socket.setBlocking(false);
@@ -120,11 +139,17 @@ export class LoopServer implements ReadySink {
 
   #serve(client: Client): void {
     try {
+      if (client.lingersUntilMs > 0) {
+        if (client.socket.recv(discarded) === 0) this.#hangUp(client);
+        return;
+      }
       if (client.echo === null) this.#receive(client);
       if (client.echo !== null) this.#send(client, client.echo);
     } catch (error) {
       if (isUnready(error)) return;
       this.#hangUp(client);
+      // It has reset the connection behind its echo.
+      if (client.lingersUntilMs > 0 && error instanceof SysError) return;
       if (!(error instanceof Failed)) throw error;
       error.print();
     }
@@ -159,12 +184,22 @@ export class LoopServer implements ReadySink {
     if (sent < echo.length) {
       client.sent += transfer('ERROR writing to socket', () => socket.send(echo, sent));
     }
-    if (client.sent === echo.length) this.#hangUp(client);
+    if (client.sent === echo.length) this.#linger(client);
+  }
+
+  /** close(2) with input unread would send a reset, which may destroy the echo. */
+  #linger(client: Client): void {
+    const { socket } = client;
+    client.lingersUntilMs = nativeSys().monotonicMs() + LINGER_MS;
+    this.#lingering.add(client);
+    this.#poller.modify(socket.fileno(), Interest.read, socket.fileno());
+    socket.shutdown('write');
   }
 
   #hangUp(client: Client): void {
     const { socket } = client;
     this.#silence.forget(client);
+    this.#lingering.delete(client);
     this.#poller.deregister(socket.fileno());
     this.#clients.delete(socket.fileno());
     socket.close();

@@ -1,5 +1,11 @@
 #!/usr/bin/env node
-import { ACCEPT_PAUSE_MS, CHUNK_BYTES, LINE_BYTES_MAX } from '../echo/limits.ts';
+import {
+  ACCEPT_PAUSE_MS,
+  CHUNK_BYTES,
+  LINE_BYTES_MAX,
+  LINGER_MS,
+  WAIT_MS,
+} from '../echo/limits.ts';
 import type { Backend } from '../loop/backend.ts';
 import { type BackendEntry, backends, createBackend } from '../loop/backends.ts';
 import { createPoller } from '../poller/pollers.ts';
@@ -111,6 +117,25 @@ async function serveOneByOne(listener: Socket): Promise<never> {
       if (!(error instanceof Failed)) throw error;
       error.print();
     }
+    hangUp(client);
+  }
+}
+
+/**
+ * Ends this side and discards what still comes, until the client has ended too, is silent or has
+ * had its time: close(2) with input unread would send a reset, which may destroy the echo.
+ */
+function hangUp(client: Socket): void {
+  const sys = nativeSys();
+  const bytes = new Uint8Array(CHUNK_BYTES);
+  const endMs = sys.monotonicMs() + LINGER_MS;
+  try {
+    client.shutdown('write');
+    client.setTimeout(WAIT_MS);
+    while (client.recv(bytes) > 0 && sys.monotonicMs() < endMs);
+  } catch (error) {
+    // It has reset the connection, or is silent.
+    if (!(error instanceof SysError)) throw error;
   }
 }
 

@@ -2,13 +2,14 @@ import type { Timer } from '../loop/timers.ts';
 import type { Endpoint } from '../socket/create.ts';
 import { acceptErrorKind } from '../sys/error-kinds.ts';
 import type { SocketAddress } from '../sys/sockaddr.ts';
+import { unreadBytesOf } from '../sys/socket-queues.ts';
 import { SysError } from '../sys/sys-error.ts';
 import type { Connection, ConnectionHandlers } from '../tcp/connection.ts';
 import type { EventLoop } from '../tcp/event-loop.ts';
 import { LineBuffer } from '../tcp/framing/line-buffer.ts';
 import type { Listener } from '../tcp/listener.ts';
 import { newTotals, type ServerObserver, type ServerTotals } from './iterative-server.ts';
-import { ACCEPT_REPORT_MS, DRAIN_MS, LINE_BYTES_MAX } from './limits.ts';
+import { ACCEPT_REPORT_MS, ACK_MS, DRAIN_MS, LINE_BYTES_MAX, LINGER_MS } from './limits.ts';
 import type { EchoMode } from './session.ts';
 
 /** How an {@link EventServer} serves. */
@@ -48,7 +49,7 @@ type EchoConnection = Connection<Client | number>;
  * Backpressure is the client's own: while it does not read its echo, nothing more is read from it.
  */
 export class EventServer {
-  readonly totals = newTotals();
+  readonly totals: ServerTotals = newTotals();
   readonly listener: Listener<Client | number>;
   readonly #loop: EventLoop;
   readonly #mode: EchoMode;
@@ -58,6 +59,8 @@ export class EventServer {
   #stopping = false;
   /** Runs while the last answers go out. */
   #deadline: Timer | null = null;
+  /** Runs while acknowledgements of the last answers may be late. */
+  #ackWait: Timer | null = null;
   /** What broke the listener. */
   #failure: Error | null = null;
   /** When a failed accept(2) was reported last. */
@@ -93,27 +96,49 @@ export class EventServer {
   }
 
   /**
-   * Accepts no more and closes every connection: at once where nothing is queued, else behind its
-   * last byte, within {@link DRAIN_MS}.
+   * Accepts no more and closes every connection: at once where nothing is under way, else once its
+   * client has taken all and ended its side, within {@link DRAIN_MS}.
    */
   stop(): void {
     if (this.#stopping) return;
     this.#stopping = true;
     this.listener.close();
     for (const connection of [...this.listener]) {
-      if (connection.queuedBytes === 0) connection.close();
+      this.#hangUp(connection, false);
     }
     if (!this.#loop.alive) return;
+    this.#ackWait = this.#loop.setTimer(ACK_MS, () => {
+      for (const connection of [...this.listener]) {
+        if (connection.isOpen) this.#hangUp(connection, true);
+      }
+    });
     this.#deadline = this.#loop.setTimer(DRAIN_MS, () => this.#giveUp());
     this.#endDrainIfDone();
+  }
+
+  /**
+   * Closes a connection at once where that can destroy nothing, for the client has all answers and
+   * has sent nothing new; else so that it gets them. What has only to be acknowledged is looked at
+   * once more, unless this is the `last` look: a client that is idle need not end its side.
+   */
+  #hangUp(connection: EchoConnection, last: boolean): void {
+    const { queuedBytes, unacknowledgedBytes, fd } = connection;
+    const silent = queuedBytes === 0 && unreadBytesOf(this.#loop.sys, fd) === 0;
+    const acknowledged = (unacknowledgedBytes ?? 0) === 0;
+    if (silent && acknowledged) connection.close();
+    // The deadline of the drain comes first.
+    else if (!silent || last) connection.close({ lingerMs: DRAIN_MS + LINGER_MS });
   }
 
   #giveUp(): void {
     this.#deadline = null;
     const reason = `the client did not take its answer within ${DRAIN_MS} ms`;
     for (const connection of [...this.listener]) {
-      this.#fail(connection, reason);
-      connection.reset();
+      const { queuedBytes, unacknowledgedBytes } = connection;
+      if (queuedBytes > 0 || (unacknowledgedBytes ?? 0) > 0) this.#fail(connection, reason);
+      // An end would pass for that of the whole answer.
+      if (queuedBytes > 0) connection.reset();
+      else connection.close();
     }
   }
 
@@ -121,6 +146,7 @@ export class EventServer {
     if (this.#deadline === null || this.listener.connections > 0) return;
     this.#deadline.cancel();
     this.#deadline = null;
+    this.#ackWait?.cancel();
   }
 
   #acceptFailed(error: Error): void {
@@ -245,7 +271,7 @@ export class EventServer {
 
   #refuse(connection: EchoConnection): void {
     this.#fail(connection, `a line is longer than ${this.#lineBytesMax} bytes`);
-    connection.close();
+    connection.close({ lingerMs: LINGER_MS });
   }
 
   #fail(connection: EchoConnection, reason: string): void {
@@ -254,18 +280,17 @@ export class EventServer {
     client.failure = new RangeError(reason);
   }
 
-  /** The textbook's server reads no more; whatever its client still sends is answered by RST. */
+  /** Its only line is answered: whatever the client still sends is discarded. */
   #closeBehindAnswer(connection: EchoConnection): void {
     this.#client(connection).answered = true;
-    connection.pause();
-    // Deferred, so that a send which has just failed is reported first.
-    if (connection.queuedBytes === 0) this.#loop.defer(() => connection.close());
+    if (connection.queuedBytes === 0) connection.close({ lingerMs: LINGER_MS });
+    else connection.pause();
   }
 
   #drained(connection: EchoConnection): void {
     const { data } = connection;
-    const last = this.#stopping || (typeof data !== 'number' && data.answered);
-    if (last) connection.close();
+    const last = typeof data !== 'number' && data.answered;
+    if (last) connection.close({ lingerMs: LINGER_MS });
     else connection.resume();
   }
 
@@ -284,12 +309,14 @@ export class EventServer {
     const client = typeof data === 'number' ? null : data;
     const failure = client?.failure ?? error;
     const { bytesReceived: receivedBytes, bytesSent: sentBytes } = connection;
+    const unacknowledgedBytes = connection.unacknowledgedBytes ?? 0;
+    this.totals.unacknowledgedBytes += unacknowledgedBytes;
     this.totals.receivedBytes += receivedBytes;
     this.totals.sentBytes += sentBytes;
     if (failure !== null) this.totals.failed += 1;
     if (this.#watched || failure !== null) {
       const { connection: number, address, lines } = this.#client(connection);
-      const facts = { connection: number, receivedBytes, sentBytes, lines };
+      const facts = { connection: number, receivedBytes, sentBytes, lines, unacknowledgedBytes };
       this.#observer.closed?.(address ?? connection.remoteAddress, facts, failure);
     }
     if (this.#stopping) this.#endDrainIfDone();

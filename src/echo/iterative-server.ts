@@ -5,7 +5,8 @@ import { nativeSys } from '../sys/native.ts';
 import type { SocketAddress } from '../sys/sockaddr.ts';
 import type { Sys } from '../sys/sys.ts';
 import { SysError } from '../sys/sys-error.ts';
-import { ACCEPT_PAUSE_MS, DRAIN_MS, LINE_BYTES_MAX, WAIT_MS } from './limits.ts';
+import { Farewell } from './farewell.ts';
+import { ACCEPT_PAUSE_MS, LINE_BYTES_MAX, WAIT_MS } from './limits.ts';
 import { type EchoMode, EchoSession } from './session.ts';
 
 /** How an {@link IterativeServer} serves. */
@@ -41,6 +42,8 @@ export interface ConnectionTotals {
   readonly receivedBytes: number;
   readonly sentBytes: number;
   readonly lines: number;
+  /** Of those sent, what the client had not acknowledged when it was given up, as far as known. */
+  readonly unacknowledgedBytes: number;
 }
 
 /** What a server came to. */
@@ -52,6 +55,8 @@ export interface ServerTotals {
   turnedAway: number;
   receivedBytes: number;
   sentBytes: number;
+  /** Of those sent, what clients that broke or were given up had not acknowledged. */
+  unacknowledgedBytes: number;
 }
 
 /**
@@ -65,7 +70,14 @@ export function isPassing(error: SysError): boolean {
 
 /** Totals of a server that has not begun. */
 export function newTotals(): ServerTotals {
-  return { connections: 0, failed: 0, turnedAway: 0, receivedBytes: 0, sentBytes: 0 };
+  return {
+    connections: 0,
+    failed: 0,
+    turnedAway: 0,
+    receivedBytes: 0,
+    sentBytes: 0,
+    unacknowledgedBytes: 0,
+  };
 }
 
 /**
@@ -134,42 +146,51 @@ export class IterativeServer {
 
   async #serve(socket: Socket, address: SocketAddress): Promise<void> {
     const connection = ++this.totals.connections;
-    const session = new EchoSession(socket, this.#mode, this.#lineBytesMax);
+    const session = new EchoSession(this.#sys, socket, this.#mode, this.#lineBytesMax);
     let failure: Error | null = null;
+    let unacknowledgedBytes = 0;
     try {
       using _ = socket;
       this.#observer.accepted?.(address, connection);
-      await this.#converse(session);
+      let clean = false;
+      try {
+        failure = await this.#converse(session);
+        clean = failure === null && !session.lingering;
+      } finally {
+        // Before the socket is closed; what an orderly end leaves unacknowledged is on its way.
+        if (!clean) unacknowledgedBytes = session.unacknowledgedBytes;
+      }
     } catch (error) {
       if (!(error instanceof SysError || error instanceof RangeError)) throw error;
       failure = error;
-      this.totals.failed += 1;
     }
+    if (failure !== null) this.totals.failed += 1;
+    this.totals.unacknowledgedBytes += unacknowledgedBytes;
     const { received: receivedBytes, sent: sentBytes, lines } = session;
     this.totals.receivedBytes += receivedBytes;
     this.totals.sentBytes += sentBytes;
-    this.#observer.closed?.(address, { connection, receivedBytes, sentBytes, lines }, failure);
+    const totals = { connection, receivedBytes, sentBytes, lines, unacknowledgedBytes };
+    this.#observer.closed?.(address, totals, failure);
   }
 
-  async #converse(session: EchoSession): Promise<void> {
+  /** Serves to the end, and returns what was wrong with the client. */
+  async #converse(session: EchoSession): Promise<Error | null> {
     let heardMs = this.#sys.monotonicMs();
-    let stoppedMs: number | null = null;
+    const farewell = new Farewell(session);
     for (;;) {
       const movedBefore = session.received + session.sent;
-      if (session.run() === 'ended') return;
+      const progress = session.run();
+      if (progress === 'ended') return session.failure;
       await turnOfNode();
       const nowMs = this.#sys.monotonicMs();
       // A run that ends in a wait may have moved bytes before.
       if (session.received + session.sent > movedBefore) heardMs = nowMs;
       else if (this.#idleTimeoutMs !== null && nowMs - heardMs >= this.#idleTimeoutMs) {
-        throw new RangeError(`the client was idle for ${this.#idleTimeoutMs} ms`);
+        session.resetAtClose();
+        return new RangeError(`the client was idle for ${this.#idleTimeoutMs} ms`);
       }
-      if (!this.#stopping) continue;
-      session.drain();
-      stoppedMs ??= nowMs;
-      if (nowMs - stoppedMs >= DRAIN_MS) {
-        throw new RangeError(`the client did not take its answer within ${DRAIN_MS} ms`);
-      }
+      const late = farewell.isOver(progress, this.#stopping, nowMs);
+      if (late !== false) return session.failure ?? late;
     }
   }
 }

@@ -15,6 +15,15 @@ export const STEPS_PER_TURN = 64;
 /** When the server stops, a client that reads gets its last bytes within this time. */
 export const DRAIN_MS = 5000;
 
+/**
+ * A client that the server hangs up on (a line too long, its only line answered) has so long to
+ * take its answer and to end its side. What it sends in the meantime is discarded.
+ */
+export const LINGER_MS = 5000;
+
+/** A peer may be so late with its acknowledgement (delayed ACK: 40 ms, 200 ms at the most). */
+export const ACK_MS = 200;
+
 /** Out of descriptors or memory: the pause before the next accept(2). */
 export const ACCEPT_PAUSE_MS = 100;
 

@@ -68,7 +68,8 @@ const FAILED = 1;
 const RECEIVED = 2;
 const SENT = 3;
 const ACCEPT_FAILURES = 4;
-const TOTALS = 5;
+const UNACKNOWLEDGED = 5;
+const TOTALS = 6;
 
 /** The memory that all threads of a server share. */
 export class SharedState {
@@ -145,9 +146,11 @@ export class SharedState {
   }
 
   /** Counts what a connection came to. */
-  countClosed(receivedBytes: number, sentBytes: number, failed: boolean): void {
+  countClosed(totals: ConnectionTotals, failed: boolean): void {
+    const { receivedBytes, sentBytes, unacknowledgedBytes } = totals;
     Atomics.add(this.#totals, RECEIVED, BigInt(receivedBytes));
     Atomics.add(this.#totals, SENT, BigInt(sentBytes));
+    Atomics.add(this.#totals, UNACKNOWLEDGED, BigInt(unacknowledgedBytes));
     if (failed) Atomics.add(this.#totals, FAILED, 1n);
   }
 
@@ -167,6 +170,7 @@ export class SharedState {
       turnedAway: 0,
       receivedBytes: this.#total(RECEIVED),
       sentBytes: this.#total(SENT),
+      unacknowledgedBytes: this.#total(UNACKNOWLEDGED),
     };
   }
 

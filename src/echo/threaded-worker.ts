@@ -6,8 +6,9 @@ import type { SocketAddress } from '../sys/sockaddr.ts';
 import type { Sys } from '../sys/sys.ts';
 import { SysError } from '../sys/sys-error.ts';
 import type { TracingSys } from '../sys/tracing.ts';
+import { Farewell } from './farewell.ts';
 import { isPassing } from './iterative-server.ts';
-import { ACCEPT_PAUSE_MS, DRAIN_MS, WAIT_MS } from './limits.ts';
+import { ACCEPT_PAUSE_MS, WAIT_MS } from './limits.ts';
 import { EchoSession } from './session.ts';
 import { failureOf, SharedState, type ThreadMessage, type ThreadPlan } from './threaded-shared.ts';
 
@@ -99,38 +100,48 @@ class EchoThread {
   #serve(socket: Socket, address: SocketAddress): void {
     const connection = this.#shared.countConnection();
     const { mode, lineBytesMax, watched } = this.#plan;
-    const session = new EchoSession(socket, mode, lineBytesMax);
+    const session = new EchoSession(this.#sys, socket, mode, lineBytesMax);
     let failure: Error | null = null;
+    let unacknowledgedBytes = 0;
     try {
       using _ = socket;
       if (watched) this.#tell({ kind: 'accepted', address, connection });
-      this.#converse(session);
+      let clean = false;
+      try {
+        failure = this.#converse(session);
+        clean = failure === null && !session.lingering;
+      } finally {
+        // Before the socket is closed; what an orderly end leaves unacknowledged is on its way.
+        if (!clean) unacknowledgedBytes = session.unacknowledgedBytes;
+      }
     } catch (error) {
       if (!(error instanceof SysError || error instanceof RangeError)) throw error;
       failure = error;
     }
     const { received: receivedBytes, sent: sentBytes, lines } = session;
-    this.#shared.countClosed(receivedBytes, sentBytes, failure !== null);
+    const totals = { connection, receivedBytes, sentBytes, lines, unacknowledgedBytes };
+    this.#shared.countClosed(totals, failure !== null);
     if (!watched && failure === null) return;
     this.#tell({
       kind: 'closed',
       address,
-      totals: { connection, receivedBytes, sentBytes, lines },
+      totals,
       failure: failure === null ? null : failureOf(failure),
     });
   }
 
-  #converse(session: EchoSession): void {
+  /** Serves to the end, and returns what was wrong with the client. */
+  #converse(session: EchoSession): Error | null {
     const { idleTimeoutMs } = this.#plan;
+    const farewell = new Farewell(session);
     let heardMs = this.#sys.monotonicMs();
     let movedBefore = 0;
-    let stoppedMs: number | null = null;
     for (;;) {
       // One call at a time: each may take a second, and the server may stop after any of them.
       const progress = session.run(1);
-      if (progress === 'ended') return;
+      if (progress === 'ended') return session.failure;
       const stopping = this.#shared.stopping;
-      if (progress === 'more' && !stopping) continue;
+      if (progress === 'more' && !stopping && !session.lingering) continue;
       const nowMs = this.#sys.monotonicMs();
       const moved = session.received + session.sent;
       if (moved > movedBefore) {
@@ -139,14 +150,11 @@ class EchoThread {
         movedBefore = moved;
       }
       if (idleTimeoutMs !== null && nowMs - heardMs >= idleTimeoutMs) {
-        throw new RangeError(`the client was idle for ${idleTimeoutMs} ms`);
+        session.resetAtClose();
+        return new RangeError(`the client was idle for ${idleTimeoutMs} ms`);
       }
-      if (!stopping) continue;
-      session.drain();
-      stoppedMs ??= nowMs;
-      if (nowMs - stoppedMs >= DRAIN_MS) {
-        throw new RangeError(`the client did not take its answer within ${DRAIN_MS} ms`);
-      }
+      const late = farewell.isOver(progress, stopping, nowMs);
+      if (late !== false) return session.failure ?? late;
     }
   }
 

@@ -33,6 +33,8 @@ export class ReadinessStream extends Subject implements Stream {
   #stalled = false;
   /** What was given to `send` and will never go. */
   #lost = 0;
+  /** The socket's error, where the poller has taken it off: the 0 behind the bytes is no end. */
+  #takenErrno = 0;
 
   /** With `edge` it is told once of what is ready, and remembers. */
   constructor(host: Host, fd: number, sink: StreamSink, edge: boolean) {
@@ -77,6 +79,7 @@ export class ReadinessStream extends Subject implements Stream {
   }
 
   ready(interest: Interest, errno: number): void {
+    if (errno !== 0) this.#takenErrno = errno;
     if (this.#stalled) return;
     if ((interest & Interest.write) !== 0) {
       this.#flush();
@@ -85,13 +88,13 @@ export class ReadinessStream extends Subject implements Stream {
     if ((interest & Interest.read) === 0) return;
     this.#readable = true;
     if ((interest & ENDING) !== 0) this.#ending = true;
-    this.#receiveIfWanted(errno);
+    this.#receiveIfWanted();
   }
 
   /** The callbacks of this turn may have changed anything. */
-  #receiveIfWanted(errno: number): void {
+  #receiveIfWanted(): void {
     if (this.gone || this.paused || this.#errno !== 0 || this.#peerEnded) return;
-    this.#receive(errno);
+    this.#receive();
     const more = this.#edge && this.#readable && !this.paused && !this.gone;
     if (more) this.host.reportLater(this);
   }
@@ -101,7 +104,7 @@ export class ReadinessStream extends Subject implements Stream {
     if (this.#edge && this.#readable && !paused && !this.gone) this.host.reportLater(this);
   }
 
-  #receive(errno: number): void {
+  #receive(): void {
     const { sys, stats, receiveBuffer } = this.host;
     const length = sys.recv(this.fd, receiveBuffer, 0, receiveBuffer.length, 0);
     if (length > 0) {
@@ -115,8 +118,8 @@ export class ReadinessStream extends Subject implements Stream {
       deliver(this.#sink, chunk);
     } else if (length === 0) {
       this.#readable = false;
-      // A kqueue may have taken the error off the socket: then the end is none.
-      if (errno !== 0) this.#broken(errno);
+      // Law 4.
+      if (this.#takenErrno !== 0) this.#broken(this.#takenErrno);
       else this.#ended();
     } else if (length === -sys.abi.errno.EAGAIN) {
       this.#readable = false;
@@ -285,7 +288,7 @@ export class ReadinessStream extends Subject implements Stream {
       this.#drained = false;
       this.#sink.drained();
     }
-    if (this.#edge && this.#readable) this.#receiveIfWanted(0);
+    if (this.#edge && this.#readable) this.#receiveIfWanted();
   }
 
   fail(errno: number): void {

@@ -134,7 +134,7 @@ export class KqueuePoller extends BasePoller {
 
   /** Puts down what an event says. */
   #collect(event: number): void {
-    const { EVFILT_READ, EVFILT_USER, EV_ERROR, EV_EOF } = this.#constants;
+    const { EVFILT_READ, EVFILT_USER, EV_ERROR } = this.#constants;
     const { words, halves } = this.#events;
     const layout = this.#layout;
     const at = event * layout.size;
@@ -149,7 +149,8 @@ export class KqueuePoller extends BasePoller {
     }
     let errno = 0;
     if ((flags & EV_ERROR) !== 0) errno = words[at + layout.data] ?? 0;
-    else if ((flags & EV_EOF) !== 0) errno = words[at + layout.fflags] ?? 0;
+    // libkqueue takes the error off the socket with the first event, which may not be the last.
+    else errno = words[at + layout.fflags] ?? 0;
     const found = filter === EVFILT_READ ? Interest.read : Interest.write;
     this.#ready.add(fd, generation, found, errno);
   }

@@ -48,6 +48,7 @@ export interface CLibrary {
   readonly pipe: Call<[pair: Int32Array]>;
   readonly pipe2: Call<[pair: Int32Array, flags: number]> | null;
   readonly fcntl: Call<[fd: number, command: number, type: 'int', argument: number]>;
+  readonly ioctl: Call<[fd: number, request: number, type: 'void *', value: Int32Array]>;
   readonly open: Call<[path: string, flags: number]>;
   readonly unlink: Call<[path: string]>;
   readonly getrlimit: Call<[resource: number, limit: Uint8Array]>;

@@ -124,6 +124,10 @@ export class NativeSys implements Sys {
     return this.#checked(this.#c.fcntl(fd, command, 'int', argument));
   }
 
+  ioctl(fd: number, request: number, value: Int32Array): number {
+    return this.#checked(this.#c.ioctl(fd, request, 'void *', value));
+  }
+
   poll(fds: Uint8Array, count: number, timeoutMs: number): number {
     requireRoom(fds.length, 0, count * this.abi.structs.pollfd.size);
     return this.#checked(this.#c.poll(fds, count, timeoutMs));

@@ -150,8 +150,9 @@ function fileFunctions(libc: Library) {
     dup: libc.func('dup', 'int', ['int']),
     pipe: libc.func('pipe', 'int', ['void *']),
     pipe2: optional(libc, 'pipe2', 'int', ['void *', 'int']),
-    // fcntl(2) and open(2) are variadic: arm64 macOS passes variable arguments on the stack.
+    // Variadic ones: arm64 macOS passes variable arguments on the stack.
     fcntl: libc.func('fcntl', 'int', ['int', 'int', '...']),
+    ioctl: libc.func('ioctl', 'int', ['int', 'unsigned long', '...']),
     open: libc.func('open', 'int', ['str', 'int', '...']),
     unlink: libc.func('unlink', 'int', ['str']),
     getrlimit: libc.func('getrlimit', 'int', ['int', 'void *']),

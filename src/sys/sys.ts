@@ -52,6 +52,8 @@ export interface Sys {
   setsockopt(fd: number, level: number, name: number, value: Uint8Array, length: number): number;
   /** fcntl(2), the commands with one integer argument. */
   fcntl(fd: number, command: number, argument: number): number;
+  /** ioctl(2), the requests that answer with one `int`, which is written into `value`. */
+  ioctl(fd: number, request: number, value: Int32Array): number;
   /** poll(2): `fds` holds `count` pollfd structures; `timeoutMs` -1 waits for ever. */
   poll(fds: Uint8Array, count: number, timeoutMs: number): number;
   /**

@@ -167,11 +167,24 @@ export function fdPair(pair: Int32Array, result: number): string {
   return result < 0 ? '?' : `[${pair.join(', ')}]`;
 }
 
-/** The argument of a command of fcntl(2), behind a comma; empty where it takes none. */
-export function fcntlArgument(abi: Abi, command: string, argument: number): string {
-  if (command === 'F_SETFD') return `, ${flags(abi, argument, ['FD_CLOEXEC'])}`;
-  if (command === 'F_SETFL') return `, ${flags(abi, argument, ['O_NONBLOCK'])}`;
-  return command.startsWith('F_GET') ? '' : `, ${argument}`;
+/** `F_SETFL, O_NONBLOCK`. */
+export function fcntl(abi: Abi, command: number, argument: number): string {
+  const name = symbol(abi, command, ['F_GETFD', 'F_SETFD', 'F_GETFL', 'F_SETFL']);
+  if (name === 'F_SETFD') return `${name}, ${flags(abi, argument, ['FD_CLOEXEC'])}`;
+  if (name === 'F_SETFL') return `${name}, ${flags(abi, argument, ['O_NONBLOCK'])}`;
+  return name.startsWith('F_GET') ? name : `${name}, ${argument}`;
+}
+
+/** `3, FIONREAD, [5]`. */
+export function ioctl(
+  abi: Abi,
+  fd: number,
+  request: number,
+  value: Int32Array,
+  result: number,
+): string {
+  const name = symbol(abi, request, ['FIONREAD', 'SIOCOUTQ', 'FIONWRITE']);
+  return `${fd}, ${name}, ${result < 0 ? '?' : `[${value[0]}]`}`;
 }
 
 /** `O_RDONLY|O_CLOEXEC`. */

@@ -6,7 +6,6 @@ import * as ring from './trace-ring.ts';
 import { TracedRings } from './trace-ring-operations.ts';
 
 const SHUTDOWNS = ['SHUT_RD', 'SHUT_WR', 'SHUT_RDWR'] as const;
-const FCNTL_COMMANDS = ['F_GETFD', 'F_SETFD', 'F_GETFL', 'F_SETFL'] as const;
 const NAME_FLAGS = ['NI_NUMERICHOST', 'NI_NUMERICSERV', 'NI_NAMEREQD'] as const;
 
 /**
@@ -164,12 +163,12 @@ export class TracingSys implements Sys {
 
   fcntl(fd: number, command: number, argument: number): number {
     const result = this.#sys.fcntl(fd, command, argument);
-    const name = format.symbol(this.abi, command, FCNTL_COMMANDS);
-    return this.#traced(
-      'fcntl',
-      `${fd}, ${name}${format.fcntlArgument(this.abi, name, argument)}`,
-      result,
-    );
+    return this.#traced('fcntl', `${fd}, ${format.fcntl(this.abi, command, argument)}`, result);
+  }
+
+  ioctl(fd: number, request: number, value: Int32Array): number {
+    const result = this.#sys.ioctl(fd, request, value);
+    return this.#traced('ioctl', format.ioctl(this.abi, fd, request, value, result), result);
   }
 
   poll(fds: Uint8Array, count: number, timeoutMs: number): number {

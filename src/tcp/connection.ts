@@ -34,6 +34,12 @@ export interface ConnectionHandlers<Data = undefined> {
   close?(connection: Connection<Data>, error: SysError | null): void;
 }
 
+/** How a connection is closed. */
+export interface CloseOptions {
+  /** How long the close may take to get everything to the peer; at once if left out or 0. */
+  readonly lingerMs?: number;
+}
+
 /** What holds for every connection of a listener or of a `connect`. */
 export interface ConnectionSettings<Data = undefined> {
   readonly handlers: ConnectionHandlers<Data>;
@@ -78,6 +84,13 @@ export interface Connection<Data = undefined> {
   readonly bytesSent: number;
   /** How many bytes wait because the kernel has no room for them. */
   readonly queuedBytes: number;
+  /**
+   * How many of {@link bytesSent} the peer's kernel has not acknowledged, asked of the kernel at
+   * each read (`SIOCOUTQ` and the like); null for a UNIX socket and where the platform cannot say.
+   * In `close` it is what it was when the connection broke, was reset or timed out, or when a
+   * lingering close ended; null after a plain `close()` and an orderly end.
+   */
+  readonly unacknowledgedBytes: number | null;
   /** False once it was closed or broke, also where `close` is still to follow. */
   readonly isOpen: boolean;
 
@@ -114,12 +127,53 @@ export interface Connection<Data = undefined> {
   resume(): void;
   /** Closes at once, dropping what is queued, and the peer gets a reset (a plain end, if UNIX). */
   reset(): void;
-  /** Closes at once, dropping what is queued. `close` follows in this turn or the next. */
-  close(): void;
+  /**
+   * Closes at once, dropping what is queued. `close` follows in this turn or the next. A peer that
+   * has sent something which was not received gets a reset, which may destroy what it has not read
+   * or not even got: close(2) is like that.
+   *
+   * With `lingerMs` (above 0, at most 2^31 - 1) it closes so that the peer gets everything: this
+   * side ends behind what is queued; what still comes is received and discarded, also where the
+   * connection was paused, until the peer has ended too; then the descriptor is closed. No handler
+   * but `close` is called any more, and `write` drops its bytes. After `lingerMs` it closes anyway:
+   * with the error ETIMEDOUT if the peer has not taken all, and by a reset if some is still queued.
+   * A second call with `lingerMs` does nothing; a call without one closes at once.
+   *
+   * @throws RangeError for a `lingerMs` out of its range.
+   * @example
+   * ```ts
+   * import assert from 'node:assert/strict';
+   * import { createConnection, EventLoop } from 'sockloop';
+   *
+   * using loop = new EventLoop();
+   * const listener = loop.listen({
+   *   host: '127.0.0.1',
+   *   port: 0,
+   *   handlers: {
+   *     // Answers the first bytes and hangs up, whatever else the client may have sent.
+   *     data: (connection) => {
+   *       connection.write(new TextEncoder().encode('too much'));
+   *       connection.close({ lingerMs: 5000 });
+   *     },
+   *     close: () => listener.close(),
+   *   },
+   * });
+   * assert(listener.address.family === 'IPv4');
+   * using client = createConnection({ host: '127.0.0.1', port: listener.address.port });
+   * client.sendAll(new Uint8Array(100_000));
+   * client.shutdown('write');
+   * await loop.run();
+   * const answer = new Uint8Array(100);
+   * assert.equal(client.recv(answer), 8);
+   * assert.equal(client.recv(answer), 0); // The end, and no ECONNRESET.
+   * ```
+   */
+  close(options?: CloseOptions): void;
   /**
    * Closes the connection with the error ETIMEDOUT once nothing was received, written or taken by
    * the peer for `idleMs` (above 0, at most 2^31 - 1); null ends that. It never happens earlier,
-   * and where output is stuck it may take twice as long. A paused connection is idle too.
+   * and where output is stuck it may take twice as long; the peer then gets a reset, and not an end
+   * that looks like that of a whole answer. A paused connection is idle too.
    */
   setTimeout(idleMs: number | null): void;
   /** getsockopt(2) by name, as {@link Socket.getSockOpt}. Throws a SysError or a RangeError. */

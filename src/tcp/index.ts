@@ -6,7 +6,12 @@ export type { WakeHandle } from '../poller/poller.ts';
 export { Interest } from '../poller/poller.ts';
 export { wake } from '../poller/wakers.ts';
 export type { Lookup } from './addresses.ts';
-export type { Connection, ConnectionHandlers, ConnectionSettings } from './connection.ts';
+export type {
+  CloseOptions,
+  Connection,
+  ConnectionHandlers,
+  ConnectionSettings,
+} from './connection.ts';
 export type { ConnectOptions, ConnectSettings } from './connector.ts';
 export { Connector } from './connector.ts';
 export type { EventLoopOptions } from './event-loop.ts';

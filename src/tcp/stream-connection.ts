@@ -5,8 +5,9 @@ import { readNamed, writeNamed } from '../socket/option-calls.ts';
 import type { GettableOptionName, OptionValue, SettableOptionName } from '../socket/options.ts';
 import { forgetsPeers, peerName } from '../socket/peer-name.ts';
 import { decodeSockaddr, SOCKADDR_BYTES_MAX, type SocketAddress } from '../sys/sockaddr.ts';
+import { unacknowledgedBytesOf } from '../sys/socket-queues.ts';
 import { type SysError, sysError } from '../sys/sys-error.ts';
-import type { Connection } from './connection.ts';
+import type { CloseOptions, Connection } from './connection.ts';
 import { type ConnectionGroup, checkedTimeout } from './connection-group.ts';
 
 // Lent to one call at a time: a thread has its own copy of this module.
@@ -29,6 +30,10 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
   #drainOwed = false;
   #closing = false;
   #closed = false;
+  /** Whether a lingering close is under way. */
+  #lingering = false;
+  /** What was not acknowledged when the connection was given up. */
+  #unacknowledged: number | null = null;
   #error: SysError | null = null;
   #idleMs = 0;
   #idleTimer: Timer | null = null;
@@ -70,8 +75,15 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
     return queued;
   }
 
+  get unacknowledgedBytes(): number | null {
+    if (this.#closing) return this.#unacknowledged;
+    if (!this.#group.tcp) return null;
+    const finSent = this.#ending && this.#stream.queuedBytes === 0;
+    return unacknowledgedBytesOf(this.#group.loop.sys, this.#stream.fd, finSent);
+  }
+
   get isOpen(): boolean {
-    return !this.#closing && !this.#group.loop.closed;
+    return !this.#closing && !this.#lingering && !this.#group.loop.closed;
   }
 
   /** Whether the descriptor is closed, and its number may be that of another one. */
@@ -141,11 +153,12 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
   #closeIfOver(): void {
     if (!this.#peerEnded || !this.#ending || this.queuedBytes > 0 || this.#closing) return;
     // A send that has just failed is reported first, and not lost with the stream.
-    if (this.#stream.broken) this.#group.loop.defer(() => this.close());
-    else this.close();
+    if (this.#stream.broken) this.#group.loop.defer(() => this.#closeNow());
+    else this.#closeNow();
   }
 
   pause(): void {
+    if (this.#lingering) return;
     this.#group.loop.backend.pause(this.#stream);
   }
 
@@ -155,14 +168,57 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
 
   reset(): void {
     if (this.#closing) return;
+    this.#unacknowledged = this.unacknowledgedBytes;
     this.#leave();
     this.#group.loop.backend.reset(this.#stream);
   }
 
-  close(): void {
+  close(options?: CloseOptions): void {
+    const lingerMs = options?.lingerMs ?? 0;
+    if (lingerMs === 0) {
+      this.#closeNow();
+      return;
+    }
+    checkedTimeout(lingerMs, 'the time of a lingering close');
+    if (!this.#closing && !this.#lingering) this.#linger(lingerMs);
+  }
+
+  #closeNow(): void {
     if (this.#closing) return;
+    if (this.#lingering) this.#unacknowledged = this.unacknowledgedBytes;
     this.#leave();
     this.#group.loop.backend.close(this.#stream);
+  }
+
+  #linger(lingerMs: number): void {
+    const { loop, backend } = this.#group;
+    this.#lingering = true;
+    this.#idleTimer?.cancel();
+    this.#idleTimer = null;
+    if (this.#ending) this.#closeIfOver();
+    else this.#finish();
+    if (this.#closing) return;
+    // The peer's end lies behind what it has sent.
+    backend.resume(this.#stream);
+    this.#idleTimer = loop.setTimer(lingerMs, () => {
+      // Timers come before deliveries: the end may lie in the socket.
+      loop.defer(() => this.#lingered(lingerMs));
+    });
+  }
+
+  /** The time of a lingering close is over. */
+  #lingered(lingerMs: number): void {
+    if (this.#closing || this.#stream.broken) return;
+    const { queuedBytes } = this.#stream;
+    const left = queuedBytes + (this.unacknowledgedBytes ?? 0);
+    if (left > 0) {
+      const { ETIMEDOUT } = this.#group.loop.sys.abi.errno;
+      const reason = `the peer did not take the last ${left} bytes within ${lingerMs} ms`;
+      this.#error = this.#brokenBy(ETIMEDOUT, reason);
+    }
+    // An end here would pass for that of everything.
+    if (queuedBytes > 0) this.reset();
+    else this.#closeNow();
   }
 
   /** Nothing but `close` follows. */
@@ -174,6 +230,7 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
 
   setTimeout(idleMs: number | null): void {
     checkedTimeout(idleMs, 'an idle timeout');
+    if (this.#lingering) return;
     this.#idleTimer?.cancel();
     this.#idleTimer = null;
     this.#idleMs = idleMs ?? 0;
@@ -194,7 +251,9 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
       if (this.#idleTimer !== timer || this.#rearmed(timer)) return;
       const { ETIMEDOUT } = loop.sys.abi.errno;
       this.#error = this.#brokenBy(ETIMEDOUT, `nothing moved within ${this.#idleMs} ms`);
-      this.close();
+      this.#unacknowledged = this.unacknowledgedBytes;
+      if (this.#stream.queuedBytes > 0) this.reset();
+      else this.#closeNow();
     });
   }
 
@@ -225,6 +284,7 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
 
   /** For the backend, as all that follows. */
   received(chunk: Uint8Array): void {
+    if (this.#lingering) return;
     const group = this.#group;
     if (this.#idleMs > 0) this.#activeMs = group.loop.nowMs;
     this.#received += chunk.length;
@@ -234,14 +294,16 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
   ended(): void {
     const { handlers } = this.#group;
     this.#peerEnded = true;
-    if (handlers.end === undefined) this.#finish();
-    else handlers.end(this);
+    if (!this.#lingering) {
+      if (handlers.end === undefined) this.#finish();
+      else handlers.end(this);
+    }
     if (this.#ending) this.#closeIfOver();
   }
 
   drained(): void {
     if (this.#idleMs > 0) this.#activeMs = this.#group.loop.nowMs;
-    if (this.#drainOwed) {
+    if (this.#drainOwed && !this.#lingering) {
       this.#drainOwed = false;
       this.#group.handlers.drain?.(this);
     }
@@ -250,6 +312,7 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
 
   failed(errno: number): void {
     this.#error = this.#brokenBy(errno);
+    this.#unacknowledged = this.unacknowledgedBytes;
     this.#leave();
   }
 

@@ -5,6 +5,7 @@ import { closedCases } from './cases-closed.ts';
 import { closingCases } from './cases-closing.ts';
 import { connectCases } from './cases-connects.ts';
 import { errorCases } from './cases-errors.ts';
+import { lingerCases } from './cases-linger.ts';
 import { listenerCases } from './cases-listener.ts';
 import { loopCases } from './cases-loop.ts';
 import { sendCases } from './cases-sends.ts';
@@ -18,6 +19,7 @@ export const cases: readonly Case[] = [
   ...burstCases,
   ...closingCases,
   ...errorCases,
+  ...lingerCases,
   ...listenerCases,
   ...connectCases,
   ...loopCases,

@@ -42,6 +42,7 @@ export const darwin = {
     POLLHUP: 16,
     POLLNVAL: 32,
     FD_SETSIZE: 1024,
+    FIONREAD: 1074030207,
     RLIMIT_NOFILE: 8,
     EVFILT_READ: -1,
     EVFILT_WRITE: -2,

@@ -47,6 +47,8 @@ export const linux = {
     POLLHUP: 16,
     POLLNVAL: 32,
     FD_SETSIZE: 1024,
+    FIONREAD: 21531,
+    SIOCOUTQ: 21521,
     RLIMIT_NOFILE: 7,
     ...libkqueue.constants,
     PROT_READ: 1,
