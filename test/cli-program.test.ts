@@ -6,7 +6,15 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { run, start } from './commands/command.ts';
 import { loops } from './commands/loops.ts';
-import { assertOutcome, demo, quoted, root, sockloop, tcpserver } from './commands/programs.ts';
+import {
+  assertOutcome,
+  demo,
+  quoted,
+  root,
+  sockloop,
+  tcpclient,
+  tcpserver,
+} from './commands/programs.ts';
 import { reasonWithout, reasonWithoutProc, scratch } from './commands/tools.ts';
 import { leakCheck } from './leaks.ts';
 
@@ -63,6 +71,50 @@ test('sockloop: no command, an unknown one, an unknown option', { timeout }, asy
     const told = `sockloop: ${why}\nTry '${command} --help' for more.\n`;
     assertOutcome(await run(t, sockloop(...words)), 2, '', told);
   }
+});
+
+test('what is printed where nobody reads it, or where there is no room', {
+  timeout,
+  skip: reasonWithoutProc,
+}, async (t) => {
+  leakCheck(t);
+  const full = 'cannot write to standard output: ENOSPC (no space left on device)\n';
+  const table: [words: string[], told: string][] = [
+    ...[['--help'], ['--version'], ['help', 'load'], ['load', '--help'], ['doctor']].map(
+      (words): [string[], string] => [sockloop(...words), `sockloop: ${full}`],
+    ),
+    [tcpserver('--help'), `ERROR, ${full}`],
+    [tcpclient('--help'), `ERROR, ${full}`],
+  ];
+  for (const [words, told] of table) {
+    const command = quoted(words);
+    assertOutcome(await run(t, ['sh', '-c', `exec ${command} > /dev/full`]), 1, '', told);
+    // The reader has gone before anything is written.
+    const piped = `{ sleep 0.2; ${command}; echo $? >&2; } | true`;
+    assertOutcome(await run(t, ['sh', '-c', piped]), 0, '', '1\n');
+  }
+});
+
+test('an argument that is not UTF-8 is refused', {
+  timeout,
+  skip: reasonWithoutProc,
+}, async (t) => {
+  leakCheck(t);
+  const table: [words: string[], status: number, told: RegExp][] = [
+    [
+      sockloop('send', '127.0.0.1', '1'),
+      2,
+      /^sockloop: an argument is not UTF-8, .*"a\ufffdb"\nTry/,
+    ],
+    [tcpclient('127.0.0.1'), 1, /^ERROR, an argument is not UTF-8, .*"a\ufffdb"\n$/],
+  ];
+  for (const [words, status, told] of table) {
+    const script = `exec ${quoted(words)} "$(printf 'a\\377b')"`;
+    assertOutcome(await run(t, ['sh', '-c', script]), status, '', told);
+  }
+  // The sign that stands for what is none may be meant itself.
+  const outcome = await run(t, sockloop('serve', '--frob=\ufffd'));
+  assert.match(outcome.err, /^sockloop: unknown option '--frob=\ufffd'/);
 });
 
 /** The lowest port that everybody may have: below, it takes a right. */

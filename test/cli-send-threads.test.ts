@@ -241,7 +241,12 @@ test('send --threads: an output that is full or whose reader leaves ends all thr
   const { port } = await serve(t);
   const words = sockloop('send', '--threads', '4', '--count', '1000000', LOCAL, `${port}`, 'x');
   const full = await run(t, ['sh', '-c', `exec ${quoted(words)} > /dev/full`]);
-  assertOutcome(full, 1, '', 'sockloop: ENOSPC: no space left on device, write\n');
+  assertOutcome(
+    full,
+    1,
+    '',
+    'sockloop: cannot write to standard output: ENOSPC (no space left on device)\n',
+  );
   const command = start(t, words);
   await command.until('out', /\n/);
   await closeReader(command);

@@ -110,8 +110,7 @@ test('load: nobody there, which is told soon', { timeout }, async (t) => {
   const port = await freePort();
   const outcome = await load(t, LOCAL, `${port}`, '--duration', '30');
   assert.equal(outcome.status, 1);
-  assert.match(outcome.out, /^ {2}errors +\d+ refused$/m);
-  assert.match(outcome.out, /^INVALID: /m);
+  assert.equal(outcome.out, '', 'no lines of zeros');
   const hint = 'connections were refused: does a server listen there\\?';
   const where = `nothing was measured on ${LOCAL}:${port}`;
   assert.match(outcome.err, new RegExp(`^sockloop: ${where}: \\d+ ${hint}$`, 'm'));

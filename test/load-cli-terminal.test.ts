@@ -6,9 +6,10 @@ import { readFileSync, statSync } from 'node:fs';
 import { test } from 'node:test';
 import type { LoadDocument } from '#src/load/document.js';
 import { peer } from './commands/clients.ts';
-import { run, start } from './commands/command.ts';
-import { quoted, serve } from './commands/programs.ts';
-import { reasonWithout, scratch } from './commands/tools.ts';
+import { eventually, run, start } from './commands/command.ts';
+import { stateOf } from './commands/process-state.ts';
+import { quoted, serve, sockloop } from './commands/programs.ts';
+import { reasonWithout, reasonWithoutProc, scratch } from './commands/tools.ts';
 import { leakCheck } from './leaks.ts';
 import { load, shortLoad } from './load/load-command.ts';
 import { Terminal } from './load/terminal.ts';
@@ -54,6 +55,40 @@ test('load: a terminal that gets narrower in the middle', {
   const rows = await terminal.until(/^status 0$/m);
   assert.match(rows[0] ?? '', /^closed loop against/);
 });
+
+for (const command of ['load', 'compare'] as const) {
+  test(`${command}: the cursor is shown while it is stopped, and where a signal ends it`, {
+    timeout,
+    skip: reasonWithout('tmux') || reasonWithoutProc,
+  }, async (t) => {
+    leakCheck(t);
+    const { port } = await serve(t);
+    const words =
+      command === 'load'
+        ? shortLoad(LOCAL, `${port}`, '--duration', '60')
+        : sockloop('compare', '--loops', 'poll,select', '--rounds', '1000', '--no-report');
+    for (const signal of ['SIGQUIT', 'SIGHUP', 'SIGTSTP'] as const) {
+      const terminal = new Terminal(t, { columns: 80, rows: 50 }, words);
+      await terminal.until(/s left/);
+      const { pid } = terminal;
+      assert.equal(terminal.cursorShown, false);
+      if (signal !== 'SIGTSTP') {
+        process.kill(pid, signal);
+        await terminal.until(/^status 1\d\d$/m);
+        assert.equal(terminal.cursorShown, true, signal);
+        continue;
+      }
+      process.kill(pid, 'SIGTSTP');
+      await eventually(() => assert.equal(stateOf(pid), 'T'));
+      await eventually(() => assert.equal(terminal.cursorShown, true));
+      process.kill(pid, 'SIGCONT');
+      await eventually(() => assert.equal(terminal.cursorShown, false));
+      process.kill(pid, 'SIGTERM');
+      await terminal.until(/^status \d+$/m);
+      assert.equal(terminal.cursorShown, true);
+    }
+  });
+}
 
 test('load: Ctrl-C ends it early, and what was measured is reported', {
   timeout,
@@ -190,7 +225,10 @@ test('load: outputs that are full or gone', {
   const words = `exec ${quoted(shortLoad(LOCAL, `${port}`, '--report', file))}`;
   const full = await run(t, ['sh', '-c', `${words} > /dev/full`]);
   assert.equal(full.status, 1);
-  assert.match(full.err, /^sockloop: ENOSPC: no space left on device, write$/m);
+  assert.match(
+    full.err,
+    /^sockloop: cannot write to standard output: ENOSPC \(no space left on device\)$/m,
+  );
   assert.match(readFileSync(file, 'utf8'), /^<!doctype html>/i);
   const gone = await run(t, ['sh', '-c', `${words} --duration 1.5 2> /dev/full`]);
   assert.equal(gone.status, 0);

@@ -46,6 +46,11 @@ class Screen implements ProgressScreen {
     for (const [word] of text.matchAll(/\u001b\[[?\d;]*[A-Za-z]|[\s\S]/g)) this.#take(word);
   }
 
+  hideCursor(): Disposable {
+    this.write('\u001b[?25l');
+    return { [Symbol.dispose]: () => this.write('\u001b[?25h') };
+  }
+
   #take(word: string): void {
     const up = /^.\[(\d+)A$/.exec(word)?.[1];
     if (up !== undefined) this.#row = Math.max(0, this.#row - Number(up));

@@ -196,11 +196,11 @@ describe('report: figures', () => {
     const expected = ['0 us', '250 ns', '7.13 us', '87.3 us', '999 us', '1.00 ms', '1.24 ms'];
     const words = times.map((us) => figures.timeWords(us));
     assert.deepEqual(
-      words.map((text) => text.replace(space, ' ').replace('\u{b5}', 'u')),
+      words.map((text) => text.replace(space, ' ')),
       [...expected, '25.0 ms', '2.50 s', '90.0 s'],
     );
     assert.equal(figures.markTimeWords(1500), `1.50${space}ms`.replace('0', ''));
-    assert.equal(figures.markTimeWords(100), `100${space}\u{b5}s`);
+    assert.equal(figures.markTimeWords(100), `100${space}us`);
     const percentiles = [0, 50, 90, 99, 99.9, 99.99, 99.999, 73.72, 100];
     assert.deepEqual(percentiles.map(figures.percentileWords), [
       '0',
@@ -326,5 +326,25 @@ export const two = 2;
     }
     writeFileSync(path, "import { a } from './a.js';\n");
     assert.throws(() => pageScript(pathToFileURL(path)), /imports itself/);
+  });
+});
+
+describe('a small report', () => {
+  it('draws the curve of a single message', () => {
+    const made = madeUpLoad();
+    const one = { ...made, response: { ...made.response, count: 1 } };
+    const pictures = dataOf(loadReport(one), 'pictures') as {
+      readonly id: string;
+      readonly series: readonly { readonly values: readonly (number | null)[] }[];
+    }[];
+    const curve = pictures.find(({ id }) => id === 'percentiles')?.series[0];
+    assert.ok((curve?.values.filter((value) => value !== null).length ?? 0) > 1);
+  });
+
+  it('keeps the marks of percentiles apart', () => {
+    const axis = { scale: 'percentile', unit: 'percentile', share: 1 } as const;
+    const words = (room: number): string[] => marks(axis, 0, 5, room).map((mark) => mark.words);
+    assert.equal(words(4)[1], '90');
+    assert.equal(words(12)[1], '50');
   });
 });

@@ -281,7 +281,7 @@ function loadFigures(found: readonly ReadTable[]): void {
     load.heat.counts.map(total),
   );
   const decade = load.heat.edgesUs.indexOf(1000) + 1;
-  assert.equal(bands.head[2], '100\u{a0}\u{b5}s to 1\u{a0}ms');
+  assert.equal(bands.head[2], '100\u{a0}us to 1\u{a0}ms');
   assert.deepEqual(
     bands.rows.map((row) => total(row.slice(1, 3))),
     load.heat.counts.map((column) => total(column.slice(0, decade))),

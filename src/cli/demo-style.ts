@@ -1,4 +1,10 @@
-const color = process.stdout.isTTY && process.env['NO_COLOR'] === undefined;
+/** Whether a stream shows colours, and nobody asked for none. */
+export function hasColor({ isTTY }: { readonly isTTY?: boolean }): boolean {
+  const { TERM, NO_COLOR = '', CLICOLOR } = process.env;
+  return isTTY === true && TERM !== 'dumb' && NO_COLOR === '' && CLICOLOR !== '0';
+}
+
+const color = hasColor(process.stdout);
 
 /** `text` in a colour or weight of the terminal (ECMA-48, SGR), as it is where there is none. */
 export function paint(code: number, text: string): string {

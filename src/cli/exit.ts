@@ -59,6 +59,11 @@ export function report(program: string, failure: unknown, command: string = prog
     printError(`${program}: ${error.message}`);
     return EXIT.invalid;
   }
+  const output = outputFailure(error);
+  if (output !== null) {
+    printError(`${program}: ${output}`);
+    return EXIT.failed;
+  }
   const expected =
     error instanceof SysError || error instanceof ResolveError || error instanceof ReplyError;
   if (expected || (error instanceof Error && error.constructor === Error)) {
@@ -79,6 +84,13 @@ export function firstError(error: unknown): unknown {
     first = first.suppressed;
   }
   return first;
+}
+
+/** Why standard output takes no more: `cannot write to standard output: ENOSPC (...)`, or null. */
+export function outputFailure(error: unknown): string | null {
+  if (!(error instanceof Error) || error instanceof SysError) return null;
+  const [, code, why] = /^(E[A-Z]+): (.*), write$/.exec(error.message) ?? [];
+  return code === undefined ? null : `cannot write to standard output: ${code} (${why})`;
 }
 
 /** Whoever read our output has gone, and nobody is left to tell. */

@@ -72,7 +72,8 @@ export function tellResults(
   const failed = judged.filter(({ holds }) => holds);
   try {
     if (json === true) printOut(JSON.stringify(document));
-    else printSummary(document, passed);
+    // Where nobody was there, all figures are 0, and what ends the command says why.
+    else if (document.counts.connections > 0) printSummary(document, passed);
   } finally {
     // A reader that has gone, or a full disk, takes no more with it than it must.
     write();

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import type { Command } from 'commander';
-import { startProgram } from './program-start.ts';
+import { isOutOfDescriptors, startProgram } from './program-start.ts';
 
 // All imports but one are dynamic: see startProgram.
 
@@ -28,12 +28,16 @@ const STOPPABLE: readonly (string | undefined)[] = ['serve', 'load', 'compare'];
 async function program(words: readonly string[]): Promise<Command> {
   const { Command } = await import('commander');
   const { tryHelp } = await import('./exit.ts');
+  const { prompt, writeOut } = await import('./output.ts');
   const { sockloopVersion } = await import('./versions.ts');
   const command = new Command(NAME)
     .description('Unix sockets and event loops from TypeScript: an echo server and its clients.')
     .version(sockloopVersion())
     .showHelpAfterError(tryHelp(NAME))
     .configureOutput({
+      // At once, so that it fails here where it fails: process.stdout would tell nobody.
+      writeOut: (text) => writeOut(Buffer.from(text)),
+      writeErr: prompt,
       outputError: (text, write) => write(text.replace(/^error: /, `${NAME}: `)),
     })
     .exitOverride();
@@ -48,24 +52,29 @@ async function program(words: readonly string[]): Promise<Command> {
 }
 
 /** Runs the command line and returns the exit status. */
-async function main(words: readonly string[]): Promise<number> {
+async function main(): Promise<number> {
   await (await import('./parent.ts')).endWithParent();
-  const { runBelowPidOne } = await import('./child-command.ts');
-  const status = STOPPABLE.includes(words[0]) ? null : await runBelowPidOne();
-  if (status !== null) return status;
-  const { leaveIfHeld } = await import('./exit.ts');
-  return leaveIfHeld(await run(words));
+  const { leaveIfHeld, report } = await import('./exit.ts');
+  try {
+    const words = (await import('./arguments.ts')).commandWords();
+    const { runBelowPidOne } = await import('./child-command.ts');
+    const status = STOPPABLE.includes(words[0]) ? null : await runBelowPidOne();
+    return status ?? leaveIfHeld(await run(words));
+  } catch (error) {
+    if (isOutOfDescriptors(error)) throw error;
+    return report(NAME, error);
+  }
 }
 
 async function run(words: readonly string[]): Promise<number> {
   const { CommanderError } = await import('commander');
   const { EXIT, report } = await import('./exit.ts');
   const command = await program(words);
-  if (words.length === 0) {
-    command.outputHelp({ error: true });
-    return EXIT.usage;
-  }
   try {
+    if (words.length === 0) {
+      command.outputHelp({ error: true });
+      return EXIT.usage;
+    }
     await command.parseAsync(words, { from: 'user' });
     return EXIT.done;
   } catch (error) {
@@ -75,4 +84,4 @@ async function run(words: readonly string[]): Promise<number> {
   }
 }
 
-await startProgram(NAME, () => main(process.argv.slice(2)));
+await startProgram(NAME, main);

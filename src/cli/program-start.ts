@@ -14,10 +14,14 @@ export async function startProgram(name: string, main: () => Promise<number>): P
   try {
     process.exitCode = await main();
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    if (!NO_DESCRIPTORS.test(message)) throw error;
+    if (!isOutOfDescriptors(error)) throw error;
     process.exitCode = 1;
     const remedy = 'raise the limit of descriptors (ulimit -n)';
     writeSync(2, `${name}: cannot start: too many open files (EMFILE): ${remedy}\n`);
   }
+}
+
+/** Whether a file of the program could not be opened for lack of a descriptor. */
+export function isOutOfDescriptors(error: unknown): boolean {
+  return NO_DESCRIPTORS.test(error instanceof Error ? error.message : String(error));
 }

@@ -1,3 +1,5 @@
+import { HiddenCursor } from './cursor.ts';
+import { hasColor } from './demo-style.ts';
 import { prompt } from './output.ts';
 
 /** A terminal that does not know its size, or is narrower than this, is taken for this wide. */
@@ -11,16 +13,18 @@ export interface ProgressScreen {
   /** Columns of the terminal, which may change at any time. */
   columns(): number;
   write(text: string): void;
+  /** Hides the cursor until what is returned is disposed of; a screen without one has none. */
+  hideCursor?(redraw: () => void): Disposable;
 }
 
 /** The standard error of this process. */
 export function standardErrorScreen(): ProgressScreen {
   const { stderr, env } = process;
-  const terminal = stderr.isTTY === true && env['TERM'] !== 'dumb';
   return {
-    terminal,
-    color: terminal && (env['NO_COLOR'] ?? '') === '',
+    terminal: stderr.isTTY === true && env['TERM'] !== 'dumb',
+    color: hasColor(stderr),
     columns: () => stderr.columns ?? COLUMNS_MIN,
     write: prompt,
+    hideCursor: (redraw) => new HiddenCursor(prompt, redraw),
   };
 }

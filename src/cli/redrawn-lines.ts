@@ -1,7 +1,5 @@
 import { COLUMNS_MIN, type ProgressScreen } from './progress-screen.ts';
 
-const HIDE_CURSOR = '\u001b[?25l';
-const SHOW_CURSOR = '\u001b[?25h';
 const CLEAR_BELOW = '\u001b[J';
 
 /** Lines that stay where they are while they change, for as long as somebody looks on. */
@@ -10,6 +8,8 @@ export class RedrawnLines {
   readonly #endsView: (error: unknown) => boolean;
   /** What is on the terminal, without its colours. */
   #drawn: readonly string[] = [];
+  #painted: readonly string[] = [];
+  #cursor: Disposable | null = null;
   #broken = false;
 
   /** `endsView` says of an error of writing that it only means that nobody looks on any more. */
@@ -24,16 +24,27 @@ export class RedrawnLines {
 
   /** Puts `lines` in the place of those before; `painted` are the same with their colours. */
   draw(lines: readonly string[], painted: readonly string[]): void {
-    const start = this.#drawn.length === 0 ? HIDE_CURSOR : this.#toTop();
+    this.#cursor ??= this.#screen.hideCursor?.(() => this.#redraw()) ?? null;
+    const start = this.#drawn.length === 0 ? '' : this.#toTop();
     this.write(start + painted.join('\n') + CLEAR_BELOW);
     this.#drawn = lines;
+    this.#painted = painted;
   }
 
   /** Takes them from the terminal: what is printed next stands in their place. */
   clear(): void {
     if (this.#drawn.length === 0) return;
-    this.write(this.#toTop() + CLEAR_BELOW + SHOW_CURSOR);
+    this.write(this.#toTop() + CLEAR_BELOW);
     this.#drawn = [];
+    this.#cursor?.[Symbol.dispose]();
+    this.#cursor = null;
+  }
+
+  /** Below whatever stands on the terminal now. */
+  #redraw(): void {
+    const lines = this.#drawn;
+    this.#drawn = [];
+    this.draw(lines, this.#painted);
   }
 
   /** Writes a text as it is, unless nobody looks on. */

@@ -3,8 +3,16 @@ import { nativeSys } from '../sys/native.ts';
 import type { Sys } from '../sys/sys.ts';
 import { ResolveError, SysError } from '../sys/sys-error.ts';
 import { TracingSys } from '../sys/tracing.ts';
+import { commandWords } from './arguments.ts';
 import { runBelowPidOne } from './child-command.ts';
-import { AlreadyTold, firstError, isBrokenPipe, leaveIfHeld, UsageError } from './exit.ts';
+import {
+  AlreadyTold,
+  firstError,
+  isBrokenPipe,
+  leaveIfHeld,
+  outputFailure,
+  UsageError,
+} from './exit.ts';
 import { printError, printOut } from './output.ts';
 
 // How the textbook's programs fail: perror(3)'s words behind the name of the step, and status 1.
@@ -77,8 +85,8 @@ export async function textbook(
     process.exitCode = status;
     return;
   }
-  const words = process.argv.slice(2);
   try {
+    const words = commandWords();
     if (words.some((word) => word === '--help' || word === '-h')) {
       printOut(`usage: ${usage}\n${help}`);
     } else {
@@ -95,5 +103,7 @@ function report(usage: string, error: unknown): void {
   if (error instanceof WrongUsage) printError(`usage: ${usage}`);
   else if (error instanceof UsageError) printError(`ERROR, ${error.message}`);
   else if (error instanceof Failed) error.print();
-  else if (!isBrokenPipe(error) && !(error instanceof AlreadyTold)) throw error;
+  else if (outputFailure(error) !== null && !isBrokenPipe(error)) {
+    printError(`ERROR, ${outputFailure(error)}`);
+  } else if (!isBrokenPipe(error) && !(error instanceof AlreadyTold)) throw error;
 }

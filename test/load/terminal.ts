@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Scope, WAIT_MS } from '../commands/command.ts';
 import { quoted } from '../commands/programs.ts';
@@ -37,6 +38,17 @@ export class Terminal {
       assert.ok(performance.now() < deadlineMs, `no ${pattern} in:\n${rows.join('\n')}`);
       await delay(50);
     }
+  }
+
+  /** Whether the cursor is shown. */
+  get cursorShown(): boolean {
+    return this.#tmux('display-message', '-p', '#{cursor_flag}')?.trim() === '1';
+  }
+
+  /** The process of the command: Linux. */
+  get pid(): number {
+    const shell = this.#tmux('display-message', '-p', '#{pane_pid}')?.trim();
+    return Number(readFileSync(`/proc/${shell}/task/${shell}/children`, 'utf8').trim());
   }
 
   press(key: string): void {

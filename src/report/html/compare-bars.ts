@@ -32,7 +32,7 @@ const MEASURES: readonly Measure[] = [
     sentence:
       'What one message costs the server, in its own code and in the kernel: shorter is better, ' +
       HOW_TO_READ,
-    title: 'CPU per message, \u{b5}s',
+    title: 'CPU per message, us',
     digits: 2,
     smallerIsBetter: true,
     read: ({ cpuUsPerMessage }) => cpuUsPerMessage,
@@ -61,7 +61,7 @@ const MEASURES: readonly Measure[] = [
     sentence:
       'The 99th percentile, the time that one message in a hundred takes longer than: shorter is ' +
       `better, ${HOW_TO_READ}`,
-    title: '99th percentile, \u{b5}s',
+    title: '99th percentile, us',
     digits: 1,
     smallerIsBetter: true,
     read: ({ p99Us }) => p99Us,
@@ -139,7 +139,7 @@ function figuresTable(measure: Measure, points: readonly Named[]): Markup {
       numbers(title),
       numbers('lower quartile'),
       numbers('upper quartile'),
-      ...parts.map(([name]) => numbers(`${name}, \u{b5}s`)),
+      ...parts.map(([name]) => numbers(`${name}, us`)),
     ],
     rows: points.map(({ name, point: { connections, median, lower, upper } }) => [
       name,

@@ -67,7 +67,7 @@ export function allFiguresSection({ loops }: CompareDocument): Markup {
     columns: [
       words('loop'),
       ...['connections', 'idle ones', 'messages per second'].map(numbers),
-      ...['CPU, \u{b5}s', 'median, \u{b5}s', '99 %, \u{b5}s', 'calls per message'].map(numbers),
+      ...['CPU, us', 'median, us', '99 %, us', 'calls per message'].map(numbers),
     ],
     rows,
   });

@@ -1,4 +1,4 @@
-import type { ErrorKind, LoadDocument, LossKind } from '../../load/document.ts';
+import type { Distribution, ErrorKind, LoadDocument, LossKind } from '../../load/document.ts';
 import { ERROR_KINDS, LOSS_KINDS } from '../../load/document.ts';
 import { formatBytes } from '../../load/figures.ts';
 import type { LoadModel, LoadPlan } from '../../load/plan.ts';
@@ -6,7 +6,7 @@ import { formatEndpoint } from '../load-summary.ts';
 import { connectionWords } from './bars.ts';
 import { type Cell, dataTable, figure, numbers, words } from './data-table.ts';
 import { html, type Markup } from './markup.ts';
-import { fixed, grouped } from './page/figures.ts';
+import { countWords, fixed, grouped, timeWords } from './page/figures.ts';
 import { folded } from './picture-section.ts';
 
 /** What of a load run is no picture: errors, the generator, the plan, and where it ran. */
@@ -60,7 +60,7 @@ export function errorsSection({ counts, warmup }: LoadDocument): Markup {
   const failed = ERROR_KINDS.reduce((sum, kind) => sum + counts.errors[kind], 0);
   const held =
     failed === 0
-      ? `None: each of ${grouped(counts.messages)} replies held the bytes that were sent.`
+      ? `None: each of ${countWords(counts.messages, 'reply')} held the bytes that were sent.`
       : `${grouped(failed)} beside ${grouped(counts.messages)} replies that held what was sent; ` +
         'a message that failed is in none of the times above.';
   const sentence =
@@ -82,11 +82,7 @@ export function generatorSection({ generator, plan }: LoadDocument): Markup {
       numbers('waiting for a CPU, %'),
       numbers('asleep too long, %'),
       ...(open
-        ? [
-            numbers('late, 99 %, \u{b5}s'),
-            numbers('late, most, \u{b5}s'),
-            numbers('no connection, 99 %, \u{b5}s'),
-          ]
+        ? [numbers('late, 99 %, us'), numbers('late, most, us'), numbers('no connection, 99 %, us')]
         : []),
       numbers('longest turn, ms'),
     ],
@@ -108,7 +104,7 @@ export function generatorSection({ generator, plan }: LoadDocument): Markup {
       figure(thread.turnMaxMs, 2),
     ]),
   });
-  const cpu = `${grouped(generator.cpuUsPerMessage, 2)} \u{b5}s of CPU per message`;
+  const cpu = `${grouped(generator.cpuUsPerMessage, 2)} us of CPU per message`;
   const sentence = open
     ? `The generator spent ${cpu}: where a thread nears a whole core, or sends late, its times ` +
       'are its own and not the server\u{2019}s.'
@@ -117,23 +113,35 @@ export function generatorSection({ generator, plan }: LoadDocument): Markup {
   return section('generator', 'The generator itself', sentence, table);
 }
 
-export function planSection({ plan, machines, counts }: LoadDocument): Markup {
+export function planSection({ plan, machines, counts, connect }: LoadDocument): Markup {
   const facts = dataTable({
     caption: 'What was asked for',
     columns: [words('what'), words('value')],
     rows: planFacts(plan),
   });
+  const heads = ['host', 'processor', 'cores', 'kernel', 'Node', 'sockloop', 'loop'];
+  const columns = machines.map(({ hostname, cpu, cores, kernel, node, sockloop, loop }): Cell[] => {
+    return [hostname, cpu, String(cores), kernel, node, sockloop, loop];
+  });
+  // A column for each: a narrow page holds one, and a row of seven it would cut.
   const places = dataTable({
     caption: 'Where the generator ran',
-    columns: ['host', 'processor', 'cores', 'kernel', 'Node', 'sockloop', 'loop'].map(words),
-    rows: machines.map(({ hostname, cpu, cores, kernel, node, sockloop, loop }) => {
-      return [hostname, cpu, figure(cores), kernel, node, sockloop, loop];
-    }),
+    columns: ['', ...columns.map((_, index) => `machine ${index + 1}`)].map(words),
+    rows: heads.map((head, at): Cell[] => [head, ...columns.map((column) => column[at] ?? '')]),
   });
   const sentence =
-    `${grouped(counts.connections)} connections were opened in all; ` +
+    `${countWords(counts.connections, 'connection')} ` +
+    `${counts.connections === 1 ? 'was' : 'were'} opened in all${connectWords(connect)}; ` +
     `${formatBytes(counts.sentBytes)} went out and ${formatBytes(counts.receivedBytes)} came back.`;
   return section('plan', 'The run', sentence, html`${facts}\n${places}`);
+}
+
+/** `, in 87 us at the median and 1.24 ms at the 99th percentile`. */
+function connectWords({ count, percentiles }: Distribution): string {
+  if (count === 0) return '';
+  const at = (wanted: number): string =>
+    timeWords(percentiles.find(({ percentile }) => percentile === wanted)?.us ?? 0);
+  return `, in ${at(50)} at the median and ${at(99)} at the 99th percentile`;
 }
 
 /** A run in a few words each. */
@@ -164,7 +172,7 @@ function planFacts(plan: LoadPlan): Cell[][] {
     ['connections', figure(plan.connections)],
     ['idle connections', figure(plan.idleConnections)],
     ['message', messageWords(plan)],
-    ['a connection is kept for', churn === null ? 'the whole run' : `${grouped(churn)} messages`],
+    ['a connection is kept for', churn === null ? 'the whole run' : countWords(churn, 'message')],
     ['threads', figure(plan.threads)],
     ['loop', plan.loop],
     ['warm-up', `${seconds(plan.warmupMs)}, of which the ramp is ${seconds(plan.rampMs)}`],
@@ -180,7 +188,7 @@ function stageFacts(model: LoadModel): Cell[][] {
   if (model.kind === 'closed' || model.stages.length === 1) return [];
   return model.stages.map(({ durationMs, ratePerSecond }, index) => [
     `stage ${index + 1}`,
-    `${grouped(ratePerSecond)} messages per second for ${seconds(durationMs)}`,
+    `${countWords(ratePerSecond, 'message')} per second for ${seconds(durationMs)}`,
   ]);
 }
 
@@ -188,7 +196,8 @@ function modelWords(model: LoadModel): string {
   if (model.kind === 'closed') return `closed loop, ${model.pipeline} in flight on each connection`;
   const rates = [...new Set(model.stages.map(({ ratePerSecond }) => grouped(ratePerSecond)))];
   const rate = rates.length > 2 ? `${rates[0]} to ${rates.at(-1)}` : rates.join(' and ');
-  return `open loop, ${rate} messages per second, ${model.arrivals} arrivals`;
+  const noun = rate === '1' ? 'message' : 'messages';
+  return `open loop, ${rate} ${noun} per second, ${model.arrivals} arrivals`;
 }
 
 function messageWords({ message }: LoadPlan): string {

@@ -70,9 +70,7 @@ export function throughputSection(document: LoadDocument): PictureSection {
       columns: [
         ...['from, s', 'lasted, s', 'messages', 'messages per second'].map(numbers),
         ...(open ? [numbers('asked for per second')] : []),
-        ...['errors', 'median, \u{b5}s', '99th percentile, \u{b5}s', 'longest, \u{b5}s'].map(
-          numbers,
-        ),
+        ...['errors', 'median, us', '99th percentile, us', 'longest, us'].map(numbers),
       ],
       rows: intervals.map((one) => [
         figure(one.startMs / 1000, 1),
@@ -209,9 +207,10 @@ function timeOf({ plan }: LoadDocument): string {
   return plan.model.kind === 'open' ? 'response' : 'service';
 }
 
-/** Up to the percentile beyond which there is one message only. */
+/** Up to the percentile beyond which there is one message only; a line of them has a length. */
 function pointsOf({ count }: Distribution): number {
-  const end = Math.min(CURVE_END_MAX, Math.log10(count));
+  if (count === 0) return 0;
+  const end = Math.min(CURVE_END_MAX, Math.max(1, Math.log10(count)));
   return Math.floor(end / CURVE_STEP) + 1;
 }
 

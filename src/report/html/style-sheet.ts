@@ -183,6 +183,8 @@ const NARROW = `
   figure { margin-inline: -.5rem; padding: 1rem .75rem .75rem; }
   .verdict { padding: 1rem; gap: 0 .75rem; }
   .glance { grid-template-columns: 1fr 1fr; gap: 1.25rem 1rem; }
+  .scroll th, .scroll td { padding-right: .5rem; }
+  .scroll table { font-size: .8rem; }
   .bars { font-size: .875rem; }
   .bars .name { width: 5rem; }
   .bars .value { width: 4.75rem; }

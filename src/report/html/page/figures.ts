@@ -5,7 +5,7 @@ export type Unit = 'count' | 'perSecond' | 'us' | 'seconds' | 'percentile';
 
 const TIMES = [
   ['ns', 1e-3],
-  ['\u{b5}s', 1],
+  ['us', 1],
   ['ms', 1e3],
   ['s', 1e6],
 ] as const;
@@ -20,7 +20,13 @@ export function fixed(value: number, digits: number): string {
   return fraction === undefined ? apart : `${apart}.${fraction}`;
 }
 
-/** The same with at most so many digits: what ends in 0 is left out. */
+/** `1 message`, `2,000 messages`, `3 replies`. */
+export function countWords(count: number, noun: string): string {
+  const many = noun.endsWith('y') ? `${noun.slice(0, -1)}ies` : `${noun}s`;
+  return `${grouped(count)} ${count === 1 ? noun : many}`;
+}
+
+/** A number with at most so many digits: what ends in 0 is left out. */
 export function grouped(value: number, digits = 0): string {
   return trimmed(fixed(value, digits));
 }
@@ -31,9 +37,9 @@ export function rounded(value: number): string {
   return fixed(value, size >= 99.95 ? 0 : size >= 9.995 ? 1 : size >= 0.9995 ? 2 : 3);
 }
 
-/** A time in microseconds in the unit that suits it: `87 \u{b5}s`, `1.24 ms`. */
+/** A time in microseconds in the unit that suits it: `87 us`, `1.24 ms`. */
 export function timeWords(us: number): string {
-  if (us === 0) return `0${SPACE}\u{b5}s`;
+  if (us === 0) return `0${SPACE}us`;
   // What would round up to 1000 of one unit is 1 of the next.
   const [unit, size] = TIMES.find(([, unitUs]) => us / unitUs < 999.5) ?? ['s', 1e6];
   return `${rounded(us / size)}${SPACE}${unit}`;

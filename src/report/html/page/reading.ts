@@ -1,5 +1,5 @@
 import type UPlot from 'uplot';
-import { grouped, timeWords, valueWords } from './figures.ts';
+import { countWords, grouped, timeWords, valueWords } from './figures.ts';
 import { countAt, rowAt, rowMiddle } from './heat.ts';
 import type { Picture } from './pictures.ts';
 
@@ -87,7 +87,7 @@ export class Reading {
     const [below, above] = heat?.rows.slice(Math.max(0, this.#row), this.#row + 2) ?? [];
     if (heat === null || below === undefined || above === undefined) return parts;
     const count = countAt(heat, (start + end) / 2, this.#row);
-    parts.push([`${timeWords(below)} to ${timeWords(above)}`, `${grouped(count)} messages`]);
+    parts.push([`${timeWords(below)} to ${timeWords(above)}`, countWords(count, 'message')]);
     return parts;
   }
 }

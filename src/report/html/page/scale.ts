@@ -11,6 +11,9 @@ const SPARSE_DECADES = 2;
 
 const PERCENTILE_MARKS = [0, 50, 90, 99, 99.9, 99.99, 99.999, 99.9999];
 
+/** The least distance of two marks, of the room that a mark needs. */
+const NEAREST = 0.4;
+
 interface Mark {
   readonly place: number;
   readonly words: string;
@@ -43,6 +46,9 @@ export function marks(axis: AxisPlan, low: number, high: number, room: number): 
   for (const value of values) {
     const place = placeOf(value, axis.scale);
     if (place === null || place < low - 1e-9 || place > last + 1e-9) continue;
+    const before = found.at(-1)?.place ?? Number.NEGATIVE_INFINITY;
+    // Percentiles are where they are: on a narrow page 0 and 50 would touch.
+    if (axis.scale === 'percentile' && ((place - before) * room) / (high - low) < NEAREST) continue;
     found.push({ place, words: markWords(value, axis.unit) });
   }
   return found;
