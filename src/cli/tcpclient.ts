@@ -39,7 +39,7 @@ sockloop send is the client with more to choose.`;
 const FLAGS = ['--threads', '--count', '--timeout'] as const;
 type Flag = (typeof FLAGS)[number];
 
-/** The longest wait of each call of a thread, in seconds, where nothing else is asked for. */
+/** The longest wait for a connection and for each whole reply, in seconds, unless asked for. */
 const TIMEOUT_S = '10';
 
 async function main(words: readonly string[]): Promise<void> {
