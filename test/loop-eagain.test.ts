@@ -9,7 +9,7 @@ import { pattern, portOf } from './conformance/world.ts';
 import { leakCheck } from './leaks.ts';
 import { standIn } from './sys-stand-in.ts';
 
-// A kernel that says EAGAIN though there are bytes, or room: as strace injects it, and as Linux
+// A kernel that says EAGAIN though there are bytes, or room: as strace injects it, and Linux
 // does when its memory for sockets has run out. No edge follows: the socket was ready before.
 
 const native = nativeSys();

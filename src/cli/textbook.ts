@@ -72,19 +72,16 @@ export function textbookSys(trace: boolean): Sys {
 }
 
 /**
- * Runs a textbook program: wrong usage and failed steps end it with status 1. `--help` or `-h`
+ * Runs a textbook program and returns its exit status: wrong usage and failed steps end it with status 1. `--help` or `-h`
  * prints the usage and the `help` behind it.
  */
 export async function textbook(
   usage: string,
   help: string,
   main: (words: readonly string[]) => void | Promise<void>,
-): Promise<void> {
+): Promise<number> {
   const status = await runBelowPidOne();
-  if (status !== null) {
-    process.exitCode = status;
-    return;
-  }
+  if (status !== null) return status;
   try {
     const words = commandWords();
     if (words.some((word) => word === '--help' || word === '-h')) {
@@ -96,7 +93,7 @@ export async function textbook(
     process.exitCode = 1;
     report(usage, firstError(error));
   }
-  leaveIfHeld(Number(process.exitCode ?? 0));
+  return leaveIfHeld(Number(process.exitCode ?? 0));
 }
 
 function report(usage: string, error: unknown): void {

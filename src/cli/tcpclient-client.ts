@@ -1,0 +1,175 @@
+import { EchoClient, isUnfinished, replyEndOf } from '../echo/client.ts';
+import { CHUNK_BYTES, LINE_BYTES_MAX } from '../echo/limits.ts';
+import type { ClientPlan } from '../echo/threaded-client-shared.ts';
+import { createConnection } from '../socket/create.ts';
+import type { Sys } from '../sys/sys.ts';
+import { ResolveError, SysError } from '../sys/sys-error.ts';
+import { addressesWithin } from '../tcp/addresses.ts';
+import { LineBuffer } from '../tcp/framing/line-buffer.ts';
+import {
+  MessageCollector,
+  parseClientCount,
+  parseClientThreads,
+  runClientThreads,
+} from './client-threads.ts';
+import { parseDuration } from './flags.ts';
+import { printOut, prompt, writeOut } from './output.ts';
+import { readInput } from './standard-input.ts';
+import { Failed, parseTextbookPort, step, textbook, textbookSys, wrongUsage } from './textbook.ts';
+
+// The textbook's TCP client: asks for a line, sends it, prints the echo. With --threads, its
+// second one: many threads that all send the line, each over connections of its own.
+
+const NEWLINE = 10;
+
+const USAGE = 'tcpclient [--trace] [--threads N [--count M] [--timeout S]] <hostname> <port>';
+
+const HELP = `
+The textbook's echo client: asks for a line, sends it and prints what comes back.
+
+  --threads N    send it from so many threads at once
+  --count M      how often each thread sends it; 1 if left out
+  --timeout S    longest wait of each call of a thread: 10, 500ms, 2m; 10 if left out
+  --trace        print each system call on standard error, as strace would
+  --help         print this text
+
+sockloop send is the client with more to choose.`;
+
+const FLAGS = ['--threads', '--count', '--timeout'] as const;
+type Flag = (typeof FLAGS)[number];
+
+/** The longest wait for a connection and for each whole reply, in seconds, unless asked for. */
+const TIMEOUT_S = '10';
+
+async function main(words: readonly string[]): Promise<void> {
+  const { flags, trace, rest } = parseWords(words);
+  const [host, portText] = rest;
+  if (host === undefined || rest.length !== 2) wrongUsage();
+  const threads = flags.get('--threads');
+  // Neither means anything to the textbook's first client.
+  if (threads === undefined && flags.size > 0) wrongUsage();
+  const sys = textbookSys(trace);
+  if (threads === undefined) sendOnce(host, parseTextbookPort(portText, 1), sys);
+  else await sendFromThreads(host, portText, { threadsText: threads, flags, trace, sys });
+}
+
+function parseWords(words: readonly string[]) {
+  const flags = new Map<Flag, string>();
+  let trace = false;
+  for (let at = 0; ; at += 2) {
+    for (; words[at] === '--trace'; at += 1) trace = true;
+    const flag = FLAGS.find((name) => name === words[at]);
+    if (flag === undefined) return { flags, trace, rest: words.slice(at) };
+    const value = words[at + 1];
+    if (value === undefined) wrongUsage();
+    flags.set(flag, value);
+  }
+}
+
+/** What goes with `--threads`. */
+interface ThreadsAsked {
+  readonly threadsText: string;
+  readonly flags: ReadonlyMap<Flag, string>;
+  readonly trace: boolean;
+  readonly sys: Sys;
+}
+
+async function sendFromThreads(
+  host: string,
+  portText: string | undefined,
+  { threadsText, flags, trace, sys }: ThreadsAsked,
+): Promise<void> {
+  const threads = parseClientThreads(threadsText);
+  const count = parseClientCount(flags.get('--count') ?? '1');
+  const timeoutMs = parseDuration(flags.get('--timeout') ?? TIMEOUT_S, '--timeout');
+  const port = parseTextbookPort(portText, 1);
+  const addresses = await addressesOf(host, port, timeoutMs, sys);
+  const collector = new MessageCollector();
+  collector.add(askForLine());
+  const plan: ClientPlan = {
+    addresses,
+    threads,
+    count,
+    messages: collector.collect(),
+    mode: 'line',
+    // The textbook's server takes one line from each connection.
+    reconnects: true,
+    timeoutMs,
+    prints: true,
+    trace,
+  };
+  await runClientThreads(plan, sys);
+}
+
+/** Where to connect to, looked up once for all threads. */
+async function addressesOf(host: string, port: number, timeoutMs: number, sys: Sys) {
+  try {
+    return await addressesWithin({ host, port }, timeoutMs, sys);
+  } catch (error) {
+    throw failedLookup(host, error);
+  }
+}
+
+function sendOnce(host: string, port: number, sys: Sys): void {
+  using socket = step('ERROR connecting', () =>
+    knownHost(host, () => createConnection({ host, port }, { sys })),
+  );
+  const message = askForLine();
+  const end = replyEndOf('line', message);
+  const client = new EchoClient(socket);
+  let last: number | undefined;
+  const print = (piece: Uint8Array): void => {
+    if (last === undefined) writeOut(Buffer.from('Echo from server: '));
+    writeOut(piece);
+    last = piece.at(-1);
+  };
+  try {
+    step('ERROR talking to the server', () =>
+      client.exchange(message, end, print, isUnfinished(message)),
+    );
+    if (last === undefined) printOut('Echo from server: ');
+  } finally {
+    // Half a reply, too, ends its line before the error says what became of the rest.
+    if (last !== undefined && last !== NEWLINE) printOut('');
+  }
+}
+
+/** Runs `call`, which looks the name of a host up. */
+function knownHost<Result>(host: string, call: () => Result): Result {
+  try {
+    return call();
+  } catch (error) {
+    throw failedLookup(host, error);
+  }
+}
+
+/** `error` in the words of the textbook, where it is of the look-up. */
+function failedLookup(host: string, error: unknown): unknown {
+  const late = error instanceof SysError && error.syscall === 'getaddrinfo';
+  if (!late && !(error instanceof ResolveError)) return error;
+  return new Failed(`ERROR, no such host as ${host}: ${error.reason}`);
+}
+
+function askForLine(): Uint8Array {
+  if (process.stdin.isTTY) prompt('Please enter msg: ');
+  return readLine();
+}
+
+/** A line of standard input, or what there is before its end. */
+function readLine(): Uint8Array {
+  const buffer = new LineBuffer(LINE_BYTES_MAX);
+  for (;;) {
+    const line = buffer.takeLine();
+    if (line !== null) return line;
+    if (buffer.overlong) throw new Failed(`ERROR, a line of more than ${LINE_BYTES_MAX} bytes`);
+    buffer.reserve(CHUNK_BYTES);
+    const length = readInput(buffer.bytes, buffer.end, CHUNK_BYTES);
+    if (length === 0) return buffer.takeRest();
+    buffer.commit(length);
+  }
+}
+
+/** Runs the program and returns its exit status. */
+export function runClient(): Promise<number> {
+  return textbook(USAGE, HELP, main);
+}
