@@ -26,11 +26,11 @@ TEST_FLAGS = --test-concurrency=2 --test-timeout=300000
 
 all: build ## Same as build (the default).
 
-build: node_modules/.package-lock.json ## Compile src/ to dist/, and the tests, benches and examples to build/.
+build: node_modules/.package-lock.json ## Compile src/ and tools/ to dist/, and the tests, benches and examples to build/.
 	@$(NEED_NODE); $(TSC) -b
 
 demo: build ## Show the servers and clients at work, on this machine.
-	@node dist/cli/demo.js
+	@node dist/tools/cli/demo/demo.js
 
 # The list is made from the sources: a compiled test whose source is gone must not run, and Node 20
 # and 22 disagree about what a directory argument means.

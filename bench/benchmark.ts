@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { type CallCounter, findCallCounter } from '#src/load/call-counter.js';
+import { type CallCounter, findCallCounter } from '#tools/measure/call-counter.js';
 import { atEnd } from './measure/at-end.ts';
 import { type BenchmarkOptions, readOptions, USAGE } from './measure/benchmark-options.ts';
 import { runCase } from './measure/case-run.ts';

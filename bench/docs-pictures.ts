@@ -5,10 +5,10 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { type Browser, chromium } from 'playwright-core';
-import type { LoadDocument } from '#src/load/document.js';
-import type { CompareDocument } from '#src/report/compare-document.js';
-import { compareReport } from '#src/report/html/compare-report.js';
-import { loadReport } from '#src/report/html/load-report.js';
+import type { CompareDocument } from '#tools/compare/document.js';
+import type { LoadDocument } from '#tools/load/document.js';
+import { compareReport } from '#tools/report/html/compare/report.js';
+import { loadReport } from '#tools/report/html/load/report.js';
 import { chromiumPath } from './pictures/chromium.ts';
 
 // The pictures of the reports in docs/pictures, from documents that are given or made by two short
@@ -16,7 +16,7 @@ import { chromiumPath } from './pictures/chromium.ts';
 //
 //   node build/bench/docs-pictures.js [--load FILE.json] [--compare FILE.json] [--out-dir DIR]
 
-const CLI = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const CLI = fileURLToPath(new URL('../../dist/tools/cli/main.js', import.meta.url));
 const WIDTH_PX = 1200;
 const BYTES_MAX = 200_000;
 const RUN_MS = 300_000;

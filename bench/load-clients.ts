@@ -1,11 +1,11 @@
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import type { LoadPlan } from '#src/load/plan.js';
-import { cpuTime } from '#src/load/process-facts.js';
-import { quartiles } from '#src/load/quartiles.js';
-import { startLoad } from '#src/load/run.js';
-import { holdWakeLatency } from '#src/load/wake-latency.js';
 import type { LoopName } from '#src/loop/backends.js';
+import { startLoad } from '#tools/load/engine/run.js';
+import type { LoadPlan } from '#tools/load/plan.js';
+import { cpuTime } from '#tools/measure/process-facts.js';
+import { quartiles } from '#tools/measure/quartiles.js';
+import { holdWakeLatency } from '#tools/measure/wake-latency.js';
 import { Child } from './measure/child.ts';
 import { CLIENT_CORE, unfit } from './measure/machine.ts';
 import { positive, positives, words } from './measure/option-values.ts';

@@ -1,3 +1,3 @@
+export * from './net/index.ts';
 export * from './socket/index.ts';
 export { nativeSys, TracingSys } from './sys/index.ts';
-export * from './tcp/index.ts';

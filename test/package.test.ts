@@ -5,10 +5,10 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { posix } from 'node:path';
 import { test } from 'node:test';
-import { run } from './commands/command.ts';
-import { root } from './commands/programs.ts';
-import { reasonWithout } from './commands/tools.ts';
-import { leakCheck } from './leaks.ts';
+import { run } from './harness/command.ts';
+import { leakCheck } from './harness/leaks.ts';
+import { reasonWithout } from './harness/other-programs.ts';
+import { root } from './harness/programs.ts';
 
 test('package: each source map names files that are in it', {
   timeout: 60_000,

@@ -1,5 +1,5 @@
-import type { CallCounter } from '#src/load/call-counter.js';
-import { type CpuTicks, cpuTicks } from '#src/load/process-facts.js';
+import type { CallCounter } from '#tools/measure/call-counter.js';
+import { type CpuTicks, cpuTicks } from '#tools/measure/process-facts.js';
 import type { Case } from './cases.ts';
 import type { Field } from './field.ts';
 import { LoadClient } from './load-client.ts';

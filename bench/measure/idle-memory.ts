@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { residentBytes } from '#src/load/process-facts.js';
+import { residentBytes } from '#tools/measure/process-facts.js';
 import { LoadClient } from './load-client.ts';
 import { entrantOf, type Programs, startServer } from './servers.ts';
 

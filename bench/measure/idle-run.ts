@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { residentBytes } from '#src/load/process-facts.js';
+import { residentBytes } from '#tools/measure/process-facts.js';
 import { beyond, type CasePlan, connectClient, measureSubjects } from './case-run.ts';
 import { LoadClient } from './load-client.ts';
 import type { Tally } from './results.ts';

@@ -51,7 +51,7 @@ const NPM_FLAGS = [
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const INSTALLED = join(ROOT, 'build/bench-peers');
-const CLI = join(ROOT, 'dist/cli/main.js');
+const CLI = join(ROOT, 'dist/tools/cli/main.js');
 const NODE = `Node ${process.versions.node}`;
 const OPTIMIZE = '-O2';
 /** Every peer takes the port as its last argument: this one leaves the choice to the kernel. */

@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { holdWakeLatency } from '#src/load/wake-latency.js';
+import { holdWakeLatency } from '#tools/measure/wake-latency.js';
 import { type MachineFacts, machineFacts, stolenTicks, unfit } from './machine.ts';
 import { percent } from './text-table.ts';
 

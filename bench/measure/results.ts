@@ -1,5 +1,5 @@
-import type { CpuTicks } from '#src/load/process-facts.js';
-import { type Quartiles, quartiles } from '#src/load/quartiles.js';
+import type { CpuTicks } from '#tools/measure/process-facts.js';
+import { type Quartiles, quartiles } from '#tools/measure/quartiles.js';
 import type { Case } from './cases.ts';
 import { Latencies } from './latencies.ts';
 import { nsPerMessage, type Slice } from './slices.ts';

@@ -14,7 +14,7 @@ export const REFERENCE = 'c-epoll';
 export const AGAIN = 'c-epoll-again';
 
 const START_MS = 10_000;
-const CLI = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));
+const CLI = fileURLToPath(new URL('../../../dist/tools/cli/main.js', import.meta.url));
 
 export interface Programs {
   /** Where they lie, and where a peer may put what it compiles. Goes when the bench ends. */

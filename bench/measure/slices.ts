@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { cpuTime } from '#src/load/process-facts.js';
+import { cpuTime } from '#tools/measure/process-facts.js';
 import type { Latencies } from './latencies.ts';
 import type { LoadClient } from './load-client.ts';
 import type { Server } from './servers.ts';

@@ -1,4 +1,4 @@
-import { quartiles } from '#src/load/quartiles.js';
+import { quartiles } from '#tools/measure/quartiles.js';
 
 /** The few numbers a measurement is summed up in, and chance that can be repeated. */
 

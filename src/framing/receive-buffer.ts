@@ -1,4 +1,4 @@
-import { type Bytes, bytesOf, sendableLength } from '../../base/bytes.ts';
+import { type Bytes, bytesOf, sendableLength } from '../base/bytes.ts';
 
 /** What a new buffer holds before it has to grow: a page of most machines. */
 const INITIAL_BYTES = 4096;

@@ -5,8 +5,8 @@ import { ringAvailable } from '../ring/probe.ts';
 import type { Sys } from '../sys/sys.ts';
 import { SysError } from '../sys/sys-error.ts';
 import type { Backend } from './backend.ts';
-import { ReadinessBackend } from './readiness-backend.ts';
-import { RingBackend } from './ring-backend.ts';
+import { ReadinessBackend } from './readiness/backend.ts';
+import { RingBackend } from './ring/backend.ts';
 
 /** The name of a loop that can be asked for; `auto` is the best that this machine has. */
 export type LoopName = 'auto' | BackendEntry['name'];

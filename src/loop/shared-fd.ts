@@ -1,5 +1,5 @@
 import type { Interest } from '../poller/poller.ts';
-import { type Host, Subject } from './subject.ts';
+import { type Host, Subject } from './readiness/handle.ts';
 
 /**
  * Several subjects of one descriptor on a readiness backend: a poller knows each descriptor once,

@@ -3,8 +3,8 @@ import { chooseBackend, type LoopName, type MissingLoop } from '../loop/backends
 import { Loop } from '../loop/loop.ts';
 import { nativeSys } from '../sys/native.ts';
 import type { Sys } from '../sys/sys.ts';
-import { type ConnectOptions, Connector } from './connector.ts';
-import { Listener, type ListenOptions } from './listener.ts';
+import { type ConnectOptions, Connector } from './stream/connector.ts';
+import { Listener, type ListenOptions } from './stream/listener.ts';
 
 /** What an {@link EventLoop} is made of. */
 export interface EventLoopOptions {

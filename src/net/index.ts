@@ -1,3 +1,6 @@
+export type { PrefixBytes } from '../framing/length-prefix.ts';
+export { encodeFrame, encodeLength, FrameBuffer } from '../framing/length-prefix.ts';
+export { LineBuffer } from '../framing/line-buffer.ts';
 export type { Backend, BackendName, Watch } from '../loop/backend.ts';
 export type { LoopName, MissingLoop } from '../loop/backends.ts';
 export { closeDescriptors } from '../loop/close-descriptors.ts';
@@ -6,18 +9,15 @@ export type { WakeHandle } from '../poller/poller.ts';
 export { Interest } from '../poller/poller.ts';
 export { wake } from '../poller/wakers.ts';
 export type { Lookup } from './addresses.ts';
+export type { EventLoopOptions } from './event-loop.ts';
+export { EventLoop } from './event-loop.ts';
 export type {
   CloseOptions,
   Connection,
   ConnectionHandlers,
   ConnectionSettings,
-} from './connection.ts';
-export type { ConnectOptions, ConnectSettings } from './connector.ts';
-export { Connector } from './connector.ts';
-export type { EventLoopOptions } from './event-loop.ts';
-export { EventLoop } from './event-loop.ts';
-export type { PrefixBytes } from './framing/length-prefix.ts';
-export { encodeFrame, encodeLength, FrameBuffer } from './framing/length-prefix.ts';
-export { LineBuffer } from './framing/line-buffer.ts';
-export type { ListenerStats, ListenOptions, ListenSettings } from './listener.ts';
-export { Listener } from './listener.ts';
+} from './stream/connection.ts';
+export type { ConnectOptions, ConnectSettings } from './stream/connector.ts';
+export { Connector } from './stream/connector.ts';
+export type { ListenerStats, ListenOptions, ListenSettings } from './stream/listener.ts';
+export { Listener } from './stream/listener.ts';

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { requireText } from '../base/arguments.ts';
-import { writeNamed } from '../socket/option-calls.ts';
+import { writeNamed } from '../socket/options/calls.ts';
 import { zoneResolved } from '../socket/zone.ts';
 import { encodeSockaddr, SOCKADDR_BYTES_MAX, type SocketAddress } from '../sys/sockaddr.ts';
 import type { Sys } from '../sys/sys.ts';

@@ -6,8 +6,8 @@ import { writeInteger } from '../sys/struct.ts';
 import type { Sys } from '../sys/sys.ts';
 import { sysError } from '../sys/sys-error.ts';
 import { RING_SIZES, type RingSize, SUBMIT_ATTEMPTS_MAX } from './limits.ts';
+import { RingMemory } from './memory.ts';
 import { giveRegionBack, REGION, takeRegion } from './region.ts';
-import { RingMemory } from './ring-memory.ts';
 
 /**
  * An io_uring(7) and the call that drives it, io_uring_enter(2).

@@ -5,14 +5,14 @@ export { ResolveError, SysError } from '../sys/sys-error.ts';
 export type { AddressInput } from './address.ts';
 export type { ConnectionOptions, Endpoint, ServerOptions } from './create.ts';
 export { createConnection, createServer } from './create.ts';
-export type { Credentials, OptionSpec, PortRange, TcpInfo } from './option-spec.ts';
+export type { Credentials, OptionSpec, PortRange, TcpInfo } from './options/spec.ts';
 export type {
   GettableOptionName,
   OptionValue,
   SettableOptionName,
   SocketOptionName,
-} from './options.ts';
-export { optionPlatforms, socketOptions } from './options.ts';
+} from './options/table.ts';
+export { optionPlatforms, socketOptions } from './options/table.ts';
 export type { ResolveOptions } from './resolve.ts';
 export { hostName, resolve } from './resolve.ts';
 export type { SocketOptions } from './settings.ts';

@@ -1,7 +1,7 @@
 import { SOCKADDR_BYTES_MAX, type SocketAddress } from '../sys/sockaddr.ts';
 import type { Sys } from '../sys/sys.ts';
 import { SysError, sysError } from '../sys/sys-error.ts';
-import { writeNamed } from './option-calls.ts';
+import { writeNamed } from './options/calls.ts';
 import type { Socket } from './socket.ts';
 
 // A TCP socket that connects to a port nobody listens on, and that has got this very port as its

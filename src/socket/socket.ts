@@ -20,9 +20,9 @@ import {
 import type { Sys } from '../sys/sys.ts';
 import { SysError, sysError } from '../sys/sys-error.ts';
 import { type AddressInput, addressOf, withArticle } from './address.ts';
-import { connectWithin } from './connecting.ts';
-import { readNamed, readOption, writeNamed, writeOption } from './option-calls.ts';
-import type { GettableOptionName, OptionValue, SettableOptionName } from './options.ts';
+import { connectWithin } from './connect.ts';
+import { readNamed, readOption, writeNamed, writeOption } from './options/calls.ts';
+import type { GettableOptionName, OptionValue, SettableOptionName } from './options/table.ts';
 import { type SocketOptions, TIMEOUT_MS_MAX } from './settings.ts';
 import { waitWithin } from './wait.ts';
 

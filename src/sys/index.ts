@@ -13,4 +13,4 @@ export type {
 export { decodeSockaddr, encodeSockaddr, formatAddress } from './sockaddr.ts';
 export type { AddressHints, HostName, ResolvedAddresses, Sys } from './sys.ts';
 export { ResolveError, SysError } from './sys-error.ts';
-export { TracingSys } from './tracing.ts';
+export { TracingSys } from './trace/tracing-sys.ts';

@@ -10,7 +10,7 @@ import {
   formatRate,
   formatShare,
   formatTime,
-} from '#src/load/figures.js';
+} from '#src/base/number-format.js';
 
 test('figures: each in its unit', () => {
   const table: [actual: string, expected: string][] = [

@@ -18,12 +18,12 @@ import { ratioPicture } from '#bench/measure/ratio-picture.js';
 import { Tally } from '#bench/measure/results.js';
 import { measure, type Slice, type Subject } from '#bench/measure/slices.js';
 import { geometricMean, seededRandom, shuffled } from '#bench/measure/statistics.js';
-import { quartiles } from '#src/load/quartiles.js';
-import { madeUpDocument } from './bench/made-up-document.ts';
-import { run } from './commands/command.ts';
-import { root } from './commands/programs.ts';
-import { reasonWithout, reasonWithoutProc, scratch } from './commands/tools.ts';
-import { leakCheck } from './leaks.ts';
+import { run } from '#test/harness/command.js';
+import { leakCheck } from '#test/harness/leaks.js';
+import { reasonWithout, reasonWithoutProc, scratch } from '#test/harness/other-programs.js';
+import { root } from '#test/harness/programs.js';
+import { quartiles } from '#tools/measure/quartiles.js';
+import { madeUpDocument } from './document-fixture.ts';
 
 const benchmark = (...words: string[]): string[] => [
   process.execPath,

@@ -8,10 +8,10 @@ import { before, describe, it } from 'node:test';
 import { atEnd } from '#bench/measure/at-end.js';
 import { LoadClient } from '#bench/measure/load-client.js';
 import { buildPrograms, entrantOf, type Programs, startServer } from '#bench/measure/servers.js';
-import { findCallCounter } from '#src/load/call-counter.js';
-import { type Scope, start } from './commands/command.ts';
-import { reasonWithout, reasonWithoutProc } from './commands/tools.ts';
-import { leakCheck } from './leaks.ts';
+import { type Scope, start } from '#test/harness/command.js';
+import { leakCheck } from '#test/harness/leaks.js';
+import { reasonWithout, reasonWithoutProc } from '#test/harness/other-programs.js';
+import { findCallCounter } from '#tools/measure/call-counter.js';
 
 const BYTES = 64;
 

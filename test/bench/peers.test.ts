@@ -3,7 +3,7 @@
 // nothing, and a lack of descriptors no time.
 // Method: each is built and started as the benchmark does it, with clients of Node's net. What
 // needs the network or another compiler is tried where it is named:
-//   SOCKLOOP_PEERS=bun,deno,go node --test build/test/bench-peers.test.js
+//   SOCKLOOP_PEERS=bun,deno,go node --test build/test/bench/peers.test.js
 
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
@@ -12,11 +12,11 @@ import type { Socket } from 'node:net';
 import { after, type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Peer, peers, reference } from '#bench/measure/peers.js';
-import { bounded, closed, dial, heard, rudeClients, talk } from './commands/clients.ts';
-import { type Command, start } from './commands/command.ts';
-import { cpuTicksOf } from './commands/process-state.ts';
-import { reasonWithout, reasonWithoutProc, scratch } from './commands/tools.ts';
-import { leakCheck } from './leaks.ts';
+import { bounded, closed, dial, heard, rudeClients, talk } from '#test/harness/clients.js';
+import { type Command, start } from '#test/harness/command.js';
+import { leakCheck } from '#test/harness/leaks.js';
+import { reasonWithout, reasonWithoutProc, scratch } from '#test/harness/other-programs.js';
+import { cpuTicksOf } from '#test/harness/process-state.js';
 
 const timeout = 60_000;
 const ALWAYS = ['c-uring', 'libuv', 'node-net'];

@@ -1,4 +1,4 @@
-import type { Subject, World } from './world.ts';
+import type { Subject, World } from './environment.ts';
 
 /** One case of the conformance suite. */
 export interface Case {

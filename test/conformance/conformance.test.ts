@@ -1,10 +1,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { cases } from './conformance/cases.ts';
-import { matrixPage, type Row } from './conformance/matrix.ts';
-import { subjects } from './conformance/subjects.ts';
-import { leakCheck } from './leaks.ts';
+import { leakCheck } from '#test/harness/leaks.js';
+import { cases } from './cases/all.ts';
+import { matrixPage, type Row } from './matrix.ts';
+import { subjects } from './targets.ts';
 
 // Every case over every backend. What a backend leaves out says why, and the page of the matrix
 // is written from what was seen.
@@ -33,7 +33,7 @@ for (const subject of subjects) {
 process.on('exit', () => {
   const page = matrixPage(subjects, rows);
   process.stdout.write(`${page.text}\n`);
-  const docs = fileURLToPath(new URL('../../docs/', import.meta.url));
+  const docs = fileURLToPath(new URL('../../../docs/', import.meta.url));
   mkdirSync(docs, { recursive: true });
   writeFileSync(`${docs}conformance.md`, page.markdown);
 });

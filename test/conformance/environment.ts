@@ -1,6 +1,6 @@
-import type { Connection, ConnectionHandlers } from '#src/tcp/connection.js';
-import type { EventLoop } from '#src/tcp/event-loop.js';
-import type { Listener } from '#src/tcp/listener.js';
+import type { EventLoop } from '#src/net/event-loop.js';
+import type { Connection, ConnectionHandlers } from '#src/net/stream/connection.js';
+import type { Listener } from '#src/net/stream/listener.js';
 
 // A world is a loop with a kernel under it, real or simulated. Each case builds what it needs in a
 // new one, plays server and client on the same loop, and turns it until something has come about.

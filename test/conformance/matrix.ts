@@ -1,4 +1,4 @@
-import type { Subject } from './world.ts';
+import type { Subject } from './environment.ts';
 
 /** What came of one case on one backend. */
 export type Cell = 'pass' | 'fail' | { readonly skip: string };

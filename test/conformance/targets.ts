@@ -3,12 +3,12 @@ import { Random } from '#sim/random.js';
 import { SimBackend } from '#sim/sim-backend.js';
 import { SimSys } from '#sim/sim-sys.js';
 import { backends, createBackend } from '#src/loop/backends.js';
+import { EventLoop } from '#src/net/event-loop.js';
 import { pollers } from '#src/poller/pollers.js';
 import { abiFor } from '#src/sys/abi/index.js';
 import { nativeSys } from '#src/sys/native.js';
-import { EventLoop } from '#src/tcp/event-loop.js';
-import { openFds } from '../leaks.ts';
-import type { Subject, World, WorldOptions } from './world.ts';
+import { openFds } from '#test/harness/leaks.js';
+import type { Subject, World, WorldOptions } from './environment.ts';
 
 // The real kernel behind each backend of this machine.
 

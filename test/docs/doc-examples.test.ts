@@ -8,11 +8,11 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { publicDeclarations } from './tidy/declarations.ts';
-import { loadProject, type TextFile } from './tidy/project.ts';
-import { scan } from './tidy/scan.ts';
+import { publicDeclarations } from '#test/tidy/declarations.js';
+import { loadProject, type TextFile } from '#test/tidy/project.js';
+import { scan } from '#test/tidy/scan.js';
 
-const root = fileURLToPath(new URL('../../', import.meta.url));
+const root = fileURLToPath(new URL('../../../', import.meta.url));
 const directory = `${root}build/doc-examples/`;
 const project = loadProject(root);
 const RUN_TIMEOUT_MS = 20_000;
@@ -50,7 +50,7 @@ function allBlocks(): Example[] {
   const readme = project.texts.find(({ path }) => path === 'README.md');
   const blocks = readme === undefined ? [] : fencedBlocks(readme, 1);
   for (const { path, tokens } of project.sources.values()) {
-    if (!path.startsWith('src/')) continue;
+    if (!/^(src|tools)\//.test(path)) continue;
     for (const { kind, text, line } of tokens) {
       if (kind !== 'comment' || !text.startsWith('/**')) continue;
       const words = text.replace(/^\/\*\*|\*\/$/g, '').replace(/^[ ]*\* ?/gm, '');

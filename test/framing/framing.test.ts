@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { encodeFrame, encodeLength, FrameBuffer, LineBuffer, type PrefixBytes } from 'sockloop';
-import { bytesOf } from './tcp-pollers.ts';
+import { bytesOf } from '#test/net/stream/pollers.js';
 
 const prefixes: readonly PrefixBytes[] = [1, 2, 4];
 const RUNS = { numRuns: 300 };

@@ -4,8 +4,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { LineBuffer } from '#src/tcp/framing/line-buffer.js';
-import { leakCheck } from './leaks.ts';
+import { LineBuffer } from '#src/framing/line-buffer.js';
+import { leakCheck } from '#test/harness/leaks.js';
 
 const NEWLINE = 10;
 const NO_LIMIT = 2 ** 30;

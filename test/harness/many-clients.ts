@@ -4,9 +4,9 @@
 
 import assert from 'node:assert/strict';
 import { readSync } from 'node:fs';
+import { EventLoop } from '#src/net/event-loop.js';
+import type { Connection } from '#src/net/stream/connection.js';
 import { Interest } from '#src/poller/poller.js';
-import type { Connection } from '#src/tcp/connection.js';
-import { EventLoop } from '#src/tcp/event-loop.js';
 
 /** Connects that are under way at a time: fewer than wait in a queue of listen(2). */
 const CONNECTING_MAX = 256;

@@ -1,7 +1,7 @@
 /** Commands in network and mount namespaces of their own: Linux, where users may have them. */
 
 import { spawnSync } from 'node:child_process';
-import { reasonWithoutProc } from './tools.ts';
+import { reasonWithoutProc } from './other-programs.ts';
 
 /** Brings the loopback interface up and runs `setup` before the command. */
 export function inNamespace(setup: string, words: readonly string[]): string[] {

@@ -36,7 +36,15 @@ export function scratch(scope: Scope): string {
 /** Compiles test/peers/NAME.c and returns the path of the program. */
 export function compilePeer(scope: Scope, name: string): string {
   const file = join(scratch(scope), name);
-  const words = ['-std=c11', '-Wall', '-Wextra', '-O1', '-o', file, `${root}test/peers/${name}.c`];
+  const words = [
+    '-std=c11',
+    '-Wall',
+    '-Wextra',
+    '-O1',
+    '-o',
+    file,
+    `${root}test/harness/peers/${name}.c`,
+  ];
   const { status, stderr, error } = spawnSync('cc', words, { encoding: 'utf8', timeout: 60_000 });
   assert.equal(status, 0, `cc: ${error?.message ?? stderr}`);
   return file;

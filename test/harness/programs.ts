@@ -6,23 +6,23 @@ import { backends } from '#src/loop/backends.js';
 import { nativeSys } from '#src/sys/native.js';
 import { type Command, type Outcome, run, type Scope, start } from './command.ts';
 
-/** The top of the project, seen from build/test/commands. */
+/** The top of the project, seen from build/test/harness. */
 export const root = fileURLToPath(new URL('../../../', import.meta.url));
 
 const program = (file: string, words: readonly string[]): string[] => [
   process.execPath,
-  `${root}dist/cli/${file}.js`,
+  `${root}dist/tools/cli/${file}.js`,
   ...words,
 ];
 
 export const sockloop = (...words: string[]): string[] => program('main', words);
-export const tcpserver = (...words: string[]): string[] => program('tcpserver', words);
-export const tcpclient = (...words: string[]): string[] => program('tcpclient', words);
-export const demo = (...words: string[]): string[] => program('demo', words);
+export const tcpserver = (...words: string[]): string[] => program('textbook/tcpserver', words);
+export const tcpclient = (...words: string[]): string[] => program('textbook/tcpclient', words);
+export const demo = (...words: string[]): string[] => program('demo/demo', words);
 
 /** Words before a command that make its calls of io_uring fail with `errno`: Linux and python3. */
 export function refusingRings(errno: 'EPERM' | 'ENOSYS'): string[] {
-  return ['python3', `${root}test/peers/refuse-io-uring.py`, errno];
+  return ['python3', `${root}test/harness/peers/refuse-io-uring.py`, errno];
 }
 
 /** `words` for sh, each as it is. */

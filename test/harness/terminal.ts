@@ -4,9 +4,9 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Scope, WAIT_MS } from '../commands/command.ts';
-import { quoted } from '../commands/programs.ts';
-import { scratch } from '../commands/tools.ts';
+import { type Scope, WAIT_MS } from './command.ts';
+import { scratch } from './other-programs.ts';
+import { quoted } from './programs.ts';
 
 /** A command in a window of tmux, under a server of its own. */
 export class Terminal {

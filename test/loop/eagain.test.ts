@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { backends } from '#src/loop/backends.js';
 import { EAGAINS_MAX, STALL_MS } from '#src/loop/limits.js';
+import { EventLoop } from '#src/net/event-loop.js';
 import { nativeSys } from '#src/sys/native.js';
 import type { Sys } from '#src/sys/sys.js';
-import { EventLoop } from '#src/tcp/event-loop.js';
-import { pattern, portOf } from './conformance/world.ts';
-import { leakCheck } from './leaks.ts';
-import { standIn } from './sys-stand-in.ts';
+import { pattern, portOf } from '#test/conformance/environment.js';
+import { leakCheck } from '#test/harness/leaks.js';
+import { standIn } from '#test/sys/stand-in.js';
 
 // A kernel that says EAGAIN though there are bytes, or room: as strace injects it, and Linux
 // does when its memory for sockets has run out. No edge follows: the socket was ready before.

@@ -7,8 +7,8 @@ import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { closeDescriptors, createConnection, nativeSys, type Socket, wake } from 'sockloop';
 import { backends } from '#src/loop/backends.js';
-import { leakCheck, openFds } from './leaks.ts';
-import type { WorkerReport, WorkerTask } from './worker-ends/worker.ts';
+import { leakCheck, openFds } from '#test/harness/leaks.js';
+import type { WorkerReport, WorkerTask } from './worker-ends-worker.ts';
 
 const timeout = 60_000;
 const names = backends.filter(({ available }) => available(nativeSys()) === true);
@@ -24,7 +24,7 @@ function endOf(client: Socket): string {
 }
 
 async function endWorker(task: WorkerTask): Promise<void> {
-  const worker = new Worker(new URL('./worker-ends/worker.js', import.meta.url), {
+  const worker = new Worker(new URL('./worker-ends-worker.js', import.meta.url), {
     workerData: task,
   });
   // Heard before anything is awaited, for an error is an end like any other here.

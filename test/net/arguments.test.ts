@@ -6,8 +6,8 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { test } from 'node:test';
 import { createConnection, createServer, EventLoop, resolve, Socket } from 'sockloop';
-import { scratch } from './commands/tools.ts';
-import { leakCheck } from './leaks.ts';
+import { leakCheck } from '#test/harness/leaks.js';
+import { scratch } from '#test/harness/other-programs.js';
 
 /** A value of a type that TypeScript would not have let through. */
 const given = (value: unknown): never => value as never;

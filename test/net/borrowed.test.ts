@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { type Connection, EventLoop, encodeFrame, LineBuffer, Socket } from 'sockloop';
 import { backends } from '#src/loop/backends.js';
 import { nativeSys } from '#src/sys/native.js';
-import { leakCheck } from './leaks.ts';
+import { leakCheck } from '#test/harness/leaks.js';
 
 const names = backends.filter(({ available }) => available(nativeSys()) === true);
 const STALE = /the bytes are a received chunk whose handler has returned/;

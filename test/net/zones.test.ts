@@ -3,10 +3,10 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { run } from './commands/command.ts';
-import { inNamespace, reasonWithoutNamespaces } from './commands/namespace.ts';
-import { root, sockloop } from './commands/programs.ts';
-import { leakCheck } from './leaks.ts';
+import { run } from '#test/harness/command.js';
+import { leakCheck } from '#test/harness/leaks.js';
+import { inNamespace, reasonWithoutNamespaces } from '#test/harness/namespace.js';
+import { root, sockloop } from '#test/harness/programs.js';
 
 const HOST = 'fe80::1%lo';
 const LINK_LOCAL = 'ip -6 addr add fe80::1/64 dev lo nodad';
@@ -14,7 +14,7 @@ const LINK_LOCAL = 'ip -6 addr add fe80::1/64 dev lo nodad';
 /** Serves HOST, connects from HOST, and runs load against itself; prints what it saw. */
 const PROGRAM = `
   import { spawn } from 'node:child_process';
-  import { createConnection, EventLoop, formatAddress } from '${root}dist/index.js';
+  import { createConnection, EventLoop, formatAddress } from '${root}dist/src/index.js';
   const [host, file, ...words] = process.argv.slice(1);
   const seen = [];
   const loop = new EventLoop();

@@ -5,10 +5,10 @@ import type { Interest, Poller, ReadySink } from '#src/poller/poller.js';
 import { createPoller } from '#src/poller/pollers.js';
 import { openPipe, openStream, openStreamPair, setNonblocking } from '#src/sys/descriptors.js';
 import { errnoName } from '#src/sys/errno.js';
-import { raiseOpenFilesLimit } from '#src/sys/limits.js';
+import { raiseOpenFilesLimit } from '#src/sys/rlimit.js';
 import { encodeSockaddr, SOCKADDR_BYTES_MAX } from '#src/sys/sockaddr.js';
 import type { Sys } from '#src/sys/sys.js';
-import type { PollerSubject, World } from './world.ts';
+import type { PollerSubject, World } from './environment.ts';
 
 /** What a poller said of one descriptor. */
 export interface Report {

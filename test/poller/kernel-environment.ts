@@ -6,9 +6,9 @@ import type { PollerName } from '#src/poller/poller.js';
 import { pollers } from '#src/poller/pollers.js';
 import type { WakerKind } from '#src/poller/wakers.js';
 import { nativeSys } from '#src/sys/native.js';
-import { leakCheck } from '../leaks.ts';
+import { leakCheck } from '#test/harness/leaks.js';
 import { Deed, OtherThread } from './elsewhere.ts';
-import { type PollerSubject, skipsOf, type World } from './world.ts';
+import { type PollerSubject, skipsOf, type World } from './environment.ts';
 
 const plainFile = { path: fileURLToPath(import.meta.url) };
 

@@ -1,14 +1,14 @@
 /** The simulated kernel as a world: other threads are actions of its clock. */
 
 import assert from 'node:assert/strict';
+import { FaultPlan } from '#sim/faults.js';
+import { SimSys } from '#sim/sim-sys.js';
 import type { PollerName } from '#src/poller/poller.js';
 import { pollers } from '#src/poller/pollers.js';
 import { type WakerKind, wake } from '#src/poller/wakers.js';
 import type { Abi } from '#src/sys/abi/abi.js';
 import { abis } from '#src/sys/abi/index.js';
-import { FaultPlan } from '../../sim/faults.ts';
-import { SimSys } from '../../sim/sim-sys.ts';
-import { type PollerSubject, type RepeatedWakes, skipsOf, type World } from './world.ts';
+import { type PollerSubject, type RepeatedWakes, skipsOf, type World } from './environment.ts';
 
 /** What a process may open at first: the suite raises it as it would on a kernel. */
 const DESCRIPTORS_MAX = 8192;

@@ -4,8 +4,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createPoller } from '#src/poller/pollers.js';
-import { interruptingSys, simulatedSubjects } from './poller/sim-world.ts';
-import { describePoller } from './poller/suite.ts';
+import { interruptingSys, simulatedSubjects } from './simulated-environment.ts';
+import { describePoller } from './suite.ts';
 
 const subjects = simulatedSubjects();
 for (const subject of subjects) describePoller(subject);

@@ -1,14 +1,14 @@
 /** One suite for every poller, and the matrix of what came of it. */
 
 import { describe, test } from 'node:test';
-import { burdenCases } from './cases-burden.ts';
-import { lifeCases } from './cases-life.ts';
-import { readinessCases } from './cases-readiness.ts';
-import { registrationCases } from './cases-registration.ts';
-import { reportingCases } from './cases-reporting.ts';
-import { wakingCases } from './cases-waking.ts';
-import { Stage } from './stage.ts';
-import type { PollerSubject } from './world.ts';
+import { burdenCases } from './cases/burden.ts';
+import { lifeCases } from './cases/life.ts';
+import { readinessCases } from './cases/readiness.ts';
+import { registrationCases } from './cases/registration.ts';
+import { reportingCases } from './cases/reporting.ts';
+import { wakingCases } from './cases/waking.ts';
+import type { PollerSubject } from './environment.ts';
+import { Stage } from './fixture.ts';
 
 /** Why a case cannot be played. */
 export interface Skip {

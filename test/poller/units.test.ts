@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { SimSys } from '#sim/sim-sys.js';
 import { Interest, type PollerName } from '#src/poller/poller.js';
 import { createPoller, pollers } from '#src/poller/pollers.js';
 import { ReadyList } from '#src/poller/ready-list.js';
@@ -10,9 +11,8 @@ import { Registry } from '#src/poller/registry.js';
 import { TimeStruct, wholeMs } from '#src/poller/timeouts.js';
 import { wake } from '#src/poller/wakers.js';
 import { type Abi, abiFor, nativeSys, type Sys } from '#src/sys/index.js';
-import { SimSys } from '../sim/sim-sys.ts';
-import { leakCheck } from './leaks.ts';
-import { formatMatrix } from './poller/suite.ts';
+import { leakCheck } from '#test/harness/leaks.js';
+import { formatMatrix } from './suite.ts';
 
 function abiOf(platform: string, arch: string): Abi {
   const abi = abiFor(platform, arch);

@@ -6,13 +6,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ADDRESSES_MAX, SUBMIT_ATTEMPTS_MAX } from '#src/ring/limits.js';
+import type { RingMemory } from '#src/ring/memory.js';
 import { Ring } from '#src/ring/ring.js';
-import type { RingMemory } from '#src/ring/ring-memory.js';
 import { Submission } from '#src/ring/submission.js';
 import { nativeSys } from '#src/sys/native.js';
 import { SysError } from '#src/sys/sys-error.js';
-import { leakCheck } from './leaks.ts';
-import { COMPLETIONS, PlainRing, SUBMISSIONS } from './ring-plain.ts';
+import { leakCheck } from '#test/harness/leaks.js';
+import { COMPLETIONS, PlainRing, SUBMISSIONS } from './plain-memory.ts';
 
 const { abi } = nativeSys();
 const skip = abi.ioUring === null ? 'the tables of this platform have no io_uring' : false;

@@ -7,7 +7,7 @@ import { createBackend } from '#src/loop/backends.js';
 import { ringAvailable } from '#src/ring/probe.js';
 import { abiFor } from '#src/sys/abi/index.js';
 import type { Sys } from '#src/sys/sys.js';
-import { leakCheck } from './leaks.ts';
+import { leakCheck } from '#test/harness/leaks.js';
 
 const abi = abiFor('linux', 'x64') ?? assert.fail('no table');
 const { ENOSYS, EPERM, EINVAL, EMFILE, ENOENT } = abi.errno;

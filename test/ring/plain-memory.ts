@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import type { IoUringAbi } from '#src/sys/abi/abi.js';
 import { nativeSys } from '#src/sys/native.js';
 import type { Sys } from '#src/sys/sys.js';
-import { standIn } from './sys-stand-in.ts';
+import { standIn } from '#test/sys/stand-in.js';
 
 /** Sizes of the queues: small, so that they wrap often. */
 export const SUBMISSIONS = 8;

@@ -5,14 +5,14 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
-import { RingBackend } from '#src/loop/ring-backend.js';
+import { RingBackend } from '#src/loop/ring/backend.js';
 import { ringAvailable } from '#src/ring/probe.js';
 import { abiFor } from '#src/sys/abi/index.js';
 import { nativeSys } from '#src/sys/native.js';
 import type { Sys } from '#src/sys/sys.js';
-import { leakCheck } from './leaks.ts';
-import { withoutRing } from './ring-world.ts';
-import { standIn } from './sys-stand-in.ts';
+import { leakCheck } from '#test/harness/leaks.js';
+import { withoutRing } from '#test/loop/ring/environment.js';
+import { standIn } from '#test/sys/stand-in.js';
 
 const sys = nativeSys();
 const { ioUring } = sys.abi;

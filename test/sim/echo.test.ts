@@ -6,9 +6,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type FaultKind, FaultPlan, faultKinds } from '#sim/faults.js';
 import { SimSys } from '#sim/sim-sys.js';
-import { Arm } from './sim/arm.ts';
-import type { PlantedBug } from './sim/echo-server.ts';
-import { type EchoRun, runEcho } from './sim/echo-world.ts';
+import { Arm } from './arm.ts';
+import { type EchoRun, runEcho } from './echo-environment.ts';
+import type { PlantedBug } from './echo-server.ts';
 
 const SEEDS = Number(process.env['SIM_SEEDS'] ?? 2000);
 const ONE_SEED = process.env['SIM_SEED'];
@@ -17,7 +17,7 @@ const TRACE_LINES = 200;
 /** Runs a seed again, with its last calls, so that the failure can be read. */
 function story(seed: number, bug: PlantedBug = 'none'): string {
   const { violation } = runEcho(seed, bug, faultKinds, TRACE_LINES);
-  return `${violation}\nreplay: SIM_SEED=${seed} node --test build/test/sim-echo.test.js`;
+  return `${violation}\nreplay: SIM_SEED=${seed} node --test build/test/sim/echo.test.js`;
 }
 
 test('sim echo: every byte comes back, whatever goes wrong', (t) => {

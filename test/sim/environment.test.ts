@@ -10,8 +10,8 @@ import { Peer } from '#sim/peers.js';
 import { Random } from '#sim/random.js';
 import { SimSys } from '#sim/sim-sys.js';
 import { abis } from '#src/sys/abi/index.js';
-import { Arm } from './sim/arm.ts';
-import { epollEvent, pollState } from './sim/states.ts';
+import { Arm } from './arm.ts';
+import { epollEvent, pollState } from './states.ts';
 
 const HERE = { family: 'IPv4', address: '127.0.0.1', port: 7007 } as const;
 

@@ -5,12 +5,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SimSys } from '#sim/sim-sys.js';
 import { nativeSys } from '#src/sys/native.js';
-import { leakCheck } from './leaks.ts';
-import { logOf } from './sim/arm.ts';
-import { connectionScenarios, type Scenario } from './sim/scenarios-connections.ts';
-import { fileScenarios } from './sim/scenarios-files.ts';
-import { nameScenarios } from './sim/scenarios-names.ts';
-import { pollingScenarios } from './sim/scenarios-polling.ts';
+import { leakCheck } from '#test/harness/leaks.js';
+import { logOf } from './arm.ts';
+import { connectionScenarios, type Scenario } from './scenarios/connections.ts';
+import { fileScenarios } from './scenarios/files.ts';
+import { nameScenarios } from './scenarios/names.ts';
+import { pollingScenarios } from './scenarios/polling.ts';
 
 const skip =
   process.platform === 'linux' ? false : 'the simulated kernel is compared with the one of Linux';

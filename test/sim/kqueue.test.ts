@@ -7,9 +7,9 @@ import { test } from 'node:test';
 import { SimSys } from '#sim/sim-sys.js';
 import { abiFor } from '#src/sys/abi/index.js';
 import { nativeSys } from '#src/sys/native.js';
-import { logOf } from './sim/arm.ts';
-import type { Scenario } from './sim/scenarios-connections.ts';
-import { commonKqueueScenarios, differingKqueueScenarios } from './sim/scenarios-kqueue.ts';
+import { logOf } from './arm.ts';
+import type { Scenario } from './scenarios/connections.ts';
+import { commonKqueueScenarios, differingKqueueScenarios } from './scenarios/kqueue.ts';
 
 function simulated(platform: 'linux' | 'darwin' | 'freebsd', scenario: Scenario): string[] {
   const abi = abiFor(platform, 'arm64');

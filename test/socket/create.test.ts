@@ -24,9 +24,9 @@ import { nativeSys } from '#src/sys/native.js';
 import { encodeSockaddr, SOCKADDR_BYTES_MAX, type SocketAddress } from '#src/sys/sockaddr.js';
 import type { Sys } from '#src/sys/sys.js';
 import { ResolveError } from '#src/sys/sys-error.js';
-import { leakCheck, openFds } from './leaks.ts';
-import { bytesOf, closing, failureOf, received, temporaryDirectory } from './socket-ends.ts';
-import { standIn } from './sys-stand-in.ts';
+import { leakCheck, openFds } from '#test/harness/leaks.js';
+import { standIn } from '#test/sys/stand-in.js';
+import { bytesOf, closing, failureOf, received, temporaryDirectory } from './ends.ts';
 
 const native = nativeSys();
 const { constants } = native.abi;

@@ -8,7 +8,7 @@ import { describe, it } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { Socket } from '#src/socket/index.js';
 import { nativeSys } from '#src/sys/native.js';
-import { leakCheck, openFds } from './leaks.ts';
+import { leakCheck, openFds } from '#test/harness/leaks.js';
 import {
   bytesOf,
   closing,
@@ -20,7 +20,7 @@ import {
   listening,
   listeningKinds,
   received,
-} from './socket-ends.ts';
+} from './ends.ts';
 
 const sys = nativeSys();
 const { F_GETFD, F_GETFL, FD_CLOEXEC, O_NONBLOCK } = sys.abi.constants;

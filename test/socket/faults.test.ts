@@ -6,17 +6,9 @@ import { describe, it } from 'node:test';
 import { createServer, resolve, Socket } from '#src/socket/index.js';
 import { nativeSys } from '#src/sys/native.js';
 import type { Sys } from '#src/sys/sys.js';
-import { leakCheck, openFds } from './leaks.ts';
-import {
-  bytesOf,
-  closing,
-  connected,
-  failureOf,
-  kinds,
-  listening,
-  received,
-} from './socket-ends.ts';
-import { standIn, strippedAbi } from './sys-stand-in.ts';
+import { leakCheck, openFds } from '#test/harness/leaks.js';
+import { standIn, strippedAbi } from '#test/sys/stand-in.js';
+import { bytesOf, closing, connected, failureOf, kinds, listening, received } from './ends.ts';
 
 const native = nativeSys();
 const { EINTR, ECONNRESET, EMFILE, EINVAL = 0, ENOBUFS } = native.abi.errno;

@@ -5,16 +5,16 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
+import { EventLoop } from '#src/net/event-loop.js';
 import { createConnection, createServer } from '#src/socket/create.js';
 import { Socket } from '#src/socket/socket.js';
 import { nativeSys } from '#src/sys/native.js';
-import { EventLoop } from '#src/tcp/event-loop.js';
-import { talk } from './commands/clients.ts';
-import { eventually, start } from './commands/command.ts';
-import { loops } from './commands/loops.ts';
-import { sockloop } from './commands/programs.ts';
-import { scratch } from './commands/tools.ts';
-import { leakCheck } from './leaks.ts';
+import { talk } from '#test/harness/clients.js';
+import { eventually, start } from '#test/harness/command.js';
+import { leakCheck } from '#test/harness/leaks.js';
+import { loops } from '#test/harness/loops.js';
+import { scratch } from '#test/harness/other-programs.js';
+import { sockloop } from '#test/harness/programs.js';
 
 const timeout = 60_000;
 const onLinux =

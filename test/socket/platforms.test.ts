@@ -7,9 +7,9 @@ import { describe, it, type TestContext } from 'node:test';
 import { Socket } from '#src/socket/index.js';
 import { nativeSys } from '#src/sys/native.js';
 import type { Sys } from '#src/sys/sys.js';
-import { leakCheck, openFds } from './leaks.ts';
-import { bytesOf, closing, connected, failureOf, listening, received } from './socket-ends.ts';
-import { standIn, strippedAbi } from './sys-stand-in.ts';
+import { leakCheck, openFds } from '#test/harness/leaks.js';
+import { standIn, strippedAbi } from '#test/sys/stand-in.js';
+import { bytesOf, closing, connected, failureOf, listening, received } from './ends.ts';
 
 const native = nativeSys();
 const { constants: c, errno } = native.abi;

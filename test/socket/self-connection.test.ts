@@ -7,11 +7,11 @@ import { describe, it, test } from 'node:test';
 import { createConnection, createServer, Socket, SysError } from '#src/socket/index.js';
 import { nativeSys } from '#src/sys/native.js';
 import type { Sys } from '#src/sys/sys.js';
-import { run } from './commands/command.ts';
-import { inNamespace, reasonWithoutNamespaces } from './commands/namespace.ts';
-import { sockloop } from './commands/programs.ts';
-import { leakCheck } from './leaks.ts';
-import { standIn } from './sys-stand-in.ts';
+import { run } from '#test/harness/command.js';
+import { leakCheck } from '#test/harness/leaks.js';
+import { inNamespace, reasonWithoutNamespaces } from '#test/harness/namespace.js';
+import { sockloop } from '#test/harness/programs.js';
+import { standIn } from '#test/sys/stand-in.js';
 
 const native = nativeSys();
 

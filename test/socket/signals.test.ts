@@ -9,7 +9,7 @@ import { once } from 'node:events';
 import { describe, it, type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Socket } from '#src/socket/index.js';
-import { leakCheck } from './leaks.ts';
+import { leakCheck } from '#test/harness/leaks.js';
 import {
   bytesOf,
   closing,
@@ -17,9 +17,9 @@ import {
   listening,
   type listeningKinds,
   received,
-} from './socket-ends.ts';
+} from './ends.ts';
 
-const root = fileURLToPath(new URL('../../', import.meta.url));
+const root = fileURLToPath(new URL('../../../', import.meta.url));
 const SIGNAL_EVERY_MS = 10;
 const RUN_TIMEOUT_MS = 30_000;
 

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { Socket, TIMEOUT_MS_MAX } from '#src/socket/index.js';
 import { nativeSys } from '#src/sys/native.js';
-import { leakCheck } from './leaks.ts';
+import { leakCheck } from '#test/harness/leaks.js';
 import {
   bytesOf,
   closing,
@@ -16,7 +16,7 @@ import {
   listening,
   listeningKinds,
   received,
-} from './socket-ends.ts';
+} from './ends.ts';
 
 const sys = nativeSys();
 const { POLLIN, POLLOUT, POLLHUP, F_GETFL, O_NONBLOCK } = sys.abi.constants;

@@ -8,8 +8,8 @@ import { Socket } from '#src/socket/index.js';
 import { Arena } from '#src/sys/arena.js';
 import { nativeSys } from '#src/sys/native.js';
 import { SysError } from '#src/sys/sys-error.js';
-import { leakCheck } from './leaks.ts';
-import { standIn } from './sys-stand-in.ts';
+import { leakCheck } from '#test/harness/leaks.js';
+import { standIn } from './stand-in.ts';
 
 const sys = nativeSys();
 const PAGE_BYTES = 16384;

@@ -6,11 +6,11 @@ import { type TestContext, test } from 'node:test';
 import type { Abi } from '#src/sys/abi/abi.js';
 import { abiFor } from '#src/sys/abi/index.js';
 import { acceptStream, openPipe, openStream } from '#src/sys/descriptors.js';
-import { openFilesLimit, raiseOpenFilesLimit } from '#src/sys/limits.js';
 import { nativeSys } from '#src/sys/native.js';
+import { openFilesLimit, raiseOpenFilesLimit } from '#src/sys/rlimit.js';
 import type { Sys } from '#src/sys/sys.js';
 import { SysError } from '#src/sys/sys-error.js';
-import { leakCheck } from './leaks.ts';
+import { leakCheck } from '#test/harness/leaks.js';
 
 const native = nativeSys();
 const { constants, errno } = native.abi;

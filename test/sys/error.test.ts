@@ -11,8 +11,8 @@ import { createServer, resolve, Socket } from '#src/socket/index.js';
 import { nativeSys } from '#src/sys/native.js';
 import type { SocketAddress } from '#src/sys/sockaddr.js';
 import { ResolveError, SysError, sysError } from '#src/sys/sys-error.js';
-import { leakCheck } from './leaks.ts';
-import { standIn } from './sys-stand-in.ts';
+import { leakCheck } from '#test/harness/leaks.js';
+import { standIn } from './stand-in.ts';
 
 interface NodeError extends Error {
   readonly code?: string;

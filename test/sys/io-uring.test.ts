@@ -12,7 +12,7 @@ import { errnoName } from '#src/sys/errno.js';
 import { nativeSys } from '#src/sys/native.js';
 import { NativeSys } from '#src/sys/native-sys.js';
 import type { Sys } from '#src/sys/sys.js';
-import { leakCheck } from './leaks.ts';
+import { leakCheck } from '#test/harness/leaks.js';
 
 const sys = nativeSys();
 const { constants, errno } = sys.abi;

@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import { formatIPv4, formatIPv6, parseIPv4, parseIPv6 } from '#src/sys/ip-address.js';
 import { nativeSys } from '#src/sys/native.js';
 import { encodeSockaddr, SOCKADDR_BYTES_MAX } from '#src/sys/sockaddr.js';
-import { leakCheck } from './leaks.ts';
+import { leakCheck } from '#test/harness/leaks.js';
 
 const quads = fc.uint8Array({ minLength: 4, maxLength: 4 });
 

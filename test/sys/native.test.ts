@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { describe, it, test } from 'node:test';
 import { Socket } from '#src/socket/index.js';
 import { nativeSys } from '#src/sys/native.js';
-import { leakCheck } from './leaks.ts';
+import { leakCheck } from '#test/harness/leaks.js';
 
 const sys = nativeSys();
 const { constants, errno, structs } = sys.abi;

@@ -5,18 +5,18 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { Heartbeat } from '#src/poller/heartbeat.js';
+import { Heartbeat } from '#src/poller/periodic-wake-timer.js';
 import { abiFor } from '#src/sys/abi/index.js';
 import type { CLibrary } from '#src/sys/c-library.js';
 import { nativeSys } from '#src/sys/native.js';
 import { NativeSys } from '#src/sys/native-sys.js';
-import { leakCheck } from './leaks.ts';
+import { leakCheck } from '#test/harness/leaks.js';
 
 const sys = nativeSys();
 const { abi } = sys;
 const { EAGAIN, EBADF, EEXIST, EINVAL, ENOENT, ENOSYS, EPERM } = abi.errno;
 const onLinux = { skip: process.platform === 'linux' ? false : 'only Linux has epoll' };
-const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
 /** What `opened` still has to close. */
 const open = new Set<number>();

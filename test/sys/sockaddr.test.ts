@@ -14,7 +14,7 @@ import {
   SOCKADDR_BYTES_MAX,
   type SocketAddress,
 } from '#src/sys/sockaddr.js';
-import { leakCheck } from './leaks.ts';
+import { leakCheck } from '#test/harness/leaks.js';
 
 const ports = fc.oneof(fc.constantFrom(0, 1, 255, 256, 65535), fc.nat({ max: 65535 }));
 const words = fc.integer({ min: 1, max: 2 ** 32 - 1 });

@@ -12,7 +12,8 @@ const LAYERS: ReadonlyMap<string, number> = new Map([
   ['poller', 3],
   ['ring', 3],
   ['loop', 4],
-  ['tcp', 5],
+  ['framing', 2],
+  ['net', 5],
   ['echo', 6],
   ['load', 7],
   ['report', 8],
@@ -66,7 +67,7 @@ const layers: Rule = {
     { 'src/sys/a.ts': "import { b } from '../loop/b.ts';" },
     { 'src/poller/a.ts': "import type { B } from '../ring/b.ts';" },
     { 'src/ring/a.ts': "export * from '../poller/b.ts';" },
-    { 'src/tcp/a.ts': "const b = await import('../cli/b.ts');" },
+    { 'src/net/a.ts': "const b = await import('../cli/b.ts');" },
     { 'src/loop/a.ts': "import { b } from '../index.ts';" },
     { 'src/cli/a.ts': "import { b } from '../../test/b.ts';" },
     { 'src/elsewhere/a.ts': '' },
@@ -195,9 +196,9 @@ const deadFiles: Rule = {
   },
   bad: [
     { 'src/base/a.ts': '' },
-    { 'package.json': '{ "bin": { "a": "./dist/cli/a.js" } }' },
+    { 'package.json': '{ "bin": { "a": "./dist/tools/cli/a.js" } }' },
     {
-      'package.json': '{ "name": "p", "exports": { ".": "./dist/index.js" } }',
+      'package.json': '{ "name": "p", "exports": { ".": "./dist/src/index.js" } }',
       'src/index.ts': "export * from './base/a.ts';",
       'src/base/a.ts': '',
       'src/base/b.ts': "import './a.ts';",
@@ -205,7 +206,7 @@ const deadFiles: Rule = {
   ],
   good: [
     {
-      'package.json': '{ "name": "p", "exports": { ".": { "default": "./dist/index.js" } } }',
+      'package.json': '{ "name": "p", "exports": { ".": { "default": "./dist/src/index.js" } } }',
       'src/index.ts': "export * from './base/a.ts';",
       'src/base/a.ts': "start(new URL('./worker.js', import.meta.url));",
       'src/base/worker.ts': '',
@@ -266,7 +267,7 @@ const deadExports: Rule = {
     { 'src/base/a.ts': 'export const a = 1;', 'test/a.ts': "import { a } from '#src/base/a.js';" },
     { 'src/base/a.ts': 'export const a = 1;', 'test/a.ts': "await import('#src/base/a.js');" },
     {
-      'package.json': '{ "name": "p", "exports": { ".": "./dist/index.js" } }',
+      'package.json': '{ "name": "p", "exports": { ".": "./dist/src/index.js" } }',
       'src/index.ts': "export * from './base/a.ts';\nexport { c as d } from './base/c.ts';",
       'src/base/a.ts': 'export abstract class A {}',
       'src/base/c.ts': 'export let c;',

@@ -121,5 +121,5 @@ function readManifest(text: string): Pick<Project, 'publicNames' | 'commands'> {
 
 /** The source of a compiled file: `./dist/a.js` comes from `src/a.ts`. */
 function sourceOf(output: string): string {
-  return output.replace(/^(\.\/)?dist\//, 'src/').replace(/\.js$/, '.ts');
+  return output.replace(/^(\.\/)?dist\//, '').replace(/\.js$/, '.ts');
 }

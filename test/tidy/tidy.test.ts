@@ -4,10 +4,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { loadProject, projectOf, type Rule, type Sample } from './tidy/project.ts';
-import { rules } from './tidy/rules.ts';
+import { loadProject, projectOf, type Rule, type Sample } from './project.ts';
+import { rules } from './rules.ts';
 
-const root = fileURLToPath(new URL('../../', import.meta.url));
+const root = fileURLToPath(new URL('../../../', import.meta.url));
 const project = loadProject(root);
 
 function violations(rule: Rule, sample: Sample): string[] {
@@ -18,7 +18,7 @@ function violations(rule: Rule, sample: Sample): string[] {
 
 test('tidy: the project was found', () => {
   assert.ok(project.sources.has('src/sys/sys.ts'));
-  assert.ok(project.sources.has('test/tidy.test.ts'));
+  assert.ok(project.sources.has('test/tidy/tidy.test.ts'));
 });
 
 for (const rule of rules) {

@@ -225,7 +225,7 @@ const noConsole = nameRule(
 
 const noExit = nameRule(
   'only src/cli ends the process',
-  (path) => !path.startsWith('src/cli/'),
+  (path) => !/^(src|tools)\/cli\//.test(path),
   ({ token, after, afterNext }) => {
     if (token.text !== 'process' || after !== '.' || afterNext !== 'exit') return undefined;
     return 'calls process.exit, which hangs on a blocked thread; throw, or set process.exitCode';

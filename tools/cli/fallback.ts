@@ -1,5 +1,5 @@
-import type { MissingLoop } from '../loop/backends.ts';
-import { printError } from './output.ts';
+import type { MissingLoop } from 'sockloop';
+import { printError } from '../terminal/output.ts';
 
 /**
  * Says which better loops `auto` could not have for lack of memory, which whoever runs the program

@@ -13,12 +13,12 @@ type AddsCommand = (program: Command) => void;
  * for the modules of the report, nor for the descriptors and the memory that loading them takes.
  */
 const commands: Readonly<Record<string, () => Promise<AddsCommand>>> = {
-  serve: async () => (await import('./serve.ts')).addServe,
-  send: async () => (await import('./send.ts')).addSend,
-  load: async () => (await import('./load.ts')).addLoad,
-  merge: async () => (await import('./merge.ts')).addMerge,
-  compare: async () => (await import('./compare.ts')).addCompare,
-  doctor: async () => (await import('./doctor.ts')).addDoctor,
+  serve: async () => (await import('./serve/command.ts')).addServe,
+  send: async () => (await import('./send/command.ts')).addSend,
+  load: async () => (await import('./load/command.ts')).addLoad,
+  merge: async () => (await import('./merge/command.ts')).addMerge,
+  compare: async () => (await import('./compare/command.ts')).addCompare,
+  doctor: async () => (await import('./doctor/command.ts')).addDoctor,
 };
 
 /** Commands that deal with signals themselves, also as PID 1. */
@@ -27,9 +27,9 @@ const STOPPABLE: readonly (string | undefined)[] = ['serve', 'load', 'compare'];
 /** The program with the command that `words` begin with, or with all of them. */
 async function program(words: readonly string[]): Promise<Command> {
   const { Command } = await import('commander');
-  const { tryHelp } = await import('./exit.ts');
-  const { prompt, writeOut } = await import('./output.ts');
-  const { sockloopVersion } = await import('./versions.ts');
+  const { tryHelp } = await import('../terminal/exit.ts');
+  const { prompt, writeOut } = await import('../terminal/output.ts');
+  const { sockloopVersion } = await import('../measure/versions.ts');
   const command = new Command(NAME)
     .description('Unix sockets and event loops from TypeScript: an echo server and its clients.')
     .version(sockloopVersion())
@@ -53,10 +53,10 @@ async function program(words: readonly string[]): Promise<Command> {
 
 /** Runs the command line and returns the exit status. */
 async function main(): Promise<number> {
-  await (await import('./parent.ts')).endWithParent();
-  const { leaveIfHeld, report } = await import('./exit.ts');
+  await (await import('../terminal/parent.ts')).endWithParent();
+  const { leaveIfHeld, report } = await import('../terminal/exit.ts');
   try {
-    const words = (await import('./arguments.ts')).commandWords();
+    const words = (await import('../terminal/arguments.ts')).commandWords();
     const { runBelowPidOne } = await import('./child-command.ts');
     const status = STOPPABLE.includes(words[0]) ? null : await runBelowPidOne();
     return status ?? leaveIfHeld(await run(words));
@@ -68,7 +68,7 @@ async function main(): Promise<number> {
 
 async function run(words: readonly string[]): Promise<number> {
   const { CommanderError } = await import('commander');
-  const { EXIT, report } = await import('./exit.ts');
+  const { EXIT, report } = await import('../terminal/exit.ts');
   const command = await program(words);
   try {
     if (words.length === 0) {

@@ -1,8 +1,8 @@
-import { counted, formatCount } from '../load/figures.ts';
+import { counted, formatCount } from '#src/base/number-format.js';
 import type { LoadLimits } from '../load/plan-check.ts';
-import type { ComparedName, Place } from './compare-plan.ts';
-import type { CompareServer } from './compare-server.ts';
-import { CompareTally } from './compare-tally.ts';
+import type { ComparedName, Place } from './plan.ts';
+import type { CompareServer } from './server.ts';
+import { CompareTally } from './tally.ts';
 
 /** A thread takes some 10 to 15 MiB and a tenth of a second to begin: more are no way to serve. */
 export const THREADS_ASKED_MAX = 100;

@@ -1,10 +1,10 @@
+import { nativeSys } from 'sockloop/sys';
+import { backends } from '#src/loop/backends.js';
+import { SERVER_LOOPS, type ServerLoop } from '../echo/servers.ts';
 import { CONNECTIONS_MAX, DURATION_MS_MAX, MESSAGE_BYTES_MAX } from '../load/limits.ts';
-import { backends } from '../loop/backends.ts';
-import type { ComparePlan } from '../report/compare-document.ts';
-import { nativeSys } from '../sys/native.ts';
-import { UsageError } from './exit.ts';
-import { parseCount, parseDuration, parseSize } from './flags.ts';
-import { SERVER_LOOPS, type ServerLoop } from './servers.ts';
+import { UsageError } from '../terminal/exit.ts';
+import { parseCount, parseDuration, parseSize } from '../terminal/flags.ts';
+import type { ComparePlan } from './document.ts';
 
 /** The flags of `sockloop compare`, as they are written. */
 export interface CompareFlags {

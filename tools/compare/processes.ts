@@ -1,14 +1,14 @@
-import { type CallCounter, findCallCounter } from '../load/call-counter.ts';
-import { CompareClient } from '../load/compare-client.ts';
+import { nativeSys } from 'sockloop/sys';
 import { type LoadLimits, loadLimits } from '../load/plan-check.ts';
-import { findProcessClock, type ProcessClock } from '../load/process-clock.ts';
-import { openDescriptors } from '../load/process-facts.ts';
-import { nativeSys } from '../sys/native.ts';
-import type { Children } from './compare-children.ts';
-import { Contender, OWN_DESCRIPTORS, THREADS_ASKED_MAX } from './compare-contender.ts';
-import type { ComparedName } from './compare-plan.ts';
-import { CompareServer } from './compare-server.ts';
+import { type CallCounter, findCallCounter } from '../measure/call-counter.ts';
+import { findProcessClock, type ProcessClock } from '../measure/process-clock.ts';
+import { openDescriptors } from '../measure/process-facts.ts';
+import type { Children } from './children.ts';
+import { CompareClient } from './client/client.ts';
+import { Contender, OWN_DESCRIPTORS, THREADS_ASKED_MAX } from './contender.ts';
 import { inTurns } from './in-turns.ts';
+import type { ComparedName } from './plan.ts';
+import { CompareServer } from './server.ts';
 
 /** The processes of a comparison: a server of each loop, and the client, a thread of this one. */
 export class Field {

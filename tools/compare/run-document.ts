@@ -1,17 +1,12 @@
-import { formatShare } from '../load/figures.ts';
-import type {
-  CompareDocument,
-  ComparedLoop,
-  MeasuredLoop,
-  Winner,
-} from '../report/compare-document.ts';
-import { machineFacts } from '../sys/machine.ts';
-import type { Comparison } from './compare-plan.ts';
-import type { CompareOutcome } from './compare-run.ts';
-import type { Disturbance } from './compare-tally.ts';
-import { isAt, winnerOf } from './compare-winner.ts';
-import { placeWords } from './compare-words.ts';
-import { sockloopVersion } from './versions.ts';
+import { formatShare } from '#src/base/number-format.js';
+import { machineFacts } from '../measure/machine.ts';
+import { sockloopVersion } from '../measure/versions.ts';
+import type { CompareDocument, ComparedLoop, MeasuredLoop, Winner } from './document.ts';
+import type { Comparison } from './plan.ts';
+import type { CompareOutcome } from './run.ts';
+import type { Disturbance } from './tally.ts';
+import { isAt, winnerOf } from './winner.ts';
+import { placeWords } from './wording.ts';
 
 /** What surrounds a comparison. */
 interface CompareSurroundings {

@@ -1,13 +1,13 @@
-import type { CallCounter } from '../load/call-counter.ts';
-import { counted } from '../load/figures.ts';
-import { Random } from '../load/random.ts';
-import type { Children } from './compare-children.ts';
-import { type Contender, OWN_DESCRIPTORS, totalOf } from './compare-contender.ts';
-import type { Cores } from './compare-cores.ts';
-import { Field, type NotStarted } from './compare-field.ts';
-import type { ComparedName, Comparison, Place } from './compare-plan.ts';
-import { COUNTED_MS, REST_MS, SliceFailure, Stopped, Subject } from './compare-slices.ts';
-import { placeWords } from './compare-words.ts';
+import { counted } from '#src/base/number-format.js';
+import { Random } from '#src/base/random.js';
+import type { CallCounter } from '../measure/call-counter.ts';
+import type { Cores } from '../measure/cores.ts';
+import type { Children } from './children.ts';
+import { type Contender, OWN_DESCRIPTORS, totalOf } from './contender.ts';
+import type { ComparedName, Comparison, Place } from './plan.ts';
+import { Field, type NotStarted } from './processes.ts';
+import { COUNTED_MS, REST_MS, SliceFailure, Stopped, Subject } from './slices.ts';
+import { placeWords } from './wording.ts';
 
 /** How far a comparison is. */
 export interface CompareProgress {

@@ -2,11 +2,11 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
-import { nativeSys } from '../sys/native.ts';
-import type { Children } from './compare-children.ts';
-import type { ComparedName } from './compare-plan.ts';
-import { MAIN } from './demo-process.ts';
-import { childEnvironment } from './parent.ts';
+import { nativeSys } from 'sockloop/sys';
+import { MAIN } from '../cli/demo/process.ts';
+import { childEnvironment } from '../terminal/parent.ts';
+import type { Children } from './children.ts';
+import type { ComparedName } from './plan.ts';
 
 /** Until it listens, on a machine that has a tenth of a core for it; and until it has ended. */
 const START_MS_MAX = 60_000;

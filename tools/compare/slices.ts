@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { CallCounter } from '../load/call-counter.ts';
-import type { CompareAnswer } from '../load/compare-messages.ts';
-import { counted, formatCount } from '../load/figures.ts';
-import type { ProcessTimes } from '../load/process-clock.ts';
-import type { ComparePlan } from '../report/compare-document.ts';
-import { type Contender, totalOf } from './compare-contender.ts';
-import type { Field } from './compare-field.ts';
-import type { Place } from './compare-plan.ts';
+import { counted, formatCount } from '#src/base/number-format.js';
+import type { CallCounter } from '../measure/call-counter.ts';
+import type { ProcessTimes } from '../measure/process-clock.ts';
+import type { CompareAnswer } from './client/messages.ts';
+import { type Contender, totalOf } from './contender.ts';
+import type { ComparePlan } from './document.ts';
+import type { Place } from './plan.ts';
+import type { Field } from './processes.ts';
 
 /** After its last message a server gets so long to come to rest before its clock is read. */
 export const REST_MS = 5;

@@ -1,12 +1,7 @@
-import type { ProcessTimes } from '../load/process-clock.ts';
-import { quartiles } from '../load/quartiles.ts';
-import type {
-  CompareFigures,
-  ComparePoint,
-  MeasuredLoop,
-  MissingPoint,
-} from '../report/compare-document.ts';
-import type { ComparedName, Place } from './compare-plan.ts';
+import type { ProcessTimes } from '../measure/process-clock.ts';
+import { quartiles } from '../measure/quartiles.ts';
+import type { CompareFigures, ComparePoint, MeasuredLoop, MissingPoint } from './document.ts';
+import type { ComparedName, Place } from './plan.ts';
 
 /** What one loop came to in one slice. */
 interface CompareSlice {

@@ -1,7 +1,7 @@
-import { quartiles } from '../load/quartiles.ts';
-import type { ComparePoint, MeasuredLoop, Winner } from '../report/compare-document.ts';
-import type { Place } from './compare-plan.ts';
-import { placeWords } from './compare-words.ts';
+import { quartiles } from '../measure/quartiles.ts';
+import type { ComparePoint, MeasuredLoop, Winner } from './document.ts';
+import type { Place } from './plan.ts';
+import { placeWords } from './wording.ts';
 
 /** With fewer rounds there is no spread to speak of, so nobody is ahead. */
 const ROUNDS_MIN = 3;

@@ -1,5 +1,5 @@
-import { counted, formatCount } from '../load/figures.ts';
-import type { Place } from './compare-plan.ts';
+import { counted, formatCount } from '#src/base/number-format.js';
+import type { Place } from './plan.ts';
 
 /** `50 connections`, `10 connections beside 1,000 idle ones`. */
 export function placeWords({ connections, idleConnections }: Place): string {

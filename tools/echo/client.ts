@@ -1,6 +1,5 @@
-import type { Socket } from '../socket/socket.ts';
-import type { Sys } from '../sys/sys.ts';
-import { SysError } from '../sys/sys-error.ts';
+import type { Socket } from 'sockloop/socket';
+import { type Sys, SysError } from 'sockloop/sys';
 import { ExchangeDeadline } from './exchange-deadline.ts';
 import { CHUNK_BYTES } from './limits.ts';
 import type { EchoMode } from './session.ts';

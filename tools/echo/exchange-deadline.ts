@@ -1,7 +1,6 @@
-import type { Socket } from '../socket/socket.ts';
-import type { SocketAddress } from '../sys/sockaddr.ts';
-import type { Sys } from '../sys/sys.ts';
-import { SysError, sysError } from '../sys/sys-error.ts';
+import type { Socket } from 'sockloop/socket';
+import { type SocketAddress, type Sys, SysError } from 'sockloop/sys';
+import { sysError } from '#src/sys/sys-error.js';
 
 /** The timeout of the socket follows what is left in steps of this part of it. */
 const STEP = 1 / 16;

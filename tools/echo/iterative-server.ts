@@ -1,10 +1,7 @@
 import { setTimeout as pause, setImmediate as turnOfNode } from 'node:timers/promises';
-import type { Socket } from '../socket/socket.ts';
-import { acceptErrorKind } from '../sys/error-kinds.ts';
-import { nativeSys } from '../sys/native.ts';
-import type { SocketAddress } from '../sys/sockaddr.ts';
-import type { Sys } from '../sys/sys.ts';
-import { SysError } from '../sys/sys-error.ts';
+import type { Socket } from 'sockloop/socket';
+import { nativeSys, type SocketAddress, type Sys, SysError } from 'sockloop/sys';
+import { acceptErrorKind } from '#src/sys/error-kinds.js';
 import { Farewell } from './farewell.ts';
 import { ACCEPT_PAUSE_MS, LINE_BYTES_MAX, WAIT_MS } from './limits.ts';
 import { type EchoMode, EchoSession } from './session.ts';

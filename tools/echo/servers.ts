@@ -1,18 +1,19 @@
-import { EventServer } from '../echo/event-server.ts';
 import {
-  IterativeServer,
-  type ServerObserver,
-  type ServerTotals,
-} from '../echo/iterative-server.ts';
-import type { EchoMode } from '../echo/session.ts';
-import { ThreadedServer } from '../echo/threaded-server.ts';
-import type { LoopName, MissingLoop } from '../loop/backends.ts';
-import { createServer, type Endpoint, socketFileOf } from '../socket/create.ts';
-import type { Socket } from '../socket/socket.ts';
-import type { SocketAddress } from '../sys/sockaddr.ts';
-import type { Sys } from '../sys/sys.ts';
-import type { SysError } from '../sys/sys-error.ts';
-import { EventLoop } from '../tcp/event-loop.ts';
+  createServer,
+  type Endpoint,
+  EventLoop,
+  type LoopName,
+  type MissingLoop,
+  type Socket,
+  type SocketAddress,
+  type SysError,
+} from 'sockloop';
+import type { Sys } from 'sockloop/sys';
+import { socketFileOf } from '#src/socket/create.js';
+import { EventServer } from './event-server.ts';
+import { IterativeServer, type ServerObserver, type ServerTotals } from './iterative-server.ts';
+import type { EchoMode } from './session.ts';
+import { ThreadedServer } from './threads/server.ts';
 
 /** What a server is asked for, whatever its loop. */
 export interface ServerPlan {

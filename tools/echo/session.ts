@@ -1,8 +1,7 @@
-import type { Socket } from '../socket/socket.ts';
-import { unacknowledgedBytesOf, unreadBytesOf } from '../sys/socket-queues.ts';
-import type { Sys } from '../sys/sys.ts';
-import { SysError } from '../sys/sys-error.ts';
-import { LineBuffer } from '../tcp/framing/line-buffer.ts';
+import type { Socket } from 'sockloop/socket';
+import { type Sys, SysError } from 'sockloop/sys';
+import { LineBuffer } from '#src/framing/line-buffer.js';
+import { unacknowledgedBytesOf, unreadBytesOf } from '#src/sys/socket-queues.js';
 import { CHUNK_BYTES, STEPS_PER_TURN } from './limits.ts';
 
 /**

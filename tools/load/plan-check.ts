@@ -1,10 +1,9 @@
 import { Buffer } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
-import { zoneResolved } from '../socket/zone.ts';
-import { openFilesLimit, raiseOpenFilesLimit } from '../sys/limits.ts';
-import { nativeSys } from '../sys/native.ts';
-import type { Sys } from '../sys/sys.ts';
+import { nativeSys, type Sys } from 'sockloop/sys';
+import { zoneResolved } from '#src/socket/zone.js';
+import { openFilesLimit, raiseOpenFilesLimit } from '#src/sys/rlimit.js';
 import {
   CONNECTIONS_MAX,
   DURATION_MS_MAX,

@@ -1,6 +1,5 @@
+import type { Endpoint, LoopName } from 'sockloop';
 import type { EchoMode } from '../echo/session.ts';
-import type { LoopName } from '../loop/backends.ts';
-import type { Endpoint } from '../socket/create.ts';
 
 /** What a load run is asked for: plain data, which goes to threads and into the JSON as it is. */
 export interface LoadPlan {

@@ -1,9 +1,7 @@
-import type { Endpoint } from '../socket/create.ts';
-import { hostText } from '../sys/sockaddr.ts';
-import type { Sys } from '../sys/sys.ts';
-import { SysError } from '../sys/sys-error.ts';
-import { isNumeric, numericAddresses } from '../tcp/addresses.ts';
-import { EventLoop } from '../tcp/event-loop.ts';
+import { type Endpoint, EventLoop, SysError } from 'sockloop';
+import type { Sys } from 'sockloop/sys';
+import { isNumeric, numericAddresses } from '#src/net/addresses.js';
+import { hostText } from '#src/sys/sockaddr.js';
 
 /** Where every connection of a run goes: a UNIX path, or a host that is numeric. */
 export type Target = { readonly host: string; readonly port: number } | { readonly path: string };

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 
-/** Seen from this file's place in the package, dist/cli. */
-const MANIFEST = '../../package.json';
+/** Seen from this file's place in the package, dist/tools/cli. */
+const MANIFEST = '../../../package.json';
 
 /** The version of this package. */
 export function sockloopVersion(): string {

@@ -1,7 +1,7 @@
+import { ResolveError, SysError } from 'sockloop/sys';
+import { lookupsUnderWay } from '#src/net/addresses.js';
+import { exitAtOnce } from '#src/sys/native.js';
 import { ReplyError } from '../echo/client.ts';
-import { exitAtOnce } from '../sys/native.ts';
-import { ResolveError, SysError } from '../sys/sys-error.ts';
-import { lookupsUnderWay } from '../tcp/addresses.ts';
 import { printError } from './output.ts';
 
 /** The exit statuses of every command but the textbook's; `invalid` is for `--fail-if` alone. */

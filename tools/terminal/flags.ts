@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
-import { parseDurationMs, parseNumber, parseSizeBytes, parseWhole } from '../base/quantities.ts';
+import { TIMEOUT_MS_MAX } from 'sockloop/socket';
+import { parseDurationMs, parseNumber, parseSizeBytes, parseWhole } from '#src/base/quantities.js';
 import { ECHO_MODES, type EchoMode } from '../echo/session.ts';
-import { TIMEOUT_MS_MAX } from '../socket/settings.ts';
 import { UsageError } from './exit.ts';
 
 /** The values of flags and arguments, each checked where it is read. */

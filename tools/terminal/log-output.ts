@@ -1,9 +1,9 @@
 import { constants, fstatSync, openSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
-import { waitFor } from '../socket/wait.ts';
-import { sendFlags } from '../sys/descriptors.ts';
-import { nativeSys } from '../sys/native.ts';
-import { sysError } from '../sys/sys-error.ts';
+import { nativeSys } from 'sockloop/sys';
+import { waitFor } from '#src/socket/wait.js';
+import { sendFlags } from '#src/sys/descriptors.js';
+import { sysError } from '#src/sys/sys-error.js';
 
 /** Writes the beginning of `bytes`. Returns how many went, 0 where there is no room; throws. */
 export type WriteSome = (bytes: Uint8Array) => number;

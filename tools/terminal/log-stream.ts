@@ -1,5 +1,5 @@
-import { STDOUT } from '../echo/standard-streams.ts';
 import { logOutput, type WriteSome } from './log-output.ts';
+import { STDOUT } from './standard-streams.ts';
 
 // Lines that report on a service, and must not hold it up: a pipe that nobody reads blocks write(2)
 // for ever, and Node makes standard streams that are pipes blocking.

@@ -1,5 +1,5 @@
-import { STDERR, STDOUT, writeAll } from '../echo/standard-streams.ts';
 import { LogStream } from './log-stream.ts';
+import { STDERR, STDOUT, writeAll } from './standard-streams.ts';
 
 // Results wait for their reader (a pager may take its time), log lines do not: see LogStream.
 

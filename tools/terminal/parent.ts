@@ -23,7 +23,7 @@ export async function endWithParent(): Promise<void> {
   if (parent === undefined || (signal !== 'SIGTERM' && signal !== 'SIGKILL')) return;
   // It is meant for this process, and not for what this one starts.
   delete process.env[VARIABLE];
-  const { signalAtParentsEnd } = await import('../sys/native.ts');
+  const { signalAtParentsEnd } = await import('#src/sys/native.js');
   const told = signalAtParentsEnd(constants.signals[signal]);
   const hasEnded = (): boolean => `${process.ppid}` !== parent;
   // It may have ended before the kernel was asked to tell, which then never tells.

@@ -1,6 +1,6 @@
 import { HiddenCursor } from './cursor.ts';
-import { hasColor } from './demo-style.ts';
 import { prompt } from './output.ts';
+import { hasColor } from './style.ts';
 
 /** A terminal that does not know its size, or is narrower than this, is taken for this wide. */
 export const COLUMNS_MIN = 24;

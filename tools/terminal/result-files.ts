@@ -1,7 +1,7 @@
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, rmSync } from 'node:fs';
-import { writeAll } from '../echo/standard-streams.ts';
 import { UsageError } from './exit.ts';
 import { fileError } from './input-file.ts';
+import { writeAll } from './standard-streams.ts';
 
 /** A file that a command will write, once it is done. */
 interface ResultFile {

@@ -1,11 +1,11 @@
-import { Interest } from '../poller/poller.ts';
-import { acceptStream } from '../sys/descriptors.ts';
-import { acceptErrnoKind } from '../sys/error-kinds.ts';
-import { SOCKADDR_BYTES_MAX } from '../sys/sockaddr.ts';
-import type { AcceptSink, Subscription } from './backend.ts';
-import { ACCEPTS_PER_TURN } from './limits.ts';
-import { ReserveDescriptor } from './reserve-descriptor.ts';
-import { type Host, Subject } from './subject.ts';
+import { Interest } from '../../poller/poller.ts';
+import { acceptStream } from '../../sys/descriptors.ts';
+import { acceptErrnoKind } from '../../sys/error-kinds.ts';
+import { SOCKADDR_BYTES_MAX } from '../../sys/sockaddr.ts';
+import type { AcceptSink, Subscription } from '../backend.ts';
+import { ACCEPTS_PER_TURN } from '../limits.ts';
+import { ReserveDescriptor } from '../reserve-descriptor.ts';
+import { type Host, Subject } from './handle.ts';
 
 const address = new Uint8Array(SOCKADDR_BYTES_MAX);
 const length = new Int32Array(1);

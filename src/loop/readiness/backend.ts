@@ -1,11 +1,10 @@
-import { receiveMemory } from '../base/borrowed.ts';
-import { NO_TOKEN, TokenSlab } from '../base/token-slab.ts';
-import { Heartbeat } from '../poller/heartbeat.ts';
-import { Interest, type Poller, type ReadySink, type WakeHandle } from '../poller/poller.ts';
-import { sendFlags } from '../sys/descriptors.ts';
-import type { Sys } from '../sys/sys.ts';
-import { SysError } from '../sys/sys-error.ts';
-import { Acceptance } from './acceptance.ts';
+import { receiveMemory } from '../../base/borrowed.ts';
+import { NO_TOKEN, TokenSlab } from '../../base/token-slab.ts';
+import { Heartbeat } from '../../poller/periodic-wake-timer.ts';
+import { Interest, type Poller, type ReadySink, type WakeHandle } from '../../poller/poller.ts';
+import { sendFlags } from '../../sys/descriptors.ts';
+import type { Sys } from '../../sys/sys.ts';
+import { SysError } from '../../sys/sys-error.ts';
 import {
   type AcceptSink,
   type Backend,
@@ -18,16 +17,17 @@ import {
   type Subscription,
   type Watch,
   type WatchSink,
-} from './backend.ts';
+} from '../backend.ts';
+import { ClosingList } from '../closing-list.ts';
+import { HEARTBEAT_MS, RECEIVE_BYTES, STALL_MS } from '../limits.ts';
+import { ReportList } from '../report-list.ts';
+import { SharedFd } from '../shared-fd.ts';
+import { Acceptance } from './acceptor.ts';
 import { ChunkViews } from './chunk-views.ts';
-import { ClosingList } from './closing-list.ts';
-import { Connecting } from './connecting.ts';
-import { FdWatch } from './fd-watch.ts';
-import { HEARTBEAT_MS, RECEIVE_BYTES, STALL_MS } from './limits.ts';
-import { ReadinessStream } from './readiness-stream.ts';
-import { ReportList } from './report-list.ts';
-import { SharedFd } from './shared-fd.ts';
-import type { Host, Subject } from './subject.ts';
+import { Connecting } from './connect-operation.ts';
+import type { Host, Subject } from './handle.ts';
+import { ReadinessStream } from './stream.ts';
+import { FdWatch } from './watch.ts';
 
 /**
  * Any {@link Poller} as a {@link Backend}: what is ready is done at once, with one call.

@@ -1,4 +1,4 @@
-import { VIEWS_KEPT } from './limits.ts';
+import { VIEWS_KEPT } from '../limits.ts';
 
 /**
  * Views of the beginnings of receive buffers, kept by their length.

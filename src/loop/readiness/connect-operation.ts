@@ -1,7 +1,7 @@
-import { Interest } from '../poller/poller.ts';
-import { pendingError } from '../socket/connecting.ts';
-import type { ConnectSink, Subscription } from './backend.ts';
-import { type Host, Subject } from './subject.ts';
+import { Interest } from '../../poller/poller.ts';
+import { pendingError } from '../../socket/connect.ts';
+import type { ConnectSink, Subscription } from '../backend.ts';
+import { type Host, Subject } from './handle.ts';
 
 /** A connect that is under way on a readiness backend. */
 export class Connecting extends Subject implements Subscription {

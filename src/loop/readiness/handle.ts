@@ -1,6 +1,6 @@
-import { Interest } from '../poller/poller.ts';
-import type { Sys } from '../sys/sys.ts';
-import type { BackendStats } from './backend.ts';
+import { Interest } from '../../poller/poller.ts';
+import type { Sys } from '../../sys/sys.ts';
+import type { BackendStats } from '../backend.ts';
 import type { ChunkViews } from './chunk-views.ts';
 
 /** What a subject of a readiness backend may ask of it. */

@@ -1,10 +1,10 @@
-import { deliver } from '../base/borrowed.ts';
-import { ENDING, Interest } from '../poller/poller.ts';
-import type { Stream, StreamSink } from './backend.ts';
-import { EAGAINS_MAX, RETRIES_MAX, SENDS_PER_TURN } from './limits.ts';
-import { lingerForNoTime } from './linger.ts';
-import { Outbox } from './outbox.ts';
-import { type Host, Subject } from './subject.ts';
+import { deliver } from '../../base/borrowed.ts';
+import { ENDING, Interest } from '../../poller/poller.ts';
+import type { Stream, StreamSink } from '../backend.ts';
+import { EAGAINS_MAX, RETRIES_MAX, SENDS_PER_TURN } from '../limits.ts';
+import { Outbox } from '../outbox.ts';
+import { lingerForNoTime } from '../reset-on-close.ts';
+import { type Host, Subject } from './handle.ts';
 
 /** A connected socket on a readiness backend. */
 export class ReadinessStream extends Subject implements Stream {

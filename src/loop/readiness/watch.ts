@@ -1,6 +1,6 @@
-import { Interest } from '../poller/poller.ts';
-import type { Watch, WatchSink } from './backend.ts';
-import { type Host, Subject } from './subject.ts';
+import { Interest } from '../../poller/poller.ts';
+import type { Watch, WatchSink } from '../backend.ts';
+import { type Host, Subject } from './handle.ts';
 
 /** A watched descriptor on a readiness backend. */
 export class FdWatch extends Subject implements Watch {

@@ -1,8 +1,8 @@
-import { acceptErrnoKind } from '../sys/error-kinds.ts';
-import type { AcceptSink, Subscription } from './backend.ts';
-import { ACCEPTS_PER_TURN } from './limits.ts';
-import { ReserveDescriptor } from './reserve-descriptor.ts';
-import { Operation, type RingHost, RingSubject } from './ring-subject.ts';
+import { acceptErrnoKind } from '../../sys/error-kinds.ts';
+import type { AcceptSink, Subscription } from '../backend.ts';
+import { ACCEPTS_PER_TURN } from '../limits.ts';
+import { ReserveDescriptor } from '../reserve-descriptor.ts';
+import { Operation, type RingHost, RingSubject } from './handle.ts';
 
 /** A listening socket on the ring. */
 export class RingAcceptance extends RingSubject implements Subscription {

@@ -1,13 +1,13 @@
-import { registerReceiveMemory } from '../base/borrowed.ts';
-import { TokenSlab } from '../base/token-slab.ts';
-import { WatchTable } from '../base/watch-table.ts';
-import type { Interest, WakeHandle } from '../poller/poller.ts';
-import type { Buffers } from '../ring/buffers.ts';
-import { openRing } from '../ring/open-ring.ts';
-import type { Ring } from '../ring/ring.ts';
-import { Submission } from '../ring/submission.ts';
-import { sendFlags } from '../sys/descriptors.ts';
-import type { Sys } from '../sys/sys.ts';
+import { registerReceiveMemory } from '../../base/borrowed.ts';
+import { TokenSlab } from '../../base/token-slab.ts';
+import { WatchTable } from '../../base/watch-table.ts';
+import type { Interest, WakeHandle } from '../../poller/poller.ts';
+import type { Buffers } from '../../ring/buffers.ts';
+import { openRing } from '../../ring/open-ring.ts';
+import type { Ring } from '../../ring/ring.ts';
+import { Submission } from '../../ring/submission.ts';
+import { sendFlags } from '../../sys/descriptors.ts';
+import type { Sys } from '../../sys/sys.ts';
 import {
   type AcceptSink,
   type Backend,
@@ -18,18 +18,18 @@ import {
   type Subscription,
   type Watch,
   type WatchSink,
-} from './backend.ts';
-import { ClosingList } from './closing-list.ts';
-import { DESTROY_MS_MAX, OVERFLOW_ROUNDS_MAX } from './limits.ts';
-import { ReportList } from './report-list.ts';
-import { RingAcceptance } from './ring-acceptance.ts';
-import { RingConnecting } from './ring-connecting.ts';
-import { RingHeartbeat } from './ring-heartbeat.ts';
-import { RingSends } from './ring-sends.ts';
-import { RingStream } from './ring-stream.ts';
-import { Operation, type RingHost, type RingSubject } from './ring-subject.ts';
-import { RingWaker } from './ring-waker.ts';
-import { RingWatch } from './ring-watch.ts';
+} from '../backend.ts';
+import { ClosingList } from '../closing-list.ts';
+import { DESTROY_MS_MAX, OVERFLOW_ROUNDS_MAX } from '../limits.ts';
+import { ReportList } from '../report-list.ts';
+import { RingAcceptance } from './acceptor.ts';
+import { RingConnecting } from './connect-operation.ts';
+import { Operation, type RingHost, type RingSubject } from './handle.ts';
+import { RingHeartbeat } from './heartbeat.ts';
+import { RingSends } from './sends.ts';
+import { RingStream } from './stream.ts';
+import { RingWaker } from './waker.ts';
+import { RingWatch } from './watch.ts';
 
 /**
  * io_uring(7) as a {@link Backend}: operations are put into a queue, one call hands them all over

@@ -1,5 +1,5 @@
-import type { ConnectSink, Subscription } from './backend.ts';
-import { Operation, type RingHost, RingSubject } from './ring-subject.ts';
+import type { ConnectSink, Subscription } from '../backend.ts';
+import { Operation, type RingHost, RingSubject } from './handle.ts';
 
 /** A connect that is under way on the ring. */
 export class RingConnecting extends RingSubject implements Subscription {

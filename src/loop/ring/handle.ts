@@ -1,8 +1,8 @@
-import type { Buffers } from '../ring/buffers.ts';
-import type { Submission } from '../ring/submission.ts';
-import type { Sys } from '../sys/sys.ts';
-import type { BackendStats } from './backend.ts';
-import type { RingSends } from './ring-sends.ts';
+import type { Buffers } from '../../ring/buffers.ts';
+import type { Submission } from '../../ring/submission.ts';
+import type { Sys } from '../../sys/sys.ts';
+import type { BackendStats } from '../backend.ts';
+import type { RingSends } from './sends.ts';
 
 /** What an operation is, as it stands beside its subject's token in what the kernel carries. */
 export const Operation = {

@@ -1,7 +1,7 @@
-import type { Submission } from '../ring/submission.ts';
-import type { Sys } from '../sys/sys.ts';
-import { HEARTBEAT_MS } from './limits.ts';
-import { Operation } from './ring-subject.ts';
+import type { Submission } from '../../ring/submission.ts';
+import type { Sys } from '../../sys/sys.ts';
+import { HEARTBEAT_MS } from '../limits.ts';
+import { Operation } from './handle.ts';
 
 /** A timer on the ring that goes on by itself, so that long waits need no timeout of their own. */
 export class RingHeartbeat {

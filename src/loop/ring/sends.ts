@@ -1,6 +1,6 @@
-import type { Buffers } from '../ring/buffers.ts';
-import { BUFFERS_MAX, STAGED_BYTES_MAX, STAGING_BYTES } from '../ring/limits.ts';
-import { REGION } from '../ring/region.ts';
+import type { Buffers } from '../../ring/buffers.ts';
+import { BUFFERS_MAX, STAGED_BYTES_MAX, STAGING_BYTES } from '../../ring/limits.ts';
+import { REGION } from '../../ring/region.ts';
 
 /**
  * The sends of one turn, which all go in one call, and the memory that they are sent from: the

@@ -1,9 +1,9 @@
-import { deliver, deliverCopy } from '../base/borrowed.ts';
-import type { Stream, StreamSink } from './backend.ts';
-import { MULTISHOT_BYTES_MAX } from './limits.ts';
-import { lingerForNoTime } from './linger.ts';
-import { Outbox } from './outbox.ts';
-import { Operation, type RingHost, RingSubject } from './ring-subject.ts';
+import { deliver, deliverCopy } from '../../base/borrowed.ts';
+import type { Stream, StreamSink } from '../backend.ts';
+import { MULTISHOT_BYTES_MAX } from '../limits.ts';
+import { Outbox } from '../outbox.ts';
+import { lingerForNoTime } from '../reset-on-close.ts';
+import { Operation, type RingHost, RingSubject } from './handle.ts';
 
 /** A connected socket on the ring. */
 export class RingStream extends RingSubject implements Stream {

@@ -1,8 +1,8 @@
-import type { WakeHandle } from '../poller/poller.ts';
-import { type DescriptorWaker, openWaker, wake } from '../poller/wakers.ts';
-import type { Submission } from '../ring/submission.ts';
-import type { Sys } from '../sys/sys.ts';
-import { Operation } from './ring-subject.ts';
+import type { WakeHandle } from '../../poller/poller.ts';
+import { type DescriptorWaker, openWaker, wake } from '../../poller/wakers.ts';
+import type { Submission } from '../../ring/submission.ts';
+import type { Sys } from '../../sys/sys.ts';
+import { Operation } from './handle.ts';
 
 /** What other threads wake a ring with: a descriptor, and a poll of it that is put anew. */
 export class RingWaker {

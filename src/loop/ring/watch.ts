@@ -1,6 +1,6 @@
-import { Interest } from '../poller/poller.ts';
-import type { Watch, WatchSink } from './backend.ts';
-import { Operation, type RingHost, RingSubject } from './ring-subject.ts';
+import { Interest } from '../../poller/poller.ts';
+import type { Watch, WatchSink } from '../backend.ts';
+import { Operation, type RingHost, RingSubject } from './handle.ts';
 
 /** A watched descriptor on the ring: a poll that is put anew after each report of it. */
 export class RingWatch extends RingSubject implements Watch {

@@ -4,11 +4,11 @@ import {
   requireObject,
   requireTimeout,
   wrongValue,
-} from '../base/arguments.ts';
-import type { Backend } from '../loop/backend.ts';
-import type { Loop } from '../loop/loop.ts';
+} from '../../base/arguments.ts';
+import type { Backend } from '../../loop/backend.ts';
+import type { Loop } from '../../loop/loop.ts';
+import { QUEUE_BYTES_HIGH, QUEUE_BYTES_MAX, TIMEOUT_MS_MAX } from '../limits.ts';
 import type { ConnectionHandlers, ConnectionSettings } from './connection.ts';
-import { QUEUE_BYTES_HIGH, QUEUE_BYTES_MAX, TIMEOUT_MS_MAX } from './limits.ts';
 import type { StreamConnection } from './stream-connection.ts';
 
 /** What the connections of one listener, or of one connect, share. */

@@ -1,7 +1,11 @@
-import type { Bytes } from '../base/bytes.ts';
-import type { GettableOptionName, OptionValue, SettableOptionName } from '../socket/options.ts';
-import type { SocketAddress } from '../sys/sockaddr.ts';
-import type { SysError } from '../sys/sys-error.ts';
+import type { Bytes } from '../../base/bytes.ts';
+import type {
+  GettableOptionName,
+  OptionValue,
+  SettableOptionName,
+} from '../../socket/options/table.ts';
+import type { SocketAddress } from '../../sys/sockaddr.ts';
+import type { SysError } from '../../sys/sys-error.ts';
 
 /**
  * What a program does with its connections: one object for all connections of a listener or of a

@@ -1,19 +1,19 @@
-import { requireFunction, requireHost, requirePort, requireWhole } from '../base/arguments.ts';
-import type { ConnectSink, Subscription } from '../loop/backend.ts';
-import type { Loop } from '../loop/loop.ts';
-import type { Timer } from '../loop/timers.ts';
-import { tooHigh } from '../loop/watchable.ts';
-import type { Endpoint } from '../socket/create.ts';
-import { optionNumbers } from '../socket/options.ts';
-import { dropAtClose, isSelfConnected, selfConnectionError } from '../socket/self-connection.ts';
-import { openStream } from '../sys/descriptors.ts';
+import { requireFunction, requireHost, requirePort, requireWhole } from '../../base/arguments.ts';
+import type { ConnectSink, Subscription } from '../../loop/backend.ts';
+import type { Loop } from '../../loop/loop.ts';
+import type { Timer } from '../../loop/timers.ts';
+import { tooHigh } from '../../loop/watchable.ts';
+import type { Endpoint } from '../../socket/create.ts';
+import { optionNumbers } from '../../socket/options/table.ts';
+import { dropAtClose, isSelfConnected, selfConnectionError } from '../../socket/self-connection.ts';
+import { openStream } from '../../sys/descriptors.ts';
 import {
   encodeSockaddr,
   familyNumber,
   SOCKADDR_BYTES_MAX,
   type SocketAddress,
-} from '../sys/sockaddr.ts';
-import { sysError } from '../sys/sys-error.ts';
+} from '../../sys/sockaddr.ts';
+import { sysError } from '../../sys/sys-error.ts';
 import {
   interleaved,
   isNumeric,
@@ -22,11 +22,11 @@ import {
   noAddress,
   numericAddresses,
   systemLookup,
-} from './addresses.ts';
+} from '../addresses.ts';
+import { ATTEMPT_DELAY_MS, TIMEOUT_MS_MAX, UNIX_RETRY_MS } from '../limits.ts';
+import { bindLocal, type LocalEnd, localEnd } from '../local-end.ts';
 import type { ConnectionSettings } from './connection.ts';
 import { ConnectionGroup, checkedTimeout } from './connection-group.ts';
-import { ATTEMPT_DELAY_MS, TIMEOUT_MS_MAX, UNIX_RETRY_MS } from './limits.ts';
-import { bindLocal, type LocalEnd, localEnd } from './local-end.ts';
 import { StreamConnection } from './stream-connection.ts';
 
 /** Where and how to connect. */

@@ -1,13 +1,18 @@
-import { requireFunction, wrongValue } from '../base/arguments.ts';
-import type { AcceptSink, Subscription } from '../loop/backend.ts';
-import { ACCEPT_PAUSE_MS } from '../loop/limits.ts';
-import type { Loop } from '../loop/loop.ts';
-import type { Timer } from '../loop/timers.ts';
-import { tooHigh } from '../loop/watchable.ts';
-import { createServer, type Endpoint, type ServerOptions, socketFileOf } from '../socket/create.ts';
-import type { SocketFile } from '../socket/socket-file.ts';
-import type { SocketAddress } from '../sys/sockaddr.ts';
-import { type SysError, sysError } from '../sys/sys-error.ts';
+import { requireFunction, wrongValue } from '../../base/arguments.ts';
+import type { AcceptSink, Subscription } from '../../loop/backend.ts';
+import { ACCEPT_PAUSE_MS } from '../../loop/limits.ts';
+import type { Loop } from '../../loop/loop.ts';
+import type { Timer } from '../../loop/timers.ts';
+import { tooHigh } from '../../loop/watchable.ts';
+import {
+  createServer,
+  type Endpoint,
+  type ServerOptions,
+  socketFileOf,
+} from '../../socket/create.ts';
+import type { SocketFile } from '../../socket/socket-file.ts';
+import type { SocketAddress } from '../../sys/sockaddr.ts';
+import { type SysError, sysError } from '../../sys/sys-error.ts';
 import type { Connection, ConnectionSettings } from './connection.ts';
 import { ConnectionGroup } from './connection-group.ts';
 import { StreamConnection } from './stream-connection.ts';

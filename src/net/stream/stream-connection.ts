@@ -1,12 +1,16 @@
-import { type Bytes, bytesOf, sendableLength } from '../base/bytes.ts';
-import type { Stream, StreamSink } from '../loop/backend.ts';
-import type { Timer } from '../loop/timers.ts';
-import { readNamed, writeNamed } from '../socket/option-calls.ts';
-import type { GettableOptionName, OptionValue, SettableOptionName } from '../socket/options.ts';
-import { forgetsPeers, peerName } from '../socket/peer-name.ts';
-import { decodeSockaddr, SOCKADDR_BYTES_MAX, type SocketAddress } from '../sys/sockaddr.ts';
-import { unacknowledgedBytesOf } from '../sys/socket-queues.ts';
-import { type SysError, sysError } from '../sys/sys-error.ts';
+import { type Bytes, bytesOf, sendableLength } from '../../base/bytes.ts';
+import type { Stream, StreamSink } from '../../loop/backend.ts';
+import type { Timer } from '../../loop/timers.ts';
+import { readNamed, writeNamed } from '../../socket/options/calls.ts';
+import type {
+  GettableOptionName,
+  OptionValue,
+  SettableOptionName,
+} from '../../socket/options/table.ts';
+import { forgetsPeers, peerName } from '../../socket/peer-name.ts';
+import { decodeSockaddr, SOCKADDR_BYTES_MAX, type SocketAddress } from '../../sys/sockaddr.ts';
+import { unacknowledgedBytesOf } from '../../sys/socket-queues.ts';
+import { type SysError, sysError } from '../../sys/sys-error.ts';
 import type { CloseOptions, Connection } from './connection.ts';
 import { type ConnectionGroup, checkedTimeout } from './connection-group.ts';
 

@@ -1,17 +1,17 @@
-import type { Sys } from '../sys/sys.ts';
-import { sysError } from '../sys/sys-error.ts';
-import {
-  decodeOptionValue,
-  encodeOptionValue,
-  OPTION_SIZE_BYTES_MAX,
-  optionSizeBytes,
-} from './option-values.ts';
+import type { Sys } from '../../sys/sys.ts';
+import { sysError } from '../../sys/sys-error.ts';
 import {
   type GettableOptionName,
   type OptionValue,
   optionNumbers,
   type SettableOptionName,
-} from './options.ts';
+} from './table.ts';
+import {
+  decodeOptionValue,
+  encodeOptionValue,
+  OPTION_SIZE_BYTES_MAX,
+  optionSizeBytes,
+} from './values.ts';
 
 // getsockopt(2) and setsockopt(2) with an error that names the option.
 

@@ -1,4 +1,4 @@
-import type { OptionSpec } from './option-spec.ts';
+import type { OptionSpec } from './spec.ts';
 
 /** The options of IPv4, IPv6 and UNIX sockets: ip(7), ipv6(7), unix(4). */
 export const ipOptions = {

@@ -1,4 +1,4 @@
-import type { OptionSpec } from './option-spec.ts';
+import type { OptionSpec } from './spec.ts';
 
 /** The options of the socket layer, socket(7). */
 export const socketLevelOptions = {

@@ -1,4 +1,4 @@
-import type { TcpInfoFieldName } from '../sys/abi/index.ts';
+import type { TcpInfoFieldName } from '../../sys/abi/index.ts';
 
 /** Where an option lives: the `level` of getsockopt(2), by the name of its constant. */
 type OptionLevel = 'SOL_SOCKET' | 'IPPROTO_TCP' | 'IPPROTO_IP' | 'IPPROTO_IPV6' | 'SOL_LOCAL';

@@ -1,9 +1,9 @@
-import type { Abi, PlatformName } from '../sys/abi/abi.ts';
-import { abis } from '../sys/abi/index.ts';
-import { ipOptions } from './ip-options.ts';
-import type { OptionSpec, OptionValues } from './option-spec.ts';
-import { socketLevelOptions } from './socket-options.ts';
-import { tcpOptions } from './tcp-options.ts';
+import type { Abi, PlatformName } from '../../sys/abi/abi.ts';
+import { abis } from '../../sys/abi/index.ts';
+import { ipOptions } from './ip.ts';
+import { socketLevelOptions } from './socket.ts';
+import type { OptionSpec, OptionValues } from './spec.ts';
+import { tcpOptions } from './tcp.ts';
 
 /**
  * Every socket option that `getSockOpt` and `setSockOpt` know, by the name of the headers. A

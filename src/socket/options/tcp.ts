@@ -1,4 +1,4 @@
-import type { OptionSpec } from './option-spec.ts';
+import type { OptionSpec } from './spec.ts';
 
 /** The options of TCP, tcp(7) and tcp(4). */
 export const tcpOptions = {

@@ -1,12 +1,12 @@
-import type { Abi, Field, StructLayout } from '../sys/abi/abi.ts';
+import type { Abi, Field, StructLayout } from '../../sys/abi/abi.ts';
 import {
   readBigUnsigned,
   readSigned,
   readUnsigned,
   writeBigUnsigned,
   writeInteger,
-} from '../sys/struct.ts';
-import type { Credentials, OptionSpec, OptionValues, PortRange, TcpInfo } from './option-spec.ts';
+} from '../../sys/struct.ts';
+import type { Credentials, OptionSpec, OptionValues, PortRange, TcpInfo } from './spec.ts';
 import {
   type GettableOptionName,
   type OptionValue,
@@ -14,7 +14,7 @@ import {
   optionSpec,
   type SettableOptionName,
   type SocketOptionName,
-} from './options.ts';
+} from './table.ts';
 
 const INT_MAX = 2 ** 31 - 1;
 const UINT_MAX = 2 ** 32 - 1;

@@ -2,9 +2,9 @@
  * The application binary interface of one platform: every number and structure layout that the
  * system calls of sockloop need, under the names of the headers.
  *
- * The tables in this folder are data only. `test/abi.test.ts` holds them against the vectors in
- * `test/vectors/abi` (read from the real headers of six platforms) and, on Linux, against a C probe
- * compiled on the machine.
+ * The tables in this folder are data only. `test/sys/abi/abi.test.ts` holds them against the
+ * vectors in `test/sys/abi/vectors` (read from the real headers of six platforms) and, on Linux,
+ * against a C probe compiled on the machine.
  */
 
 /** A platform that has a table. */
@@ -376,7 +376,7 @@ export interface Abi {
   readonly ioUring: IoUringAbi | null;
   /**
    * Socket options by name (`SO_*`, `TCP_*`, `IP_*`, `IPV6_*`, `LOCAL_*`): present where the
-   * platform has them. `src/socket/options.ts` says what each takes.
+   * platform has them. `src/socket/options/table.ts` says what each takes.
    */
   readonly options: Readonly<Record<string, number>>;
 }

@@ -1,8 +1,8 @@
-import type { Abi, CommonConstantName, OptionalConstantName } from './abi/abi.ts';
-import { errnoName, gaiName } from './errno.ts';
-import { readLimit } from './limits.ts';
-import { decodeSockaddr } from './sockaddr.ts';
-import type { AddressHints, ResolvedAddresses, Sys } from './sys.ts';
+import type { Abi, CommonConstantName, OptionalConstantName } from '../abi/abi.ts';
+import { errnoName, gaiName } from '../errno.ts';
+import { readLimit } from '../rlimit.ts';
+import { decodeSockaddr } from '../sockaddr.ts';
+import type { AddressHints, ResolvedAddresses, Sys } from '../sys.ts';
 
 /** How the arguments and results of system calls read in a trace: as strace(1) would print them. */
 

@@ -1,7 +1,7 @@
-import type { Abi, Field } from './abi/abi.ts';
-import { errnoName } from './errno.ts';
-import { readBigUnsigned, readSigned, readUnsigned } from './struct.ts';
-import { flags, symbol } from './trace-format.ts';
+import type { Abi, Field } from '../abi/abi.ts';
+import { errnoName } from '../errno.ts';
+import { readBigUnsigned, readSigned, readUnsigned } from '../struct.ts';
+import { flags, symbol } from './format.ts';
 
 /** How the structures of the calls that wait for many descriptors read in a trace. */
 

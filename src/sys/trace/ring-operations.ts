@@ -1,9 +1,9 @@
-import type { IoUringAbi } from './abi/abi.ts';
-import { readBigUnsigned, readSigned, readUnsigned } from './struct.ts';
-import type { Sys } from './sys.ts';
-import * as format from './trace-format.ts';
-import { timespec } from './trace-poll.ts';
-import { prefixed } from './trace-ring.ts';
+import type { IoUringAbi } from '../abi/abi.ts';
+import { readBigUnsigned, readSigned, readUnsigned } from '../struct.ts';
+import type { Sys } from '../sys.ts';
+import * as format from './format.ts';
+import { timespec } from './poll.ts';
+import { prefixed } from './ring.ts';
 
 /**
  * What passes through the queues of the rings that a trace has seen being made. strace(1) shows

@@ -1,6 +1,6 @@
-import type { Abi, IoUringAbi } from './abi/abi.ts';
-import { readUnsigned } from './struct.ts';
-import { bitNames, flags } from './trace-format.ts';
+import type { Abi, IoUringAbi } from '../abi/abi.ts';
+import { readUnsigned } from '../struct.ts';
+import { bitNames, flags } from './format.ts';
 
 /** How the arguments of io_uring(7), and of the mmap(2) that goes with it, read in a trace. */
 

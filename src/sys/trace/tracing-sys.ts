@@ -1,9 +1,9 @@
-import type { Abi } from './abi/abi.ts';
-import type { AddressHints, HostName, ResolvedAddresses, Sys } from './sys.ts';
-import * as format from './trace-format.ts';
-import * as waiting from './trace-poll.ts';
-import * as ring from './trace-ring.ts';
-import { TracedRings } from './trace-ring-operations.ts';
+import type { Abi } from '../abi/abi.ts';
+import type { AddressHints, HostName, ResolvedAddresses, Sys } from '../sys.ts';
+import * as format from './format.ts';
+import * as waiting from './poll.ts';
+import * as ring from './ring.ts';
+import { TracedRings } from './ring-operations.ts';
 
 const SHUTDOWNS = ['SHUT_RD', 'SHUT_WR', 'SHUT_RDWR'] as const;
 const NAME_FLAGS = ['NI_NUMERICHOST', 'NI_NUMERICSERV', 'NI_NAMEREQD'] as const;

@@ -1,17 +1,17 @@
-import type { Case } from './case.ts';
-import { burstCases } from './cases-bursts.ts';
-import { chunkCases } from './cases-chunks.ts';
-import { closedCases } from './cases-closed.ts';
-import { closingCases } from './cases-closing.ts';
-import { connectCases } from './cases-connects.ts';
-import { errorCases } from './cases-errors.ts';
-import { lingerCases } from './cases-linger.ts';
-import { listenerCases } from './cases-listener.ts';
-import { loopCases } from './cases-loop.ts';
-import { sendCases } from './cases-sends.ts';
-import { streamCases } from './cases-stream.ts';
-import { turnCases } from './cases-turns.ts';
-import { watchCases } from './cases-watches.ts';
+import type { Case } from '../case.ts';
+import { burstCases } from './bursts.ts';
+import { chunkCases } from './chunks.ts';
+import { closedCases } from './closed.ts';
+import { closingCases } from './closing.ts';
+import { connectCases } from './connects.ts';
+import { errorCases } from './errors.ts';
+import { lingerCases } from './linger.ts';
+import { listenerCases } from './listener.ts';
+import { loopCases } from './loop.ts';
+import { sendCases } from './sends.ts';
+import { streamCases } from './stream.ts';
+import { turnCases } from './turns.ts';
+import { watchCases } from './watches.ts';
 
 /** The whole suite. */
 export const cases: readonly Case[] = [

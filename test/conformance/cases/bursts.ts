@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import type { Connection } from '#src/tcp/connection.js';
-import { type Case, inWorld } from './case.ts';
+import type { Connection } from '#src/net/stream/connection.js';
+import { type Case, inWorld } from '../case.ts';
 import {
   closePair,
   connectedPair,
@@ -10,7 +10,7 @@ import {
   turnOn,
   until,
   type World,
-} from './world.ts';
+} from '../environment.ts';
 
 // Many at once, and calls in an odd order: laws 1, 2, 5, 6, 8 and 12.
 

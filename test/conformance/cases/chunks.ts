@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import type { Connection } from '#src/tcp/connection.js';
-import { type Case, inWorld } from './case.ts';
-import { closePair, connectedPair, type Pair, turnOn, until, type World } from './world.ts';
+import type { Connection } from '#src/net/stream/connection.js';
+import { type Case, inWorld } from '../case.ts';
+import { closePair, connectedPair, type Pair, turnOn, until, type World } from '../environment.ts';
 
 // What may be written: a chunk while its handler runs and not later, and any bytes but no others.
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { type Case, inWorld } from './case.ts';
-import { connectedPair, portOf } from './world.ts';
+import { type Case, inWorld } from '../case.ts';
+import { connectedPair, portOf } from '../environment.ts';
 
 // A loop that is closed, a stop() that comes first, and times that are none.
 

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
-import type { Connection, ConnectionHandlers } from '#src/tcp/connection.js';
-import { type Case, inWorld } from './case.ts';
-import { closePair, connectedPair, pattern, portOf, turnOn, until, type World } from './world.ts';
+import type { Connection, ConnectionHandlers } from '#src/net/stream/connection.js';
+import { type Case, inWorld } from '../case.ts';
+import {
+  closePair,
+  connectedPair,
+  pattern,
+  portOf,
+  turnOn,
+  until,
+  type World,
+} from '../environment.ts';
 
 // Ends of every kind: laws 1, 2, 6 and 7.
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
+import type { Connection } from '#src/net/stream/connection.js';
 import type { SysError } from '#src/sys/sys-error.js';
-import type { Connection } from '#src/tcp/connection.js';
-import { type Case, inWorld } from './case.ts';
-import { closePair, connectedPair, portOf, until, type World } from './world.ts';
+import { type Case, inWorld } from '../case.ts';
+import { closePair, connectedPair, portOf, until, type World } from '../environment.ts';
 
 // Connecting: a TCP socket that connects to its own address meets itself (simultaneous open).
 

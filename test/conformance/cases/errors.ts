@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { type Case, inWorld } from './case.ts';
-import { connectedPair, type Pair, pattern, turnOn, until, type World } from './world.ts';
+import { type Case, inWorld } from '../case.ts';
+import { connectedPair, type Pair, pattern, turnOn, until, type World } from '../environment.ts';
 
 // What an error leaves behind: law 4, and the count of what the kernel took.
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { type Case, inWorld } from './case.ts';
-import { connectedPair, type Pair, pattern, turnOn, until, type World } from './world.ts';
+import { type Case, inWorld } from '../case.ts';
+import { connectedPair, type Pair, pattern, turnOn, until, type World } from '../environment.ts';
 
 // The close that lets the peer have everything: laws 1, 2, 5 and 6.
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import type { Connection } from '#src/tcp/connection.js';
-import { type Case, inWorld } from './case.ts';
-import { portOf, turnOn, until, type World } from './world.ts';
+import type { Connection } from '#src/net/stream/connection.js';
+import { type Case, inWorld } from '../case.ts';
+import { portOf, turnOn, until, type World } from '../environment.ts';
 
 // Accepting: laws 1, 6, 8 and 11.
 

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { type Case, inWorld } from './case.ts';
-import { closePair, connectedPair, turnOn, until } from './world.ts';
+import { type Case, inWorld } from '../case.ts';
+import { closePair, connectedPair, turnOn, until } from '../environment.ts';
 
 // The loop itself: laws 2, 9 and 10.
 
@@ -167,7 +167,7 @@ export const loopCases: readonly Case[] = [
       const world = open();
       const memory = new Int32Array(new SharedArrayBuffer(4));
       const { wakeHandle: handle } = world.loop;
-      const worker = new Worker(new URL('./waker.js', import.meta.url), {
+      const worker = new Worker(new URL('../waker.js', import.meta.url), {
         workerData: { handle, memory },
       });
       try {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Stream, StreamSink } from '#src/loop/backend.js';
-import type { Connection } from '#src/tcp/connection.js';
-import { type Case, inWorld } from './case.ts';
+import type { Connection } from '#src/net/stream/connection.js';
+import { type Case, inWorld } from '../case.ts';
 import {
   closePair,
   connectedPair,
@@ -10,7 +10,7 @@ import {
   turnOn,
   until,
   type World,
-} from './world.ts';
+} from '../environment.ts';
 
 // Sends, where they are made and what becomes of them: laws 2, 5, 6 and 12.
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { type Case, inWorld } from './case.ts';
-import { closePair, connectedPair, pattern, turnOn, until } from './world.ts';
+import { type Case, inWorld } from '../case.ts';
+import { closePair, connectedPair, pattern, turnOn, until } from '../environment.ts';
 
 // Bytes: laws 3, 4, 5, 8 and 12.
 

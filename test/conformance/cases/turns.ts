@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import type { Connection } from '#src/tcp/connection.js';
-import { type Case, inWorld } from './case.ts';
+import type { Connection } from '#src/net/stream/connection.js';
+import { type Case, inWorld } from '../case.ts';
 import {
   closePair,
   connectedPair,
@@ -10,7 +10,7 @@ import {
   turnOn,
   until,
   type World,
-} from './world.ts';
+} from '../environment.ts';
 
 // A turn that ends before its time, by an error or by the end of the loop: laws 1, 2, 6 and 7.
 

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { openSync } from 'node:fs';
 import type { Watch } from '#src/loop/backend.js';
 import type { Interest } from '#src/poller/poller.js';
-import { type Case, inWorld } from './case.ts';
-import { closePair, connectedPair, turnOn, until, type World } from './world.ts';
+import { type Case, inWorld } from '../case.ts';
+import { closePair, connectedPair, turnOn, until, type World } from '../environment.ts';
 
 // Several who wait for one descriptor, and descriptors that cannot be waited for: laws 1 and 6.
 

@@ -7,13 +7,13 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import type { StreamSink } from '#src/loop/backend.js';
-import { RingBackend } from '#src/loop/ring-backend.js';
+import { RingBackend } from '#src/loop/ring/backend.js';
 import { BUFFER_BYTES, BUFFERS_AT_FIRST, BUFFERS_MAX } from '#src/ring/limits.js';
 import { nativeSys } from '#src/sys/native.js';
-import { pattern } from './conformance/world.ts';
-import { leakCheck } from './leaks.ts';
-import { pushInto, takeFrom, Wired } from './ring-wired.ts';
-import { unwilling, withoutRing } from './ring-world.ts';
+import { pattern } from '#test/conformance/environment.js';
+import { leakCheck } from '#test/harness/leaks.js';
+import { unwilling, withoutRing } from './environment.ts';
+import { pushInto, takeFrom, Wired } from './socket-pairs.ts';
 
 const sys = nativeSys();
 const limits = { skip: withoutRing, timeout: 60_000 };

@@ -1,15 +1,15 @@
 /** A loop on io_uring with the kernel of this machine under it, and what the tests of it share. */
 
 import { Random } from '#sim/random.js';
-import { RingBackend } from '#src/loop/ring-backend.js';
+import { RingBackend } from '#src/loop/ring/backend.js';
+import { EventLoop } from '#src/net/event-loop.js';
 import { ringAvailable } from '#src/ring/probe.js';
 import { nativeSys } from '#src/sys/native.js';
 import type { Sys } from '#src/sys/sys.js';
-import { EventLoop } from '#src/tcp/event-loop.js';
-import type { World } from './conformance/world.ts';
-import { openFds } from './leaks.ts';
-import { Oracle } from './sim-loop/oracle.ts';
-import { standIn } from './sys-stand-in.ts';
+import type { World } from '#test/conformance/environment.js';
+import { openFds } from '#test/harness/leaks.js';
+import { Oracle } from '#test/sim/loop/oracle.js';
+import { standIn } from '#test/sys/stand-in.js';
 
 const available = ringAvailable(nativeSys());
 

@@ -6,15 +6,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { RingBackend } from '#src/loop/ring-backend.js';
+import { RingBackend } from '#src/loop/ring/backend.js';
+import { EventLoop } from '#src/net/event-loop.js';
+import type { Connection } from '#src/net/stream/connection.js';
 import { nativeSys } from '#src/sys/native.js';
 import type { Sys } from '#src/sys/sys.js';
-import type { Connection } from '#src/tcp/connection.js';
-import { EventLoop } from '#src/tcp/event-loop.js';
-import { connectedPair, pattern, until, type World } from './conformance/world.ts';
-import { leakCheck } from './leaks.ts';
-import { RingOracle, unwilling, withoutRing, worldOf } from './ring-world.ts';
-import { WatchedBackend } from './sim-loop/watched-backend.ts';
+import { connectedPair, pattern, until, type World } from '#test/conformance/environment.js';
+import { leakCheck } from '#test/harness/leaks.js';
+import { WatchedBackend } from '#test/sim/loop/watched-backend.js';
+import { RingOracle, unwilling, withoutRing, worldOf } from './environment.ts';
 
 /** Both runs together stay below 10 s on a slow machine. */
 const RUNS = 150;

@@ -3,15 +3,15 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { RingBackend } from '#src/loop/ring-backend.js';
+import { RingBackend } from '#src/loop/ring/backend.js';
+import type { Connection } from '#src/net/stream/connection.js';
 import { createServer } from '#src/socket/create.js';
-import { openFilesLimit } from '#src/sys/limits.js';
 import { nativeSys } from '#src/sys/native.js';
-import type { Connection } from '#src/tcp/connection.js';
-import { connectedPair, pattern, portOf, turnOn, until } from './conformance/world.ts';
-import { leakCheck, openFds } from './leaks.ts';
-import { pushInto, socketPair, takeFrom, Wired } from './ring-wired.ts';
-import { ringWorld, withoutRing } from './ring-world.ts';
+import { openFilesLimit } from '#src/sys/rlimit.js';
+import { connectedPair, pattern, portOf, turnOn, until } from '#test/conformance/environment.js';
+import { leakCheck, openFds } from '#test/harness/leaks.js';
+import { ringWorld, withoutRing } from './environment.ts';
+import { pushInto, socketPair, takeFrom, Wired } from './socket-pairs.ts';
 
 const sys = nativeSys();
 const limits = { skip: withoutRing, timeout: 60_000 };

@@ -5,16 +5,16 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { run, start } from './commands/command.ts';
-import { sockloop, tcpserver } from './commands/programs.ts';
-import { reasonWithout } from './commands/tools.ts';
-import { leakCheck } from './leaks.ts';
-import type { MemlockResult } from './ring-memlock/child.ts';
-import { withoutRing } from './ring-world.ts';
+import { run, start } from '#test/harness/command.js';
+import { leakCheck } from '#test/harness/leaks.js';
+import { reasonWithout } from '#test/harness/other-programs.js';
+import { sockloop, tcpserver } from '#test/harness/programs.js';
+import { withoutRing } from './environment.ts';
+import type { MemlockResult } from './memlock/child.ts';
 
 const timeout = 120_000;
 const skip = withoutRing || reasonWithout('prlimit') || reasonWithout('setpriv');
-const child = fileURLToPath(new URL('./ring-memlock/child.js', import.meta.url));
+const child = fileURLToPath(new URL('./memlock/child.js', import.meta.url));
 
 /** What a ring takes, and a small one: 14 and 4 pages. */
 const RING_KIB = 56;

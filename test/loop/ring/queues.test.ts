@@ -3,19 +3,19 @@
 
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { RingBackend } from '#src/loop/ring-backend.js';
+import { RingBackend } from '#src/loop/ring/backend.js';
+import type { Connection } from '#src/net/stream/connection.js';
+import { ConnectionGroup } from '#src/net/stream/connection-group.js';
+import { StreamConnection } from '#src/net/stream/stream-connection.js';
 import { COMPLETIONS, SUBMISSIONS } from '#src/ring/limits.js';
-import { openFilesLimit } from '#src/sys/limits.js';
 import { nativeSys } from '#src/sys/native.js';
+import { openFilesLimit } from '#src/sys/rlimit.js';
 import type { Sys } from '#src/sys/sys.js';
-import type { Connection } from '#src/tcp/connection.js';
-import { ConnectionGroup } from '#src/tcp/connection-group.js';
-import { StreamConnection } from '#src/tcp/stream-connection.js';
-import { until } from './conformance/world.ts';
-import { leakCheck } from './leaks.ts';
-import { pushInto, socketPair, takeFrom, Wired } from './ring-wired.ts';
-import { ringWorld, withoutRing } from './ring-world.ts';
-import { standIn } from './sys-stand-in.ts';
+import { until } from '#test/conformance/environment.js';
+import { leakCheck } from '#test/harness/leaks.js';
+import { standIn } from '#test/sys/stand-in.js';
+import { ringWorld, withoutRing } from './environment.ts';
+import { pushInto, socketPair, takeFrom, Wired } from './socket-pairs.ts';
 
 const sys = nativeSys();
 

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import type { Backend, Stream, StreamSink } from '#src/loop/backend.js';
-import { writeNamed } from '#src/socket/option-calls.js';
+import { writeNamed } from '#src/socket/options/calls.js';
 import type { Sys } from '#src/sys/sys.js';
 
 /** Two connected, non-blocking sockets of this process. */

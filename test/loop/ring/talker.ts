@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { EventLoop } from '#src/tcp/event-loop.js';
-import { pattern } from './conformance/world.ts';
+import { EventLoop } from '#src/net/event-loop.js';
+import { pattern } from '#test/conformance/environment.js';
 
 // A thread with a loop on the ring of its own: it talks to an echo server and says how that went.
 

@@ -8,13 +8,19 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { setTimeout as delay, setImmediate as turnOfNode } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
+import { EventLoop } from '#src/net/event-loop.js';
 import { nativeSys } from '#src/sys/native.js';
-import { EventLoop } from '#src/tcp/event-loop.js';
-import { connectedPair, pattern, portOf, until, type World } from './conformance/world.ts';
-import { leakCheck } from './leaks.ts';
-import { socketPair } from './ring-wired.ts';
-import { ringWorld, withoutRing } from './ring-world.ts';
-import { standIn } from './sys-stand-in.ts';
+import {
+  connectedPair,
+  pattern,
+  portOf,
+  until,
+  type World,
+} from '#test/conformance/environment.js';
+import { leakCheck } from '#test/harness/leaks.js';
+import { standIn } from '#test/sys/stand-in.js';
+import { ringWorld, withoutRing } from './environment.ts';
+import { socketPair } from './socket-pairs.ts';
 
 const sys = nativeSys();
 const limits = { skip: withoutRing, timeout: 60_000 };
@@ -134,7 +140,7 @@ test('ring threads: loops in two threads', limits, async (t) => {
   });
   const workers = [1, 2].map((seed) => {
     const workerData = { port: portOf(listener), seed };
-    return new Worker(new URL('./ring-talker.js', import.meta.url), { workerData });
+    return new Worker(new URL('./talker.js', import.meta.url), { workerData });
   });
   const ends = workers.map(async (worker) => {
     const [[verdict]] = await Promise.all([once(worker, 'message'), once(worker, 'exit')]);
@@ -151,7 +157,7 @@ test('ring threads: wakes of another thread while much goes on', limits, async (
   t.after(() => world.close());
   const memory = new Int32Array(new SharedArrayBuffer(4));
   const { wakeHandle: handle } = world.loop;
-  const waker = new Worker(new URL('./conformance/waker.js', import.meta.url), {
+  const waker = new Worker(new URL('../../conformance/waker.js', import.meta.url), {
     workerData: { handle, memory },
   });
   await once(waker, 'online');

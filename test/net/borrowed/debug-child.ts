@@ -3,8 +3,8 @@
 
 import assert from 'node:assert/strict';
 import { backends } from '#src/loop/backends.js';
+import { EventLoop } from '#src/net/event-loop.js';
 import { nativeSys } from '#src/sys/native.js';
-import { EventLoop } from '#src/tcp/event-loop.js';
 
 const MESSAGES = ['first', 'other', 'third'] as const;
 const POISONED = Buffer.alloc(5, 0xdb).toString('hex');

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Connection, type ConnectionHandlers, EventLoop } from 'sockloop';
-import { leakCheck } from './leaks.ts';
+import { leakCheck } from '#test/harness/leaks.js';
 import {
   bytesOf,
   connectPair,
@@ -14,7 +14,7 @@ import {
   recorded,
   run,
   unixPath,
-} from './tcp-pollers.ts';
+} from './pollers.ts';
 
 const echo: ConnectionHandlers = { data: (connection, chunk) => void connection.write(chunk) };
 

@@ -14,8 +14,8 @@ import {
   Socket,
   SysError,
 } from 'sockloop';
-import { interleaved } from '#src/tcp/addresses.js';
-import { overPollers, run, unixPath } from './tcp-pollers.ts';
+import { interleaved } from '#src/net/addresses.js';
+import { overPollers, run, unixPath } from './pollers.ts';
 
 /** The loopback network has more than one address. */
 const manyLoopbacks =

@@ -14,7 +14,7 @@ import {
   pattern,
   recorded,
   run,
-} from './tcp-pollers.ts';
+} from './pollers.ts';
 
 const MIB = 1024 * 1024;
 

@@ -6,8 +6,8 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { type Connection, EventLoop, type Listener, nativeSys, SysError } from 'sockloop';
 import { writeInteger } from '#src/sys/struct.js';
-import { openFds } from './leaks.ts';
-import { bytesOf, overPollers, run, unixPath } from './tcp-pollers.ts';
+import { openFds } from '#test/harness/leaks.js';
+import { bytesOf, overPollers, run, unixPath } from './pollers.ts';
 
 /** `count` connects to `listener`; every connection that comes to stand is added to `opened`. */
 function connectMany(

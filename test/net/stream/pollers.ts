@@ -13,7 +13,7 @@ import {
   nativeSys,
 } from 'sockloop';
 import { backends } from '#src/loop/backends.js';
-import { leakCheck } from './leaks.ts';
+import { leakCheck } from '#test/harness/leaks.js';
 
 /** Nothing here takes longer, by far. */
 const LIMIT_MS = 10_000;

@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { Interest } from '#src/poller/poller.js';
-import { PATIENCE_MS, type Stage } from './stage.ts';
-import type { PollerCase, Skip } from './suite.ts';
+import { PATIENCE_MS, type Stage } from '../fixture.ts';
+import type { PollerCase, Skip } from '../suite.ts';
 
 /** More than one wait of any poller takes; select, which takes all it has, has room for fewer. */
 const MORE_THAN_A_BATCH = 2500;

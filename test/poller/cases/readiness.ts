@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { Interest } from '#src/poller/poller.js';
-import { type Ends, PATIENCE_MS, type Stage } from './stage.ts';
-import type { PollerCase } from './suite.ts';
+import { type Ends, PATIENCE_MS, type Stage } from '../fixture.ts';
+import type { PollerCase } from '../suite.ts';
 
 /** What is reported of `fd` while it is watched for `interest`. */
 function readyFor(stage: Stage, fd: number, interest: Interest): Interest {

@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { Interest } from '#src/poller/poller.js';
-import type { Ends, Stage } from './stage.ts';
-import type { PollerCase } from './suite.ts';
+import type { Ends, Stage } from '../fixture.ts';
+import type { PollerCase } from '../suite.ts';
 
 const TOKEN_MAX = 2 ** 31 - 1;
 

@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { Interest } from '#src/poller/poller.js';
-import { PATIENCE_MS, type Report, type Stage } from './stage.ts';
-import type { PollerCase } from './suite.ts';
+import { PATIENCE_MS, type Report, type Stage } from '../fixture.ts';
+import type { PollerCase } from '../suite.ts';
 
 /** Descriptors with something to read, registered with themselves as tokens. */
 function readableFds(stage: Stage, count: number): number[] {

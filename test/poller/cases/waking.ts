@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { Interest } from '#src/poller/poller.js';
 import { wake } from '#src/poller/wakers.js';
-import { PATIENCE_MS, type Stage } from './stage.ts';
-import type { PollerCase } from './suite.ts';
+import { PATIENCE_MS, type Stage } from '../fixture.ts';
+import type { PollerCase } from '../suite.ts';
 
 /** How often another thread wakes in the test of loss. */
 const WAKES = 1000;

@@ -1,15 +1,15 @@
 import { type FaultKind, FaultPlan } from '#sim/faults.js';
 import { Random } from '#sim/random.js';
-import { EventServer } from '#src/echo/event-server.js';
 import type { Backend } from '#src/loop/backend.js';
 import { SysError } from '#src/sys/sys-error.js';
+import { EventServer } from '#tools/echo/event-server.js';
 import { AnswerHost } from './answer-host.ts';
 import { type Answer, ClientPeer } from './client-peer.ts';
 import { Oracle } from './oracle.ts';
 import { Outward, type PendingLookup, type Target } from './outward.ts';
 import { PipedWatch } from './piped-watch.ts';
 import { HastyLoop, type MisreadSys, type PlantedBug } from './planted-bugs.ts';
-import { createSubject, createSys, faultsOf, type SubjectName } from './subjects.ts';
+import { createSubject, createSys, faultsOf, type SubjectName } from './targets.ts';
 import { TimerGames } from './timer-games.ts';
 import { UnrulyListener } from './unruly-listener.ts';
 import { WatchedBackend } from './watched-backend.ts';

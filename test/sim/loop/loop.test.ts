@@ -7,9 +7,9 @@ import assert from 'node:assert/strict';
 import { execFileSync, type StdioOptions } from 'node:child_process';
 import { test } from 'node:test';
 import type { FaultKind } from '#sim/faults.js';
-import type { PlantedBug } from './sim-loop/planted-bugs.ts';
-import { faultsOf, type SubjectName, subjectNames } from './sim-loop/subjects.ts';
-import { type LoopRun, type RunOptions, runLoop } from './sim-loop/world.ts';
+import { type LoopRun, type RunOptions, runLoop } from './environment.ts';
+import type { PlantedBug } from './planted-bugs.ts';
+import { faultsOf, type SubjectName, subjectNames } from './targets.ts';
 
 /** For each subject. With the canaries and the rest it takes some 15 s on one core. */
 const SMOKE_SEEDS = 500;
@@ -42,7 +42,7 @@ const regressions: readonly (readonly [seed: number, subject: SubjectName, found
 function story(subject: SubjectName, seed: number, options: RunOptions = {}): string {
   const { violation } = runLoop(subject, seed, { ...options, traceLines: TRACE_LINES });
   const variables = `SIM_SEED=${seed} SIM_SUBJECT=${subject}`;
-  return `${violation}\nreplay: ${variables} node --test build/test/sim-loop.test.js`;
+  return `${violation}\nreplay: ${variables} node --test build/test/sim/loop/loop.test.js`;
 }
 
 /** Runs one seed, which must be without a violation. */

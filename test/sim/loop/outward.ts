@@ -1,9 +1,9 @@
 import { Random } from '#sim/random.js';
 import type { SimSys } from '#sim/sim-sys.js';
+import type { EventLoop } from '#src/net/event-loop.js';
+import type { Connection, ConnectionHandlers } from '#src/net/stream/connection.js';
+import type { ConnectOptions, Connector } from '#src/net/stream/connector.js';
 import { SysError } from '#src/sys/sys-error.js';
-import type { Connection, ConnectionHandlers } from '#src/tcp/connection.js';
-import type { ConnectOptions, Connector } from '#src/tcp/connector.js';
-import type { EventLoop } from '#src/tcp/event-loop.js';
 import type { Oracle } from './oracle.ts';
 
 /** Where an outward connection goes. */

@@ -1,9 +1,9 @@
 import { Random } from '#sim/random.js';
 import type { SimSys } from '#sim/sim-sys.js';
 import type { Watch } from '#src/loop/backend.js';
+import type { EventLoop } from '#src/net/event-loop.js';
 import { Interest } from '#src/poller/poller.js';
 import { openPipe } from '#src/sys/descriptors.js';
-import type { EventLoop } from '#src/tcp/event-loop.js';
 import type { Oracle } from './oracle.ts';
 
 const BYTES_MAX = 40;

@@ -1,9 +1,9 @@
 import { type Occupant, TokenSlab } from '#src/base/token-slab.js';
 import type { Stream, Subscription } from '#src/loop/backend.js';
-import { ReadinessBackend } from '#src/loop/readiness-backend.js';
+import { ReadinessBackend } from '#src/loop/readiness/backend.js';
 import type { Timer } from '#src/loop/timers.js';
+import { EventLoop } from '#src/net/event-loop.js';
 import { Interest, type Poller, type ReadySink } from '#src/poller/poller.js';
-import { EventLoop } from '#src/tcp/event-loop.js';
 import { CountingSys } from './counting-sys.ts';
 import { WatchedLoop } from './watched-loop.ts';
 

@@ -3,7 +3,7 @@ import type { SimLimits } from '#sim/kernel.js';
 import { Random } from '#sim/random.js';
 import { SimBackend } from '#sim/sim-backend.js';
 import type { Backend } from '#src/loop/backend.js';
-import { ReadinessBackend } from '#src/loop/readiness-backend.js';
+import { ReadinessBackend } from '#src/loop/readiness/backend.js';
 import { pollers } from '#src/poller/pollers.js';
 import { abiFor } from '#src/sys/abi/index.js';
 import { BareSlab, BuggyBackend, MisreadSys, type PlantedBug } from './planted-bugs.ts';

@@ -1,7 +1,7 @@
 import { Random } from '#sim/random.js';
 import type { SimSys } from '#sim/sim-sys.js';
 import type { Timer } from '#src/loop/timers.js';
-import type { EventLoop } from '#src/tcp/event-loop.js';
+import type { EventLoop } from '#src/net/event-loop.js';
 import type { Oracle } from './oracle.ts';
 
 const TIMERS_MAX = 12;

@@ -1,8 +1,8 @@
 import { Random } from '#sim/random.js';
 import type { SimSys } from '#sim/sim-sys.js';
-import type { Connection, ConnectionHandlers } from '#src/tcp/connection.js';
-import type { EventLoop } from '#src/tcp/event-loop.js';
-import type { Listener } from '#src/tcp/listener.js';
+import type { EventLoop } from '#src/net/event-loop.js';
+import type { Connection, ConnectionHandlers } from '#src/net/stream/connection.js';
+import type { Listener } from '#src/net/stream/listener.js';
 
 /** When it answers: inside of the handler, behind it, or by a timer. */
 type Style = 'now' | 'deferred' | 'timed';

@@ -1,8 +1,8 @@
 import type { Timer } from '#src/loop/timers.js';
-import type { Connection, ConnectionHandlers } from '#src/tcp/connection.js';
-import type { ConnectOptions, Connector } from '#src/tcp/connector.js';
-import { EventLoop, type EventLoopOptions } from '#src/tcp/event-loop.js';
-import type { Listener, ListenOptions } from '#src/tcp/listener.js';
+import { EventLoop, type EventLoopOptions } from '#src/net/event-loop.js';
+import type { Connection, ConnectionHandlers } from '#src/net/stream/connection.js';
+import type { ConnectOptions, Connector } from '#src/net/stream/connector.js';
+import type { Listener, ListenOptions } from '#src/net/stream/listener.js';
 import type { Oracle } from './oracle.ts';
 
 /** What the handlers of one connection have heard. */

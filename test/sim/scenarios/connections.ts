@@ -1,5 +1,5 @@
-import type { Arm } from './arm.ts';
-import { noteState } from './states.ts';
+import type { Arm } from '../arm.ts';
+import { noteState } from '../states.ts';
 
 /** Steps to be taken over both kernels. */
 export type Scenario = (arm: Arm) => void;

@@ -1,7 +1,7 @@
 import { writeInteger } from '#src/sys/struct.js';
-import type { Arm } from './arm.ts';
-import type { Scenario } from './scenarios-connections.ts';
-import { noteState } from './states.ts';
+import type { Arm } from '../arm.ts';
+import { noteState } from '../states.ts';
+import type { Scenario } from './connections.ts';
 
 function word(value: bigint): Uint8Array {
   return new Uint8Array(new BigUint64Array([value]).buffer);

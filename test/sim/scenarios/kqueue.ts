@@ -1,6 +1,6 @@
-import type { Arm } from './arm.ts';
-import { KqueueSteps } from './kqueue-steps.ts';
-import type { Scenario } from './scenarios-connections.ts';
+import type { Arm } from '../arm.ts';
+import { KqueueSteps } from '../kqueue-steps.ts';
+import type { Scenario } from './connections.ts';
 
 /** A pair of connected sockets under the names `left` and `right`. */
 function pairOn(arm: Arm, steps: KqueueSteps): readonly [left: number, right: number] {

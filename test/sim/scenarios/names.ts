@@ -1,6 +1,6 @@
-import type { Arm } from './arm.ts';
-import type { Scenario } from './scenarios-connections.ts';
-import { noteState } from './states.ts';
+import type { Arm } from '../arm.ts';
+import { noteState } from '../states.ts';
+import type { Scenario } from './connections.ts';
 
 function portOf(arm: Arm, fd: number): number {
   const name = arm.nameOf(fd);

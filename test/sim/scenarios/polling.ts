@@ -1,7 +1,7 @@
 import { writeInteger } from '#src/sys/struct.js';
-import type { Arm } from './arm.ts';
-import type { Scenario } from './scenarios-connections.ts';
-import { epollEvent, epollState, noteState, pollState, selectState } from './states.ts';
+import type { Arm } from '../arm.ts';
+import { epollEvent, epollState, noteState, pollState, selectState } from '../states.ts';
+import type { Scenario } from './connections.ts';
 
 function bits(arm: Arm) {
   const { EPOLLIN = 0, EPOLLOUT = 0, EPOLLET = 0, EPOLLONESHOT = 0 } = arm.sys.abi.constants;

@@ -5,8 +5,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Socket } from '#src/socket/index.js';
 import { nativeSys } from '#src/sys/native.js';
-import { leakCheck } from './leaks.ts';
-import { bytesOf, closing, connected, failureOf, kinds, listening } from './socket-ends.ts';
+import { leakCheck } from '#test/harness/leaks.js';
+import { bytesOf, closing, connected, failureOf, kinds, listening } from '../ends.ts';
 
 const { constants } = nativeSys().abi;
 const isLinux = process.platform === 'linux';

@@ -1,13 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import type { OptionKind, OptionSpec } from '#src/socket/option-spec.js';
-import {
-  decodeOptionValue,
-  encodeOptionValue,
-  OPTION_SIZE_BYTES_MAX,
-  optionSizeBytes,
-} from '#src/socket/option-values.js';
+import type { OptionKind, OptionSpec } from '#src/socket/options/spec.js';
 import {
   type GettableOptionName,
   type OptionValue,
@@ -17,7 +11,13 @@ import {
   type SettableOptionName,
   type SocketOptionName,
   socketOptions,
-} from '#src/socket/options.js';
+} from '#src/socket/options/table.js';
+import {
+  decodeOptionValue,
+  encodeOptionValue,
+  OPTION_SIZE_BYTES_MAX,
+  optionSizeBytes,
+} from '#src/socket/options/values.js';
 import type { Abi } from '#src/sys/abi/abi.js';
 import { abiFor, abis } from '#src/sys/abi/index.js';
 

@@ -57,7 +57,7 @@ function vectorOf(abi: Abi): Vector {
 }
 
 function vectorNamed(platform: string): Vector {
-  const file = new URL(`../../test/vectors/abi/${platform}.json`, import.meta.url);
+  const file = new URL(`../../../../test/sys/abi/vectors/${platform}.json`, import.meta.url);
   return JSON.parse(readFileSync(file, 'utf8'));
 }
 

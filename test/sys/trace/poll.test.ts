@@ -7,8 +7,8 @@ import { abiFor } from '#src/sys/abi/index.js';
 import type { CLibrary } from '#src/sys/c-library.js';
 import { nativeSys } from '#src/sys/native.js';
 import { NativeSys } from '#src/sys/native-sys.js';
-import { TracingSys } from '#src/sys/tracing.js';
-import { leakCheck } from './leaks.ts';
+import { TracingSys } from '#src/sys/trace/tracing-sys.js';
+import { leakCheck } from '#test/harness/leaks.js';
 
 /** A kernel of Linux on x64 whose calls all return `result`, after `fill`. */
 function traced(platform: string, result: number, fill = (..._: unknown[]): void => undefined) {

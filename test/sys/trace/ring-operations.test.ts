@@ -4,12 +4,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { backends } from '#src/loop/backends.js';
+import { EventLoop } from '#src/net/event-loop.js';
 import { abiFor } from '#src/sys/abi/index.js';
 import { nativeSys } from '#src/sys/native.js';
 import type { Sys } from '#src/sys/sys.js';
-import { TracingSys } from '#src/sys/tracing.js';
-import { EventLoop } from '#src/tcp/event-loop.js';
-import { leakCheck } from './leaks.ts';
+import { TracingSys } from '#src/sys/trace/tracing-sys.js';
+import { leakCheck } from '#test/harness/leaks.js';
 
 const abi = abiFor('linux', 'x64') ?? assert.fail('no table');
 const ioUring = abi.ioUring ?? assert.fail('no io_uring');

@@ -5,8 +5,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { abiFor } from '#src/sys/abi/index.js';
 import type { Sys } from '#src/sys/sys.js';
-import { TracingSys } from '#src/sys/tracing.js';
-import { leakCheck } from './leaks.ts';
+import { TracingSys } from '#src/sys/trace/tracing-sys.js';
+import { leakCheck } from '#test/harness/leaks.js';
 
 /** A kernel of `platform` whose calls return `result`; io_uring_setup answers as Linux 6.1 does. */
 function traced(platform: string, result: number) {

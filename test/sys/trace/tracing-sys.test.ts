@@ -6,8 +6,8 @@ import { describe, it } from 'node:test';
 import { abiFor } from '#src/sys/abi/index.js';
 import { encodeSockaddr, SOCKADDR_BYTES_MAX, type SocketAddress } from '#src/sys/sockaddr.js';
 import type { Sys } from '#src/sys/sys.js';
-import { TracingSys } from '#src/sys/tracing.js';
-import { leakCheck } from './leaks.ts';
+import { TracingSys } from '#src/sys/trace/tracing-sys.js';
+import { leakCheck } from '#test/harness/leaks.js';
 
 const abi = abiFor('linux', 'x64') ?? assert.fail('no table');
 const { constants: c, errno } = abi;

@@ -4,11 +4,16 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { bigText, freePort } from './commands/clients.ts';
-import { eventually, run, type Scope, start } from './commands/command.ts';
-import { send, serve, serveTextbook, sockloop, tcpclient } from './commands/programs.ts';
-import { compilePeer, reasonWithout, reasonWithoutProc, scratch } from './commands/tools.ts';
-import { leakCheck } from './leaks.ts';
+import { bigText, freePort } from '#test/harness/clients.js';
+import { eventually, run, type Scope, start } from '#test/harness/command.js';
+import { leakCheck } from '#test/harness/leaks.js';
+import {
+  compilePeer,
+  reasonWithout,
+  reasonWithoutProc,
+  scratch,
+} from '#test/harness/other-programs.js';
+import { send, serve, serveTextbook, sockloop, tcpclient } from '#test/harness/programs.js';
 
 const timeout = 60_000;
 const LOCAL = '127.0.0.1';

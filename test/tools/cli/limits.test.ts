@@ -4,11 +4,11 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { firstError } from '#src/cli/exit.js';
-import { run } from './commands/command.ts';
-import { sockloop } from './commands/programs.ts';
-import { reasonWithout } from './commands/tools.ts';
-import { leakCheck } from './leaks.ts';
+import { run } from '#test/harness/command.js';
+import { leakCheck } from '#test/harness/leaks.js';
+import { reasonWithout } from '#test/harness/other-programs.js';
+import { sockloop } from '#test/harness/programs.js';
+import { firstError } from '#tools/terminal/exit.js';
 
 const timeout = 60_000;
 const noPrlimit = reasonWithout('prlimit');

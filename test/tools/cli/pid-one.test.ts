@@ -7,10 +7,10 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { bigText, closed, dial } from './commands/clients.ts';
-import { type Command, eventually, start } from './commands/command.ts';
-import { sockloop, tcpserver } from './commands/programs.ts';
-import { leakCheck } from './leaks.ts';
+import { bigText, closed, dial } from '#test/harness/clients.js';
+import { type Command, eventually, start } from '#test/harness/command.js';
+import { leakCheck } from '#test/harness/leaks.js';
+import { sockloop, tcpserver } from '#test/harness/programs.js';
 
 const timeout = 60_000;
 const UNSHARE = ['unshare', '-pf', '--mount-proc'];

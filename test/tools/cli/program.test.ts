@@ -4,8 +4,10 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { run, start } from './commands/command.ts';
-import { loops } from './commands/loops.ts';
+import { run, start } from '#test/harness/command.js';
+import { leakCheck } from '#test/harness/leaks.js';
+import { loops } from '#test/harness/loops.js';
+import { reasonWithout, reasonWithoutProc, scratch } from '#test/harness/other-programs.js';
 import {
   assertOutcome,
   demo,
@@ -14,9 +16,7 @@ import {
   sockloop,
   tcpclient,
   tcpserver,
-} from './commands/programs.ts';
-import { reasonWithout, reasonWithoutProc, scratch } from './commands/tools.ts';
-import { leakCheck } from './leaks.ts';
+} from '#test/harness/programs.js';
 
 const timeout = 60_000;
 /** Of the demo, which starts a dozen programs. */

@@ -5,15 +5,15 @@
 import assert from 'node:assert/strict';
 import { createServer as createNodeServer, type Server } from 'node:net';
 import { test } from 'node:test';
-import { EchoClient } from '#src/echo/client.js';
 import { createConnection } from '#src/socket/index.js';
 import { nativeSys } from '#src/sys/native.js';
-import { bounded } from './commands/clients.ts';
-import { run, type Scope } from './commands/command.ts';
-import { inNamespace, reasonWithoutNamespaces } from './commands/namespace.ts';
-import { sockloop, tcpclient } from './commands/programs.ts';
-import { scratch } from './commands/tools.ts';
-import { leakCheck } from './leaks.ts';
+import { bounded } from '#test/harness/clients.js';
+import { run, type Scope } from '#test/harness/command.js';
+import { leakCheck } from '#test/harness/leaks.js';
+import { inNamespace, reasonWithoutNamespaces } from '#test/harness/namespace.js';
+import { scratch } from '#test/harness/other-programs.js';
+import { sockloop, tcpclient } from '#test/harness/programs.js';
+import { EchoClient } from '#tools/echo/client.js';
 
 const timeout = 120_000;
 

@@ -4,17 +4,17 @@
 
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { EventServer } from '#src/echo/event-server.js';
-import { IterativeServer } from '#src/echo/iterative-server.js';
 import { backends } from '#src/loop/backends.js';
+import { EventLoop } from '#src/net/event-loop.js';
 import { createServer } from '#src/socket/create.js';
 import { acceptErrorKind, waitErrnoKind } from '#src/sys/error-kinds.js';
 import { nativeSys } from '#src/sys/native.js';
 import type { Sys } from '#src/sys/sys.js';
-import { EventLoop } from '#src/tcp/event-loop.js';
-import { closed, dial, heard } from './commands/clients.ts';
-import { leakCheck } from './leaks.ts';
-import { standIn } from './sys-stand-in.ts';
+import { closed, dial, heard } from '#test/harness/clients.js';
+import { leakCheck } from '#test/harness/leaks.js';
+import { standIn } from '#test/sys/stand-in.js';
+import { EventServer } from '#tools/echo/event-server.js';
+import { IterativeServer } from '#tools/echo/iterative-server.js';
 
 const timeout = 60_000;
 const native = nativeSys();

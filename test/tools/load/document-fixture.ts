@@ -1,7 +1,6 @@
 /** Results of load runs that nobody measured, small enough to be looked at. */
 
 import { randomUUID } from 'node:crypto';
-import { distributionOf } from '#src/load/distribution.js';
 import {
   ERROR_KINDS,
   type ErrorKind,
@@ -11,9 +10,10 @@ import {
   type LoadDocument,
   type ThreadFacts,
   type Trouble,
-} from '#src/load/document.js';
-import { LatencyCounts } from '#src/load/latency-counts.js';
-import type { LoadPlan } from '#src/load/plan.js';
+} from '#tools/load/document.js';
+import type { LoadPlan } from '#tools/load/plan.js';
+import { distributionOf } from '#tools/load/record/distribution.js';
+import { LatencyCounts } from '#tools/load/record/latency-counts.js';
 
 export function madeUpPlan(changes: Partial<LoadPlan> = {}): LoadPlan {
   return {

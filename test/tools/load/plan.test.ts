@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { nativeSys } from 'sockloop/sys';
-import type { LoadPlan } from '#src/load/plan.js';
-import { checkPlan, loadLimits } from '#src/load/plan-check.js';
-import { startLoad } from '#src/load/run.js';
-import { planFor } from './load/servers.ts';
+import { startLoad } from '#tools/load/engine/run.js';
+import type { LoadPlan } from '#tools/load/plan.js';
+import { checkPlan, loadLimits } from '#tools/load/plan-check.js';
+import { planFor } from './servers.ts';
 
 const plenty = { descriptors: 1e6, portsPerSource: 28_232 };
 

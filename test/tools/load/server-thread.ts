@@ -1,8 +1,8 @@
 /** A server on a thread of its own, honest or not: what the load tests send their messages to. */
 
 import { parentPort, workerData } from 'node:worker_threads';
-import type { Connection, ConnectionHandlers } from '#src/tcp/connection.js';
-import { EventLoop } from '#src/tcp/event-loop.js';
+import { EventLoop } from '#src/net/event-loop.js';
+import type { Connection, ConnectionHandlers } from '#src/net/stream/connection.js';
 import type { ServerTask, ServerWords } from './servers.ts';
 
 type Handlers = ConnectionHandlers;

@@ -2,9 +2,9 @@
 
 import type { TestContext } from 'node:test';
 import { Worker } from 'node:worker_threads';
-import type { LoadDocument } from '#src/load/document.js';
-import type { LoadPlan } from '#src/load/plan.js';
-import { startLoad } from '#src/load/run.js';
+import type { LoadDocument } from '#tools/load/document.js';
+import { startLoad } from '#tools/load/engine/run.js';
+import type { LoadPlan } from '#tools/load/plan.js';
 
 /** What a server does with what it gets. */
 export type Behaviour =

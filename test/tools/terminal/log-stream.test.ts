@@ -5,12 +5,12 @@
 import assert from 'node:assert/strict';
 import { closeSync, openSync, readSync } from 'node:fs';
 import { test } from 'node:test';
-import { FailureLines } from '#src/cli/failure-lines.js';
-import { logOutput } from '#src/cli/log-output.js';
-import { LogStream } from '#src/cli/log-stream.js';
 import { openPipe } from '#src/sys/descriptors.js';
 import { nativeSys } from '#src/sys/native.js';
-import { leakCheck } from './leaks.ts';
+import { leakCheck } from '#test/harness/leaks.js';
+import { FailureLines } from '#tools/terminal/failure-lines.js';
+import { logOutput } from '#tools/terminal/log-output.js';
+import { LogStream } from '#tools/terminal/log-stream.js';
 
 const LINE_BYTES = 100;
 

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { COMPARED_LOOPS, type CompareFlags, REPORT } from './compare-plan.ts';
+import { COMPARED_LOOPS, type CompareFlags, REPORT } from '../../compare/plan.ts';
 
 /** Adds `sockloop compare` to the program. */
 export function addCompare(program: Command): void {
@@ -26,7 +26,7 @@ export function addCompare(program: Command): void {
     .addHelpText('after', EXAMPLES)
     .action(async (flags: CompareFlags) => {
       // Loaded at need, as load is.
-      const { compare } = await import('./compare-command.ts');
+      const { compare } = await import('./run.ts');
       await compare(flags);
     });
 }

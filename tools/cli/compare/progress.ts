@@ -1,8 +1,8 @@
-import { formatCount } from '../load/figures.ts';
-import type { CompareProgress } from './compare-run.ts';
-import { isBrokenPipe } from './exit.ts';
-import type { ProgressScreen } from './progress-screen.ts';
-import { RedrawnLines } from './redrawn-lines.ts';
+import { formatCount } from '#src/base/number-format.js';
+import type { CompareProgress } from '../../compare/run.ts';
+import { isBrokenPipe } from '../../terminal/exit.ts';
+import type { ProgressScreen } from '../../terminal/progress-screen.ts';
+import { RedrawnLines } from '../../terminal/redrawn-lines.ts';
 
 const BAR_COLUMNS = 20;
 

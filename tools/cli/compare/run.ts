@@ -1,19 +1,19 @@
-import { holdWakeLatency } from '../load/wake-latency.ts';
-import type { CompareDocument } from '../report/compare-document.ts';
-import { compareReport } from '../report/html/compare-report.ts';
-import { nativeSys } from '../sys/native.ts';
-import { Children } from './compare-children.ts';
-import { findCores } from './compare-cores.ts';
-import { documentOf } from './compare-document.ts';
-import { type CompareFlags, type Comparison, comparisonOf, REPORT } from './compare-plan.ts';
-import { CompareProgressView } from './compare-progress.ts';
-import { CompareRun } from './compare-run.ts';
-import { compareSummary } from './compare-table.ts';
-import { commandLine } from './demo-process.ts';
-import { printOut } from './output.ts';
-import { standardErrorScreen } from './progress-screen.ts';
-import { ResultFiles } from './result-files.ts';
-import { onStopSignals, type StopSignal } from './stop-signals.ts';
+import { nativeSys } from 'sockloop/sys';
+import { Children } from '../../compare/children.ts';
+import type { CompareDocument } from '../../compare/document.ts';
+import { type CompareFlags, type Comparison, comparisonOf, REPORT } from '../../compare/plan.ts';
+import { CompareRun } from '../../compare/run.ts';
+import { documentOf } from '../../compare/run-document.ts';
+import { findCores } from '../../measure/cores.ts';
+import { holdWakeLatency } from '../../measure/wake-latency.ts';
+import { compareReport } from '../../report/html/compare/report.ts';
+import { compareSummary } from '../../report/text/compare-summary.ts';
+import { printOut } from '../../terminal/output.ts';
+import { standardErrorScreen } from '../../terminal/progress-screen.ts';
+import { ResultFiles } from '../../terminal/result-files.ts';
+import { onStopSignals, type StopSignal } from '../../terminal/stop-signals.ts';
+import { commandLine } from '../demo/process.ts';
+import { CompareProgressView } from './progress.ts';
 
 /** What a table is wide where nobody knows the terminal, and what it is not wider than. */
 const WIDTH = 80;

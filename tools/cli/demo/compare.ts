@@ -1,14 +1,14 @@
 import { dirname, join, relative } from 'node:path';
-import { runChild } from './child-command.ts';
-import { MAIN, typed } from './demo-process.ts';
-import { BOLD, paint } from './demo-style.ts';
-import { printOut } from './output.ts';
-import { childEnvironment } from './parent.ts';
+import { printOut } from '../../terminal/output.ts';
+import { childEnvironment } from '../../terminal/parent.ts';
+import { BOLD, paint } from '../../terminal/style.ts';
+import { runChild } from '../child-command.ts';
+import { MAIN, typed } from './process.ts';
 
 // The last part of the demo: the loops beside each other, measured.
 
-/** Among what is built, and not among the sources: seen from dist/cli. */
-const REPORT = join(dirname(MAIN), '..', '..', 'build', 'report.html');
+/** Among what is built, and not among the sources: seen from dist/tools/cli. */
+const REPORT = join(dirname(MAIN), '..', '..', '..', 'build', 'report.html');
 
 /**
  * Runs `sockloop compare` with `flags`, which prints by itself, and returns its exit status.

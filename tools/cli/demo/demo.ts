@@ -1,3 +1,3 @@
-import { startProgram } from './program-start.ts';
+import { startProgram } from '../program-start.ts';
 
-await startProgram('demo', async () => (await import('./demo-run.ts')).runDemo());
+await startProgram('demo', async () => (await import('./run.ts')).runDemo());

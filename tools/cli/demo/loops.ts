@@ -1,13 +1,13 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
-import { textTable, wrapped } from '../report/text-table.ts';
-import { nativeSys } from '../sys/native.ts';
-import { DemoProcess, STALL_MS, typed } from './demo-process.ts';
-import { BOLD, DIM, GREEN, paint, YELLOW } from './demo-style.ts';
-import { type LoopFacts, loopFacts } from './doctor-loops.ts';
-import { inTurns } from './in-turns.ts';
-import { printOut } from './output.ts';
+import { nativeSys } from 'sockloop/sys';
+import { inTurns } from '../../compare/in-turns.ts';
+import { textTable, wrapped } from '../../report/text/table.ts';
+import { printOut } from '../../terminal/output.ts';
+import { BOLD, DIM, GREEN, paint, YELLOW } from '../../terminal/style.ts';
+import { type LoopFacts, loopFacts } from '../doctor/loops.ts';
+import { DemoProcess, STALL_MS, typed } from './process.ts';
 
 // The second part of the demo: the same clients against each loop, and what that took.
 

@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { childEnvironment } from './parent.ts';
+import { childEnvironment } from '../../terminal/parent.ts';
 
 /** The program `sockloop`. */
-export const MAIN = fileURLToPath(new URL('./main.js', import.meta.url));
+export const MAIN = fileURLToPath(new URL('../main.js', import.meta.url));
 
 /**
  * How long nothing may happen before something is wrong: far longer than a program takes to begin

@@ -1,10 +1,10 @@
-import { runBelowPidOne } from './child-command.ts';
-import { runCompare } from './demo-compare.ts';
-import { runLoops } from './demo-loops.ts';
-import { DemoProcess, typed } from './demo-process.ts';
-import { BLUE, BOLD, CYAN, DIM, GREEN, paint } from './demo-style.ts';
-import { EXIT, report } from './exit.ts';
-import { printError, printOut } from './output.ts';
+import { EXIT, report } from '../../terminal/exit.ts';
+import { printError, printOut } from '../../terminal/output.ts';
+import { BLUE, BOLD, CYAN, DIM, GREEN, paint } from '../../terminal/style.ts';
+import { runBelowPidOne } from '../child-command.ts';
+import { runCompare } from './compare.ts';
+import { runLoops } from './loops.ts';
+import { DemoProcess, typed } from './process.ts';
 
 // `make demo`: the server and the client of this package, each in its own process, with every
 // system call shown as it is made; then the same clients against each loop, with the calls counted;
@@ -50,8 +50,8 @@ async function main(): Promise<number> {
     return EXIT.failed;
   }
   printOut('\nTry it yourself, each line in a terminal of its own:');
-  printOut('  node dist/cli/main.js serve --loop epoll --trace');
-  printOut('  node dist/cli/main.js send 127.0.0.1 7007 hello');
+  printOut('  node dist/tools/cli/main.js serve --loop epoll --trace');
+  printOut('  node dist/tools/cli/main.js send 127.0.0.1 7007 hello');
   printOut('\nAnd which of them is best? What a message costs each of them, in half a minute:\n');
   return runCompare(process.argv.slice(2));
 }

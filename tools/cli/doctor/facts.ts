@@ -1,10 +1,10 @@
 import { fstatSync } from 'node:fs';
 import { availableParallelism, release, type } from 'node:os';
 import { isatty } from 'node:tty';
-import { nativeSys } from '../sys/native.ts';
-import { type LimitFacts, limitFacts } from './doctor-limits.ts';
-import { autoLoop, type LoopFacts, loopFacts } from './doctor-loops.ts';
-import { koffiVersion, sockloopVersion } from './versions.ts';
+import { nativeSys } from 'sockloop/sys';
+import { koffiVersion, sockloopVersion } from '../../measure/versions.ts';
+import { type LimitFacts, limitFacts } from './limits.ts';
+import { autoLoop, type LoopFacts, loopFacts } from './loops.ts';
 
 /** The document of `sockloop doctor --json`. A change that breaks a reader raises `version`. */
 export interface DoctorFacts {

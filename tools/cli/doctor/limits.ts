@@ -1,6 +1,6 @@
-import { openFilesLimit } from '../sys/limits.ts';
-import type { Sys } from '../sys/sys.ts';
-import { readProcFile, readProcNumber, readProcNumbers } from './proc.ts';
+import type { Sys } from 'sockloop/sys';
+import { openFilesLimit } from '#src/sys/rlimit.js';
+import { readProcFile, readProcNumber, readProcNumbers } from '../../measure/proc.ts';
 
 /** A limit of this machine that a server runs into. */
 export interface LimitFacts {

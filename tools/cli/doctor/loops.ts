@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
-import { type BackendEntry, backends } from '../loop/backends.ts';
-import { openStream } from '../sys/descriptors.ts';
-import type { Sys } from '../sys/sys.ts';
-import { sysError } from '../sys/sys-error.ts';
+import type { Sys } from 'sockloop/sys';
+import { type BackendEntry, backends } from '#src/loop/backends.js';
+import { openStream } from '#src/sys/descriptors.js';
+import { sysError } from '#src/sys/sys-error.js';
 
 /** A loop of sockloop on this machine. */
 export interface LoopFacts {

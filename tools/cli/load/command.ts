@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { declareLoadFlags, type LoadFlags } from './load-flags.ts';
+import { declareLoadFlags, type LoadFlags } from './flags.ts';
 
 /** Adds `sockloop load` to the program. */
 export function addLoad(program: Command): void {
@@ -13,7 +13,7 @@ export function addLoad(program: Command): void {
     .argument('[arguments...]', 'host and port of the server');
   declareLoadFlags(command).action(async (words: string[], flags: LoadFlags) => {
     // Loaded at need: the other commands begin twice as soon without it.
-    const { load } = await import('./load-command.ts');
+    const { load } = await import('./run.ts');
     await load(words, flags);
   });
 }

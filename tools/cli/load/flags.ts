@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { backends } from '../loop/backends.ts';
+import { backends } from '#src/loop/backends.js';
 
 /** The flags of `sockloop load`, as they are written. */
 export interface LoadFlags {

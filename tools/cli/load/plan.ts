@@ -1,4 +1,5 @@
-import type { EchoMode } from '../echo/session.ts';
+import type { Endpoint } from 'sockloop/socket';
+import type { EchoMode } from '../../echo/session.ts';
 import {
   CONNECTIONS_MAX,
   DURATION_MS_MAX,
@@ -7,10 +8,9 @@ import {
   RATE_MAX,
   THREADS_MAX,
   TIME_MS_MAX,
-} from '../load/limits.ts';
-import type { LoadModel, LoadPlan, MessagePlan, Stage } from '../load/plan.ts';
-import type { Endpoint } from '../socket/create.ts';
-import { UsageError } from './exit.ts';
+} from '../../load/limits.ts';
+import type { LoadModel, LoadPlan, MessagePlan, Stage } from '../../load/plan.ts';
+import { UsageError } from '../../terminal/exit.ts';
 import {
   parseCount,
   parseDuration,
@@ -19,12 +19,12 @@ import {
   parseRate,
   parseSize,
   parseThreads,
-} from './flags.ts';
-import { readInputFile } from './input-file.ts';
-import { LOAD_LOOPS, type LoadFlags } from './load-flags.ts';
-import { parseSourceAddresses, parseSourcePorts } from './load-sources.ts';
-import { parseStart } from './load-start.ts';
-import { unixPath } from './serve.ts';
+} from '../../terminal/flags.ts';
+import { readInputFile } from '../../terminal/input-file.ts';
+import { unixPath } from '../serve/command.ts';
+import { LOAD_LOOPS, type LoadFlags } from './flags.ts';
+import { parseSourceAddresses, parseSourcePorts } from './sources.ts';
+import { parseStart } from './start.ts';
 
 const SECONDS_MAX = DURATION_MS_MAX / 1000;
 const STAGES_MAX = 1000;

@@ -1,7 +1,7 @@
-import { counted, formatRate, formatTime } from '../load/figures.ts';
-import type { LoadProgress } from '../load/run.ts';
-import type { ProgressScreen } from './progress-screen.ts';
-import { RedrawnLines } from './redrawn-lines.ts';
+import { counted, formatRate, formatTime } from '#src/base/number-format.js';
+import type { LoadProgress } from '../../load/engine/run.ts';
+import type { ProgressScreen } from '../../terminal/progress-screen.ts';
+import { RedrawnLines } from '../../terminal/redrawn-lines.ts';
 
 /** As wide as it gets: on a wider terminal the eye would lose the line. */
 const COLUMNS_MAX = 100;

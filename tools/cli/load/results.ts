@@ -1,10 +1,10 @@
-import { ERROR_KINDS, type ErrorKind, type LoadDocument } from '../load/document.ts';
-import { formatCount } from '../load/figures.ts';
-import { judge, parseThreshold, type Threshold } from '../load/thresholds.ts';
-import { formatEndpoint, loadSummary, type SummaryRole } from '../report/load-summary.ts';
-import { BOLD, CYAN, DIM, GREEN, paint, RED } from './demo-style.ts';
-import { InvalidRunError, UsageError } from './exit.ts';
-import { printOut } from './output.ts';
+import { formatCount } from '#src/base/number-format.js';
+import { ERROR_KINDS, type ErrorKind, type LoadDocument } from '../../load/document.ts';
+import { judge, parseThreshold, type Threshold } from '../../load/result/thresholds.ts';
+import { formatEndpoint, loadSummary, type SummaryRole } from '../../report/text/load-summary.ts';
+import { InvalidRunError, UsageError } from '../../terminal/exit.ts';
+import { printOut } from '../../terminal/output.ts';
+import { BOLD, CYAN, DIM, GREEN, paint, RED } from '../../terminal/style.ts';
 
 /** What is to be made of a document. */
 export interface ResultFlags {

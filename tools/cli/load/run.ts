@@ -1,19 +1,19 @@
-import type { LoadDocument } from '../load/document.ts';
-import { hdrLog } from '../load/hdr-log.ts';
-import type { LoadPlan } from '../load/plan.ts';
-import { checkPlan, loadLimits } from '../load/plan-check.ts';
-import { type LoadRun, startLoad } from '../load/run.ts';
-import { backends } from '../loop/backends.ts';
-import { loadReport } from '../report/html/load-report.ts';
-import { nativeSys } from '../sys/native.ts';
-import { tellOfFallback } from './fallback.ts';
-import type { LoadFlags } from './load-flags.ts';
-import { planOf } from './load-plan.ts';
-import { parseConditions, tellResults } from './load-results.ts';
+import { nativeSys } from 'sockloop/sys';
+import { backends } from '#src/loop/backends.js';
+import type { LoadDocument } from '../../load/document.ts';
+import { type LoadRun, startLoad } from '../../load/engine/run.ts';
+import type { LoadPlan } from '../../load/plan.ts';
+import { checkPlan, loadLimits } from '../../load/plan-check.ts';
+import { hdrLog } from '../../load/record/hdr-log.ts';
+import { loadReport } from '../../report/html/load/report.ts';
+import { standardErrorScreen } from '../../terminal/progress-screen.ts';
+import { ResultFiles } from '../../terminal/result-files.ts';
+import { onStopSignals, type StopSignal } from '../../terminal/stop-signals.ts';
+import { tellOfFallback } from '../fallback.ts';
+import type { LoadFlags } from './flags.ts';
+import { planOf } from './plan.ts';
 import { ProgressView } from './progress.ts';
-import { standardErrorScreen } from './progress-screen.ts';
-import { ResultFiles } from './result-files.ts';
-import { onStopSignals, type StopSignal } from './stop-signals.ts';
+import { parseConditions, tellResults } from './results.ts';
 
 /** Runs it, and tells the results. Throws an Error where it failed or a condition holds. */
 export async function load(words: readonly string[], flags: LoadFlags): Promise<void> {

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
-import { formatIPv4, parseIPv4 } from '../sys/ip-address.ts';
-import { UsageError } from './exit.ts';
-import { parsePort } from './flags.ts';
+import { formatIPv4, parseIPv4 } from '#src/sys/ip-address.js';
+import { UsageError } from '../../terminal/exit.ts';
+import { parsePort } from '../../terminal/flags.ts';
 
 /** As many as a /16 has. */
 const ADDRESSES_MAX = 65_536;

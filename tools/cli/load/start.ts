@@ -1,5 +1,5 @@
-import { parseDurationMs } from '../base/quantities.ts';
-import { UsageError } from './exit.ts';
+import { parseDurationMs } from '#src/base/quantities.js';
+import { UsageError } from '../../terminal/exit.ts';
 
 /** A run that would begin later than this from now was meant otherwise. */
 const AHEAD_MS_MAX = 12 * 3_600_000;

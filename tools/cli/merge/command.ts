@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { collected } from './load-flags.ts';
-import type { ResultFlags } from './load-results.ts';
+import { collected } from '../load/flags.ts';
+import type { ResultFlags } from '../load/results.ts';
 
 /** Adds `sockloop merge` to the program. */
 export function addMerge(program: Command): void {
@@ -18,7 +18,7 @@ export function addMerge(program: Command): void {
     .addHelpText('after', EXAMPLE)
     .action(async (files: string[], flags: ResultFlags) => {
       // Loaded at need, as load is.
-      const { merge } = await import('./merge-command.ts');
+      const { merge } = await import('./run.ts');
       merge(files, flags);
     });
 }

@@ -1,10 +1,10 @@
-import type { LoadDocument } from '../load/document.ts';
-import { mergeDocuments } from '../load/merge.ts';
-import { parseDocument } from '../load/parse-document.ts';
-import { loadReport } from '../report/html/load-report.ts';
-import { readInputFile } from './input-file.ts';
-import { parseConditions, type ResultFlags, tellResults } from './load-results.ts';
-import { ResultFiles } from './result-files.ts';
+import type { LoadDocument } from '../../load/document.ts';
+import { mergeDocuments } from '../../load/result/merge.ts';
+import { parseDocument } from '../../load/result/parse-document.ts';
+import { loadReport } from '../../report/html/load/report.ts';
+import { readInputFile } from '../../terminal/input-file.ts';
+import { ResultFiles } from '../../terminal/result-files.ts';
+import { parseConditions, type ResultFlags, tellResults } from '../load/results.ts';
 
 /** A day of seconds makes some 10 MB. */
 const DOCUMENT_BYTES_MAX = 256 * 1024 * 1024;

@@ -1,25 +1,22 @@
 import type { Command } from 'commander';
-import { EchoClient, isUnfinished, replyEndOf } from '../echo/client.ts';
-import { CLIENT_COUNT_MAX, CLIENT_THREADS_MAX, LINE_BYTES_MAX } from '../echo/limits.ts';
-import type { EchoMode } from '../echo/session.ts';
-import { connectToFirst, type Endpoint } from '../socket/create.ts';
-import type { Socket } from '../socket/socket.ts';
-import { nativeSys } from '../sys/native.ts';
-import { formatAddress, type SocketAddress } from '../sys/sockaddr.ts';
-import type { Sys } from '../sys/sys.ts';
-import { TracingSys } from '../sys/tracing.ts';
-import { addressesWithin, isNumeric } from '../tcp/addresses.ts';
+import type { Endpoint, Socket } from 'sockloop/socket';
+import { formatAddress, nativeSys, type SocketAddress, type Sys, TracingSys } from 'sockloop/sys';
+import { addressesWithin, isNumeric } from '#src/net/addresses.js';
+import { connectToFirst } from '#src/socket/create.js';
+import { EchoClient, isUnfinished, replyEndOf } from '../../echo/client.ts';
+import { CLIENT_COUNT_MAX, CLIENT_THREADS_MAX, LINE_BYTES_MAX } from '../../echo/limits.ts';
+import type { EchoMode } from '../../echo/session.ts';
+import { UsageError } from '../../terminal/exit.ts';
+import { parseDuration, parseMode, parsePort } from '../../terminal/flags.ts';
+import { printOut, printTrace, writeOut } from '../../terminal/output.ts';
+import { unixPath } from '../serve/command.ts';
+import { linesOf, standardInput } from './standard-input.ts';
 import {
   MessageCollector,
   parseClientCount,
   parseClientThreads,
   runClientThreads,
-} from './client-threads.ts';
-import { UsageError } from './exit.ts';
-import { parseDuration, parseMode, parsePort } from './flags.ts';
-import { printOut, printTrace, writeOut } from './output.ts';
-import { unixPath } from './serve.ts';
-import { linesOf, standardInput } from './standard-input.ts';
+} from './threads.ts';
 
 interface SendFlags {
   readonly unix?: string;

@@ -1,9 +1,9 @@
 import { read, readSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { CHUNK_BYTES } from '../echo/limits.ts';
-import { waitFor } from '../socket/wait.ts';
-import { nativeSys } from '../sys/native.ts';
-import { LineBuffer } from '../tcp/framing/line-buffer.ts';
+import { nativeSys } from 'sockloop/sys';
+import { LineBuffer } from '#src/framing/line-buffer.js';
+import { waitFor } from '#src/socket/wait.js';
+import { CHUNK_BYTES } from '../../echo/limits.ts';
 
 const readAsync = promisify(read);
 

@@ -1,17 +1,16 @@
+import { formatAddress, type Sys } from 'sockloop/sys';
 import {
   CLIENT_COUNT_MAX,
   CLIENT_MESSAGE_BYTES_MAX,
   CLIENT_MESSAGES_MAX,
   CLIENT_THREADS_MAX,
-} from '../echo/limits.ts';
-import { type ClientResult, ThreadedClient, type ThreadResult } from '../echo/threaded-client.ts';
-import type { ClientPlan, MessageBytes, RoundTrips } from '../echo/threaded-client-shared.ts';
-import { formatAddress } from '../sys/sockaddr.ts';
-import type { Sys } from '../sys/sys.ts';
-import { AlreadyTold, UsageError } from './exit.ts';
-import { parseCount } from './flags.ts';
-import { finishLogs, printError, printOut } from './output.ts';
-import { onStopSignals, type StopSignal } from './stop-signals.ts';
+} from '../../echo/limits.ts';
+import { type ClientResult, ThreadedClient, type ThreadResult } from '../../echo/threads/client.ts';
+import type { ClientPlan, MessageBytes, RoundTrips } from '../../echo/threads/client-shared.ts';
+import { AlreadyTold, UsageError } from '../../terminal/exit.ts';
+import { parseCount } from '../../terminal/flags.ts';
+import { finishLogs, printError, printOut } from '../../terminal/output.ts';
+import { onStopSignals, type StopSignal } from '../../terminal/stop-signals.ts';
 
 // What `sockloop send --threads` and `tcpclient --threads` have in common.
 

@@ -1,13 +1,18 @@
 import type { Command } from 'commander';
-import type { ServerObserver, ServerTotals } from '../echo/iterative-server.ts';
-import { LINE_BYTES_MAX, THREADS_DEFAULT, THREADS_MAX } from '../echo/limits.ts';
-import type { EchoMode } from '../echo/session.ts';
-import { nativeSys } from '../sys/native.ts';
-import { encodeSockaddr, formatAddress, SOCKADDR_BYTES_MAX } from '../sys/sockaddr.ts';
-import { TracingSys } from '../sys/tracing.ts';
-import { UsageError } from './exit.ts';
-import { FailureLines } from './failure-lines.ts';
-import { tellOfFallback } from './fallback.ts';
+import { encodeSockaddr, formatAddress, nativeSys, TracingSys } from 'sockloop/sys';
+import { SOCKADDR_BYTES_MAX } from '#src/sys/sockaddr.js';
+import type { ServerObserver, ServerTotals } from '../../echo/iterative-server.ts';
+import { LINE_BYTES_MAX, THREADS_DEFAULT, THREADS_MAX } from '../../echo/limits.ts';
+import {
+  type OpenServer,
+  openServer,
+  SERVER_LOOPS,
+  type ServerLoop,
+  type ServerPlan,
+} from '../../echo/servers.ts';
+import type { EchoMode } from '../../echo/session.ts';
+import { UsageError } from '../../terminal/exit.ts';
+import { FailureLines } from '../../terminal/failure-lines.ts';
 import {
   parseCount,
   parseDuration,
@@ -15,16 +20,10 @@ import {
   parsePort,
   parseSize,
   parseThreads,
-} from './flags.ts';
-import { logOut, printError, setDroppedWords } from './output.ts';
-import {
-  type OpenServer,
-  openServer,
-  SERVER_LOOPS,
-  type ServerLoop,
-  type ServerPlan,
-} from './servers.ts';
-import { onStopSignals } from './stop-signals.ts';
+} from '../../terminal/flags.ts';
+import { logOut, printError, setDroppedWords } from '../../terminal/output.ts';
+import { onStopSignals } from '../../terminal/stop-signals.ts';
+import { tellOfFallback } from '../fallback.ts';
 
 /** What listen(2) takes at the most. */
 const BACKLOG_MAX = 2 ** 31 - 1;

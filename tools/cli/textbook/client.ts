@@ -1,21 +1,20 @@
-import { EchoClient, isUnfinished, replyEndOf } from '../echo/client.ts';
-import { CHUNK_BYTES, LINE_BYTES_MAX } from '../echo/limits.ts';
-import type { ClientPlan } from '../echo/threaded-client-shared.ts';
-import { createConnection } from '../socket/create.ts';
-import type { Sys } from '../sys/sys.ts';
-import { ResolveError, SysError } from '../sys/sys-error.ts';
-import { addressesWithin } from '../tcp/addresses.ts';
-import { LineBuffer } from '../tcp/framing/line-buffer.ts';
+import { createConnection } from 'sockloop/socket';
+import { ResolveError, type Sys, SysError } from 'sockloop/sys';
+import { LineBuffer } from '#src/framing/line-buffer.js';
+import { addressesWithin } from '#src/net/addresses.js';
+import { EchoClient, isUnfinished, replyEndOf } from '../../echo/client.ts';
+import { CHUNK_BYTES, LINE_BYTES_MAX } from '../../echo/limits.ts';
+import type { ClientPlan } from '../../echo/threads/client-shared.ts';
+import { parseDuration } from '../../terminal/flags.ts';
+import { printOut, prompt, writeOut } from '../../terminal/output.ts';
+import { readInput } from '../send/standard-input.ts';
 import {
   MessageCollector,
   parseClientCount,
   parseClientThreads,
   runClientThreads,
-} from './client-threads.ts';
-import { parseDuration } from './flags.ts';
-import { printOut, prompt, writeOut } from './output.ts';
-import { readInput } from './standard-input.ts';
-import { Failed, parseTextbookPort, step, textbook, textbookSys, wrongUsage } from './textbook.ts';
+} from '../send/threads.ts';
+import { Failed, parseTextbookPort, step, textbook, textbookSys, wrongUsage } from './program.ts';
 
 // The textbook's TCP client: asks for a line, sends it, prints the echo. With --threads, its
 // second one: many threads that all send the line, each over connections of its own.

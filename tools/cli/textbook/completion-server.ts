@@ -1,13 +1,14 @@
-import { ACCEPT_PAUSE_MS, LINE_BYTES_MAX, LINGER_MS } from '../echo/limits.ts';
-import type { AcceptSink, Backend, Stream, StreamSink, WatchSink } from '../loop/backend.ts';
-import { Interest } from '../poller/poller.ts';
-import type { Socket } from '../socket/socket.ts';
-import { nativeSys } from '../sys/native.ts';
-import { LineBuffer } from '../tcp/framing/line-buffer.ts';
-import { logsWait, printError } from './output.ts';
-import { KEYBOARD, Keyboard } from './tcpserver-keyboard.ts';
-import { Silence } from './tcpserver-silence.ts';
-import { Failed } from './textbook.ts';
+import type { Backend } from 'sockloop';
+import { Interest } from 'sockloop/poller';
+import type { Socket } from 'sockloop/socket';
+import { nativeSys } from 'sockloop/sys';
+import { LineBuffer } from '#src/framing/line-buffer.js';
+import type { AcceptSink, Stream, StreamSink, WatchSink } from '#src/loop/backend.js';
+import { ACCEPT_PAUSE_MS, LINE_BYTES_MAX, LINGER_MS } from '../../echo/limits.ts';
+import { logsWait, printError } from '../../terminal/output.ts';
+import { KEYBOARD, Keyboard } from './keyboard.ts';
+import { Failed } from './program.ts';
+import { Silence } from './silence.ts';
 
 // The textbook's second server once more, on something that is no poller: io_uring is not asked
 // who is ready, it is handed the calls, and tells what became of them.

@@ -1,6 +1,6 @@
 import { readSync } from 'node:fs';
-import { LineBuffer } from '../tcp/framing/line-buffer.ts';
-import { logOut, logTextOut } from './output.ts';
+import { LineBuffer } from '#src/framing/line-buffer.js';
+import { logOut, logTextOut } from '../../terminal/output.ts';
 
 /** The descriptor of the keyboard. */
 export const KEYBOARD = 0;

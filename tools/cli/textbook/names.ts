@@ -1,6 +1,6 @@
 import { lookupService } from 'node:dns/promises';
 import { setImmediate as turnOfNode } from 'node:timers/promises';
-import type { SocketAddress } from '../sys/sockaddr.ts';
+import type { SocketAddress } from 'sockloop/sys';
 
 /** How long a client waits for its name to be found: a resolver may be silent for ten seconds. */
 const LOOKUP_MS = 1000;

@@ -1,10 +1,6 @@
-import { ReplyError } from '../echo/client.ts';
-import { nativeSys } from '../sys/native.ts';
-import type { Sys } from '../sys/sys.ts';
-import { ResolveError, SysError } from '../sys/sys-error.ts';
-import { TracingSys } from '../sys/tracing.ts';
-import { commandWords } from './arguments.ts';
-import { runBelowPidOne } from './child-command.ts';
+import { nativeSys, ResolveError, type Sys, SysError, TracingSys } from 'sockloop/sys';
+import { ReplyError } from '../../echo/client.ts';
+import { commandWords } from '../../terminal/arguments.ts';
 import {
   AlreadyTold,
   firstError,
@@ -12,8 +8,9 @@ import {
   leaveIfHeld,
   outputFailure,
   UsageError,
-} from './exit.ts';
-import { printError, printOut } from './output.ts';
+} from '../../terminal/exit.ts';
+import { printError, printOut } from '../../terminal/output.ts';
+import { runBelowPidOne } from '../child-command.ts';
 
 // How the textbook's programs fail: perror(3)'s words behind the name of the step, and status 1.
 

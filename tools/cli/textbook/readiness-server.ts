@@ -1,14 +1,13 @@
-import { ACCEPT_PAUSE_MS, CHUNK_BYTES, LINE_BYTES_MAX, LINGER_MS } from '../echo/limits.ts';
-import { Interest, type Poller, type ReadySink } from '../poller/poller.ts';
-import type { Socket } from '../socket/socket.ts';
-import { acceptErrorKind } from '../sys/error-kinds.ts';
-import { nativeSys } from '../sys/native.ts';
-import { SysError } from '../sys/sys-error.ts';
-import { LineBuffer } from '../tcp/framing/line-buffer.ts';
-import { logsWait, printError } from './output.ts';
-import { KEYBOARD, Keyboard } from './tcpserver-keyboard.ts';
-import { Silence } from './tcpserver-silence.ts';
-import { Failed, step } from './textbook.ts';
+import { Interest, type Poller, type ReadySink } from 'sockloop/poller';
+import type { Socket } from 'sockloop/socket';
+import { nativeSys, SysError } from 'sockloop/sys';
+import { LineBuffer } from '#src/framing/line-buffer.js';
+import { acceptErrorKind } from '#src/sys/error-kinds.js';
+import { ACCEPT_PAUSE_MS, CHUNK_BYTES, LINE_BYTES_MAX, LINGER_MS } from '../../echo/limits.ts';
+import { logsWait, printError } from '../../terminal/output.ts';
+import { KEYBOARD, Keyboard } from './keyboard.ts';
+import { Failed, step } from './program.ts';
+import { Silence } from './silence.ts';
 
 // The textbook's TCP echo server in one thread that waits for everything at once: for connections,
 // for every client and for the keyboard. A client that sends nothing holds up nobody.

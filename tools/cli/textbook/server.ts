@@ -1,27 +1,24 @@
+import type { Backend } from 'sockloop';
+import { createPoller } from 'sockloop/poller';
+import { Socket } from 'sockloop/socket';
+import { nativeSys, type SocketAddress, type Sys, SysError } from 'sockloop/sys';
+import { LineBuffer } from '#src/framing/line-buffer.js';
+import { type BackendEntry, backends, createBackend } from '#src/loop/backends.js';
+import { waitFor } from '#src/socket/wait.js';
+import { acceptErrorKind } from '#src/sys/error-kinds.js';
 import {
   ACCEPT_PAUSE_MS,
   CHUNK_BYTES,
   LINE_BYTES_MAX,
   LINGER_MS,
   WAIT_MS,
-} from '../echo/limits.ts';
-import type { Backend } from '../loop/backend.ts';
-import { type BackendEntry, backends, createBackend } from '../loop/backends.ts';
-import { createPoller } from '../poller/pollers.ts';
-import { Socket } from '../socket/socket.ts';
-import { waitFor } from '../socket/wait.ts';
-import { acceptErrorKind } from '../sys/error-kinds.ts';
-import { nativeSys } from '../sys/native.ts';
-import type { SocketAddress } from '../sys/sockaddr.ts';
-import type { Sys } from '../sys/sys.ts';
-import { SysError } from '../sys/sys-error.ts';
-import { LineBuffer } from '../tcp/framing/line-buffer.ts';
-import { logOut, logsWait } from './output.ts';
-import { CompletionServer } from './tcpserver-completions.ts';
-import { LoopServer } from './tcpserver-loop.ts';
-import { ClientNames } from './tcpserver-names.ts';
-import { SILENCE_MS } from './tcpserver-silence.ts';
-import { Failed, parseTextbookPort, step, textbook, textbookSys, wrongUsage } from './textbook.ts';
+} from '../../echo/limits.ts';
+import { logOut, logsWait } from '../../terminal/output.ts';
+import { CompletionServer } from './completion-server.ts';
+import { ClientNames } from './names.ts';
+import { Failed, parseTextbookPort, step, textbook, textbookSys, wrongUsage } from './program.ts';
+import { LoopServer } from './readiness-server.ts';
+import { SILENCE_MS } from './silence.ts';
 
 // The textbook's TCP echo server: one client at a time, blocking calls, one line for each. With
 // --loop, its second one: all clients and the keyboard at once.

@@ -1,4 +1,4 @@
-import { nativeSys } from '../sys/native.ts';
+import { nativeSys } from 'sockloop/sys';
 
 /** A client that has sent something and then nothing for so long waits for its answer. */
 export const SILENCE_MS = 1000;

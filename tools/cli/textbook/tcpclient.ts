@@ -1,4 +1,4 @@
 #!/usr/bin/env node
-import { startProgram } from './program-start.ts';
+import { startProgram } from '../program-start.ts';
 
-await startProgram('tcpclient', async () => (await import('./tcpclient-client.ts')).runClient());
+await startProgram('tcpclient', async () => (await import('./client.ts')).runClient());

@@ -1,4 +1,4 @@
 #!/usr/bin/env node
-import { startProgram } from './program-start.ts';
+import { startProgram } from '../program-start.ts';
 
-await startProgram('tcpserver', async () => (await import('./tcpserver-server.ts')).runServer());
+await startProgram('tcpserver', async () => (await import('./server.ts')).runServer());

@@ -1,12 +1,7 @@
 import { SHARE_ENV, Worker } from 'node:worker_threads';
-import { threadReason } from '../echo/thread-error.ts';
-import type {
-  CompareAnswer,
-  CompareCommand,
-  CompareTarget,
-  CompareTask,
-} from './compare-messages.ts';
-import { END_GRACE_MS } from './limits.ts';
+import { threadReason } from '../../echo/threads/error.ts';
+import { END_GRACE_MS } from '../../load/limits.ts';
+import type { CompareAnswer, CompareCommand, CompareTarget, CompareTask } from './messages.ts';
 
 /**
  * The client of a comparison: groups of connections on one thread, which carry messages in slices,
@@ -90,7 +85,7 @@ export class CompareClient {
 
 function newWorker(workerData: CompareTask): Worker {
   try {
-    const url = new URL('./compare-worker.js', import.meta.url);
+    const url = new URL('./worker.js', import.meta.url);
     return new Worker(url, { workerData, env: SHARE_ENV });
   } catch (error) {
     throw new Error(`cannot start the thread of the client: ${threadReason(error)}`);

@@ -1,4 +1,4 @@
-import type { ErrorKind } from './document.ts';
+import type { ErrorKind } from '../../load/document.ts';
 
 /** What a client of a comparison is to do, one thing after the other. */
 export type CompareCommand =

@@ -1,16 +1,16 @@
-import type { Sys } from '../sys/sys.ts';
-import { threadTimes } from '../sys/thread-clock.ts';
-import { EventLoop } from '../tcp/event-loop.ts';
-import type { CompareAnswer, CompareErrors, CompareTarget } from './compare-messages.ts';
-import { InFlightTimes } from './in-flight.ts';
-import { Lane, type LaneHost } from './lane.ts';
-import { LaneConnects } from './lane-connects.ts';
-import { LatencyCounts, percentileNs } from './latency-counts.ts';
-import { WAIT_MS_MAX, WATCHED_WAIT_MS } from './limits.ts';
-import { MessagePool } from './message-pool.ts';
-import type { LoadPlan } from './plan.ts';
-import { Recorder } from './recorder.ts';
-import { TurnWatch } from './turn-watch.ts';
+import { EventLoop } from 'sockloop';
+import type { Sys } from 'sockloop/sys';
+import { threadTimes } from '#src/sys/thread-clock.js';
+import { Lane, type LaneHost } from '../../load/engine/connection-slot.ts';
+import { InFlightTimes } from '../../load/engine/in-flight.ts';
+import { LaneConnects } from '../../load/engine/slot-connects.ts';
+import { TurnWatch } from '../../load/engine/turn-watch.ts';
+import { WAIT_MS_MAX, WATCHED_WAIT_MS } from '../../load/limits.ts';
+import type { LoadPlan } from '../../load/plan.ts';
+import { LatencyCounts, percentileNs } from '../../load/record/latency-counts.ts';
+import { Recorder } from '../../load/record/recorder.ts';
+import { MessagePool } from '../../load/traffic/message-pool.ts';
+import type { CompareAnswer, CompareErrors, CompareTarget } from './messages.ts';
 
 type Slice = Omit<CompareAnswer, 'group' | 'open' | 'stopped'>;
 

@@ -1,12 +1,12 @@
-import { nativeSys } from '../sys/native.ts';
+import { nativeSys } from 'sockloop/sys';
 import type {
   CompareAnswer,
   CompareCommand,
   CompareErrors,
   CompareTarget,
   CompareTask,
-} from './compare-messages.ts';
-import { LaneGroup } from './lane-group.ts';
+} from './messages.ts';
+import { LaneGroup } from './slot-group.ts';
 
 /**
  * The client of a comparison: groups of connections, of which one at a time is busy. All of them

@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import type { CompareCommand, CompareTask } from './compare-messages.ts';
-import { CompareThread } from './compare-thread.ts';
+import type { CompareCommand, CompareTask } from './messages.ts';
+import { CompareThread } from './thread.ts';
 
 // The beginning of the thread that sends the messages of a comparison.
 

@@ -1,5 +1,5 @@
-import { STDERR, STDOUT, writeAll } from './standard-streams.ts';
-import type { ClientState } from './threaded-client-shared.ts';
+import { STDERR, STDOUT, writeAll } from '../../terminal/standard-streams.ts';
+import type { ClientState } from './client-shared.ts';
 
 const NEWLINE = 10;
 const START_BYTES = 4096;

@@ -1,7 +1,7 @@
-import type { SocketAddress } from '../sys/sockaddr.ts';
-import { PRINT_WAIT_MS, WAIT_MS } from './limits.ts';
-import type { EchoMode } from './session.ts';
-import type { Failure } from './threaded-shared.ts';
+import type { SocketAddress } from 'sockloop/sys';
+import { PRINT_WAIT_MS, WAIT_MS } from '../limits.ts';
+import type { EchoMode } from '../session.ts';
+import type { Failure } from './server-shared.ts';
 
 // What the main thread of a ThreadedClient and its workers have in common: memory that all of them
 // see at once, and the few messages from a worker to the main thread.

@@ -1,22 +1,14 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { setNoDelay } from '../socket/create.ts';
-import { connectToPeer } from '../socket/self-connection.ts';
-import { Socket } from '../socket/socket.ts';
-import { TimeShares } from '../socket/wait.ts';
-import { nativeSys } from '../sys/native.ts';
-import type { SocketAddress } from '../sys/sockaddr.ts';
-import type { Sys } from '../sys/sys.ts';
-import { SysError } from '../sys/sys-error.ts';
-import { TracingSys } from '../sys/tracing.ts';
-import { EchoClient, isUnfinished, type ReplyEnd, ReplyError, replyEndOf } from './client.ts';
-import { REPLY_EXCESS_BYTES_MAX } from './limits.ts';
-import { OutputError, ThreadPrinter } from './threaded-client-printer.ts';
-import {
-  ClientState,
-  type ClientThreadMessage,
-  type ClientThreadPlan,
-} from './threaded-client-shared.ts';
-import { failureOf } from './threaded-shared.ts';
+import { Socket } from 'sockloop/socket';
+import { nativeSys, type SocketAddress, type Sys, SysError, TracingSys } from 'sockloop/sys';
+import { setNoDelay } from '#src/socket/create.js';
+import { connectToPeer } from '#src/socket/self-connection.js';
+import { TimeShares } from '#src/socket/wait.js';
+import { EchoClient, isUnfinished, type ReplyEnd, ReplyError, replyEndOf } from '../client.ts';
+import { REPLY_EXCESS_BYTES_MAX } from '../limits.ts';
+import { OutputError, ThreadPrinter } from './client-printer.ts';
+import { ClientState, type ClientThreadMessage, type ClientThreadPlan } from './client-shared.ts';
+import { failureOf } from './server-shared.ts';
 
 // One thread of a ThreadedClient: connect(2), a message out, its reply back, the next message. All
 // of it blocks, and no loop turns here. The main thread wakes it by shutting its socket down.

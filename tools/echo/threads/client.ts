@@ -1,8 +1,6 @@
 import { SHARE_ENV, Worker } from 'node:worker_threads';
-import type { SocketAddress } from '../sys/sockaddr.ts';
-import type { Sys } from '../sys/sys.ts';
-import { CLIENT_STARTING_MAX, CLIENT_STOP_MS, CLIENT_WAKE_MS } from './limits.ts';
-import { threadReason } from './thread-error.ts';
+import type { SocketAddress, Sys } from 'sockloop/sys';
+import { CLIENT_STARTING_MAX, CLIENT_STOP_MS, CLIENT_WAKE_MS } from '../limits.ts';
 import {
   type ClientPlan,
   ClientState,
@@ -10,8 +8,9 @@ import {
   type ClientThreadPlan,
   type ThreadCounts,
   type ThreadOutcome,
-} from './threaded-client-shared.ts';
-import { errorOf } from './threaded-shared.ts';
+} from './client-shared.ts';
+import { threadReason } from './error.ts';
+import { errorOf } from './server-shared.ts';
 
 /** What a thread of a client came to. */
 export interface ThreadResult extends ThreadCounts {
@@ -149,7 +148,7 @@ export class ThreadedClient {
     const plan: ClientThreadPlan = { ...this.#plan, memory: this.#state.memory, thread };
     let worker: Worker;
     try {
-      worker = new Worker(new URL('./threaded-client-worker.js', import.meta.url), {
+      worker = new Worker(new URL('./client-worker.js', import.meta.url), {
         workerData: plan,
         env: SHARE_ENV,
       });

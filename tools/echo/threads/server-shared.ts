@@ -1,6 +1,6 @@
-import type { AddressFamily, SocketAddress } from '../sys/sockaddr.ts';
-import type { ConnectionTotals, ServerTotals } from './iterative-server.ts';
-import type { EchoMode } from './session.ts';
+import type { AddressFamily, SocketAddress } from 'sockloop/sys';
+import type { ConnectionTotals, ServerTotals } from '../iterative-server.ts';
+import type { EchoMode } from '../session.ts';
 
 // What the main thread of a ThreadedServer and its workers have in common: memory that both see at
 // once, and the messages from a worker to the main thread. The other way nothing is sent, for a

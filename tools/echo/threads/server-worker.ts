@@ -1,16 +1,12 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { Socket } from '../socket/socket.ts';
-import { acceptErrorKind } from '../sys/error-kinds.ts';
-import { nativeSys } from '../sys/native.ts';
-import type { SocketAddress } from '../sys/sockaddr.ts';
-import type { Sys } from '../sys/sys.ts';
-import { SysError } from '../sys/sys-error.ts';
-import type { TracingSys } from '../sys/tracing.ts';
-import { Farewell } from './farewell.ts';
-import { isPassing } from './iterative-server.ts';
-import { ACCEPT_PAUSE_MS, WAIT_MS } from './limits.ts';
-import { EchoSession } from './session.ts';
-import { failureOf, SharedState, type ThreadMessage, type ThreadPlan } from './threaded-shared.ts';
+import { Socket } from 'sockloop/socket';
+import { nativeSys, type SocketAddress, type Sys, SysError, type TracingSys } from 'sockloop/sys';
+import { acceptErrorKind } from '#src/sys/error-kinds.js';
+import { Farewell } from '../farewell.ts';
+import { isPassing } from '../iterative-server.ts';
+import { ACCEPT_PAUSE_MS, WAIT_MS } from '../limits.ts';
+import { EchoSession } from '../session.ts';
+import { failureOf, SharedState, type ThreadMessage, type ThreadPlan } from './server-shared.ts';
 
 // One thread of a ThreadedServer: accept(2), serve that client to its end, accept the next. All of
 // it blocks, and no loop turns here; every wait ends after WAIT_MS at the latest, which is when the
@@ -166,5 +162,5 @@ class EchoThread {
 
 const plan = workerData as ThreadPlan;
 // What a thread costs is its modules, and clients wait while a pool grows.
-const Tracing = plan.trace ? (await import('../sys/tracing.ts')).TracingSys : null;
+const Tracing = plan.trace ? (await import('#src/sys/trace/tracing-sys.js')).TracingSys : null;
 new EchoThread(plan, Tracing).run();

@@ -1,18 +1,16 @@
 import { SHARE_ENV, Worker } from 'node:worker_threads';
-import type { Socket } from '../socket/socket.ts';
-import { nativeSys } from '../sys/native.ts';
-import type { Sys } from '../sys/sys.ts';
-import { SysError } from '../sys/sys-error.ts';
-import type { IterativeServerOptions, ServerObserver, ServerTotals } from './iterative-server.ts';
+import type { Socket } from 'sockloop/socket';
+import { nativeSys, type Sys, SysError } from 'sockloop/sys';
+import type { IterativeServerOptions, ServerObserver, ServerTotals } from '../iterative-server.ts';
 import {
   ACCEPT_REPORT_MS,
   GROWTH_PAUSE_MS,
   LINE_BYTES_MAX,
   THREADS_DEFAULT,
   THREADS_START,
-} from './limits.ts';
-import { threadReason } from './thread-error.ts';
-import { errorOf, SharedState, type ThreadMessage, type ThreadPlan } from './threaded-shared.ts';
+} from '../limits.ts';
+import { threadReason } from './error.ts';
+import { errorOf, SharedState, type ThreadMessage, type ThreadPlan } from './server-shared.ts';
 
 /** How a {@link ThreadedServer} serves. */
 interface ThreadedServerOptions extends IterativeServerOptions {
@@ -155,7 +153,7 @@ export class ThreadedServer {
       watched: watched ?? false,
       trace: trace !== undefined,
     };
-    const worker = new Worker(new URL('./threaded-worker.js', import.meta.url), {
+    const worker = new Worker(new URL('./server-worker.js', import.meta.url), {
       workerData: plan,
       env: SHARE_ENV,
     });

@@ -1,10 +1,9 @@
-import type { SysError } from '../sys/sys-error.ts';
-import type { Connection } from '../tcp/connection.ts';
-import type { ErrorKind, LossKind } from './document.ts';
+import type { Connection, SysError } from 'sockloop';
+import type { ErrorKind, LossKind } from '../document.ts';
+import { PAUSE_MS, PAUSE_MS_MAX, WAITING_MAX } from '../limits.ts';
+import type { Recorder } from '../record/recorder.ts';
+import type { MessagePool } from '../traffic/message-pool.ts';
 import type { InFlightTimes } from './in-flight.ts';
-import { PAUSE_MS, PAUSE_MS_MAX, WAITING_MAX } from './limits.ts';
-import type { MessagePool } from './message-pool.ts';
-import type { Recorder } from './recorder.ts';
 import { judgeReplies } from './wrong-reply.ts';
 
 /** What the lanes of a thread share. */

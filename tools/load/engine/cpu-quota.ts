@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { Throttled } from './document.ts';
+import type { Throttled } from '../document.ts';
 
 const MOUNT = '/sys/fs/cgroup';
 

@@ -1,6 +1,6 @@
-import { threadTimes } from '../sys/thread-clock.ts';
+import { threadTimes } from '#src/sys/thread-clock.js';
+import type { Throttled } from '../document.ts';
 import { findCpuQuota } from './cpu-quota.ts';
-import type { Throttled } from './document.ts';
 
 /** What the calling thread is looked at by. */
 interface CpuClocks {

@@ -1,21 +1,19 @@
 import { SHARE_ENV, Worker } from 'node:worker_threads';
-import { threadReason } from '../echo/thread-error.ts';
-import type { MissingLoop } from '../loop/backends.ts';
-import type { WakeHandle } from '../poller/poller.ts';
-import { wake } from '../poller/wakers.ts';
-import { nativeSys } from '../sys/native.ts';
-import type { Sys } from '../sys/sys.ts';
-import { sharedClockOffsetMs } from '../sys/thread-clock.ts';
-import { Collection } from './collection.ts';
-import type { LoadDocument } from './document.ts';
-import type { IntervalHistogram } from './hdr-log.ts';
-import { END_GRACE_MS, PROGRESS_MS, START_DELAY_MS } from './limits.ts';
-import type { LoadPlan } from './plan.ts';
-import { checkPlan, loadLimits } from './plan-check.ts';
-import { documentOf, type Outcome } from './run-document.ts';
+import type { MissingLoop } from 'sockloop';
+import { type WakeHandle, wake } from 'sockloop/poller';
+import { nativeSys, type Sys } from 'sockloop/sys';
+import { sharedClockOffsetMs } from '#src/sys/thread-clock.js';
+import { threadReason } from '../../echo/threads/error.ts';
+import type { LoadDocument } from '../document.ts';
+import { END_GRACE_MS, PROGRESS_MS, START_DELAY_MS } from '../limits.ts';
+import type { LoadPlan } from '../plan.ts';
+import { checkPlan, loadLimits } from '../plan-check.ts';
+import { Collection } from '../record/collection.ts';
+import type { IntervalHistogram } from '../record/hdr-log.ts';
+import type { ThreadMessage, ThreadResult, ThreadTask } from '../record/thread-messages.ts';
+import { documentOf, type Outcome } from '../result/run-document.ts';
+import { type Target, targetOf } from '../target.ts';
 import { SharedState } from './shared-state.ts';
-import { type Target, targetOf } from './target.ts';
-import type { ThreadMessage, ThreadResult, ThreadTask } from './thread-messages.ts';
 
 const WORDLESS = 'it ended without a word';
 
@@ -203,7 +201,7 @@ class Run {
 
   #newWorker(index: number, workerData: ThreadTask): Worker {
     try {
-      const url = new URL('./load-worker.js', import.meta.url);
+      const url = new URL('./worker.js', import.meta.url);
       return new Worker(url, { workerData, env: SHARE_ENV });
     } catch (error) {
       const which = `${index + 1} of ${this.#plan.threads}`;

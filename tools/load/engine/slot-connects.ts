@@ -1,12 +1,11 @@
-import { SysError } from '../sys/sys-error.ts';
-import type { ConnectionHandlers } from '../tcp/connection.ts';
-import type { EventLoop } from '../tcp/event-loop.ts';
-import type { ErrorKind } from './document.ts';
-import type { Lane } from './lane.ts';
-import { CONNECTS_AT_ONCE } from './limits.ts';
-import type { LoadPlan } from './plan.ts';
-import type { Target } from './target.ts';
-import type { ThreadTask } from './thread-messages.ts';
+import type { ConnectionHandlers, EventLoop } from 'sockloop';
+import { SysError } from 'sockloop/sys';
+import type { ErrorKind } from '../document.ts';
+import { CONNECTS_AT_ONCE } from '../limits.ts';
+import type { LoadPlan } from '../plan.ts';
+import type { ThreadTask } from '../record/thread-messages.ts';
+import type { Target } from '../target.ts';
+import type { Lane } from './connection-slot.ts';
 
 /** Who accepts and resets at once does so before or after connect(2) has ended: by chance. */
 const RESET = new Set(['ECONNRESET', 'ECONNABORTED', 'EPIPE']);

@@ -1,11 +1,6 @@
-import { nativeSys } from '../sys/native.ts';
-import type { Sys } from '../sys/sys.ts';
-import { sharedClockOffsetMs } from '../sys/thread-clock.ts';
-import { EventLoop } from '../tcp/event-loop.ts';
-import { CpuWatch } from './cpu-watch.ts';
-import { InFlightTimes } from './in-flight.ts';
-import { Lane, type LaneHost } from './lane.ts';
-import { LaneConnects } from './lane-connects.ts';
+import { EventLoop, nativeSys } from 'sockloop';
+import type { Sys } from 'sockloop/sys';
+import { sharedClockOffsetMs } from '#src/sys/thread-clock.js';
 import {
   IN_FLIGHT_BYTES_MAX,
   OPEN_PIPELINE_MAX,
@@ -14,13 +9,17 @@ import {
   SWEEP_MS_MIN,
   WAIT_MS_MAX,
   WATCHED_WAIT_MS,
-} from './limits.ts';
-import { MessagePool } from './message-pool.ts';
-import { Pacer } from './pacer.ts';
-import type { LoadPlan } from './plan.ts';
-import { Recorder } from './recorder.ts';
+} from '../limits.ts';
+import type { LoadPlan } from '../plan.ts';
+import { Recorder } from '../record/recorder.ts';
+import type { ThreadMessage, ThreadResult, ThreadTask } from '../record/thread-messages.ts';
+import { MessagePool } from '../traffic/message-pool.ts';
+import { Pacer } from '../traffic/pacer.ts';
+import { Lane, type LaneHost } from './connection-slot.ts';
+import { CpuWatch } from './cpu-watch.ts';
+import { InFlightTimes } from './in-flight.ts';
 import { SharedState } from './shared-state.ts';
-import type { ThreadMessage, ThreadResult, ThreadTask } from './thread-messages.ts';
+import { LaneConnects } from './slot-connects.ts';
 import { TurnWatch } from './turn-watch.ts';
 
 /**

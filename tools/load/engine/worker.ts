@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { LoadThread } from './load-thread.ts';
-import type { ThreadTask } from './thread-messages.ts';
+import type { ThreadTask } from '../record/thread-messages.ts';
+import { LoadThread } from './thread.ts';
 
 // The beginning of a thread of a run.
 

@@ -1,4 +1,4 @@
-import type { MessagePool } from './message-pool.ts';
+import type { MessagePool } from '../traffic/message-pool.ts';
 
 /** What became of a message whose reply lies in a chunk that has wrong bytes. */
 type Judgement = 'answered' | 'mismatch';

@@ -1,11 +1,11 @@
 import { encodeIntoCompressedBase64 } from 'hdr-histogram-js';
+import type { Distribution, HeatMap, Interval } from '../document.ts';
+import { INTERVAL_MS } from '../limits.ts';
+import type { LoadPlan } from '../plan.ts';
 import { distributionOf, histogramOf } from './distribution.ts';
-import type { Distribution, HeatMap, Interval } from './document.ts';
 import type { IntervalHistogram } from './hdr-log.ts';
 import { HeatCounts } from './heat.ts';
 import { LatencyCounts, NO_COUNTS, percentileNs, type SparseCounts } from './latency-counts.ts';
-import { INTERVAL_MS } from './limits.ts';
-import type { LoadPlan } from './plan.ts';
 import type { IntervalCounts } from './thread-messages.ts';
 
 /** One second of those threads that have told of it. */

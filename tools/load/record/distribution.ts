@@ -1,5 +1,5 @@
 import { build, encodeIntoCompressedBase64, type Histogram } from 'hdr-histogram-js';
-import type { Distribution } from './document.ts';
+import type { Distribution } from '../document.ts';
 import { lowestOf, percentileNs, type SparseCounts, TIME_NS_MAX } from './latency-counts.ts';
 
 /** The percentiles that a {@link Distribution} names. */

@@ -1,6 +1,6 @@
-import type { HeatMap } from './document.ts';
+import type { HeatMap } from '../document.ts';
+import { HEAT_COLUMNS_MAX, HEAT_EDGES_PER_DECADE, INTERVAL_MS, TIME_MS_MAX } from '../limits.ts';
 import { BUCKETS, lowestOf, type SparseCounts } from './latency-counts.ts';
-import { HEAT_COLUMNS_MAX, HEAT_EDGES_PER_DECADE, INTERVAL_MS, TIME_MS_MAX } from './limits.ts';
 
 /** In microseconds, the same for every run, so that the maps of two can be added. */
 const EDGES_US: readonly number[] = Array.from(

@@ -3,7 +3,7 @@ import {
   encodeIntoCompressedBase64,
   type Histogram,
 } from 'hdr-histogram-js';
-import type { Distribution } from './document.ts';
+import type { Distribution } from '../document.ts';
 
 /** Counts beyond 2^32 have room. */
 const BUCKET_BITS = 64;

@@ -1,4 +1,4 @@
-import { TIME_MS_MAX } from './limits.ts';
+import { TIME_MS_MAX } from '../limits.ts';
 
 // The bucket layout of HdrHistogram with 3 significant digits, from 1 ns up to an hour: 2048
 // buckets of 1 ns, then 1024 for every power of two. It is kept here because a look-up by the bits

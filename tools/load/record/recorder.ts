@@ -1,6 +1,6 @@
-import { ERROR_KINDS, type ErrorKind, LOSS_KINDS, type LossKind } from './document.ts';
+import { ERROR_KINDS, type ErrorKind, LOSS_KINDS, type LossKind } from '../document.ts';
+import { INTERVAL_MS, LATE_MS_MAX } from '../limits.ts';
 import { LatencyCounts } from './latency-counts.ts';
-import { INTERVAL_MS, LATE_MS_MAX } from './limits.ts';
 import { SilenceWatch } from './silence-watch.ts';
 import type { ErrorCounts, IntervalCounts, TroubleCounts } from './thread-messages.ts';
 

@@ -1,9 +1,8 @@
-import type { MissingLoop } from '../loop/backends.ts';
-import type { WakeHandle } from '../poller/poller.ts';
-import type { ErrorKind, LossKind, Throttled } from './document.ts';
+import type { MissingLoop, WakeHandle } from 'sockloop';
+import type { ErrorKind, LossKind, Throttled } from '../document.ts';
+import type { LoadPlan } from '../plan.ts';
+import type { Target } from '../target.ts';
 import type { SparseCounts } from './latency-counts.ts';
-import type { LoadPlan } from './plan.ts';
-import type { Target } from './target.ts';
 
 /** What a thread of a run is started with. */
 export interface ThreadTask {

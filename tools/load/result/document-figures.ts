@@ -1,5 +1,5 @@
-import type { LoadDocument } from './document.ts';
-import { decodeHistogram } from './histograms.ts';
+import type { LoadDocument } from '../document.ts';
+import { decodeHistogram } from '../record/histograms.ts';
 
 /** Throws an Error that says, in a sentence, which figures of a document contradict each other. */
 export function checkFigures(document: LoadDocument): void {

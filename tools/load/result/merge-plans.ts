@@ -1,5 +1,5 @@
-import { counted, formatBytes, formatRate } from './figures.ts';
-import type { LoadModel, LoadPlan } from './plan.ts';
+import { counted, formatBytes, formatRate } from '#src/base/number-format.js';
+import type { LoadModel, LoadPlan } from '../plan.ts';
 
 // What the runs of several machines must have in common, and their plans as one.
 

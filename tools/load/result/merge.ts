@@ -7,9 +7,9 @@ import type {
   Throttled,
   Trouble,
   Verdict,
-} from './document.ts';
-import { ERROR_KINDS, LOAD_SCHEMA, LOSS_KINDS } from './document.ts';
-import { addDistributions } from './histograms.ts';
+} from '../document.ts';
+import { ERROR_KINDS, LOAD_SCHEMA, LOSS_KINDS } from '../document.ts';
+import { addDistributions } from '../record/histograms.ts';
 import { addPlans, refuseOtherPlan } from './merge-plans.ts';
 
 /** What the documents are called in a message. */

@@ -1,5 +1,5 @@
-import { ECHO_MODES } from '../echo/session.ts';
-import { ERROR_KINDS, LOAD_SCHEMA, LOSS_KINDS, type LoadDocument } from './document.ts';
+import { ECHO_MODES } from '../../echo/session.ts';
+import { ERROR_KINDS, LOAD_SCHEMA, LOSS_KINDS, type LoadDocument } from '../document.ts';
 import { checkFigures } from './document-figures.ts';
 
 /** Refuses a value that has not the expected form, with where it stands: `plan.threads`. */

@@ -1,8 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { machineFacts } from '../sys/machine.ts';
-import type { Collection } from './collection.ts';
-import { distributionOf } from './distribution.ts';
+import { machineFacts } from '../../measure/machine.ts';
 import {
   ERROR_KINDS,
   type GeneratorFacts,
@@ -14,15 +12,17 @@ import {
   type ThreadFacts,
   type Throttled,
   type Trouble,
-} from './document.ts';
-import { LatencyCounts, percentileNs, type SparseCounts } from './latency-counts.ts';
-import type { LoadPlan } from './plan.ts';
-import { silenceOf } from './silences.ts';
-import type { ThreadResult, TroubleCounts } from './thread-messages.ts';
+} from '../document.ts';
+import type { LoadPlan } from '../plan.ts';
+import type { Collection } from '../record/collection.ts';
+import { distributionOf } from '../record/distribution.ts';
+import { LatencyCounts, percentileNs, type SparseCounts } from '../record/latency-counts.ts';
+import { silenceOf } from '../record/silences.ts';
+import type { ThreadResult, TroubleCounts } from '../record/thread-messages.ts';
 import { judge } from './verdict.ts';
 
-/** Seen from this file's place in the package, dist/load. */
-const MANIFEST = new URL('../../package.json', import.meta.url);
+/** Seen from this file's place in the package, dist/tools/load. */
+const MANIFEST = new URL('../../../../package.json', import.meta.url);
 
 /** What a run came to, before it is put in order. */
 export interface Outcome {

@@ -1,8 +1,8 @@
-import { parseDurationMs, parseNumber } from '../base/quantities.ts';
-import type { Distribution, ErrorKind, LoadDocument } from './document.ts';
-import { ERROR_KINDS, LOSS_KINDS } from './document.ts';
-import { counted, formatRate, formatTime } from './figures.ts';
-import { decodeHistogram } from './histograms.ts';
+import { counted, formatRate, formatTime } from '#src/base/number-format.js';
+import { parseDurationMs, parseNumber } from '#src/base/quantities.js';
+import type { Distribution, ErrorKind, LoadDocument } from '../document.ts';
+import { ERROR_KINDS, LOSS_KINDS } from '../document.ts';
+import { decodeHistogram } from '../record/histograms.ts';
 
 /** A condition under which a run counts as failed: `p99>5ms`. */
 export interface Threshold {

@@ -1,6 +1,6 @@
-import type { Distribution, GeneratorFacts, ThreadFacts } from './document.ts';
-import { counted, formatRate, formatShare, formatTime } from './figures.ts';
-import type { LoadPlan } from './plan.ts';
+import { counted, formatRate, formatShare, formatTime } from '#src/base/number-format.js';
+import type { Distribution, GeneratorFacts, ThreadFacts } from '../document.ts';
+import type { LoadPlan } from '../plan.ts';
 
 // Whether the generator ran when it could: what its own figures say of it.
 

@@ -1,6 +1,6 @@
-import type { Distribution, ErrorKind, LoadCounts, Verdict } from './document.ts';
-import { counted, formatRate, formatTime } from './figures.ts';
-import type { Silence } from './thread-messages.ts';
+import { counted, formatRate, formatTime } from '#src/base/number-format.js';
+import type { Distribution, ErrorKind, LoadCounts, Verdict } from '../document.ts';
+import type { Silence } from '../record/thread-messages.ts';
 import { type GeneratorEvidence, judgeGenerator } from './verdict-generator.ts';
 
 /** The rate that was achieved may differ from the one that was asked for by this share... */

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
-import type { EchoMode } from '../echo/session.ts';
-import type { MessagePlan } from './plan.ts';
-import { Random } from './random.ts';
+import { Random } from '#src/base/random.js';
+import type { EchoMode } from '../../echo/session.ts';
+import type { MessagePlan } from '../plan.ts';
 
 /** A pool has about so many bytes... */
 const POOL_BYTES = 65536;

@@ -1,8 +1,8 @@
-import type { BackendName } from '../loop/backend.ts';
-import type { Sys } from '../sys/sys.ts';
-import { SENDS_PER_TURN, SPIN_MS, WAIT_MS_MAX } from './limits.ts';
-import type { LoadPlan, OpenLoop } from './plan.ts';
-import type { Recorder } from './recorder.ts';
+import type { BackendName } from 'sockloop';
+import type { Sys } from 'sockloop/sys';
+import { SENDS_PER_TURN, SPIN_MS, WAIT_MS_MAX } from '../limits.ts';
+import type { LoadPlan, OpenLoop } from '../plan.ts';
+import type { Recorder } from '../record/recorder.ts';
 import { Schedule } from './schedule.ts';
 
 /** Loops that wait for parts of a millisecond. The others would come up to one too late. */

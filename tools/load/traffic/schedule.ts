@@ -1,5 +1,5 @@
-import type { LoadPlan, OpenLoop, Stage } from './plan.ts';
-import { Random } from './random.ts';
+import { Random } from '#src/base/random.js';
+import type { LoadPlan, OpenLoop, Stage } from '../plan.ts';
 
 // When the messages of an open loop are due. All threads follow one schedule: its message k is the
 // thread's (k mod threads), so rates that no thread could have alone add up, and whatever the

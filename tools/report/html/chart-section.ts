@@ -1,6 +1,6 @@
 import { type DataTable, dataTable } from './data-table.ts';
 import { html, type Markup } from './markup.ts';
-import type { Picture } from './page/pictures.ts';
+import type { Picture } from './page/chart-data.ts';
 import { seriesStyles } from './page/series-styles.ts';
 
 /** A picture with all that belongs to it. */

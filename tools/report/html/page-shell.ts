@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { chartLibrary } from './chart-library.ts';
 import { html, Markup, scriptJson } from './markup.ts';
-import type { Picture } from './page/pictures.ts';
+import type { Picture } from './page/chart-data.ts';
 import { pageScript } from './page-script.ts';
 import { styleSheet } from './style-sheet.ts';
 

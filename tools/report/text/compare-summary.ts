@@ -1,10 +1,10 @@
-import { counted, formatBytes, formatCount, formatTime } from '../load/figures.ts';
-import type { CompareDocument, ComparePoint } from '../report/compare-document.ts';
-import { textTable, wrapped } from '../report/text-table.ts';
-import type { Place } from './compare-plan.ts';
-import { isAt } from './compare-winner.ts';
-import { type Remark, together } from './compare-words.ts';
-import { BOLD, DIM, GREEN, paint, YELLOW } from './demo-style.ts';
+import { counted, formatBytes, formatCount, formatTime } from '#src/base/number-format.js';
+import type { CompareDocument, ComparePoint } from '../../compare/document.ts';
+import type { Place } from '../../compare/plan.ts';
+import { isAt } from '../../compare/winner.ts';
+import { type Remark, together } from '../../compare/wording.ts';
+import { BOLD, DIM, GREEN, paint, YELLOW } from '../../terminal/style.ts';
+import { textTable, wrapped } from './table.ts';
 
 const COLUMNS = [
   'busy + idle',

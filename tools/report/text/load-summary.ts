@@ -1,3 +1,12 @@
+import type { Endpoint } from 'sockloop/socket';
+import {
+  counted,
+  formatBytes,
+  formatCount,
+  formatRate,
+  formatShare,
+  formatTime,
+} from '#src/base/number-format.js';
 import {
   type Distribution,
   ERROR_KINDS,
@@ -8,18 +17,9 @@ import {
   type LossKind,
   type ThreadFacts,
   type Trouble,
-} from '../load/document.ts';
-import {
-  counted,
-  formatBytes,
-  formatCount,
-  formatRate,
-  formatShare,
-  formatTime,
-} from '../load/figures.ts';
-import type { LoadModel, LoadPlan, MessagePlan } from '../load/plan.ts';
-import type { Endpoint } from '../socket/create.ts';
-import { wrapped } from './text-table.ts';
+} from '../../load/document.ts';
+import type { LoadModel, LoadPlan, MessagePlan } from '../../load/plan.ts';
+import { wrapped } from './table.ts';
 
 /** What part of a summary a piece of text is, for who gives it a colour. */
 export type SummaryRole = 'title' | 'label' | 'figure' | 'bar' | 'good' | 'bad';

@@ -5,18 +5,18 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { test } from 'node:test';
-import { quartiles } from '#src/load/quartiles.js';
+import { run } from '#test/harness/command.js';
+import { leakCheck } from '#test/harness/leaks.js';
+import { loops } from '#test/harness/loops.js';
+import { reasonWithout, scratch } from '#test/harness/other-programs.js';
+import { quoted, sockloop } from '#test/harness/programs.js';
 import type {
   CompareDocument,
   CompareFigures,
   ComparePoint,
   MeasuredLoop,
-} from '#src/report/compare-document.js';
-import { run } from './commands/command.ts';
-import { loops } from './commands/loops.ts';
-import { quoted, sockloop } from './commands/programs.ts';
-import { reasonWithout, scratch } from './commands/tools.ts';
-import { leakCheck } from './leaks.ts';
+} from '#tools/compare/document.js';
+import { quartiles } from '#tools/measure/quartiles.js';
 
 const timeout = 60_000;
 const SHORT = ['--loops', 'poll,select', '--rounds', '3', '--duration', '0.03'];

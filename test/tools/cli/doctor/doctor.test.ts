@@ -6,12 +6,12 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism, release } from 'node:os';
 import { type TestContext, test } from 'node:test';
 import { backends, createBackend } from '#src/loop/backends.js';
-import { textTable, wrapped } from '#src/report/text-table.js';
 import { nativeSys } from '#src/sys/native.js';
-import { run } from './commands/command.ts';
-import { quoted, refusingRings, root, sockloop } from './commands/programs.ts';
-import { reasonWithout, reasonWithoutProc } from './commands/tools.ts';
-import { leakCheck } from './leaks.ts';
+import { run } from '#test/harness/command.js';
+import { leakCheck } from '#test/harness/leaks.js';
+import { reasonWithout, reasonWithoutProc } from '#test/harness/other-programs.js';
+import { quoted, refusingRings, root, sockloop } from '#test/harness/programs.js';
+import { textTable, wrapped } from '#tools/report/text/table.js';
 
 const timeout = 60_000;
 

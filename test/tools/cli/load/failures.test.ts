@@ -7,12 +7,12 @@ import { truncateSync, writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { freePort, peer } from './commands/clients.ts';
-import { eventually, run, start } from './commands/command.ts';
-import { assertOutcome, quoted, serve, sockloop } from './commands/programs.ts';
-import { reasonWithout, scratch } from './commands/tools.ts';
-import { leakCheck } from './leaks.ts';
-import { errorsOf, load, loadDocument, shortLoad } from './load/load-command.ts';
+import { freePort, peer } from '#test/harness/clients.js';
+import { eventually, run, start } from '#test/harness/command.js';
+import { leakCheck } from '#test/harness/leaks.js';
+import { reasonWithout, scratch } from '#test/harness/other-programs.js';
+import { assertOutcome, quoted, serve, sockloop } from '#test/harness/programs.js';
+import { errorsOf, load, loadDocument, shortLoad } from './load-command.ts';
 
 const timeout = 60_000;
 const LOCAL = '127.0.0.1';

@@ -5,9 +5,9 @@ import assert from 'node:assert/strict';
 import { availableParallelism } from 'node:os';
 import { test } from 'node:test';
 import { Command } from 'commander';
-import { declareLoadFlags, type LoadFlags } from '#src/cli/load-flags.js';
-import { planOf } from '#src/cli/load-plan.js';
-import type { LoadPlan } from '#src/load/plan.js';
+import { declareLoadFlags, type LoadFlags } from '#tools/cli/load/flags.js';
+import { planOf } from '#tools/cli/load/plan.js';
+import type { LoadPlan } from '#tools/load/plan.js';
 
 /** A quarter past two in the afternoon, local time. */
 const NOW_MS = new Date(2026, 4, 6, 14, 15, 16).getTime();

@@ -1,10 +1,10 @@
 /** `sockloop load` as a command under test: short runs, whatever they are to measure. */
 
 import assert from 'node:assert/strict';
-import type { LoadDocument } from '#src/load/document.js';
-import { parseDocument } from '#src/load/parse-document.js';
-import { type Outcome, run, type Scope } from '../commands/command.ts';
-import { sockloop } from '../commands/programs.ts';
+import { type Outcome, run, type Scope } from '#test/harness/command.js';
+import { sockloop } from '#test/harness/programs.js';
+import type { LoadDocument } from '#tools/load/document.js';
+import { parseDocument } from '#tools/load/result/parse-document.js';
 
 /** A short run over few connections. A flag that is given again takes the place of these. */
 const SHORT = ['--duration', '0.4', '--warmup', '0.1', '--connections', '4', '--timeout', '2'];

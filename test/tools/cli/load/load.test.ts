@@ -5,16 +5,16 @@
 import assert from 'node:assert/strict';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
-import type { LoadDocument } from '#src/load/document.js';
 import { backends } from '#src/loop/backends.js';
 import { nativeSys } from '#src/sys/native.js';
-import { peer } from './commands/clients.ts';
-import { run, start } from './commands/command.ts';
-import { loops, serveOn } from './commands/loops.ts';
-import { assertOutcome, serve, sockloop } from './commands/programs.ts';
-import { scratch } from './commands/tools.ts';
-import { leakCheck } from './leaks.ts';
-import { errorsOf, load, loadDocument } from './load/load-command.ts';
+import { peer } from '#test/harness/clients.js';
+import { run, start } from '#test/harness/command.js';
+import { leakCheck } from '#test/harness/leaks.js';
+import { loops, serveOn } from '#test/harness/loops.js';
+import { scratch } from '#test/harness/other-programs.js';
+import { assertOutcome, serve, sockloop } from '#test/harness/programs.js';
+import type { LoadDocument } from '#tools/load/document.js';
+import { errorsOf, load, loadDocument } from './load-command.ts';
 
 const timeout = 60_000;
 const LOCAL = '127.0.0.1';

@@ -3,9 +3,9 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ProgressView, progressLines } from '#src/cli/progress.js';
-import type { ProgressScreen } from '#src/cli/progress-screen.js';
-import type { LoadProgress } from '#src/load/run.js';
+import { ProgressView, progressLines } from '#tools/cli/load/progress.js';
+import type { LoadProgress } from '#tools/load/engine/run.js';
+import type { ProgressScreen } from '#tools/terminal/progress-screen.js';
 
 const now: LoadProgress = {
   phase: 'measuring',

@@ -4,15 +4,15 @@
 import assert from 'node:assert/strict';
 import { readFileSync, statSync } from 'node:fs';
 import { test } from 'node:test';
-import type { LoadDocument } from '#src/load/document.js';
-import { peer } from './commands/clients.ts';
-import { eventually, run, start } from './commands/command.ts';
-import { stateOf } from './commands/process-state.ts';
-import { quoted, serve, sockloop } from './commands/programs.ts';
-import { reasonWithout, reasonWithoutProc, scratch } from './commands/tools.ts';
-import { leakCheck } from './leaks.ts';
-import { load, shortLoad } from './load/load-command.ts';
-import { Terminal } from './load/terminal.ts';
+import { peer } from '#test/harness/clients.js';
+import { eventually, run, start } from '#test/harness/command.js';
+import { leakCheck } from '#test/harness/leaks.js';
+import { reasonWithout, reasonWithoutProc, scratch } from '#test/harness/other-programs.js';
+import { stateOf } from '#test/harness/process-state.js';
+import { quoted, serve, sockloop } from '#test/harness/programs.js';
+import { Terminal } from '#test/harness/terminal.js';
+import type { LoadDocument } from '#tools/load/document.js';
+import { load, shortLoad } from './load-command.ts';
 
 const timeout = 60_000;
 const LOCAL = '127.0.0.1';

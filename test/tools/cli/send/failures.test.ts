@@ -6,11 +6,11 @@ import type { Socket as NodeSocket } from 'node:net';
 import { test } from 'node:test';
 import { createConnection } from '#src/socket/create.js';
 import { Socket } from '#src/socket/socket.js';
-import { freePort, peer } from './commands/clients.ts';
-import { closeReader, run, start } from './commands/command.ts';
-import { assertOutcome, send, serve, sockloop } from './commands/programs.ts';
-import { reasonWithoutProc, scratch } from './commands/tools.ts';
-import { leakCheck } from './leaks.ts';
+import { freePort, peer } from '#test/harness/clients.js';
+import { closeReader, run, start } from '#test/harness/command.js';
+import { leakCheck } from '#test/harness/leaks.js';
+import { reasonWithoutProc, scratch } from '#test/harness/other-programs.js';
+import { assertOutcome, send, serve, sockloop } from '#test/harness/programs.js';
 
 const timeout = 60_000;
 const LOCAL = '127.0.0.1';

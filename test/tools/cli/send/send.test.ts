@@ -4,11 +4,11 @@
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { test } from 'node:test';
-import { bigText, peer } from './commands/clients.ts';
-import { eventually, run, start } from './commands/command.ts';
-import { assertOutcome, send, serve, sockloop } from './commands/programs.ts';
-import { reasonWithoutProc, scratch } from './commands/tools.ts';
-import { leakCheck } from './leaks.ts';
+import { bigText, peer } from '#test/harness/clients.js';
+import { eventually, run, start } from '#test/harness/command.js';
+import { leakCheck } from '#test/harness/leaks.js';
+import { reasonWithoutProc, scratch } from '#test/harness/other-programs.js';
+import { assertOutcome, send, serve, sockloop } from '#test/harness/programs.js';
 
 const timeout = 60_000;
 const LOCAL = '127.0.0.1';

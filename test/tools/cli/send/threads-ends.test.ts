@@ -8,12 +8,12 @@ import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createConnection } from '#src/socket/create.js';
 import { Socket } from '#src/socket/socket.js';
-import { assertStopped, TIME } from './commands/client-threads.ts';
-import { peer } from './commands/clients.ts';
-import { eventually, run, start } from './commands/command.ts';
-import { quoted, send, serve, sockloop } from './commands/programs.ts';
-import { reasonWithoutProc, scratch } from './commands/tools.ts';
-import { leakCheck } from './leaks.ts';
+import { assertStopped, TIME } from '#test/harness/client-threads.js';
+import { peer } from '#test/harness/clients.js';
+import { eventually, run, start } from '#test/harness/command.js';
+import { leakCheck } from '#test/harness/leaks.js';
+import { reasonWithoutProc, scratch } from '#test/harness/other-programs.js';
+import { quoted, send, serve, sockloop } from '#test/harness/programs.js';
 
 const timeout = 60_000;
 const LOCAL = '127.0.0.1';

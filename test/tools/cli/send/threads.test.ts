@@ -6,12 +6,12 @@
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { test } from 'node:test';
-import { allDone, assertLines, serverLoops, TIME } from './commands/client-threads.ts';
-import { freePort, MIB, peer } from './commands/clients.ts';
-import { closeReader, run, start } from './commands/command.ts';
-import { assertOutcome, quoted, send, serve, sockloop } from './commands/programs.ts';
-import { reasonWithoutProc, scratch } from './commands/tools.ts';
-import { leakCheck } from './leaks.ts';
+import { allDone, assertLines, serverLoops, TIME } from '#test/harness/client-threads.js';
+import { freePort, MIB, peer } from '#test/harness/clients.js';
+import { closeReader, run, start } from '#test/harness/command.js';
+import { leakCheck } from '#test/harness/leaks.js';
+import { reasonWithoutProc, scratch } from '#test/harness/other-programs.js';
+import { assertOutcome, quoted, send, serve, sockloop } from '#test/harness/programs.js';
 
 const timeout = 60_000;
 const LOCAL = '127.0.0.1';

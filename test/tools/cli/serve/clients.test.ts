@@ -6,12 +6,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { bigText, closed, dial, heard, rudeClients, talk } from './commands/clients.ts';
-import { eventually, run } from './commands/command.ts';
-import { cpuTicksOf, openFdsOf, stateOf } from './commands/process-state.ts';
-import { serveBlocking } from './commands/programs.ts';
-import { reasonWithout, reasonWithoutProc } from './commands/tools.ts';
-import { leakCheck } from './leaks.ts';
+import { bigText, closed, dial, heard, rudeClients, talk } from '#test/harness/clients.js';
+import { eventually, run } from '#test/harness/command.js';
+import { leakCheck } from '#test/harness/leaks.js';
+import { reasonWithout, reasonWithoutProc } from '#test/harness/other-programs.js';
+import { cpuTicksOf, openFdsOf, stateOf } from '#test/harness/process-state.js';
+import { serveBlocking } from '#test/harness/programs.js';
 
 const timeout = 60_000;
 

@@ -7,12 +7,12 @@ import type { Socket } from 'node:net';
 import { constants } from 'node:os';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { bigText, bounded, closed, dial, MIB } from './commands/clients.ts';
-import { type Command, eventually } from './commands/command.ts';
-import { loops, serveOn } from './commands/loops.ts';
-import { catches } from './commands/process-state.ts';
-import { reasonWithoutProc } from './commands/tools.ts';
-import { leakCheck } from './leaks.ts';
+import { bigText, bounded, closed, dial, MIB } from '#test/harness/clients.js';
+import { type Command, eventually } from '#test/harness/command.js';
+import { leakCheck } from '#test/harness/leaks.js';
+import { loops, serveOn } from '#test/harness/loops.js';
+import { reasonWithoutProc } from '#test/harness/other-programs.js';
+import { catches } from '#test/harness/process-state.js';
 
 const timeout = 120_000;
 const LINE_BYTES = 65_536;

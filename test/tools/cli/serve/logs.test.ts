@@ -7,12 +7,12 @@ import { execFileSync } from 'node:child_process';
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { nativeSys } from '#src/sys/native.js';
-import { dial, heard, reset, talk } from './commands/clients.ts';
-import { type Command, eventually, start } from './commands/command.ts';
-import { loops, serveOn } from './commands/loops.ts';
-import { sockloop, tcpserver } from './commands/programs.ts';
-import { reasonWithout, scratch } from './commands/tools.ts';
-import { leakCheck } from './leaks.ts';
+import { dial, heard, reset, talk } from '#test/harness/clients.js';
+import { type Command, eventually, start } from '#test/harness/command.js';
+import { leakCheck } from '#test/harness/leaks.js';
+import { loops, serveOn } from '#test/harness/loops.js';
+import { reasonWithout, scratch } from '#test/harness/other-programs.js';
+import { sockloop, tcpserver } from '#test/harness/programs.js';
 
 const timeout = 60_000;
 const CLIENTS = 60;

@@ -8,10 +8,12 @@ import { createServer, type Socket } from 'node:net';
 import { constants } from 'node:os';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { bigText, closed, dial, dismissed, heard, peer, talk } from './commands/clients.ts';
-import { type Command, eventually, run, start } from './commands/command.ts';
-import { type LoopUnderTest, loops, serveOn } from './commands/loops.ts';
-import { catches, cpuTicksOf, openFdsOf } from './commands/process-state.ts';
+import { bigText, closed, dial, dismissed, heard, peer, talk } from '#test/harness/clients.js';
+import { type Command, eventually, run, start } from '#test/harness/command.js';
+import { leakCheck } from '#test/harness/leaks.js';
+import { type LoopUnderTest, loops, serveOn } from '#test/harness/loops.js';
+import { reasonWithout, reasonWithoutProc, scratch } from '#test/harness/other-programs.js';
+import { catches, cpuTicksOf, openFdsOf } from '#test/harness/process-state.js';
 import {
   autoLoop,
   type Listening,
@@ -20,9 +22,7 @@ import {
   serve,
   sockloop,
   tcpserver,
-} from './commands/programs.ts';
-import { reasonWithout, reasonWithoutProc, scratch } from './commands/tools.ts';
-import { leakCheck } from './leaks.ts';
+} from '#test/harness/programs.js';
 
 const timeout = 60_000;
 
@@ -85,7 +85,9 @@ const alone = ({ oneByOne }: LoopUnderTest): number => (oneByOne ? 1 : 5);
 
 for (const loop of loops) {
   const { name, skip, oneByOne, shared } = loop;
-  const shownElsewhere = shared ? false : 'shown in threads.test.ts and cli-serve-*.test.ts';
+  const shownElsewhere = shared
+    ? false
+    : 'shown in tools/cli/serve/threads.test.ts and tools/cli/serve';
   const unfit = skip || reasonWithoutProc || shownElsewhere;
   const withoutPrlimit = unfit || reasonWithout('prlimit');
   // An accept that is under way keeps to the limit that held when it was submitted.

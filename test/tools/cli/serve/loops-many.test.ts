@@ -1,7 +1,7 @@
 // Goal: one thread of `sockloop serve` holds thousands of connections, each of which is answered.
 // Method: the real program, and the clients in a process of their own. 2,000 of them here; with
 // the 10,000 that epoll and poll hold under a `ulimit -n` of 20,000:
-//   SOCKLOOP_CONNECTIONS=10000 node --test build/test/serve-loops-many.test.js
+//   SOCKLOOP_CONNECTIONS=10000 node --test build/test/tools/cli/serve/loops-many.test.js
 // Then clients that send and never read: what they may cost is bounded.
 // The diagnostics say how long it took and what an idle connection costs in resident memory.
 
@@ -10,15 +10,15 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { bigText, closed, dial, talk } from './commands/clients.ts';
-import { start } from './commands/command.ts';
-import { loops, serveOn } from './commands/loops.ts';
-import { reasonWithoutProc } from './commands/tools.ts';
-import { leakCheck } from './leaks.ts';
+import { bigText, closed, dial, talk } from '#test/harness/clients.js';
+import { start } from '#test/harness/command.js';
+import { leakCheck } from '#test/harness/leaks.js';
+import { loops, serveOn } from '#test/harness/loops.js';
+import { reasonWithoutProc } from '#test/harness/other-programs.js';
 
 const timeout = 120_000;
 const count = Number(process.env['SOCKLOOP_CONNECTIONS'] ?? 2000);
-const CLIENTS = fileURLToPath(new URL('./commands/many-clients.js', import.meta.url));
+const CLIENTS = fileURLToPath(new URL('../../../harness/many-clients.js', import.meta.url));
 const ROUNDS = 5;
 
 const STUCK = 100;

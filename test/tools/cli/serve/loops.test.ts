@@ -4,12 +4,12 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { test } from 'node:test';
-import { closed, dial, dismissed, heard, rudeClients, talk } from './commands/clients.ts';
-import { eventually, run } from './commands/command.ts';
-import { loops, serveOn } from './commands/loops.ts';
-import { openFdsOf } from './commands/process-state.ts';
-import { reasonWithout, reasonWithoutProc } from './commands/tools.ts';
-import { leakCheck } from './leaks.ts';
+import { closed, dial, dismissed, heard, rudeClients, talk } from '#test/harness/clients.js';
+import { eventually, run } from '#test/harness/command.js';
+import { leakCheck } from '#test/harness/leaks.js';
+import { loops, serveOn } from '#test/harness/loops.js';
+import { reasonWithout, reasonWithoutProc } from '#test/harness/other-programs.js';
+import { openFdsOf } from '#test/harness/process-state.js';
 
 const timeout = 60_000;
 const TRANSFER_BYTES = 20_000_000;
@@ -149,7 +149,10 @@ for (const loop of loops) {
 
   test(`serve --loop ${name}: rude clients harm nobody and leave nothing open`, {
     timeout,
-    skip: skip || reasonWithoutProc || (name === 'threads' ? 'shown in threads.test.ts' : false),
+    skip:
+      skip ||
+      reasonWithoutProc ||
+      (name === 'threads' ? 'shown in tools/cli/serve/threads.test.ts' : false),
   }, async (t) => {
     leakCheck(t);
     for (const mode of ['echo', 'line', 'once']) {
@@ -189,7 +192,11 @@ for (const loop of loops) {
 
   test(`serve --loop ${name}: --trace shows what it waits with`, {
     timeout,
-    skip: skip || (shared ? false : 'shown in threads.test.ts and cli-serve-words.test.ts'),
+    skip:
+      skip ||
+      (shared
+        ? false
+        : 'shown in tools/cli/serve/threads.test.ts and tools/cli/serve/words.test.ts'),
   }, async (t) => {
     leakCheck(t);
     const { command, port } = await serveOn(t, loop, '--trace', '--backlog', '7');

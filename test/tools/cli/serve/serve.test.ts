@@ -5,11 +5,11 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
-import { bigText, closed, dial, dismissed, heard, peer, talk } from './commands/clients.ts';
-import { eventually, run, type Scope, start } from './commands/command.ts';
-import { assertOutcome, autoLoop, send, serve, sockloop } from './commands/programs.ts';
-import { scratch } from './commands/tools.ts';
-import { leakCheck } from './leaks.ts';
+import { bigText, closed, dial, dismissed, heard, peer, talk } from '#test/harness/clients.js';
+import { eventually, run, type Scope, start } from '#test/harness/command.js';
+import { leakCheck } from '#test/harness/leaks.js';
+import { scratch } from '#test/harness/other-programs.js';
+import { assertOutcome, autoLoop, send, serve, sockloop } from '#test/harness/programs.js';
 
 const timeout = 60_000;
 

@@ -6,12 +6,12 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { type TestContext, test } from 'node:test';
-import { bigText, closed, dial, heard } from './commands/clients.ts';
-import { type Command, eventually, start } from './commands/command.ts';
-import { catches } from './commands/process-state.ts';
-import { quoted, serveBlocking, sockloop } from './commands/programs.ts';
-import { reasonWithout, reasonWithoutProc, scratch } from './commands/tools.ts';
-import { leakCheck } from './leaks.ts';
+import { bigText, closed, dial, heard } from '#test/harness/clients.js';
+import { type Command, eventually, start } from '#test/harness/command.js';
+import { leakCheck } from '#test/harness/leaks.js';
+import { reasonWithout, reasonWithoutProc, scratch } from '#test/harness/other-programs.js';
+import { catches } from '#test/harness/process-state.js';
+import { quoted, serveBlocking, sockloop } from '#test/harness/programs.js';
 
 const timeout = 60_000;
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;

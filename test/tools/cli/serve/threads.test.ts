@@ -10,16 +10,24 @@ import type { Socket } from 'node:net';
 import { constants } from 'node:os';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { ThreadedServer } from '#src/echo/threaded-server.js';
 import { createServer } from '#src/socket/create.js';
 import { Socket as Listener } from '#src/socket/socket.js';
 import { nativeSys } from '#src/sys/native.js';
-import { bigText, closed, dial, dismissed, heard, rudeClients, talk } from './commands/clients.ts';
-import { type Command, closeReader, eventually, run, start } from './commands/command.ts';
-import { catches, cpuTicksOf, openFdsOf } from './commands/process-state.ts';
-import { type Listening, quoted, serve, sockloop } from './commands/programs.ts';
-import { reasonWithout, reasonWithoutProc, scratch } from './commands/tools.ts';
-import { leakCheck } from './leaks.ts';
+import {
+  bigText,
+  closed,
+  dial,
+  dismissed,
+  heard,
+  rudeClients,
+  talk,
+} from '#test/harness/clients.js';
+import { type Command, closeReader, eventually, run, start } from '#test/harness/command.js';
+import { leakCheck } from '#test/harness/leaks.js';
+import { reasonWithout, reasonWithoutProc, scratch } from '#test/harness/other-programs.js';
+import { catches, cpuTicksOf, openFdsOf } from '#test/harness/process-state.js';
+import { type Listening, quoted, serve, sockloop } from '#test/harness/programs.js';
+import { ThreadedServer } from '#tools/echo/threads/server.js';
 
 const timeout = 60_000;
 

@@ -5,10 +5,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { closed, dial, dismissed, heard, talk } from './commands/clients.ts';
-import { closeReader, eventually } from './commands/command.ts';
-import { serveBlocking } from './commands/programs.ts';
-import { leakCheck } from './leaks.ts';
+import { closed, dial, dismissed, heard, talk } from '#test/harness/clients.js';
+import { closeReader, eventually } from '#test/harness/command.js';
+import { leakCheck } from '#test/harness/leaks.js';
+import { serveBlocking } from '#test/harness/programs.js';
 
 const timeout = 60_000;
 

@@ -12,12 +12,12 @@ import {
   assertStopped,
   serverLoops,
   TIME,
-} from './commands/client-threads.ts';
-import { bigText, freePort, peer } from './commands/clients.ts';
-import { closeReader, eventually, run, start } from './commands/command.ts';
-import { assertOutcome, quoted, serve, serveTextbook, tcpclient } from './commands/programs.ts';
-import { reasonWithout } from './commands/tools.ts';
-import { leakCheck } from './leaks.ts';
+} from '#test/harness/client-threads.js';
+import { bigText, freePort, peer } from '#test/harness/clients.js';
+import { closeReader, eventually, run, start } from '#test/harness/command.js';
+import { leakCheck } from '#test/harness/leaks.js';
+import { reasonWithout } from '#test/harness/other-programs.js';
+import { assertOutcome, quoted, serve, serveTextbook, tcpclient } from '#test/harness/programs.js';
 
 const timeout = 60_000;
 const LOCAL = '127.0.0.1';

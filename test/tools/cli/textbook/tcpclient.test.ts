@@ -4,11 +4,11 @@
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { test } from 'node:test';
-import { bigText, freePort, peer } from './commands/clients.ts';
-import { closeReader, run, start } from './commands/command.ts';
-import { assertOutcome, quoted, tcpclient } from './commands/programs.ts';
-import { reasonWithout } from './commands/tools.ts';
-import { leakCheck } from './leaks.ts';
+import { bigText, freePort, peer } from '#test/harness/clients.js';
+import { closeReader, run, start } from '#test/harness/command.js';
+import { leakCheck } from '#test/harness/leaks.js';
+import { reasonWithout } from '#test/harness/other-programs.js';
+import { assertOutcome, quoted, tcpclient } from '#test/harness/programs.js';
 
 const timeout = 60_000;
 

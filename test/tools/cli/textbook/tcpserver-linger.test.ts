@@ -3,11 +3,11 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { bigText, bounded, closed, dial, MIB } from './commands/clients.ts';
-import { start } from './commands/command.ts';
-import { loops } from './commands/loops.ts';
-import { tcpserver } from './commands/programs.ts';
-import { leakCheck } from './leaks.ts';
+import { bigText, bounded, closed, dial, MIB } from '#test/harness/clients.js';
+import { start } from '#test/harness/command.js';
+import { leakCheck } from '#test/harness/leaks.js';
+import { loops } from '#test/harness/loops.js';
+import { tcpserver } from '#test/harness/programs.js';
 
 const timeout = 60_000;
 

@@ -8,12 +8,12 @@ import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { backends } from '#src/loop/backends.js';
 import { nativeSys } from '#src/sys/native.js';
-import { closed, dial, freePort, heard, peer, reset, talk } from './commands/clients.ts';
-import { type Command, eventually, run, start } from './commands/command.ts';
-import { cpuTicksOf, openFdsOf, stateOf } from './commands/process-state.ts';
-import { assertOutcome, root, tcpserver } from './commands/programs.ts';
-import { reasonWithout, reasonWithoutProc, scratch } from './commands/tools.ts';
-import { leakCheck } from './leaks.ts';
+import { closed, dial, freePort, heard, peer, reset, talk } from '#test/harness/clients.js';
+import { type Command, eventually, run, start } from '#test/harness/command.js';
+import { leakCheck } from '#test/harness/leaks.js';
+import { reasonWithout, reasonWithoutProc, scratch } from '#test/harness/other-programs.js';
+import { cpuTicksOf, openFdsOf, stateOf } from '#test/harness/process-state.js';
+import { assertOutcome, root, tcpserver } from '#test/harness/programs.js';
 
 const SILENT_CLIENTS = 50;
 

@@ -19,12 +19,18 @@ import {
   rudeClients,
   type Target,
   talk,
-} from './commands/clients.ts';
-import { closeReader, eventually, run, start } from './commands/command.ts';
-import { openFdsOf } from './commands/process-state.ts';
-import { assertOutcome, quoted, serveTextbook, tcpclient, tcpserver } from './commands/programs.ts';
-import { reasonWithout, reasonWithoutProc, scratch } from './commands/tools.ts';
-import { leakCheck } from './leaks.ts';
+} from '#test/harness/clients.js';
+import { closeReader, eventually, run, start } from '#test/harness/command.js';
+import { leakCheck } from '#test/harness/leaks.js';
+import { reasonWithout, reasonWithoutProc, scratch } from '#test/harness/other-programs.js';
+import { openFdsOf } from '#test/harness/process-state.js';
+import {
+  assertOutcome,
+  quoted,
+  serveTextbook,
+  tcpclient,
+  tcpserver,
+} from '#test/harness/programs.js';
 
 const timeout = 60_000;
 

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type Connection, EventLoop, Socket } from 'sockloop';
-import { startLoad } from '#src/load/run.js';
-import { leakCheck } from './leaks.ts';
-import { errorsOf, planFor, serve } from './load/servers.ts';
+import { leakCheck } from '#test/harness/leaks.js';
+import { startLoad } from '#tools/load/engine/run.js';
+import { errorsOf, planFor, serve } from '../servers.ts';
 
 /** The loopback network has more than one address. */
 const manyLoopbacks =

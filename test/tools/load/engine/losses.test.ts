@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { LoadDocument, Trouble } from '#src/load/document.js';
-import { LoadThread } from '#src/load/load-thread.js';
-import { startLoad } from '#src/load/run.js';
-import { SharedState } from '#src/load/shared-state.js';
-import type { ThreadResult } from '#src/load/thread-messages.js';
-import { judgeReplies } from '#src/load/wrong-reply.js';
 import { backends } from '#src/loop/backends.js';
 import { nativeSys } from '#src/sys/native.js';
-import { leakCheck } from './leaks.ts';
-import { errorsOf, load, openPlan, planFor, serve } from './load/servers.ts';
+import { leakCheck } from '#test/harness/leaks.js';
+import type { LoadDocument, Trouble } from '#tools/load/document.js';
+import { startLoad } from '#tools/load/engine/run.js';
+import { SharedState } from '#tools/load/engine/shared-state.js';
+import { LoadThread } from '#tools/load/engine/thread.js';
+import { judgeReplies } from '#tools/load/engine/wrong-reply.js';
+import type { ThreadResult } from '#tools/load/record/thread-messages.js';
+import { errorsOf, load, openPlan, planFor, serve } from '../servers.ts';
 
 // Every message and every connection that is lost counts once, under the name of what became of it,
 // and in the phase that it belongs to.

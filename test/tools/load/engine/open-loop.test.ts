@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { decodeFromCompressedBase64, HistogramLogReader } from 'hdr-histogram-js';
-import type { LoadDocument } from '#src/load/document.js';
-import { hdrLog } from '#src/load/hdr-log.js';
-import { type LoadProgress, startLoad } from '#src/load/run.js';
-import { leakCheck } from './leaks.ts';
-import { errorsOf, openPlan, percentileUs, planFor, serve } from './load/servers.ts';
+import { leakCheck } from '#test/harness/leaks.js';
+import type { LoadDocument } from '#tools/load/document.js';
+import { type LoadProgress, startLoad } from '#tools/load/engine/run.js';
+import { hdrLog } from '#tools/load/record/hdr-log.js';
+import { errorsOf, openPlan, percentileUs, planFor, serve } from '../servers.ts';
 
 // The machine that runs the tests may be busy: what is asserted of times holds on a slow one too,
 // or where the run says itself that it is not to be trusted.

@@ -5,16 +5,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { findCpuQuota } from '#src/load/cpu-quota.js';
-import { CpuWatch } from '#src/load/cpu-watch.js';
-import { parseDocument } from '#src/load/parse-document.js';
 import { backends } from '#src/loop/backends.js';
 import { nativeSys } from '#src/sys/native.js';
-import { Command, eventually } from './commands/command.ts';
-import { sockloop } from './commands/programs.ts';
-import { reasonWithout, reasonWithoutProc } from './commands/tools.ts';
-import { leakCheck } from './leaks.ts';
-import { serve } from './load/servers.ts';
+import { Command, eventually } from '#test/harness/command.js';
+import { leakCheck } from '#test/harness/leaks.js';
+import { reasonWithout, reasonWithoutProc } from '#test/harness/other-programs.js';
+import { sockloop } from '#test/harness/programs.js';
+import { findCpuQuota } from '#tools/load/engine/cpu-quota.js';
+import { CpuWatch } from '#tools/load/engine/cpu-watch.js';
+import { parseDocument } from '#tools/load/result/parse-document.js';
+import { serve } from '../servers.ts';
 
 /** Starting a program takes long where others keep the machine busy. */
 const timeout = 200_000;

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { startLoad } from '#src/load/run.js';
-import { leakCheck } from './leaks.ts';
-import { errorsOf, load, planFor, serve } from './load/servers.ts';
+import { leakCheck } from '#test/harness/leaks.js';
+import { startLoad } from '#tools/load/engine/run.js';
+import { errorsOf, load, planFor, serve } from '../servers.ts';
 
 // Whatever a server does wrong is counted under its name, and never as a message.
 

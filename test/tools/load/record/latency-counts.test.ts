@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { decodeFromCompressedBase64 } from 'hdr-histogram-js';
-import { distributionOf } from '#src/load/distribution.js';
+import { distributionOf } from '#tools/load/record/distribution.js';
 import {
   BUCKETS,
   bucketOf,
@@ -10,7 +10,7 @@ import {
   lowestOf,
   percentileNs,
   TIME_NS_MAX,
-} from '#src/load/latency-counts.js';
+} from '#tools/load/record/latency-counts.js';
 
 // Times in milliseconds of every size, from below a nanosecond to beyond an hour.
 const times = fc.array(

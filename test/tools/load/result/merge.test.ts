@@ -5,14 +5,14 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { LoadDocument } from '#src/load/document.js';
-import { mergeDocuments } from '#src/load/merge.js';
-import type { LoadPlan } from '#src/load/plan.js';
-import { run } from './commands/command.ts';
-import { assertOutcome, sockloop } from './commands/programs.ts';
-import { scratch } from './commands/tools.ts';
-import { leakCheck } from './leaks.ts';
-import { madeUpLoad, madeUpPlan, openLoop } from './load/made-up-load.ts';
+import { run } from '#test/harness/command.js';
+import { leakCheck } from '#test/harness/leaks.js';
+import { scratch } from '#test/harness/other-programs.js';
+import { assertOutcome, sockloop } from '#test/harness/programs.js';
+import type { LoadDocument } from '#tools/load/document.js';
+import type { LoadPlan } from '#tools/load/plan.js';
+import { mergeDocuments } from '#tools/load/result/merge.js';
+import { madeUpLoad, madeUpPlan, openLoop } from '../document-fixture.ts';
 
 const timeout = 60_000;
 

@@ -3,8 +3,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseDocument } from '#src/load/parse-document.js';
-import { madeUpLoad, madeUpPlan, openLoop } from './load/made-up-load.ts';
+import { parseDocument } from '#tools/load/result/parse-document.js';
+import { madeUpLoad, madeUpPlan, openLoop } from '../document-fixture.ts';
 
 const documents = [
   madeUpLoad({ errors: { reset: 2 } }),

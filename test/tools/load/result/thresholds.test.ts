@@ -3,9 +3,9 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { LoadDocument } from '#src/load/document.js';
-import { judge, parseThreshold } from '#src/load/thresholds.js';
-import { madeUpLoad, madeUpPlan, openLoop } from './load/made-up-load.ts';
+import type { LoadDocument } from '#tools/load/document.js';
+import { judge, parseThreshold } from '#tools/load/result/thresholds.js';
+import { madeUpLoad, madeUpPlan, openLoop } from '../document-fixture.ts';
 
 /** A hundred messages of 1 to 100 ms. */
 const timesMs = Array.from({ length: 100 }, (_, index) => index + 1);

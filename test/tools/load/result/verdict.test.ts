@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { distributionOf } from '#src/load/distribution.js';
-import type { LoadCounts, ThreadFacts } from '#src/load/document.js';
-import { LatencyCounts } from '#src/load/latency-counts.js';
-import { Recorder } from '#src/load/recorder.js';
-import { SilenceWatch } from '#src/load/silence-watch.js';
-import { silenceOf } from '#src/load/silences.js';
-import type { IntervalCounts } from '#src/load/thread-messages.js';
-import { TurnWatch } from '#src/load/turn-watch.js';
-import { judge } from '#src/load/verdict.js';
-import { madeUpPlan, noTrouble, openLoop } from './load/made-up-load.ts';
+import type { LoadCounts, ThreadFacts } from '#tools/load/document.js';
+import { TurnWatch } from '#tools/load/engine/turn-watch.js';
+import { distributionOf } from '#tools/load/record/distribution.js';
+import { LatencyCounts } from '#tools/load/record/latency-counts.js';
+import { Recorder } from '#tools/load/record/recorder.js';
+import { SilenceWatch } from '#tools/load/record/silence-watch.js';
+import { silenceOf } from '#tools/load/record/silences.js';
+import type { IntervalCounts } from '#tools/load/record/thread-messages.js';
+import { judge } from '#tools/load/result/verdict.js';
+import { madeUpPlan, noTrouble, openLoop } from '../document-fixture.ts';
 
 const thread: ThreadFacts = {
   messages: 1000,

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { EchoMode } from '#src/echo/session.js';
-import { InFlightTimes } from '#src/load/in-flight.js';
-import { MessagePool } from '#src/load/message-pool.js';
+import type { EchoMode } from '#tools/echo/session.js';
+import { InFlightTimes } from '#tools/load/engine/in-flight.js';
+import { MessagePool } from '#tools/load/traffic/message-pool.js';
 
 /** What a connection has sent after `pieces`, and where its stream is then. */
 function stream(pool: MessagePool, start: number, pieces: readonly number[]) {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { Pacer } from '#src/load/pacer.js';
-import type { OpenLoop } from '#src/load/plan.js';
-import { Recorder } from '#src/load/recorder.js';
-import { planFor } from './load/servers.ts';
+import type { OpenLoop } from '#tools/load/plan.js';
+import { Recorder } from '#tools/load/record/recorder.js';
+import { Pacer } from '#tools/load/traffic/pacer.js';
+import { planFor } from '../servers.ts';
 
 // The pacer on a made-up clock: how it sends what is due, and how long it wants to wait.
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { OpenLoop, Stage } from '#src/load/plan.js';
-import { RateCourse, Schedule } from '#src/load/schedule.js';
-import { planFor } from './load/servers.ts';
+import type { OpenLoop, Stage } from '#tools/load/plan.js';
+import { RateCourse, Schedule } from '#tools/load/traffic/schedule.js';
+import { planFor } from '../servers.ts';
 
 interface Shape {
   readonly threads: number;

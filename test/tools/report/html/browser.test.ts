@@ -9,10 +9,11 @@ import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { chromiumPath } from '#bench/pictures/chromium.js';
-import { compareReport } from '#src/report/html/compare-report.js';
-import { loadReport } from '#src/report/html/load-report.js';
-import { scratch } from './commands/tools.ts';
-import { leakCheck } from './leaks.ts';
+import { leakCheck } from '#test/harness/leaks.js';
+import { scratch } from '#test/harness/other-programs.js';
+import { compareReport } from '#tools/report/html/compare/report.js';
+import { loadReport } from '#tools/report/html/load/report.js';
+import { madeUpCompare } from './compare-fixture.ts';
 import {
   bars,
   colours,
@@ -29,9 +30,8 @@ import {
   reachable,
   readingOf,
   tables,
-} from './report/in-page/look.ts';
-import { madeUpCompare } from './report/made-up-compare.ts';
-import { madeUpLoad } from './report/made-up-load.ts';
+} from './in-page/look.ts';
+import { madeUpLoad } from './load-fixture.ts';
 
 const executablePath = chromiumPath();
 const missing = 'no Chromium on the PATH; CHROMIUM=/path/to/it names one';

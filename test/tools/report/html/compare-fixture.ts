@@ -1,13 +1,13 @@
 /** A comparison that nobody made, with loops that are ahead, behind, and missing. */
 
 import { seededRandom } from '#bench/measure/statistics.js';
-import { quartiles } from '#src/load/quartiles.js';
 import type {
   CompareDocument,
   CompareFigures,
   ComparePoint,
   MeasuredLoop,
-} from '#src/report/compare-document.js';
+} from '#tools/compare/document.js';
+import { quartiles } from '#tools/measure/quartiles.js';
 
 const ROUNDS = 7;
 const CONNECTIONS = [1, 50, 1000];

@@ -8,8 +8,8 @@ import {
   type Interval,
   type LoadDocument,
   type Trouble,
-} from '#src/load/document.js';
-import type { LoadModel } from '#src/load/plan.js';
+} from '#tools/load/document.js';
+import type { LoadModel } from '#tools/load/plan.js';
 
 const SECONDS = 30;
 const ASKED_PER_SECOND = 20_000;

@@ -3,10 +3,10 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ERROR_KINDS, type LoadDocument } from '#src/load/document.js';
-import { mergeDocuments } from '#src/load/merge.js';
-import { loadSummary } from '#src/report/load-summary.js';
-import { madeUpLoad, madeUpPlan, openLoop } from './load/made-up-load.ts';
+import { ERROR_KINDS, type LoadDocument } from '#tools/load/document.js';
+import { mergeDocuments } from '#tools/load/result/merge.js';
+import { loadSummary } from '#tools/report/text/load-summary.js';
+import { madeUpLoad, madeUpPlan, openLoop } from '../../load/document-fixture.ts';
 
 const plain = (_: string, text: string): string => text;
 

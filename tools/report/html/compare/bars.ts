@@ -1,9 +1,9 @@
-import type { CompareDocument, CompareFigures, ComparePoint } from '../compare-document.ts';
-import { type Bar, barGroups, barKey, connectionWords } from './bars.ts';
-import { dataTable, figure, numbers, words } from './data-table.ts';
-import { html, type Markup } from './markup.ts';
-import { grouped, timeWords } from './page/figures.ts';
-import { folded } from './picture-section.ts';
+import type { CompareDocument, CompareFigures, ComparePoint } from '../../../compare/document.ts';
+import { type Bar, barGroups, barKey, connectionWords } from '../bars.ts';
+import { folded } from '../chart-section.ts';
+import { dataTable, figure, numbers, words } from '../data-table.ts';
+import { html, type Markup } from '../markup.ts';
+import { grouped, timeWords } from '../page/figures.ts';
 
 /** The loops side by side at each number of busy connections. */
 

@@ -1,9 +1,9 @@
-import type { CompareDocument, ComparePoint } from '../compare-document.ts';
-import { connectionWords } from './bars.ts';
-import { figure, numbers } from './data-table.ts';
-import type { Series } from './page/pictures.ts';
-import { seriesStyles } from './page/series-styles.ts';
-import type { PictureSection } from './picture-section.ts';
+import type { CompareDocument, ComparePoint } from '../../../compare/document.ts';
+import { connectionWords } from '../bars.ts';
+import type { PictureSection } from '../chart-section.ts';
+import { figure, numbers } from '../data-table.ts';
+import type { Series } from '../page/chart-data.ts';
+import { seriesStyles } from '../page/series-styles.ts';
 
 /** The classic curve: what a message costs while more and more connections are open. */
 

@@ -1,9 +1,9 @@
-import type { CompareDocument } from '../compare-document.ts';
-import { connectionWords } from './bars.ts';
-import { type Cell, dataTable, figure, numbers, words } from './data-table.ts';
-import { momentWords } from './load-facts.ts';
-import { html, type Markup } from './markup.ts';
-import { grouped, percentWords } from './page/figures.ts';
+import type { CompareDocument } from '../../../compare/document.ts';
+import { connectionWords } from '../bars.ts';
+import { type Cell, dataTable, figure, numbers, words } from '../data-table.ts';
+import { momentWords } from '../load/facts.ts';
+import { html, type Markup } from '../markup.ts';
+import { grouped, percentWords } from '../page/figures.ts';
 
 /** What of a comparison is no picture: who is ahead, all figures, what is missing, and how. */
 

@@ -1,18 +1,18 @@
-import type { CompareDocument } from '../compare-document.ts';
-import { barSections } from './compare-bars.ts';
-import { curveSection } from './compare-curve.ts';
+import type { CompareDocument } from '../../../compare/document.ts';
+import { pictureSection } from '../chart-section.ts';
+import { glance } from '../key-figures.ts';
+import { momentWords } from '../load/facts.ts';
+import { grouped } from '../page/figures.ts';
+import { page } from '../page-shell.ts';
+import { barSections } from './bars.ts';
+import { curveSection } from './curve.ts';
 import {
   allFiguresSection,
   compareGlance,
   methodSection,
   missingSection,
   winnerBanner,
-} from './compare-facts.ts';
-import { glance } from './glance.ts';
-import { momentWords } from './load-facts.ts';
-import { grouped } from './page/figures.ts';
-import { page } from './page-shell.ts';
-import { pictureSection } from './picture-section.ts';
+} from './facts.ts';
 
 /** A comparison of loops as one HTML file that needs nothing else: no network, no other file. */
 export function compareReport(document: CompareDocument): string {

@@ -1,9 +1,9 @@
-import type { Distribution, Interval, LoadDocument } from '../../load/document.ts';
-import { decodeHistogram } from '../../load/histograms.ts';
-import { figure, numbers, words } from './data-table.ts';
-import { grouped, markTimeWords, percentileWords, timeWords } from './page/figures.ts';
-import type { Picture, Series } from './page/pictures.ts';
-import type { PictureSection } from './picture-section.ts';
+import type { Distribution, Interval, LoadDocument } from '../../../load/document.ts';
+import { decodeHistogram } from '../../../load/record/histograms.ts';
+import type { PictureSection } from '../chart-section.ts';
+import { figure, numbers, words } from '../data-table.ts';
+import type { Picture, Series } from '../page/chart-data.ts';
+import { grouped, markTimeWords, percentileWords, timeWords } from '../page/figures.ts';
 
 /** The pictures of a load run. */
 

@@ -1,13 +1,13 @@
-import type { Distribution, ErrorKind, LoadDocument, LossKind } from '../../load/document.ts';
-import { ERROR_KINDS, LOSS_KINDS } from '../../load/document.ts';
-import { formatBytes } from '../../load/figures.ts';
-import type { LoadModel, LoadPlan } from '../../load/plan.ts';
-import { formatEndpoint } from '../load-summary.ts';
-import { connectionWords } from './bars.ts';
-import { type Cell, dataTable, figure, numbers, words } from './data-table.ts';
-import { html, type Markup } from './markup.ts';
-import { countWords, fixed, grouped, timeWords } from './page/figures.ts';
-import { folded } from './picture-section.ts';
+import { formatBytes } from '#src/base/number-format.js';
+import type { Distribution, ErrorKind, LoadDocument, LossKind } from '../../../load/document.ts';
+import { ERROR_KINDS, LOSS_KINDS } from '../../../load/document.ts';
+import type { LoadModel, LoadPlan } from '../../../load/plan.ts';
+import { formatEndpoint } from '../../text/load-summary.ts';
+import { connectionWords } from '../bars.ts';
+import { folded } from '../chart-section.ts';
+import { type Cell, dataTable, figure, numbers, words } from '../data-table.ts';
+import { html, type Markup } from '../markup.ts';
+import { countWords, fixed, grouped, timeWords } from '../page/figures.ts';
 
 /** What of a load run is no picture: errors, the generator, the plan, and where it ran. */
 

@@ -1,11 +1,11 @@
-import type { LoadDocument, Verdict } from '../../load/document.ts';
-import { formatEndpoint } from '../load-summary.ts';
-import { glance } from './glance.ts';
-import { errorsSection, generatorSection, planSection, summaryOf } from './load-facts.ts';
-import { glanceOf, heatSection, percentileSection, throughputSection } from './load-pictures.ts';
-import { html, type Markup } from './markup.ts';
-import { page } from './page-shell.ts';
-import { pictureSection } from './picture-section.ts';
+import type { LoadDocument, Verdict } from '../../../load/document.ts';
+import { formatEndpoint } from '../../text/load-summary.ts';
+import { pictureSection } from '../chart-section.ts';
+import { glance } from '../key-figures.ts';
+import { html, type Markup } from '../markup.ts';
+import { page } from '../page-shell.ts';
+import { glanceOf, heatSection, percentileSection, throughputSection } from './charts.ts';
+import { errorsSection, generatorSection, planSection, summaryOf } from './facts.ts';
 
 /**
  * A load run as one HTML file that needs nothing else: no network, no other file.

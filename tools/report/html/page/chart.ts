@@ -1,7 +1,7 @@
 import type UPlot from 'uplot';
+import type { AxisPlan, Picture, Series } from './chart-data.ts';
 import { drawHeat } from './heat.ts';
 import type { Palette } from './palette.ts';
-import type { AxisPlan, Picture, Series } from './pictures.ts';
 import { ends, marks, placeOf } from './scale.ts';
 import { seriesStyles } from './series-styles.ts';
 

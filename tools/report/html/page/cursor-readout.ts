@@ -1,7 +1,7 @@
 import type UPlot from 'uplot';
+import type { Picture } from './chart-data.ts';
 import { countWords, grouped, timeWords, valueWords } from './figures.ts';
 import { countAt, rowAt, rowMiddle } from './heat.ts';
-import type { Picture } from './pictures.ts';
 
 /** What a picture says at one place, below it, for a pointer and for the keyboard. */
 export class Reading {

@@ -1,6 +1,6 @@
 import type UPlot from 'uplot';
+import type { Heat, Picture } from './chart-data.ts';
 import { colourAt, type Palette } from './palette.ts';
-import type { Heat, Picture } from './pictures.ts';
 import { placeOf } from './scale.ts';
 
 /** The cells of a heat map, drawn below the lines of its chart. */

@@ -2,9 +2,9 @@
 
 import type UPlot from 'uplot';
 import { drawChart, sizeIn } from './chart.ts';
+import type { Picture } from './chart-data.ts';
+import { Reading } from './cursor-readout.ts';
 import { readPalette } from './palette.ts';
-import type { Picture } from './pictures.ts';
-import { Reading } from './reading.ts';
 
 interface Drawn {
   readonly picture: Picture;

@@ -1,7 +1,7 @@
 /** Where values lie along an axis. What is drawn is `place(value)`, on a linear scale. */
 
+import type { AxisPlan, ScaleKind } from './chart-data.ts';
 import { grouped, markTimeWords, percentileWords, type Unit } from './figures.ts';
-import type { AxisPlan, ScaleKind } from './pictures.ts';
 
 /** The distance from 0 of what has no distance: a percentile of 100. */
 const PERCENTILE_PLACE_MAX = 9;
