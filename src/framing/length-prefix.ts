@@ -1,5 +1,5 @@
 import { type Bytes, bytesOf, sendableLength } from '../base/bytes.ts';
-import { FRAME_BYTES_MAX } from '../net/limits.ts';
+import { FRAME_BYTES_MAX } from './limits.ts';
 import { ReceiveBuffer } from './receive-buffer.ts';
 
 /** How many bytes the length of a frame takes: big-endian, and not counting itself. */

@@ -21,6 +21,3 @@ export const ATTEMPT_DELAY_MS = 250;
 
 /** A UNIX listener whose queue is full gives no sign when it has room again: ask so often. */
 export const UNIX_RETRY_MS = 5;
-
-/** The longest frame that a length of 4 bytes may announce unless the caller says otherwise. */
-export const FRAME_BYTES_MAX = 16 * 1024 * 1024;

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { nativeSys } from 'sockloop/sys';
-import { MAIN } from '../cli/demo/process.ts';
 import { childEnvironment } from '../terminal/parent.ts';
+import { MAIN } from '../terminal/program.ts';
 import type { Children } from './children.ts';
 import type { ComparedName } from './plan.ts';
 

@@ -1,5 +1,6 @@
 import type { Socket } from 'sockloop/socket';
 import { type Sys, SysError } from 'sockloop/sys';
+import { ExpectedError } from '../terminal/exit.ts';
 import { ExchangeDeadline } from './exchange-deadline.ts';
 import { CHUNK_BYTES } from './limits.ts';
 import type { EchoMode } from './session.ts';
@@ -25,7 +26,7 @@ export function replyEndOf(mode: EchoMode, message: Uint8Array): ReplyEnd {
 }
 
 /** The server closed the connection before its reply was whole, or without one. */
-export class ReplyError extends Error {
+export class ReplyError extends ExpectedError {
   override readonly name = 'ReplyError';
 }
 

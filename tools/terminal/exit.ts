@@ -1,11 +1,13 @@
 import { ResolveError, SysError } from 'sockloop/sys';
 import { lookupsUnderWay } from '#src/net/addresses.js';
 import { exitAtOnce } from '#src/sys/native.js';
-import { ReplyError } from '../echo/client.ts';
 import { printError } from './output.ts';
 
 /** The exit statuses of every command but the textbook's; `invalid` is for `--fail-if` alone. */
 export const EXIT = { done: 0, failed: 1, usage: 2, invalid: 3 } as const;
+
+/** A failure that its message explains to the user: it is reported without its stack. */
+export class ExpectedError extends Error {}
 
 /** Wrong usage: the message says what was given and what would be right. */
 export class UsageError extends Error {
@@ -65,7 +67,7 @@ export function report(program: string, failure: unknown, command: string = prog
     return EXIT.failed;
   }
   const expected =
-    error instanceof SysError || error instanceof ResolveError || error instanceof ReplyError;
+    error instanceof SysError || error instanceof ResolveError || error instanceof ExpectedError;
   if (expected || (error instanceof Error && error.constructor === Error)) {
     printError(`${program}: ${error.message}`);
   } else {

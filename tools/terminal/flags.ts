@@ -1,7 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { TIMEOUT_MS_MAX } from 'sockloop/socket';
 import { parseDurationMs, parseNumber, parseSizeBytes, parseWhole } from '#src/base/quantities.js';
-import { ECHO_MODES, type EchoMode } from '../echo/session.ts';
 import { UsageError } from './exit.ts';
 
 /** The values of flags and arguments, each checked where it is read. */
@@ -52,13 +51,6 @@ export function parseRate(text: string, max: number, what: string): number {
   if (rate > 0 && rate <= max) return rate;
   const range = `messages per second, above 0 and up to ${max}, such as 500 or 20k`;
   throw new UsageError(`${what} takes ${range}, not "${text}"`);
-}
-
-/** One of the names of {@link ECHO_MODES}. */
-export function parseMode(text: string): EchoMode {
-  const mode = ECHO_MODES.find((name) => name === text);
-  if (mode !== undefined) return mode;
-  throw new UsageError(`--mode takes ${ECHO_MODES.join(', ')}, not "${text}"`);
 }
 
 /** A number of threads, or `max` for one on each core. */

@@ -12,7 +12,7 @@ import { printOut } from '../../terminal/output.ts';
 import { standardErrorScreen } from '../../terminal/progress-screen.ts';
 import { ResultFiles } from '../../terminal/result-files.ts';
 import { onStopSignals, type StopSignal } from '../../terminal/stop-signals.ts';
-import { commandLine } from '../demo/process.ts';
+import { commandLine } from '../command-line.ts';
 import { CompareProgressView } from './progress.ts';
 
 /** What a table is wide where nobody knows the terminal, and what it is not wider than. */

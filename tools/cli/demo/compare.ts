@@ -1,9 +1,10 @@
 import { dirname, join, relative } from 'node:path';
 import { printOut } from '../../terminal/output.ts';
 import { childEnvironment } from '../../terminal/parent.ts';
+import { MAIN } from '../../terminal/program.ts';
 import { BOLD, paint } from '../../terminal/style.ts';
 import { runChild } from '../child-command.ts';
-import { MAIN, typed } from './process.ts';
+import { typed } from '../command-line.ts';
 
 // The last part of the demo: the loops beside each other, measured.
 

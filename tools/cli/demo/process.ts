@@ -2,11 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import { fileURLToPath } from 'node:url';
 import { childEnvironment } from '../../terminal/parent.ts';
-
-/** The program `sockloop`. */
-export const MAIN = fileURLToPath(new URL('../main.js', import.meta.url));
+import { MAIN } from '../../terminal/program.ts';
 
 /**
  * How long nothing may happen before something is wrong: far longer than a program takes to begin
@@ -82,17 +79,4 @@ export class DemoProcess implements Disposable {
 
 function eachLine(stream: Readable | null, heard: (line: string) => void): void {
   if (stream !== null) createInterface({ input: stream }).on('line', heard);
-}
-
-/** A command line of `sockloop`, as it could be typed. */
-export function commandLine(words: readonly string[]): string {
-  const quoted = words.map((word) => {
-    return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
-  });
-  return `sockloop ${quoted.join(' ')}`;
-}
-
-/** The same behind a prompt. */
-export function typed(words: readonly string[]): string {
-  return `$ ${commandLine(words)}`;
 }

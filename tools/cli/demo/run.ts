@@ -2,9 +2,10 @@ import { EXIT, report } from '../../terminal/exit.ts';
 import { printError, printOut } from '../../terminal/output.ts';
 import { BLUE, BOLD, CYAN, DIM, GREEN, paint } from '../../terminal/style.ts';
 import { runBelowPidOne } from '../child-command.ts';
+import { typed } from '../command-line.ts';
 import { runCompare } from './compare.ts';
 import { runLoops } from './loops.ts';
-import { DemoProcess, typed } from './process.ts';
+import { DemoProcess } from './process.ts';
 
 // `make demo`: the server and the client of this package, each in its own process, with every
 // system call shown as it is made; then the same clients against each loop, with the calls counted;

@@ -1,4 +1,5 @@
 import type { Endpoint } from 'sockloop/socket';
+import { parseMode } from '../../echo/mode.ts';
 import type { EchoMode } from '../../echo/session.ts';
 import {
   CONNECTIONS_MAX,
@@ -14,14 +15,13 @@ import { UsageError } from '../../terminal/exit.ts';
 import {
   parseCount,
   parseDuration,
-  parseMode,
   parsePort,
   parseRate,
   parseSize,
   parseThreads,
 } from '../../terminal/flags.ts';
 import { readInputFile } from '../../terminal/input-file.ts';
-import { unixPath } from '../serve/command.ts';
+import { unixPath } from '../unix-flag.ts';
 import { LOAD_LOOPS, type LoadFlags } from './flags.ts';
 import { parseSourceAddresses, parseSourcePorts } from './sources.ts';
 import { parseStart } from './start.ts';

@@ -5,11 +5,12 @@ import { addressesWithin, isNumeric } from '#src/net/addresses.js';
 import { connectToFirst } from '#src/socket/create.js';
 import { EchoClient, isUnfinished, replyEndOf } from '../../echo/client.ts';
 import { CLIENT_COUNT_MAX, CLIENT_THREADS_MAX, LINE_BYTES_MAX } from '../../echo/limits.ts';
+import { parseMode } from '../../echo/mode.ts';
 import type { EchoMode } from '../../echo/session.ts';
 import { UsageError } from '../../terminal/exit.ts';
-import { parseDuration, parseMode, parsePort } from '../../terminal/flags.ts';
+import { parseDuration, parsePort } from '../../terminal/flags.ts';
 import { printOut, printTrace, writeOut } from '../../terminal/output.ts';
-import { unixPath } from '../serve/command.ts';
+import { unixPath } from '../unix-flag.ts';
 import { linesOf, standardInput } from './standard-input.ts';
 import {
   MessageCollector,

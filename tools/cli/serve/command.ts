@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
-import { encodeSockaddr, formatAddress, nativeSys, TracingSys } from 'sockloop/sys';
-import { SOCKADDR_BYTES_MAX } from '#src/sys/sockaddr.js';
+import { formatAddress, nativeSys, TracingSys } from 'sockloop/sys';
 import type { ServerObserver, ServerTotals } from '../../echo/iterative-server.ts';
 import { LINE_BYTES_MAX, THREADS_DEFAULT, THREADS_MAX } from '../../echo/limits.ts';
+import { parseMode } from '../../echo/mode.ts';
 import {
   type OpenServer,
   openServer,
@@ -16,7 +16,6 @@ import { FailureLines } from '../../terminal/failure-lines.ts';
 import {
   parseCount,
   parseDuration,
-  parseMode,
   parsePort,
   parseSize,
   parseThreads,
@@ -24,6 +23,7 @@ import {
 import { logOut, printError, setDroppedWords } from '../../terminal/output.ts';
 import { onStopSignals } from '../../terminal/stop-signals.ts';
 import { tellOfFallback } from '../fallback.ts';
+import { unixPath } from '../unix-flag.ts';
 
 /** What listen(2) takes at the most. */
 const BACKLOG_MAX = 2 ** 31 - 1;
@@ -130,20 +130,6 @@ function connectionsOf(text: string, loop: ServerLoop): number {
   const connections = parseCount(text, 1, Number.MAX_SAFE_INTEGER, '--max-connections');
   if (loop !== 'blocking' || connections === 1) return connections;
   throw new UsageError(`--loop blocking serves one client at a time, not ${connections}`);
-}
-
-/** `@name` as the abstract name it stands for. */
-export function unixPath(text: string): string {
-  if (text === '' || text === '@') throw new UsageError('--unix takes a path or @name');
-  const path = text.startsWith('@') ? `\0${text.slice(1)}` : text;
-  try {
-    const room = new Uint8Array(SOCKADDR_BYTES_MAX);
-    encodeSockaddr(nativeSys().abi, { family: 'UNIX', path }, room);
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    throw new UsageError(`--unix: ${error.message}`);
-  }
-  return path;
 }
 
 async function untilSignal(server: OpenServer, ready: () => void): Promise<ServerTotals> {

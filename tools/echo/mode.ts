@@ -1,0 +1,9 @@
+import { UsageError } from '../terminal/exit.ts';
+import { ECHO_MODES, type EchoMode } from './session.ts';
+
+/** One of the names of {@link ECHO_MODES}. */
+export function parseMode(text: string): EchoMode {
+  const mode = ECHO_MODES.find((name) => name === text);
+  if (mode !== undefined) return mode;
+  throw new UsageError(`--mode takes ${ECHO_MODES.join(', ')}, not "${text}"`);
+}

@@ -1,0 +1,4 @@
+import { fileURLToPath } from 'node:url';
+
+/** The program `sockloop`. */
+export const MAIN = fileURLToPath(new URL('../cli/main.js', import.meta.url));
