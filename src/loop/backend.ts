@@ -57,6 +57,7 @@ export interface Backend {
 
   /** Stops accepting or receiving until {@link resume}; idempotent. Sends go on. */
   pause(subject: Subscription | Stream): void;
+  /** Accepts or receives again after {@link pause}; idempotent. */
   resume(subject: Subscription | Stream): void;
   /**
    * Ends a subscription or a stream at once: queued output is dropped, the descriptor is closed in

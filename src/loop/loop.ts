@@ -256,6 +256,7 @@ export class Loop {
     return this.#closed ? [] : this.backend.fds();
   }
 
+  /** The same as {@link close}, at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.close();
   }

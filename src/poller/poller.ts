@@ -70,7 +70,7 @@ export interface Poller {
    * then nothing is registered for `fd`, not even what was before.
    *
    * With `edge`, where the poller is {@link edgeTriggered}, what is ready is reported when it
-   * becomes so and not again, and {@link ENDING} may stand beside the interest: epoll(7). Elsewhere
+   * becomes so and not again, and `ENDING` may stand beside the interest: epoll(7). Elsewhere
    * it means nothing.
    */
   register(fd: number, interest: Interest, token: number, edge?: boolean): void;

@@ -258,6 +258,7 @@ export class Socket implements Disposable {
     throw this.#error(result, 'close', 'close a socket');
   }
 
+  /** The same as {@link close}, at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.close();
   }

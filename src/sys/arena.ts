@@ -61,6 +61,7 @@ export class Arena implements Disposable {
     if (result < 0) throw sysError(this.#sys, result, 'munmap', `unmap ${this.length} bytes`);
   }
 
+  /** The same as {@link close}, at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.close();
   }

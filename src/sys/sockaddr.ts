@@ -46,7 +46,7 @@ export const SOCKADDR_BYTES_MAX = 128;
 const text = new TextEncoder();
 
 /**
- * Writes `address` as the platform's sockaddr into `into` (at least {@link SOCKADDR_BYTES_MAX}
+ * Writes `address` as the platform's sockaddr into `into` (at least `SOCKADDR_BYTES_MAX`
  * bytes) and returns its length in bytes.
  *
  * Throws a RangeError where the address has no such form: a host name, a port out of range, a

@@ -39,6 +39,12 @@ export class SysError extends Error {
   /** The port the call was about; absent without one. */
   declare readonly port?: number;
 
+  /**
+   * The error of a system call.
+   *
+   * @param attempt - What was tried and on what, as `listen on 127.0.0.1:7007`.
+   * @param failure - The call that failed, its errno and its words.
+   */
   constructor(attempt: string, failure: Failure) {
     super(`cannot ${attempt}: ${failure.code} (${failure.reason})`);
     this.code = failure.code;
@@ -115,6 +121,14 @@ export class ResolveError extends Error {
   /** What the code means, in words. */
   readonly reason: string;
 
+  /**
+   * The error of the resolver.
+   *
+   * @param sys - Gives the code its name and its words.
+   * @param eai - What getaddrinfo(3) or getnameinfo(3) returned.
+   * @param errno - The errno behind `EAI_SYSTEM`; ignored otherwise.
+   * @param hostname - What was looked up.
+   */
   constructor(sys: Sys, eai: number, errno: number, hostname: string) {
     const system = eai === sys.abi.constants.EAI_SYSTEM;
     const answer = gaiName(sys.abi, eai);

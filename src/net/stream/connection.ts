@@ -128,6 +128,7 @@ export interface Connection<Data = undefined> {
   end(data?: Bytes): void;
   /** Receives nothing until {@link resume}, and so hears of no end either. Idempotent. */
   pause(): void;
+  /** Receives again after {@link pause}. Idempotent. */
   resume(): void;
   /** Closes at once, dropping what is queued, and the peer gets a reset (a plain end, if UNIX). */
   reset(): void;

@@ -141,6 +141,7 @@ export class Connector<Data = undefined> implements Disposable {
     this.#attempts.clear();
   }
 
+  /** The same as {@link cancel}, at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.cancel();
   }

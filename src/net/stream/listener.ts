@@ -128,6 +128,7 @@ export class Listener<Data = undefined> implements Iterable<Connection<Data>>, D
     return this.#connections.size;
   }
 
+  /** The open connections, in the order in which they came. */
   [Symbol.iterator](): Iterator<Connection<Data>> {
     return this.#connections.values();
   }
@@ -138,6 +139,7 @@ export class Listener<Data = undefined> implements Iterable<Connection<Data>>, D
     this.#update();
   }
 
+  /** Accepts again after {@link pause}. */
   resume(): void {
     this.#paused = false;
     this.#update();
@@ -154,6 +156,7 @@ export class Listener<Data = undefined> implements Iterable<Connection<Data>>, D
     this.#loop.backend.close(this.#subscription);
   }
 
+  /** The same as {@link close}, at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.close();
   }
