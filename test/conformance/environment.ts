@@ -5,9 +5,6 @@ import type { Listener } from '#src/net/stream/listener.js';
 // A world is a loop with a kernel under it, real or simulated. Each case builds what it needs in a
 // new one, plays server and client on the same loop, and turns it until something has come about.
 
-/** How a case ended on a subject. */
-export type Verdict = 'pass' | { readonly skip: string };
-
 export interface World {
   readonly loop: EventLoop;
   /** One turn: with a real kernel it waits a little, with a simulated one virtual time passes. */
@@ -51,18 +48,18 @@ export function turnOn(world: World, turns = 5): void {
 }
 
 /** What a connection went through, by the names of its handlers. */
-export interface Log {
+interface Log {
   readonly events: string[];
   received: Buffer;
   error: string | null;
 }
 
-export function newLog(): Log {
+function newLog(): Log {
   return { events: [], received: Buffer.alloc(0), error: null };
 }
 
 /** Handlers that keep a log, each of which `also` may add to. */
-export function logging(log: Log, also: ConnectionHandlers = {}): ConnectionHandlers {
+function logging(log: Log, also: ConnectionHandlers = {}): ConnectionHandlers {
   return {
     open: (connection) => {
       log.events.push('open');

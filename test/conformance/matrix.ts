@@ -1,7 +1,7 @@
 import type { Subject } from './environment.ts';
 
 /** What came of one case on one backend. */
-export type Cell = 'pass' | 'fail' | { readonly skip: string };
+type Cell = 'pass' | 'fail' | { readonly skip: string };
 
 export interface Row {
   readonly name: string;
@@ -34,7 +34,7 @@ export function matrixPage(
     markdown: [
       '# Conformance',
       '',
-      'Every case of `test/conformance` over every backend, as the last run of `make test` saw it.',
+      'Every case of `test/conformance` over every backend, as `make docs` saw it.',
       'The numbers behind a case are the laws of `src/loop/backend.ts` that it shows. A simulated',
       'kernel is named with the platform whose calls and structures it answers with.',
       '',

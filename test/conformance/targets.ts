@@ -64,7 +64,7 @@ const simulatedPlatforms: readonly SimulatedPlatform[] = [
 ];
 
 /** A world over a simulated kernel of a platform. */
-export function simulatedWorld(
+function simulatedWorld(
   { platform, poller }: SimulatedPlatform,
   seed: number,
   options: WorldOptions = {},
