@@ -18,11 +18,14 @@ NEED_NODE = \
 # The tools are called by their path: npx would find the same ones, half a second later.
 TSC = node_modules/.bin/tsc
 BIOME = node_modules/.bin/biome
+CRUISE = node_modules/.bin/depcruise --output-type err-long
+KNIP = node_modules/.bin/knip --no-config-hints
+TYPEDOC = node_modules/.bin/typedoc
 
 # Test files start servers and load on them, so only two run at a time. A file may take five minutes.
 TEST_FLAGS = --test-concurrency=2 --test-timeout=300000
 
-.PHONY: all build demo test check bench bench-quick docs-pictures clean help
+.PHONY: all build demo test check bench bench-quick docs docs-pictures clean help
 
 all: build ## Same as build (the default).
 
@@ -38,8 +41,18 @@ test: check ## Build, check, and run every test.
 	@node --test $(TEST_FLAGS) \
 	  $$(find test -name '*.test.ts' | sort | sed -e 's|^test/|build/test/|' -e 's|ts$$|js|')
 
-check: build ## Types, lint and format.
+# Biome: format, sizes, names, what each room may say. dependency-cruiser: who imports whom. knip: what
+# nothing uses. TypeDoc: public names without words. own.mjs: what none of them can tell.
+check: build ## Types, lint, format, layers, dead code, public documentation.
 	@$(BIOME) check --error-on-warnings .
+	@$(CRUISE) --config guards/dependency-cruiser.cjs src tools sim test bench examples
+	@$(KNIP) --config guards/knip.json
+	@$(TYPEDOC) --options guards/typedoc.json
+	@node guards/own.mjs
+
+docs: build ## Write the pages of docs/ that are made from a run: the matrix of the loops.
+	@CONFORMANCE_PAGE=docs/conformance.md node --test --test-reporter=dot \
+	  build/test/conformance/conformance.test.js
 
 # Both say which of their tools are missing, and go on without what they can spare.
 bench: build ## Measure echo servers side by side and write docs/benchmarks.md: ten minutes, Linux.

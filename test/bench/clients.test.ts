@@ -53,6 +53,7 @@ const KINDS: readonly Kind[] = ['load', 'churn'];
 
 const skip = reasonWithout('cc', 'taskset') || reasonWithoutProc;
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: a suite of tests
 describe('bench: the clients', { skip }, () => {
   let programs: Programs;
   before(() => {

@@ -68,6 +68,7 @@ function textOf(bytes: Uint8Array | null): string | null {
   return bytes === null ? null : new TextDecoder().decode(bytes);
 }
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: a suite of tests
 describe('line buffer', () => {
   it('gives the same lines wherever the bytes are cut', (t) => {
     leakCheck(t);

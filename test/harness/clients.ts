@@ -51,7 +51,7 @@ export async function talk(
 }
 
 /** The end of a connection, however it comes: once() would throw at an error. */
-export async function over(socket: Socket): Promise<void> {
+async function over(socket: Socket): Promise<void> {
   if (socket.closed) return;
   await bounded(new Promise<void>((resolve) => socket.once('close', () => resolve())), 'the end');
 }

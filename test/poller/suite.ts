@@ -24,7 +24,7 @@ export interface PollerCase {
 }
 
 /** How a case ended on a subject. */
-export type Verdict = 'pass' | 'fail' | Skip;
+type Verdict = 'pass' | 'fail' | Skip;
 
 /** One cell of the matrix. */
 export interface PollerVerdict {
@@ -33,7 +33,7 @@ export interface PollerVerdict {
   readonly verdict: Verdict;
 }
 
-export const pollerCases: readonly PollerCase[] = [
+const pollerCases: readonly PollerCase[] = [
   ...registrationCases,
   ...lifeCases,
   ...readinessCases,
@@ -43,11 +43,6 @@ export const pollerCases: readonly PollerCase[] = [
 ];
 
 const verdicts: PollerVerdict[] = [];
-
-/** What has come of all cases on all subjects so far, in the order in which they ran. */
-export function pollerMatrix(): readonly PollerVerdict[] {
-  return verdicts;
-}
 
 /** The whole suite over one poller. */
 export function describePoller(subject: PollerSubject): void {

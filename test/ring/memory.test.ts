@@ -146,6 +146,7 @@ for (const start of STARTS) {
   }
 }
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: a suite of tests
 describe('ring: io_uring_enter(2) that does not do all', { skip }, () => {
   it('a signal, a timeout and a kernel short of memory lose nothing', (t) => {
     leakCheck(t);

@@ -65,6 +65,7 @@ function assertTalk(t: TestContext, server: Socket, endpoint: Endpoint): void {
   assert.deepEqual(client.getPeerName(), accepted.getSockName());
 }
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: a suite of tests
 describe('socket: createServer() and createConnection()', () => {
   for (const host of ['127.0.0.1', '::1', 'localhost']) {
     it(`talk over ${host}`, (t) => {

@@ -100,6 +100,7 @@ describe('socket: listening', () => {
   });
 });
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: a suite of tests
 describe('socket: connected', () => {
   for (const kind of kinds) {
     it(`bytes go both ways, in order: ${kind}`, (t) => {
@@ -242,6 +243,7 @@ describe('socket: connected', () => {
   });
 });
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: a suite of tests
 describe('socket: wrong use', () => {
   it('an address of another kind is a TypeError', (t) => {
     leakCheck(t);

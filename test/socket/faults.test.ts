@@ -34,6 +34,7 @@ function interrupting(names: readonly CallName[], after = false, rest: Partial<S
 
 const all: readonly CallName[] = ['accept', 'accept4', 'recv', 'send', 'connect', 'poll'];
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: a suite of tests
 describe('socket: interrupted calls', () => {
   for (const kind of kinds) {
     for (const timeoutMs of [null, 5000]) {
@@ -191,6 +192,7 @@ describe('socket: short sends', () => {
   }
 });
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: a suite of tests
 describe('socket: failures halfway', () => {
   it('a socket that cannot be opened says of which family', (t) => {
     leakCheck(t);

@@ -38,6 +38,7 @@ function refusing(t: TestContext): Socket {
   return socket;
 }
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: a suite of tests
 describe('socket: on a platform without accept4(2)', () => {
   for (const kind of ['IPv4', 'IPv6', 'UNIX path', 'pair'] as const) {
     it(`sockets are closed on exec, block, and talk: ${kind}`, (t) => {

@@ -134,6 +134,7 @@ client.setTimeout(told.timeoutMs);
 report(measured(() => { client.connect(told.address); return text(client); }));
 `;
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: a suite of tests
 describe('socket: signals', limits, () => {
   for (const kind of ['IPv4', 'UNIX path'] as const) {
     const family = kind === 'IPv4' ? 'IPv4' : 'UNIX';

@@ -81,6 +81,7 @@ function isBlocking(socket: Socket): boolean {
   return (sys.fcntl(socket.fileno(), F_GETFL, 0) & O_NONBLOCK) === 0;
 }
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: a suite of tests
 describe('socket: timeouts', () => {
   for (const kind of kinds) {
     it(`recv() of what never comes: ${kind}`, (t) => {
@@ -193,6 +194,7 @@ describe('socket: timeouts', () => {
   });
 });
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: a suite of tests
 describe('socket: without waiting', () => {
   for (const kind of kinds) {
     it(`setBlocking(false) makes calls fail at once, and true makes them wait: ${kind}`, (t) => {

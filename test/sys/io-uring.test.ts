@@ -110,6 +110,7 @@ function reap({ rings, params }: Ring, ioUring: IoUringAbi) {
   return completions;
 }
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: a suite of tests
 describe('sys-io-uring: a ring of the kernel', { skip: refusal() }, () => {
   const ioUring = sys.abi.ioUring ?? assert.fail('not on Linux');
   const { IORING_ENTER_GETEVENTS, IORING_ENTER_EXT_ARG } = ioUring.constants;

@@ -68,6 +68,7 @@ function there(abi: Abi, address: SocketAddress): SocketAddress {
   return decodeSockaddr(abi, buffer, bytes.length);
 }
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: a suite of tests
 describe('sockaddr', () => {
   for (const abi of abis) {
     const bsd = abi.platform.startsWith('linux') ? 0 : 1;

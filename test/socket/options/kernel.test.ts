@@ -12,6 +12,7 @@ const { constants } = nativeSys().abi;
 const isLinux = process.platform === 'linux';
 const linuxOnly = isLinux ? false : 'the option exists on Linux only';
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: a suite of tests
 describe('socket: options', () => {
   it('flags and numbers come back as they were set', (t) => {
     leakCheck(t);

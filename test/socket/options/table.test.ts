@@ -186,6 +186,7 @@ describe('the values of options', () => {
   });
 });
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: a suite of tests
 describe('what can only be read', () => {
   it('takes every set bit of a flag for true, and one byte for an integer', () => {
     assert.equal(decodeOptionValue(darwin, 'SO_REUSEADDR', Uint8Array.of(4, 0, 0, 0), 4), true);
@@ -263,6 +264,7 @@ describe('what can only be read', () => {
   });
 });
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: a suite of tests
 describe('wrong options and values', () => {
   const bytes = new Uint8Array(OPTION_SIZE_BYTES_MAX);
   const set = (abi: Abi, name: string, value: unknown) =>

@@ -77,6 +77,7 @@ function sharedNumbers(numbers: Readonly<Record<string, number>>): string[][] {
   return [...names.values()].filter((group) => group.length > 1).map((group) => group.sort());
 }
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: a suite of tests
 describe('the tables and the headers of six platforms', () => {
   it('are found by the names that Node uses', () => {
     assert.deepEqual(abis.map((abi) => abi.platform).sort(), [

@@ -81,6 +81,7 @@ class Server {
   }
 }
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: a suite of tests
 function describeServer(variant: Variant): void {
   const { name, skip } = variant;
   const serverTest = (what: string, run: (server: Server) => Promise<void>): void => {

@@ -1,0 +1,21 @@
+// Where dependency-cruiser finds the project's own names: in the sources, not in what was built.
+const { resolve } = require('node:path');
+
+const root = (path) => resolve(__dirname, '..', path);
+
+module.exports = {
+  resolve: {
+    alias: {
+      sockloop$: root('src/index.ts'),
+      'sockloop/socket$': root('src/socket/index.ts'),
+      'sockloop/poller$': root('src/poller/index.ts'),
+      'sockloop/sys$': root('src/sys/index.ts'),
+      '#src': root('src'),
+      '#tools': root('tools'),
+      '#sim': root('sim'),
+      '#bench': root('bench'),
+      '#test': root('test'),
+    },
+    extensionAlias: { '.js': ['.ts', '.js'] },
+  },
+};
