@@ -1,12 +1,12 @@
 import { nativeSys } from 'sockloop/sys';
 import { type LoadLimits, loadLimits } from '../load/plan-check.ts';
 import { type CallCounter, findCallCounter } from '../measure/call-counter.ts';
+import { inTurns } from '../measure/in-turns.ts';
 import { findProcessClock, type ProcessClock } from '../measure/process-clock.ts';
 import { openDescriptors } from '../measure/process-facts.ts';
 import type { Children } from './children.ts';
 import { CompareClient } from './client/client.ts';
 import { Contender, OWN_DESCRIPTORS, THREADS_ASKED_MAX } from './contender.ts';
-import { inTurns } from './in-turns.ts';
 import type { ComparedName } from './plan.ts';
 import { CompareServer } from './server.ts';
 

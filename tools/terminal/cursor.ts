@@ -1,4 +1,5 @@
 import { constants } from 'node:os';
+import { leave } from './exit.ts';
 
 const HIDE_CURSOR = '\u001b[?25l';
 const SHOW_CURSOR = '\u001b[?25h';
@@ -53,6 +54,6 @@ export class HiddenCursor implements Disposable {
     if (!alone) return;
     process.kill(process.pid, name);
     // The first process of a container has no default of a signal.
-    setImmediate(() => process.exit(128 + constants.signals[name]));
+    setImmediate(() => leave(128 + constants.signals[name]));
   };
 }

@@ -41,12 +41,12 @@ function toSocket(fd: number): WriteSome {
 
 /** Its end for writing closes with the process, as the standard stream does. */
 function openAgain(fd: number): number | null {
-  if (process.platform !== 'linux') return null;
   const { O_WRONLY, O_NONBLOCK, O_NOCTTY } = constants;
   try {
     return openSync(`/proc/self/fd/${fd}`, O_WRONLY | O_NONBLOCK | O_NOCTTY);
   } catch {
-    // No /proc, no descriptor left, another user's terminal, or no reader (which the write tells).
+    // No /proc (only Linux has it), no descriptor left, another user's terminal, or no reader: the
+    // write tells.
     return null;
   }
 }

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { nativeSys } from 'sockloop/sys';
-import { inTurns } from '../../compare/in-turns.ts';
+import { inTurns } from '../../measure/in-turns.ts';
 import { textTable, wrapped } from '../../report/text/table.ts';
 import { printOut } from '../../terminal/output.ts';
 import { BOLD, DIM, GREEN, paint, YELLOW } from '../../terminal/style.ts';

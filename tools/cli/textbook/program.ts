@@ -69,8 +69,8 @@ export function textbookSys(trace: boolean): Sys {
 }
 
 /**
- * Runs a textbook program and returns its exit status: wrong usage and failed steps end it with status 1. `--help` or `-h`
- * prints the usage and the `help` behind it.
+ * Runs a textbook program and returns its exit status: 1 for wrong usage and for a failed step.
+ * `--help` or `-h` prints the usage and the `help` behind it.
  */
 export async function textbook(
   usage: string,

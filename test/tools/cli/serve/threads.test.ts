@@ -1,7 +1,7 @@
 // Goal: `sockloop serve --loop threads` serves many clients at a time, each by a thread that
 // blocks, and ends well although threads cannot be interrupted.
 // Method: the real program with clients of Node's own net, polite ones and rude ones; /proc says
-// how many threads there are. The class alone, for a platform whose accept(2) cannot be bounded.
+// how many threads there are.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -10,9 +10,6 @@ import type { Socket } from 'node:net';
 import { constants } from 'node:os';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createServer } from '#src/socket/create.js';
-import { Socket as Listener } from '#src/socket/socket.js';
-import { nativeSys } from '#src/sys/native.js';
 import {
   bigText,
   closed,
@@ -27,7 +24,6 @@ import { leakCheck } from '#test/harness/leaks.js';
 import { reasonWithout, reasonWithoutProc, scratch } from '#test/harness/other-programs.js';
 import { catches, cpuTicksOf, openFdsOf } from '#test/harness/process-state.js';
 import { type Listening, quoted, serve, sockloop } from '#test/harness/programs.js';
-import { ThreadedServer } from '#tools/echo/threads/server.js';
 
 const timeout = 60_000;
 
@@ -377,34 +373,4 @@ test('threads: out of descriptors it says so, does not spin, and recovers', {
   const { status, err } = await command.stop();
   assert.equal(status, 0);
   assert.ok(err.split('\n').length < 20, `one report a second at the most: ${err}`);
-});
-
-test('threads: where accept(2) cannot be bounded, it polls before', { timeout }, async (t) => {
-  leakCheck(t);
-  const native = nativeSys();
-  const behaviours = { ...native.abi.behaviours, timeoutsBoundAcceptAndConnect: false };
-  const sys = Object.create(native, { abi: { value: { ...native.abi, behaviours } } });
-  using listener = createServer({ host: '127.0.0.1', port: 0 });
-  const address = listener.getSockName();
-  assert.ok(address.family === 'IPv4');
-  const server = new ThreadedServer(listener, { mode: 'echo', threads: 4, sys });
-  const over = server.run();
-  const { port } = address;
-  const replies = await Promise.all(Array.from({ length: 20 }, () => talk({ port }, 'hello')));
-  assert.ok(replies.every((reply) => reply.toString() === 'hello'));
-  server.stop();
-  server.stop();
-  const sums = { connections: 20, failed: 0, turnedAway: 0, receivedBytes: 100, sentBytes: 100 };
-  const totals = { ...sums, unacknowledgedBytes: 0 };
-  assert.deepEqual(await over, totals);
-  assert.deepEqual([server.totals, server.threads, server.acceptFailures], [totals, 0, 0]);
-});
-
-test('threads: a broken listener ends it with the reason', { timeout }, async (t) => {
-  leakCheck(t);
-  // It was never told to listen.
-  using listener = new Listener('IPv4');
-  const server = new ThreadedServer(listener, { mode: 'echo', threads: 2 });
-  await assert.rejects(server.run(), { code: 'EINVAL' });
-  assert.throws(() => new ThreadedServer(listener, { mode: 'echo', threads: 0 }), RangeError);
 });

@@ -32,7 +32,7 @@ export function grouped(value: number, digits = 0): string {
 }
 
 /** A number to three digits that say something, or to the unit where it has more: `0.125`. */
-export function rounded(value: number): string {
+function rounded(value: number): string {
   const size = Math.abs(value);
   return fixed(value, size >= 99.95 ? 0 : size >= 9.995 ? 1 : size >= 0.9995 ? 2 : 3);
 }
