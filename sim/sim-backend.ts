@@ -5,6 +5,7 @@ import type {
   Backend,
   BackendStats,
   ConnectSink,
+  Handle,
   Stream,
   StreamSink,
   Subscription,
@@ -86,7 +87,7 @@ export class SimBackend implements Backend, SimHost {
     return this.#added(new SimStream(this, fd, sink));
   }
 
-  connect(fd: number, address: Uint8Array, length: number, sink: ConnectSink): Subscription {
+  connect(fd: number, address: Uint8Array, length: number, sink: ConnectSink): Handle {
     return this.#added(new SimConnecting(this, fd, address.slice(0, length), sink));
   }
 
@@ -100,30 +101,6 @@ export class SimBackend implements Backend, SimHost {
     if (subject.ownsFd) this.#watches.endAllOf(subject.fd);
     this.#subjects.allocate(subject);
     return subject;
-  }
-
-  pause(subject: Subscription): void {
-    (subject as SimSubject).paused = true;
-  }
-
-  resume(subject: Subscription): void {
-    (subject as SimSubject).paused = false;
-  }
-
-  close(subject: Subscription): void {
-    this.remove(subject as SimSubject);
-  }
-
-  send(stream: Stream, bytes: Uint8Array, offset: number, length: number): number {
-    return (stream as SimStream).send(bytes, offset, length);
-  }
-
-  finish(stream: Stream): void {
-    (stream as SimStream).finish();
-  }
-
-  reset(stream: Stream): void {
-    (stream as SimStream).reset();
   }
 
   poll(timeoutMs: number | null): void {

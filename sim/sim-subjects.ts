@@ -53,6 +53,18 @@ export abstract class SimSubject implements Subscription {
     this.fd = fd;
   }
 
+  pause(): void {
+    this.paused = true;
+  }
+
+  resume(): void {
+    this.paused = false;
+  }
+
+  close(): void {
+    this.host.remove(this);
+  }
+
   /** The kernel works on it, and completes what it can. */
   abstract operate(): void;
   /** Hears what an operation came to. */

@@ -11,6 +11,7 @@ import {
   type BackendName,
   type BackendStats,
   type ConnectSink,
+  type Handle,
   newStats,
   type Stream,
   type StreamSink,
@@ -97,7 +98,7 @@ export class ReadinessBackend implements Backend, ReadySink, Host {
     return this.#added(new ReadinessStream(this, fd, sink, edge));
   }
 
-  connect(fd: number, address: Uint8Array, length: number, sink: ConnectSink): Subscription {
+  connect(fd: number, address: Uint8Array, length: number, sink: ConnectSink): Handle {
     const connecting = this.#added(new Connecting(this, fd, sink));
     connecting.start(address, length);
     return connecting;
@@ -138,30 +139,6 @@ export class ReadinessBackend implements Backend, ReadySink, Host {
   #endAllOf(subject: Subject): void {
     if (!(subject instanceof SharedFd)) this.release(subject);
     else for (const member of [...subject.members]) if (!member.gone) this.release(member);
-  }
-
-  pause(subject: Subscription | Stream): void {
-    (subject as Subject).setPaused(true);
-  }
-
-  resume(subject: Subscription | Stream): void {
-    (subject as Subject).setPaused(false);
-  }
-
-  close(subject: Subscription | Stream): void {
-    this.remove(subject as Subject);
-  }
-
-  send(stream: Stream, bytes: Uint8Array, offset: number, length: number): number {
-    return (stream as ReadinessStream).send(bytes, offset, length);
-  }
-
-  finish(stream: Stream): void {
-    (stream as ReadinessStream).finish();
-  }
-
-  reset(stream: Stream): void {
-    (stream as ReadinessStream).reset();
   }
 
   poll(timeoutMs: number | null): void {

@@ -1,10 +1,10 @@
 import { Interest } from '../../poller/poller.ts';
 import { pendingError } from '../../socket/connect.ts';
-import type { ConnectSink, Subscription } from '../backend.ts';
+import type { ConnectSink, Handle } from '../backend.ts';
 import { type Host, Subject } from './handle.ts';
 
 /** A connect that is under way on a readiness backend. */
-export class Connecting extends Subject implements Subscription {
+export class Connecting extends Subject implements Handle {
   readonly #sink: ConnectSink;
   /** What came of it: undefined until it has ended, then 0 or an errno. */
   #outcome: number | undefined;

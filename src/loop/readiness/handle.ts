@@ -64,7 +64,19 @@ export abstract class Subject {
     return true;
   }
 
-  setPaused(paused: boolean): void {
+  pause(): void {
+    this.setPaused(true);
+  }
+
+  resume(): void {
+    this.setPaused(false);
+  }
+
+  close(): void {
+    this.host.remove(this);
+  }
+
+  protected setPaused(paused: boolean): void {
     if (this.paused === paused || this.gone) return;
     this.paused = paused;
     this.host.interestChanged(this);

@@ -99,7 +99,7 @@ export class ReadinessStream extends Subject implements Stream {
     if (more) this.host.reportLater(this);
   }
 
-  override setPaused(paused: boolean): void {
+  protected override setPaused(paused: boolean): void {
     super.setPaused(paused);
     if (this.#edge && this.#readable && !paused && !this.gone) this.host.reportLater(this);
   }

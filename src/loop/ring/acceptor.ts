@@ -104,7 +104,7 @@ export class RingAcceptance extends RingSubject implements Subscription {
     this.#sink.failed(errno);
   }
 
-  override setPaused(paused: boolean): void {
+  protected override setPaused(paused: boolean): void {
     super.setPaused(paused);
     if (!paused && this.#held.length > 0) this.host.reportLater(this);
   }

@@ -12,6 +12,7 @@ import {
   type AcceptSink,
   type Backend,
   type ConnectSink,
+  type Handle,
   newStats,
   type Stream,
   type StreamSink,
@@ -112,7 +113,7 @@ export class RingBackend implements Backend, RingHost {
     return this.#added(new RingStream(this, fd, sink));
   }
 
-  connect(fd: number, address: Uint8Array, length: number, sink: ConnectSink): Subscription {
+  connect(fd: number, address: Uint8Array, length: number, sink: ConnectSink): Handle {
     return this.#added(new RingConnecting(this, fd, address.slice(0, length), sink));
   }
 
@@ -127,30 +128,6 @@ export class RingBackend implements Backend, RingHost {
     this.#subjects.allocate(subject);
     this.attend(subject);
     return subject;
-  }
-
-  pause(subject: Subscription | Stream): void {
-    (subject as RingSubject).setPaused(true);
-  }
-
-  resume(subject: Subscription | Stream): void {
-    (subject as RingSubject).setPaused(false);
-  }
-
-  close(subject: Subscription | Stream): void {
-    this.remove(subject as RingSubject);
-  }
-
-  send(stream: Stream, bytes: Uint8Array, offset: number, length: number): number {
-    return (stream as RingStream).send(bytes, offset, length);
-  }
-
-  finish(stream: Stream): void {
-    (stream as RingStream).finish();
-  }
-
-  reset(stream: Stream): void {
-    (stream as RingStream).reset();
   }
 
   poll(timeoutMs: number | null): void {

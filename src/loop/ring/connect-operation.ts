@@ -1,8 +1,8 @@
-import type { ConnectSink, Subscription } from '../backend.ts';
+import type { ConnectSink, Handle } from '../backend.ts';
 import { Operation, type RingHost, RingSubject } from './handle.ts';
 
 /** A connect that is under way on the ring. */
-export class RingConnecting extends RingSubject implements Subscription {
+export class RingConnecting extends RingSubject implements Handle {
   readonly #sink: ConnectSink;
   readonly #address: Uint8Array;
   #connecting = false;

@@ -325,7 +325,7 @@ export class RingStream extends RingSubject implements Stream {
     this.host.remove(this);
   }
 
-  override setPaused(paused: boolean): void {
+  protected override setPaused(paused: boolean): void {
     if (this.paused === paused || this.gone) return;
     this.paused = paused;
     // A receive that is under way goes on: what it brings is held, and then it is told to end.

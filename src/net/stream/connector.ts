@@ -1,5 +1,5 @@
 import { requireFunction, requireHost, requirePort, requireWhole } from '../../base/arguments.ts';
-import type { ConnectSink, Subscription } from '../../loop/backend.ts';
+import type { ConnectSink, Handle } from '../../loop/backend.ts';
 import type { Loop } from '../../loop/loop.ts';
 import type { Timer } from '../../loop/timers.ts';
 import { tooHigh } from '../../loop/watchable.ts';
@@ -309,22 +309,20 @@ export class Connector<Data = undefined> implements Disposable {
 class Attempt implements ConnectSink {
   readonly fd: number;
   readonly address: SocketAddress;
-  readonly #loop: Loop;
   readonly #outcome: AttemptOutcome;
-  readonly #subscription: Subscription;
+  readonly #operation: Handle;
 
   /** Connects the new socket `fd`. */
   constructor(loop: Loop, address: SocketAddress, fd: number, outcome: AttemptOutcome) {
     this.fd = fd;
     this.address = address;
-    this.#loop = loop;
     this.#outcome = outcome;
     const length = encodeSockaddr(loop.sys.abi, address, name);
-    this.#subscription = loop.backend.connect(fd, name, length, this);
+    this.#operation = loop.backend.connect(fd, name, length, this);
   }
 
   cancel(): void {
-    this.#loop.backend.close(this.#subscription);
+    this.#operation.close();
   }
 
   connected(): void {

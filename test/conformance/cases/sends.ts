@@ -21,13 +21,13 @@ function moreThanFits(world: World): Buffer {
 
 /** A stream of the backend whose peer is a bare descriptor, so that only one end takes turns. */
 function bareEnd(world: World): { readonly stream: Stream; readonly peer: number } {
-  const { sys, backend } = world.loop;
+  const { sys } = world.loop;
   const { AF_UNIX, SOCK_STREAM, F_SETFL, O_NONBLOCK } = sys.abi.constants;
   const pair = new Int32Array(2);
   assert.equal(sys.socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
   const [own = -1, peer = -1] = pair;
   for (const fd of pair) assert.equal(sys.fcntl(fd, F_SETFL, O_NONBLOCK), 0);
-  return { stream: backend.open(own, silent), peer };
+  return { stream: world.loop.backend.open(own, silent), peer };
 }
 
 const silent: StreamSink = {
@@ -126,11 +126,11 @@ const endings: readonly Case[] = [
     laws: [5],
     skip: (subject) => (subject.simulated ? 'its bytes are under way for a while' : null),
     run: inWorld((world) => {
-      const { sys, backend } = world.loop;
+      const { sys } = world.loop;
       const { stream, peer } = bareEnd(world);
-      backend.pause(stream);
+      stream.pause();
       turnOn(world, 2);
-      assert.equal(backend.send(stream, Buffer.from('farewell'), 0, 8), 0);
+      assert.equal(stream.send(Buffer.from('farewell'), 0, 8), 0);
       world.loop.close();
       assert.equal(drain(world, peer).toString(), 'farewell');
       sys.close(peer);
@@ -142,11 +142,11 @@ const endings: readonly Case[] = [
     skip: (subject) => (subject.simulated ? 'run() waits in real time' : null),
     run: async (open) => {
       const world = open();
-      const { sys, backend } = world.loop;
+      const { sys } = world.loop;
       const { stream, peer } = bareEnd(world);
       world.loop.setTimer(0, () => {
         world.loop.defer(() => {
-          assert.equal(backend.send(stream, Buffer.from('farewell'), 0, 8), 0);
+          assert.equal(stream.send(Buffer.from('farewell'), 0, 8), 0);
           world.loop.stop();
         });
       });
@@ -166,20 +166,20 @@ export const sendCases: readonly Case[] = [
     skip: (subject) => (subject.simulated ? 'its bytes are under way for a while' : null),
     run: inWorld((world) => {
       for (const size of [1000, 16_384, 40_000, 1_000_000]) {
-        const { sys, backend } = world.loop;
+        const { sys } = world.loop;
         const { stream, peer } = bareEnd(world);
         const bytes = pattern(size);
         let written = 0;
         while (stream.queuedBytes === 0 && written < 10_000_000) {
-          backend.send(stream, bytes, 0, size);
+          stream.send(bytes, 0, size);
           written += size;
         }
         const queued = stream.queuedBytes;
         assert.ok(queued > 0 && queued <= size, `${queued} of ${size}`);
         assert.equal(drain(world, peer).length, written - queued);
-        backend.send(stream, bytes, 0, size);
+        stream.send(bytes, 0, size);
         assert.equal(stream.queuedBytes, queued + size, 'behind what waits');
-        backend.close(stream);
+        stream.close();
         turnOn(world, 2);
         sys.close(peer);
       }
