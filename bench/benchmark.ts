@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { Random } from '#src/base/random.js';
 import { type CallCounter, findCallCounter } from '#tools/measure/call-counter.js';
 import { atEnd } from './measure/at-end.ts';
 import { type BenchmarkOptions, readOptions, USAGE } from './measure/benchmark-options.ts';
@@ -15,7 +16,6 @@ import { ratioPicture } from './measure/ratio-picture.ts';
 import { type Surroundings, withFacts } from './measure/report.ts';
 import { type CaseResult, SLICE_COLUMNS, Tally } from './measure/results.ts';
 import { buildPrograms, type Entrant, type Programs, startServer } from './measure/servers.ts';
-import { seededRandom } from './measure/statistics.ts';
 import { caseTable, memoryTable } from './measure/terminal.ts';
 
 // Echo servers side by side: CPU per message, latency, system calls, memory. See bench/README.md.
@@ -49,7 +49,7 @@ async function measureAll(
   const { sliceMs, rounds } = options;
   const pace = options.isQuick ? QUICK : FULL;
   const { caseWarmUpMs } = pace;
-  const plan = { sliceMs, random: seededRandom(options.seed), counter, caseWarmUpMs };
+  const plan = { sliceMs, random: new Random(options.seed), counter, caseWarmUpMs };
   const tallies = options.cases.map((what) => new Tally(what));
   const field = new Field(programs, pace);
   const passes = passesOf(rounds);

@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { Random } from '#src/base/random.js';
 import { type Line, svgChart } from './measure/chart.ts';
 import { idleMemory } from './measure/idle-memory.ts';
 import { LoadClient } from './measure/load-client.ts';
@@ -16,7 +17,7 @@ import {
   startServer,
 } from './measure/servers.ts';
 import { measure, nsPerMessage, type Subject } from './measure/slices.ts';
-import { median, seededRandom } from './measure/statistics.ts';
+import { median } from './measure/statistics.ts';
 import { percent, textTable } from './measure/text-table.ts';
 
 // What idle connections cost: CPU per message beside more and more of them, and memory. See
@@ -156,7 +157,7 @@ async function measureAt(contenders: readonly Contender[], options: Options): Pr
     });
     const [reference, ...others] = subjects;
     if (reference === undefined) continue;
-    const random = seededRandom(options.seed);
+    const random = new Random(options.seed);
     const failed = (_: Subject, error: unknown): never => {
       throw error;
     };

@@ -1,3 +1,4 @@
+import type { Random } from '#src/base/random.js';
 import { TokenSlab } from '#src/base/token-slab.js';
 import { WatchTable } from '#src/base/watch-table.js';
 import type {
@@ -14,7 +15,6 @@ import type {
 } from '#src/loop/backend.js';
 import type { Interest, WakeHandle } from '#src/poller/poller.js';
 import type { Sys } from '#src/sys/sys.js';
-import type { Random } from './random.ts';
 import {
   type Completion,
   SimAcceptance,

@@ -1,4 +1,5 @@
 import { deliverCopy } from '#src/base/borrowed.js';
+import type { Random } from '#src/base/random.js';
 import type {
   AcceptSink,
   BackendStats,
@@ -12,7 +13,6 @@ import type {
 import type { Interest } from '#src/poller/poller.js';
 import type { Sys } from '#src/sys/sys.js';
 import { ByteQueue } from './byte-queue.ts';
-import type { Random } from './random.ts';
 
 /** What came of an operation, as the kernel hands it over: for whoever has the token. */
 export interface Completion {

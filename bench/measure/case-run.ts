@@ -1,3 +1,4 @@
+import type { Random } from '#src/base/random.js';
 import type { CallCounter } from '#tools/measure/call-counter.js';
 import { type CpuTicks, cpuTicks } from '#tools/measure/process-facts.js';
 import type { Case } from './cases.ts';
@@ -17,7 +18,7 @@ const WARM_UP_MS = 100;
 
 export interface CasePlan {
   readonly sliceMs: number;
-  readonly random: () => number;
+  readonly random: Random;
   readonly counter: CallCounter | undefined;
   /** When a server meets a case for the first time. */
   readonly caseWarmUpMs: number;

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Random } from '#src/base/random.js';
 import { cpuTime } from '#tools/measure/process-facts.js';
 import type { Latencies } from './latencies.ts';
 import type { LoadClient } from './load-client.ts';
 import type { Server } from './servers.ts';
-import { shuffled } from './statistics.ts';
 
 /** Slices of a measurement, and their order: each between two slices of the reference. */
 
@@ -32,7 +32,7 @@ export interface Slice {
 export interface Plan {
   readonly rounds: number;
   readonly sliceMs: number;
-  readonly random: () => number;
+  readonly random: Random;
   /** Told of a candidate that failed; the others go on without it. */
   failed(candidate: Subject, error: unknown): void;
 }
@@ -48,7 +48,7 @@ export async function measure(
   let before = await takeSlice(reference, plan.sliceMs);
   slices.push(before);
   for (let round = 0; round < plan.rounds; round++) {
-    for (const candidate of shuffled([...running], plan.random)) {
+    for (const candidate of plan.random.shuffled([...running])) {
       const slice = await takeSlice(candidate, plan.sliceMs).catch((error: unknown) => {
         plan.failed(candidate, error);
         running.delete(candidate);

@@ -1,6 +1,5 @@
+import { NEWLINE } from '../base/bytes.ts';
 import { ReceiveBuffer } from './receive-buffer.ts';
-
-const NEWLINE = 10;
 
 /**
  * Bytes in, lines out; no I/O.

@@ -17,7 +17,8 @@ import { FULL, passesOf, roundsIn } from '#bench/measure/plan.js';
 import { ratioPicture } from '#bench/measure/ratio-picture.js';
 import { Tally } from '#bench/measure/results.js';
 import { measure, type Slice, type Subject } from '#bench/measure/slices.js';
-import { geometricMean, seededRandom, shuffled } from '#bench/measure/statistics.js';
+import { geometricMean } from '#bench/measure/statistics.js';
+import { Random } from '#src/base/random.js';
 import { run } from '#test/harness/command.js';
 import { leakCheck } from '#test/harness/leaks.js';
 import { reasonWithout, reasonWithoutProc, scratch } from '#test/harness/other-programs.js';
@@ -150,9 +151,9 @@ describe('bench: sums', () => {
 
   it('shuffles by the seed, and loses nothing', () => {
     const items = Array.from({ length: 20 }, (_, i) => i);
-    const once = shuffled(items, seededRandom(5));
-    assert.deepEqual(shuffled(items, seededRandom(5)), once);
-    assert.notDeepEqual(shuffled(items, seededRandom(6)), once);
+    const once = new Random(5).shuffled(items);
+    assert.deepEqual(new Random(5).shuffled(items), once);
+    assert.notDeepEqual(new Random(6).shuffled(items), once);
     assert.deepEqual(
       once.toSorted((a, b) => a - b),
       items,
@@ -207,7 +208,7 @@ describe('bench: slices', { skip: reasonWithoutProc }, () => {
     const slices = await measure(reference, [good, bad], {
       rounds: 3,
       sliceMs: 4,
-      random: seededRandom(1),
+      random: new Random(1),
       failed: ({ server }, error) => failed.set(server.name, String(error)),
     });
     assert.deepEqual(failed, new Map([['bad', 'Error: bad: 3 errors (its words) in a slice']]));

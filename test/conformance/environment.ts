@@ -1,3 +1,4 @@
+import { Random } from '#src/base/random.js';
 import type { EventLoop } from '#src/net/event-loop.js';
 import type { Connection, ConnectionHandlers } from '#src/net/stream/connection.js';
 import type { Listener } from '#src/net/stream/listener.js';
@@ -152,10 +153,7 @@ export function closePair(world: World, pair: Pair): void {
 /** `length` bytes that tell where they stand, so that any loss or swap shows. */
 export function pattern(length: number, seed = 1): Buffer {
   const bytes = Buffer.allocUnsafe(length);
-  let state = seed >>> 0;
-  for (let i = 0; i < length; i++) {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    bytes[i] = state >>> 24;
-  }
+  const random = new Random(seed);
+  for (let i = 0; i < length; i++) bytes[i] = random.word() >>> 24;
   return bytes;
 }

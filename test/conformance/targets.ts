@@ -1,7 +1,7 @@
 import { FaultPlan } from '#sim/faults.js';
-import { Random } from '#sim/random.js';
 import { SimBackend } from '#sim/sim-backend.js';
 import { SimSys } from '#sim/sim-sys.js';
+import { Random } from '#src/base/random.js';
 import { backends, createBackend } from '#src/loop/backends.js';
 import { EventLoop } from '#src/net/event-loop.js';
 import { pollers } from '#src/poller/pollers.js';

@@ -1,8 +1,8 @@
 import { type FaultKind, FaultPlan, faultKinds } from '#sim/faults.js';
 import { DeadlockError } from '#sim/kernel.js';
 import { Peer } from '#sim/peers.js';
-import { Random } from '#sim/random.js';
 import { SimSys } from '#sim/sim-sys.js';
+import { Random } from '#src/base/random.js';
 import { EchoServer, type PlantedBug } from './echo-server.ts';
 
 /** The server never needs that many turns for what the peers send. */

@@ -180,7 +180,7 @@ export class CompareRun {
     const all = contenders.map((one) => this.#subject(one, place, together));
     const left = new Set(all);
     const each = async (detail: string, takesMs: number, step: Step): Promise<void> => {
-      for (const subject of shuffled([...left], this.#random)) {
+      for (const subject of this.#random.shuffled([...left])) {
         this.#tell(placeWords(place), `${detail}${subject.contender.name}`);
         const well = await this.#attempt(subject, place, () => step(subject));
         if (!well) {
@@ -285,10 +285,3 @@ export class CompareRun {
 
 /** What is done with each loop in turn. */
 type Step = (subject: Subject) => Promise<unknown>;
-
-function shuffled<Item>(items: readonly Item[], random: Random): Item[] {
-  return items
-    .map((item) => ({ item, at: random.next() }))
-    .sort((a, b) => a.at - b.at)
-    .map(({ item }) => item);
-}

@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { nativeSys, type Sys } from 'sockloop/sys';
+import { NEWLINE } from '#src/base/bytes.js';
 import { zoneResolved } from '#src/socket/zone.js';
 import { openFilesLimit, raiseOpenFilesLimit } from '#src/sys/rlimit.js';
 import {
@@ -27,8 +28,6 @@ export interface LoadLimits {
 /** What everything but the connections needs: the program, its threads' loops, some to spare. */
 const OWN_DESCRIPTORS = 32;
 const DESCRIPTORS_PER_THREAD = 8;
-
-const NEWLINE = 10;
 
 /** The limits of this machine, once the limit on descriptors is lifted as far as it may be. */
 export function loadLimits(sys: Sys): LoadLimits {

@@ -1,6 +1,6 @@
 /** A loop on io_uring with the kernel of this machine under it, and what the tests of it share. */
 
-import { Random } from '#sim/random.js';
+import { Random } from '#src/base/random.js';
 import { RingBackend } from '#src/loop/ring/backend.js';
 import { EventLoop } from '#src/net/event-loop.js';
 import { ringAvailable } from '#src/ring/probe.js';

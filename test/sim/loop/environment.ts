@@ -1,5 +1,5 @@
 import { type FaultKind, FaultPlan } from '#sim/faults.js';
-import { Random } from '#sim/random.js';
+import { Random } from '#src/base/random.js';
 import type { Backend } from '#src/loop/backend.js';
 import { SysError } from '#src/sys/sys-error.js';
 import { EventServer } from '#tools/echo/event-server.js';

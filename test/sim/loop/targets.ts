@@ -1,7 +1,7 @@
 import { type FaultKind, type FaultPlan, faultKinds } from '#sim/faults.js';
 import type { SimLimits } from '#sim/kernel.js';
-import { Random } from '#sim/random.js';
 import { SimBackend } from '#sim/sim-backend.js';
+import { Random } from '#src/base/random.js';
 import type { Backend } from '#src/loop/backend.js';
 import { ReadinessBackend } from '#src/loop/readiness/backend.js';
 import { pollers } from '#src/poller/pollers.js';

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { Endpoint, Socket } from 'sockloop/socket';
 import { formatAddress, nativeSys, type SocketAddress, type Sys, TracingSys } from 'sockloop/sys';
+import { NEWLINE } from '#src/base/bytes.js';
 import { addressesWithin, isNumeric } from '#src/net/addresses.js';
 import { connectToFirst } from '#src/socket/create.js';
 import { EchoClient, isUnfinished, replyEndOf } from '../../echo/client.ts';
@@ -228,8 +229,6 @@ class Sender implements Disposable {
     this.#endedWithNewline = piece.at(-1) === NEWLINE;
   }
 }
-
-const NEWLINE = 10;
 
 /** Whether nobody has to be asked for the address. */
 function isKnown(endpoint: Endpoint): boolean {

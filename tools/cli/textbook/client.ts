@@ -1,5 +1,6 @@
 import { createConnection } from 'sockloop/socket';
 import { ResolveError, type Sys, SysError } from 'sockloop/sys';
+import { NEWLINE } from '#src/base/bytes.js';
 import { LineBuffer } from '#src/framing/line-buffer.js';
 import { addressesWithin } from '#src/net/addresses.js';
 import { EchoClient, isUnfinished, replyEndOf } from '../../echo/client.ts';
@@ -18,8 +19,6 @@ import { Failed, parseTextbookPort, step, textbook, textbookSys, wrongUsage } fr
 
 // The textbook's TCP client: asks for a line, sends it, prints the echo. With --threads, its
 // second one: many threads that all send the line, each over connections of its own.
-
-const NEWLINE = 10;
 
 const USAGE = 'tcpclient [--trace] [--threads N [--count M] [--timeout S]] <hostname> <port>';
 
