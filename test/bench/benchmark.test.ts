@@ -1,5 +1,5 @@
 // Goal: the benchmark says what was measured, and nothing else: options, sums, order, page.
-// Method: the parts on made-up figures, and one tiny run of the whole.
+// Method: the parts on fixtures, and one tiny run of the whole.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -24,7 +24,7 @@ import { leakCheck } from '#test/harness/leaks.js';
 import { reasonWithout, reasonWithoutProc, scratch } from '#test/harness/other-programs.js';
 import { root } from '#test/harness/programs.js';
 import { quartiles } from '#tools/measure/quartiles.js';
-import { madeUpDocument } from './document-fixture.ts';
+import { benchmarkFixture } from './document-fixture.ts';
 
 const benchmark = (...words: string[]): string[] => [
   process.execPath,
@@ -257,7 +257,7 @@ describe('bench: slices', { skip: reasonWithoutProc }, () => {
 });
 
 describe('bench: the page', () => {
-  const document = madeUpDocument();
+  const document = benchmarkFixture();
   const page = pageOf(document, 'pictures/benchmarks.svg');
 
   it('has a table for each case, the least expensive server first', () => {

@@ -11,7 +11,7 @@ import type { ComparedName } from './plan.ts';
 import { CompareServer } from './server.ts';
 
 /** The processes of a comparison: a server of each loop, and the client, a thread of this one. */
-export class Field {
+export class CompareProcesses {
   readonly client: CompareClient;
   readonly clock: ProcessClock;
   readonly limits: LoadLimits;

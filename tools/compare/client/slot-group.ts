@@ -21,7 +21,7 @@ const LOCAL = '127.0.0.1';
  * then rest, again and again. One that breaks is not replaced: the figures would be those of
  * another number of connections.
  */
-export class LaneGroup implements LaneHost {
+export class SlotGroup implements LaneHost {
   readonly pool: MessagePool;
   readonly times: InFlightTimes;
   readonly isOpen = false;

@@ -29,7 +29,7 @@ const COSTS: Readonly<Record<string, Costs>> = {
   select: { fixed: 5.6, wait: 6.2, each: 0.2 },
 };
 
-export function madeUpCompare(): CompareDocument {
+export function compareFixture(): CompareDocument {
   const random = new Random(11);
   const loops = Object.entries(COSTS).map(([name, costs]) => measured(name, costs, random));
   return {
@@ -76,33 +76,33 @@ export function madeUpCompare(): CompareDocument {
 }
 
 function measured(name: string, costs: Costs, random: Random): MeasuredLoop {
-  const places = [
+  const loadPoints = [
     ...CONNECTIONS.map((connections) => ({ connections, idleConnections: 0 })),
     ...IDLE.map((idleConnections) => ({ connections: BESIDE_IDLE, idleConnections })),
   ].sort((a, b) => a.connections - b.connections || a.idleConnections - b.idleConnections);
-  const fits = ({ connections, idleConnections }: (typeof places)[number]): boolean =>
+  const fits = ({ connections, idleConnections }: (typeof loadPoints)[number]): boolean =>
     name !== 'select' || connections + idleConnections <= SELECT_MAX;
   return {
     name,
     available: true,
-    points: places.filter(fits).map((place) => {
-      const open = place.connections + place.idleConnections;
-      const cpuUs = costs.fixed + (costs.wait + costs.each * open) / place.connections ** 0.8;
-      return pointOf(place, cpuUs, random);
+    points: loadPoints.filter(fits).map((loadPoint) => {
+      const open = loadPoint.connections + loadPoint.idleConnections;
+      const cpuUs = costs.fixed + (costs.wait + costs.each * open) / loadPoint.connections ** 0.8;
+      return pointOf(loadPoint, cpuUs, random);
     }),
-    missing: places
-      .filter((place) => !fits(place))
-      .map((place) => ({ ...place, reason: 'select(2) holds no descriptor above 1023' })),
+    missing: loadPoints
+      .filter((loadPoint) => !fits(loadPoint))
+      .map((loadPoint) => ({ ...loadPoint, reason: 'select(2) holds no descriptor above 1023' })),
     memoryKibPerConnection: name === 'select' ? null : 0.5 + random.fraction() * 0.2,
   };
 }
 
 function pointOf(
-  place: Pick<ComparePoint, 'connections' | 'idleConnections'>,
+  loadPoint: Pick<ComparePoint, 'connections' | 'idleConnections'>,
   cpuUs: number,
   random: Random,
 ): ComparePoint {
-  const rounds = Array.from({ length: ROUNDS }, () => figuresAt(place, cpuUs, random));
+  const rounds = Array.from({ length: ROUNDS }, () => figuresAt(loadPoint, cpuUs, random));
   const each = (part: 'median' | 'lower' | 'upper'): CompareFigures => {
     const of = (name: keyof CompareFigures): number =>
       quartiles(rounds.map((figures) => figures[name]))[part];
@@ -116,12 +116,12 @@ function pointOf(
     };
   };
   return {
-    ...place,
+    ...loadPoint,
     rounds,
     median: each('median'),
     lower: each('lower'),
     upper: each('upper'),
-    callsPerMessage: place.connections === 1 ? 3.02 : 2.03,
+    callsPerMessage: loadPoint.connections === 1 ? 3.02 : 2.03,
   };
 }
 

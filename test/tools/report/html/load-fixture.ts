@@ -32,9 +32,9 @@ const MACHINE = {
 };
 
 /** A server that falls behind for three seconds, and a pause that few messages met. */
-export function madeUpLoad(model: 'open' | 'closed' = 'open'): LoadDocument {
+export function loadFixture(model: 'open' | 'closed' = 'open'): LoadDocument {
   const random = new Random(7);
-  const seconds = Array.from({ length: SECONDS }, (_, second) => madeUpSecond(second, random));
+  const seconds = Array.from({ length: SECONDS }, (_, second) => secondFixture(second, random));
   const service = distribution(seconds.flatMap(({ serviceUs }) => serviceUs));
   const response = distribution(seconds.flatMap(({ responseUs }) => responseUs));
   const intervals = seconds.map(({ interval }) => {
@@ -44,7 +44,7 @@ export function madeUpLoad(model: 'open' | 'closed' = 'open'): LoadDocument {
   const asked = model === 'open' ? ASKED_PER_SECOND : null;
   return {
     schema: 'sockloop-load/2',
-    plan: madeUpPlan(model),
+    plan: planFixture(model),
     machines: [MACHINE],
     startedAt: '2026-01-31T12:00:05.250Z',
     measuredMs: SECONDS * 1000,
@@ -54,12 +54,12 @@ export function madeUpLoad(model: 'open' | 'closed' = 'open'): LoadDocument {
       sentBytes: messages * 64,
       receivedBytes: messages * 64,
       connections: 61,
-      ...madeUpTrouble({
+      ...troubleFixture({
         reset: model === 'open' ? 9 : 0,
         timeout: model === 'open' ? 2 : 0,
       }),
     },
-    warmup: madeUpTrouble({}),
+    warmup: troubleFixture({}),
     response: model === 'open' ? response : service,
     service,
     connect: distribution(Array.from({ length: 61 }, () => 60 + 50 * random.fraction())),
@@ -98,14 +98,14 @@ export function madeUpLoad(model: 'open' | 'closed' = 'open'): LoadDocument {
   };
 }
 
-function madeUpTrouble(errors: Partial<Trouble['errors']>): Trouble {
+function troubleFixture(errors: Partial<Trouble['errors']>): Trouble {
   const none = Object.fromEntries(ERROR_KINDS.map((kind) => [kind, 0])) as Trouble['errors'];
   const { reset = 0, timeout = 0 } = errors;
   const lost = { reset, closed: 0, timeout, mismatch: 0 };
   return { errors: { ...none, ...errors }, lost, replaced: reset + timeout };
 }
 
-function madeUpPlan(kind: 'open' | 'closed'): LoadDocument['plan'] {
+function planFixture(kind: 'open' | 'closed'): LoadDocument['plan'] {
   const stages = [{ durationMs: SECONDS * 1000, ratePerSecond: ASKED_PER_SECOND }];
   const model: LoadModel =
     kind === 'open' ? { kind, arrivals: 'poisson', stages } : { kind, pipeline: 1 };
@@ -130,13 +130,13 @@ function madeUpPlan(kind: 'open' | 'closed'): LoadDocument['plan'] {
   };
 }
 
-interface MadeUpSecond {
+interface SecondFixture {
   readonly interval: Interval;
   readonly serviceUs: readonly number[];
   readonly responseUs: readonly number[];
 }
 
-function madeUpSecond(second: number, random: Random): MadeUpSecond {
+function secondFixture(second: number, random: Random): SecondFixture {
   const behind = second >= 20 && second < 23;
   const paused = second === 11;
   const capacity = behind ? 0.82 : second === 23 ? 1.3 : 1;
