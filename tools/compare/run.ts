@@ -1,13 +1,15 @@
 import { counted } from '#src/base/number-format.js';
 import { Random } from '#src/base/random.js';
 import type { CallCounter } from '../measure/call-counter.ts';
+import type { Cleanup } from '../measure/cleanup.ts';
 import type { Cores } from '../measure/cores.ts';
-import type { Children } from './children.ts';
+import { shuffled } from '../measure/shuffled.ts';
+import { REST_MS } from '../measure/timed-slice.ts';
 import { type Contender, OWN_DESCRIPTORS, totalOf } from './contender.ts';
 import type { LoadPoint } from './document.ts';
 import type { ComparedName, Comparison } from './plan.ts';
 import { CompareProcesses, type NotStarted } from './processes.ts';
-import { COUNTED_MS, ConnectedContender, REST_MS, SliceFailure, Stopped } from './slices.ts';
+import { COUNTED_MS, ConnectedContender, SliceFailure, Stopped } from './slices.ts';
 import { loadPointWords } from './wording.ts';
 
 /** How far a comparison is. */
@@ -60,13 +62,13 @@ export class CompareRun {
 
   constructor(
     comparison: Comparison,
-    surroundings: { readonly children: Children; readonly cores: Cores },
+    surroundings: { readonly cleanup: Cleanup; readonly cores: Cores },
     progress: (now: CompareProgress) => void,
   ) {
     this.#comparison = comparison;
     this.#random = new Random(comparison.plan.seed);
     this.#progress = progress;
-    this.#processes = new CompareProcesses(surroundings.children);
+    this.#processes = new CompareProcesses(surroundings.cleanup);
     this.#cores = surroundings.cores;
   }
 
@@ -297,10 +299,3 @@ export class CompareRun {
 
 /** What is done with each loop in turn. */
 type Step = (connected: ConnectedContender) => Promise<unknown>;
-
-function shuffled<Item>(items: readonly Item[], random: Random): Item[] {
-  return items
-    .map((item) => ({ item, at: random.next() }))
-    .sort((a, b) => a.at - b.at)
-    .map(({ item }) => item);
-}

@@ -1,6 +1,6 @@
 /** A comparison that nobody made, with loops that are ahead, behind, and missing. */
 
-import { seededRandom } from '#bench/measure/statistics.js';
+import { Random } from '#src/base/random.js';
 import type {
   CompareDocument,
   CompareFigures,
@@ -30,7 +30,7 @@ const COSTS: Readonly<Record<string, Costs>> = {
 };
 
 export function compareFixture(): CompareDocument {
-  const random = seededRandom(11);
+  const random = new Random(11);
   const loops = Object.entries(COSTS).map(([name, costs]) => measured(name, costs, random));
   return {
     schema: 'sockloop-compare/1',
@@ -75,7 +75,7 @@ export function compareFixture(): CompareDocument {
   };
 }
 
-function measured(name: string, costs: Costs, random: () => number): MeasuredLoop {
+function measured(name: string, costs: Costs, random: Random): MeasuredLoop {
   const loadPoints = [
     ...CONNECTIONS.map((connections) => ({ connections, idleConnections: 0 })),
     ...IDLE.map((idleConnections) => ({ connections: BESIDE_IDLE, idleConnections })),
@@ -93,14 +93,14 @@ function measured(name: string, costs: Costs, random: () => number): MeasuredLoo
     missing: loadPoints
       .filter((loadPoint) => !fits(loadPoint))
       .map((loadPoint) => ({ ...loadPoint, reason: 'select(2) holds no descriptor above 1023' })),
-    memoryKibPerConnection: name === 'select' ? null : 0.5 + random() * 0.2,
+    memoryKibPerConnection: name === 'select' ? null : 0.5 + random.next() * 0.2,
   };
 }
 
 function pointOf(
   loadPoint: Pick<ComparePoint, 'connections' | 'idleConnections'>,
   cpuUs: number,
-  random: () => number,
+  random: Random,
 ): ComparePoint {
   const rounds = Array.from({ length: ROUNDS }, () => figuresAt(loadPoint, cpuUs, random));
   const each = (part: 'median' | 'lower' | 'upper'): CompareFigures => {
@@ -128,10 +128,10 @@ function pointOf(
 function figuresAt(
   { connections }: Pick<ComparePoint, 'connections'>,
   cpuUs: number,
-  random: () => number,
+  random: Random,
 ): CompareFigures {
-  const cpuUsPerMessage = cpuUs * (1 + (random() - 0.5) * 0.06);
-  const userUs = cpuUsPerMessage * (0.3 + random() * 0.03);
+  const cpuUsPerMessage = cpuUs * (1 + (random.next() - 0.5) * 0.06);
+  const userUs = cpuUsPerMessage * (0.3 + random.next() * 0.03);
   const messagesPerSecond = 0.92e6 / cpuUsPerMessage;
   const p50Us = Math.max(28, (connections / messagesPerSecond) * 1e6);
   return {
@@ -140,6 +140,6 @@ function figuresAt(
     userUs,
     systemUs: cpuUsPerMessage - userUs,
     p50Us,
-    p99Us: p50Us * (1.7 + random() * 0.3),
+    p99Us: p50Us * (1.7 + random.next() * 0.3),
   };
 }

@@ -1,7 +1,7 @@
 /** A load run that nobody made, with all that a report can show. */
 
 import { build, encodeIntoCompressedBase64 } from 'hdr-histogram-js';
-import { seededRandom } from '#bench/measure/statistics.js';
+import { Random } from '#src/base/random.js';
 import {
   type Distribution,
   ERROR_KINDS,
@@ -33,7 +33,7 @@ const MACHINE = {
 
 /** A server that falls behind for three seconds, and a pause that few messages met. */
 export function loadFixture(model: 'open' | 'closed' = 'open'): LoadDocument {
-  const random = seededRandom(7);
+  const random = new Random(7);
   const seconds = Array.from({ length: SECONDS }, (_, second) => secondFixture(second, random));
   const service = distribution(seconds.flatMap(({ serviceUs }) => serviceUs));
   const response = distribution(seconds.flatMap(({ responseUs }) => responseUs));
@@ -62,7 +62,7 @@ export function loadFixture(model: 'open' | 'closed' = 'open'): LoadDocument {
     warmup: troubleFixture({}),
     response: model === 'open' ? response : service,
     service,
-    connect: distribution(Array.from({ length: 61 }, () => 60 + 50 * random())),
+    connect: distribution(Array.from({ length: 61 }, () => 60 + 50 * random.next())),
     intervals,
     heat: {
       intervalMs: 1000,
@@ -136,19 +136,19 @@ interface SecondFixture {
   readonly responseUs: readonly number[];
 }
 
-function secondFixture(second: number, random: () => number): SecondFixture {
+function secondFixture(second: number, random: Random): SecondFixture {
   const behind = second >= 20 && second < 23;
   const paused = second === 11;
   const capacity = behind ? 0.82 : second === 23 ? 1.3 : 1;
-  const messages = Math.round(ASKED_PER_SECOND * capacity * (1 + (random() - 0.5) * 0.01));
+  const messages = Math.round(ASKED_PER_SECOND * capacity * (1 + (random.next() - 0.5) * 0.01));
   const serviceUs = Array.from({ length: SAMPLES }, () => {
     const usual = 92 * Math.exp(0.28 * normal(random)) * (behind ? 1.6 : 1);
-    return random() < 0.004 ? usual * (3 + 20 * random()) : usual;
+    return random.next() < 0.004 ? usual * (3 + 20 * random.next()) : usual;
   });
   const responseUs = serviceUs.map((us) => {
-    if (paused && random() < 0.02) return us + 24_000 * random();
+    if (paused && random.next() < 0.02) return us + 24_000 * random.next();
     const queued = behind ? (second - 19) * 55_000 : second === 23 ? 120_000 : 0;
-    return us + 14 * random() + queued * (0.6 + 0.4 * random());
+    return us + 14 * random.next() + queued * (0.6 + 0.4 * random.next());
   });
   const sorted = responseUs.toSorted((a, b) => a - b);
   const at = (share: number): number => sorted[Math.ceil(share * SAMPLES) - 1] ?? 0;
@@ -166,8 +166,8 @@ function secondFixture(second: number, random: () => number): SecondFixture {
 }
 
 /** Of the normal distribution, by Box and Muller. */
-function normal(random: () => number): number {
-  return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+function normal(random: Random): number {
+  return Math.sqrt(-2 * Math.log(1 - random.next())) * Math.cos(2 * Math.PI * random.next());
 }
 
 /** `messages` over the rows of the heat map, as the samples are. */
