@@ -1,13 +1,14 @@
 import { counted } from '#src/base/number-format.js';
 import { Random } from '#src/base/random.js';
 import type { CallCounter } from '../measure/call-counter.ts';
+import type { Cleanup } from '../measure/cleanup.ts';
 import type { Cores } from '../measure/cores.ts';
-import type { Children } from './children.ts';
+import { REST_MS } from '../measure/timed-slice.ts';
 import { type Contender, OWN_DESCRIPTORS, totalOf } from './contender.ts';
 import type { LoadPoint } from './document.ts';
 import type { ComparedName, Comparison } from './plan.ts';
 import { CompareProcesses, type NotStarted } from './processes.ts';
-import { COUNTED_MS, ConnectedContender, REST_MS, SliceFailure, Stopped } from './slices.ts';
+import { COUNTED_MS, ConnectedContender, SliceFailure, Stopped } from './slices.ts';
 import { loadPointWords } from './wording.ts';
 
 /** How far a comparison is. */
@@ -60,13 +61,13 @@ export class CompareRun {
 
   constructor(
     comparison: Comparison,
-    surroundings: { readonly children: Children; readonly cores: Cores },
+    surroundings: { readonly cleanup: Cleanup; readonly cores: Cores },
     progress: (now: CompareProgress) => void,
   ) {
     this.#comparison = comparison;
     this.#random = new Random(comparison.plan.seed);
     this.#progress = progress;
-    this.#processes = new CompareProcesses(surroundings.children);
+    this.#processes = new CompareProcesses(surroundings.cleanup);
     this.#cores = surroundings.cores;
   }
 

@@ -1,14 +1,10 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { counted, formatCount } from '#src/base/number-format.js';
 import type { CallCounter } from '../measure/call-counter.ts';
-import type { ProcessTimes } from '../measure/process-clock.ts';
+import { NO_TIME, timedSlice } from '../measure/timed-slice.ts';
 import type { CompareAnswer } from './client/messages.ts';
 import { type Contender, totalOf } from './contender.ts';
 import type { ComparePlan, LoadPoint } from './document.ts';
 import type { CompareProcesses } from './processes.ts';
-
-/** After its last message a server gets so long to come to rest before its clock is read. */
-export const REST_MS = 5;
 
 /** How long system calls are counted. */
 export const COUNTED_MS = 40;
@@ -76,15 +72,12 @@ export class ConnectedContender {
   /** One slice, which counts. */
   async measure(): Promise<void> {
     const { contender } = this;
-    const { clock } = this.#processes;
-    const { pid } = contender.server;
     if (this.#group === null) await this.#connect();
-    const before = clock.times(pid);
-    const answer = await this.#slice(this.#plan.durationMs);
-    await delay(REST_MS);
-    const times = difference(before, clock.times(pid));
+    const { result, times } = await timedSlice(this.#processes.clock, [contender.server.pid], () =>
+      this.#slice(this.#plan.durationMs),
+    );
     if (!this.#keeps) await this.close();
-    contender.tally.add(this.#loadPoint, { ...answer, times });
+    contender.tally.add(this.#loadPoint, { ...result, times: times[0] ?? NO_TIME });
   }
 
   /** Counts the system calls of the server, in its turn. Returns why not, where that failed. */
@@ -153,13 +146,4 @@ export class ConnectedContender {
     }
     if (elapsedMs > 0 && messages === 0) throw new SliceFailure('no message came back');
   }
-}
-
-function difference(before: ProcessTimes, after: ProcessTimes): ProcessTimes {
-  return {
-    cpuUs: after.cpuUs - before.cpuUs,
-    userUs: after.userUs - before.userUs,
-    systemUs: after.systemUs - before.systemUs,
-    waitedUs: after.waitedUs - before.waitedUs,
-  };
 }

@@ -1,26 +1,24 @@
-/**
- * What has to be ended however this process ends: processes that it has started. Whoever ends them
- * earlier takes them off again.
- */
-export class Children implements Disposable {
-  readonly #kills = new Set<() => void>();
-  readonly #killAll = (): void => {
-    for (const kill of this.#kills) kill();
-    this.#kills.clear();
+/** Actions to take however this process ends, such as ending the processes it has started. */
+export class Cleanup implements Disposable {
+  readonly #actions = new Set<() => void>();
+  readonly #runAll = (): void => {
+    for (const action of this.#actions) action();
+    this.#actions.clear();
   };
 
   constructor() {
-    process.on('exit', this.#killAll);
+    process.on('exit', this.#runAll);
   }
 
-  /** Has `kill` called at the end, unless what it returns was called before. */
-  readonly add = (kill: () => void): (() => void) => {
-    this.#kills.add(kill);
-    return () => this.#kills.delete(kill);
-  };
+  /** Runs `action` at the end, unless the function returned is called first. */
+  add(action: () => void): () => void {
+    this.#actions.add(action);
+    return () => this.#actions.delete(action);
+  }
 
+  /** Takes all actions now. */
   [Symbol.dispose](): void {
-    this.#killAll();
-    process.off('exit', this.#killAll);
+    this.#runAll();
+    process.off('exit', this.#runAll);
   }
 }
