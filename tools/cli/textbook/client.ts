@@ -168,7 +168,12 @@ function readLine(): Uint8Array {
   }
 }
 
-/** Runs the program and returns its exit status. */
-export function runClient(): Promise<number> {
-  return textbook(USAGE, HELP, main);
+/**
+ * Runs the program.
+ *
+ * @param words - The arguments; those of this process if left out.
+ * @returns The exit status.
+ */
+export function runClient(words?: readonly string[]): Promise<number> {
+  return textbook(USAGE, HELP, main, words);
 }
