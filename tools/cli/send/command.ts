@@ -11,14 +11,14 @@ import type { EchoMode } from '../../echo/session.ts';
 import { UsageError } from '../../terminal/exit.ts';
 import { parseDuration, parsePort } from '../../terminal/flags.ts';
 import { printOut, printTrace, writeOut } from '../../terminal/output.ts';
-import { unixPath } from '../unix-flag.ts';
-import { linesOf, standardInput } from './standard-input.ts';
+import { linesOf, standardInput } from '../../terminal/standard-input.ts';
 import {
   MessageCollector,
   parseClientCount,
   parseClientThreads,
   runClientThreads,
-} from './threads.ts';
+} from '../client-threads.ts';
+import { unixPath } from '../unix-flag.ts';
 
 interface SendFlags {
   readonly unix?: string;

@@ -8,13 +8,13 @@ import { CHUNK_BYTES, LINE_BYTES_MAX } from '../../echo/limits.ts';
 import type { ClientPlan } from '../../echo/threads/client-shared.ts';
 import { parseDuration } from '../../terminal/flags.ts';
 import { printOut, prompt, writeOut } from '../../terminal/output.ts';
-import { readInput } from '../send/standard-input.ts';
+import { readInput } from '../../terminal/standard-input.ts';
 import {
   MessageCollector,
   parseClientCount,
   parseClientThreads,
   runClientThreads,
-} from '../send/threads.ts';
+} from '../client-threads.ts';
 import { Failed, parseTextbookPort, step, textbook, textbookSys, wrongUsage } from './program.ts';
 
 // The textbook's TCP client: asks for a line, sends it, prints the echo. With --threads, its
@@ -167,7 +167,12 @@ function readLine(): Uint8Array {
   }
 }
 
-/** Runs the program and returns its exit status. */
-export function runClient(): Promise<number> {
-  return textbook(USAGE, HELP, main);
+/**
+ * Runs the program.
+ *
+ * @param words - The arguments; those of this process if left out.
+ * @returns The exit status.
+ */
+export function runClient(words?: readonly string[]): Promise<number> {
+  return textbook(USAGE, HELP, main, words);
 }
