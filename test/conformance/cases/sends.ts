@@ -21,7 +21,8 @@ function moreThanFits(world: World): Buffer {
 
 /** A stream of the backend whose peer is a bare descriptor, so that only one end takes turns. */
 function bareEnd(world: World): { readonly stream: Stream; readonly peer: number } {
-  const { sys, backend } = world.loop;
+  const { backend } = world;
+  const { sys } = world.loop;
   const { AF_UNIX, SOCK_STREAM, F_SETFL, O_NONBLOCK } = sys.abi.constants;
   const pair = new Int32Array(2);
   assert.equal(sys.socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
@@ -126,7 +127,8 @@ const endings: readonly Case[] = [
     laws: [5],
     skip: (subject) => (subject.simulated ? 'its bytes are under way for a while' : null),
     run: inWorld((world) => {
-      const { sys, backend } = world.loop;
+      const { backend } = world;
+      const { sys } = world.loop;
       const { stream, peer } = bareEnd(world);
       backend.pause(stream);
       turnOn(world, 2);
@@ -142,7 +144,8 @@ const endings: readonly Case[] = [
     skip: (subject) => (subject.simulated ? 'run() waits in real time' : null),
     run: async (open) => {
       const world = open();
-      const { sys, backend } = world.loop;
+      const { backend } = world;
+      const { sys } = world.loop;
       const { stream, peer } = bareEnd(world);
       world.loop.setTimer(0, () => {
         world.loop.defer(() => {
@@ -166,7 +169,8 @@ export const sendCases: readonly Case[] = [
     skip: (subject) => (subject.simulated ? 'its bytes are under way for a while' : null),
     run: inWorld((world) => {
       for (const size of [1000, 16_384, 40_000, 1_000_000]) {
-        const { sys, backend } = world.loop;
+        const { backend } = world;
+        const { sys } = world.loop;
         const { stream, peer } = bareEnd(world);
         const bytes = pattern(size);
         let written = 0;

@@ -96,7 +96,7 @@ export class LoadThread implements LaneHost {
     });
     this.#pacer =
       model.kind === 'open'
-        ? new Pacer(plan, model, { thread, lanes: this.#lanes, loop: this.#loop.backend.name })
+        ? new Pacer(plan, model, { thread, lanes: this.#lanes, loop: this.#loop.backendName })
         : null;
   }
 
