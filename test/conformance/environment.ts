@@ -1,4 +1,5 @@
 import { Random } from '#src/base/random.js';
+import type { Backend } from '#src/loop/backend.js';
 import type { EventLoop } from '#src/net/event-loop.js';
 import type { Connection, ConnectionHandlers } from '#src/net/stream/connection.js';
 import type { Listener } from '#src/net/stream/listener.js';
@@ -8,6 +9,7 @@ import type { Listener } from '#src/net/stream/listener.js';
 
 export interface World {
   readonly loop: EventLoop;
+  readonly backend: Backend;
   /** One turn: with a real kernel it waits a little, with a simulated one virtual time passes. */
   turn(): void;
   /** How many turns are enough for anything: a case that needs more hangs. */

@@ -22,10 +22,12 @@ function realWorld(name: Subject['name']): World {
   const sys = nativeSys();
   const entry = backends.find((one) => one.name === name);
   if (entry === undefined) throw new Error(`there is no backend ${name}`);
-  const loop = new EventLoop({ backend: entry.create(sys), sys });
+  const backend = entry.create(sys);
+  const loop = new EventLoop({ backend, sys });
   const before = openFds();
   return {
     loop,
+    backend,
     turnsMax: TURNS_MAX,
     turn: () => loop.turn(TURN_MS),
     nowMs: () => sys.monotonicMs(),
@@ -88,6 +90,7 @@ function simulatedWorld(
   return {
     sys,
     loop,
+    backend,
     turnsMax: SIMULATED_TURNS_MAX,
     turn: () => loop.turn(TURN_MS),
     nowMs: () => sys.monotonicMs(),

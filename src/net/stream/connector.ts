@@ -61,6 +61,9 @@ export interface ConnectSettings<Data = undefined> extends ConnectionSettings<Da
 // Lent to one call at a time: a thread has its own copy of this module.
 const name = new Uint8Array(SOCKADDR_BYTES_MAX);
 
+/** Starts to connect: `EventLoop.connect`. */
+export let connectOn: <Data>(loop: Loop, options: ConnectOptions<Data>) => Connector<Data>;
+
 /**
  * A connect that is under way: made by `EventLoop.connect`. It ends with `open` of the handlers,
  * or with `onError`, or with {@link cancel}.
@@ -106,8 +109,11 @@ export class Connector<Data = undefined> implements Disposable {
   #looking = false;
   #over = false;
 
-  /** Starts to connect. The loop's own: programs call `EventLoop.connect`. */
-  constructor(loop: Loop, options: ConnectOptions<Data>) {
+  static {
+    connectOn = (loop, options) => new Connector(loop, options);
+  }
+
+  private constructor(loop: Loop, options: ConnectOptions<Data>) {
     this.#loop = loop;
     this.#options = options;
     this.#group = new ConnectionGroup(loop, options, null);

@@ -47,6 +47,9 @@ export interface ListenerStats {
   exhausted: number;
 }
 
+/** Listens on the endpoint of `options`: `EventLoop.listen`. */
+export let listenOn: <Data>(loop: Loop, options: ListenOptions<Data>) => Listener<Data>;
+
 /**
  * A listening socket on an event loop: made by `EventLoop.listen`. Iterating over it gives the
  * connections that it has accepted and that are open.
@@ -96,8 +99,11 @@ export class Listener<Data = undefined> implements Iterable<Connection<Data>>, D
   #exhaustion: Timer | null = null;
   #toldOfLimit = false;
 
-  /** Listens on the endpoint of `options`. The loop's own: programs call `EventLoop.listen`. */
-  constructor(loop: Loop, options: ListenOptions<Data>) {
+  static {
+    listenOn = (loop, options) => new Listener(loop, options);
+  }
+
+  private constructor(loop: Loop, options: ListenOptions<Data>) {
     this.#loop = loop;
     this.#group = new ConnectionGroup(loop, options, (closed) => this.#removed(closed));
     requireFunction('onError', options.onError);

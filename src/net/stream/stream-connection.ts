@@ -248,11 +248,11 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
   #checkIdle(): void {
     const { loop } = this.#group;
     const timer = this.#idleTimer;
-    if (timer === null || this.#rearmed(timer)) return;
+    if (timer === null || this.#rearmed()) return;
     // Timers come before deliveries: after a turn that took long, what the peer has sent in time
     // may lie in the socket.
     loop.defer(() => {
-      if (this.#idleTimer !== timer || this.#rearmed(timer)) return;
+      if (this.#idleTimer !== timer || this.#rearmed()) return;
       const { ETIMEDOUT } = loop.sys.abi.errno;
       this.#error = this.#brokenBy(ETIMEDOUT, `nothing moved within ${this.#idleMs} ms`);
       this.#unacknowledged = this.unacknowledgedBytes;
@@ -261,15 +261,15 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
     });
   }
 
-  /** Whether there is time left, for which `timer` is set anew then. */
-  #rearmed(timer: Timer): boolean {
+  /** True if time is left; the timer is then set again for it. */
+  #rearmed(): boolean {
     const { loop } = this.#group;
     const queued = this.#stream.queuedBytesAtMost;
     if (queued !== this.#queuedThen) this.#activeMs = loop.nowMs;
     this.#queuedThen = queued;
     const leftMs = this.#activeMs + this.#idleMs - loop.nowMs;
     if (leftMs <= 0) return false;
-    this.#idleTimer = loop.setTimer(leftMs, timer.callback);
+    this.#idleTimer = loop.setTimer(leftMs, () => this.#checkIdle());
     return true;
   }
 

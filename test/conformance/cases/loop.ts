@@ -152,8 +152,8 @@ export const loopCases: readonly Case[] = [
     run: inWorld((world) => {
       const pair = connectedPair(world);
       const startMs = world.nowMs();
-      world.loop.backend.wake();
-      world.loop.backend.wake();
+      world.backend.wake();
+      world.backend.wake();
       world.loop.turn(5000);
       assert.ok(world.nowMs() - startMs < 2500, 'the wait was cut short');
       closePair(world, pair);

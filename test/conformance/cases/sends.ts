@@ -27,7 +27,7 @@ function bareEnd(world: World): { readonly stream: Stream; readonly peer: number
   assert.equal(sys.socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
   const [own = -1, peer = -1] = pair;
   for (const fd of pair) assert.equal(sys.fcntl(fd, F_SETFL, O_NONBLOCK), 0);
-  return { stream: world.loop.backend.open(own, silent), peer };
+  return { stream: world.backend.open(own, silent), peer };
 }
 
 const silent: StreamSink = {

@@ -217,7 +217,7 @@ const closings: readonly Case[] = Object.entries(PLACES).map(([place, prepare]) 
       });
       for (let turns = 0; turns < world.turnsMax && closes === 0; turns++) world.turn();
       assert.equal(closes, 1);
-      assert.equal(world.loop.backend.active, 0);
+      assert.equal(world.backend.active, 0);
       closeAll(world, after);
       assert.ok(world.openDescriptors() <= before);
       assert.throws(() => world.turn(), /closed/);
@@ -257,7 +257,7 @@ export const turnCases: readonly Case[] = [
       world.loop.close();
       const after = pairsOf(world, 10);
       world.loop.close();
-      world.loop.backend.wake();
+      world.backend.wake();
       const { sys } = world.loop;
       const { MSG_DONTWAIT } = sys.abi.constants;
       const nothing = new Uint8Array(8);

@@ -61,7 +61,7 @@ export const watchCases: readonly Case[] = [
       assert.deepEqual(second.seen, after, 'who has ended hears nothing');
       assert.equal(second.seen.others + writer.seen.others, 0);
       first.watch.unwatch();
-      assert.equal(world.loop.backend.active, 0);
+      assert.equal(world.backend.active, 0);
       world.loop.sys.close(left);
       world.loop.sys.close(right);
     }),
@@ -93,7 +93,7 @@ export const watchCases: readonly Case[] = [
       until(world, () => late > 0 || ended.first, 'one has ended the other');
       turnOn(world);
       for (const watch of [first, second, third as Watch | null]) watch?.unwatch();
-      assert.equal(world.loop.backend.active, 0);
+      assert.equal(world.backend.active, 0);
       world.loop.sys.close(left);
       world.loop.sys.close(right);
     }),
@@ -179,7 +179,7 @@ export const watchCases: readonly Case[] = [
         assert.throws(() => loop.watch(right, interest as Interest, nothing), RangeError);
       }
       assert.throws(() => loop.watch(right, READ, undefined as unknown as () => void), TypeError);
-      assert.equal(loop.backend.active, 0);
+      assert.equal(world.backend.active, 0);
       turnOn(world);
       loop.sys.close(right);
     }),
@@ -201,7 +201,7 @@ export const watchCases: readonly Case[] = [
             `cannot watch descriptor ${fd}: EPERM ` +
             '(it is always ready, as a plain file is: read it)',
         });
-        assert.equal(loop.backend.active, 0);
+        assert.equal(world.backend.active, 0);
         turnOn(world, 1);
         loop.sys.close(fd);
       }

@@ -7,7 +7,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { RingBackend } from '#src/loop/ring/backend.js';
-import { EventLoop } from '#src/net/event-loop.js';
 import type { Connection } from '#src/net/stream/connection.js';
 import { nativeSys } from '#src/sys/native.js';
 import type { Sys } from '#src/sys/sys.js';
@@ -159,7 +158,7 @@ function overRandomSteps(sys: Sys, seed: number, watched: boolean): void {
     const oracle = new RingOracle();
     const ring = new RingBackend(sys);
     const backend = watched ? new WatchedBackend(ring, sys, oracle) : ring;
-    const world = worldOf(new EventLoop({ backend, sys }));
+    const world = worldOf(backend, sys);
     try {
       const ends = connectedEnds(world);
       for (const step of all) {

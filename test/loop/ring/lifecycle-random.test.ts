@@ -7,7 +7,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { RingBackend } from '#src/loop/ring/backend.js';
-import { EventLoop } from '#src/net/event-loop.js';
 import type { Connection } from '#src/net/stream/connection.js';
 import type { Listener } from '#src/net/stream/listener.js';
 import { nativeSys } from '#src/sys/native.js';
@@ -123,7 +122,7 @@ class Play {
     };
     until(this.#world, over, 'everything is closed');
     assert.equal(this.#closes, this.#connections.length);
-    assert.equal(this.#world.loop.backend.active, 0);
+    assert.equal(this.#world.backend.active, 0);
   }
 }
 
@@ -132,7 +131,7 @@ function overRandomSteps(sys: Sys, seed: number, inTheMiddle: boolean): void {
   const property = fc.property(fc.array(step, { minLength: 10, maxLength: STEPS_MAX }), (steps) => {
     const oracle = new RingOracle();
     const backend = new WatchedBackend(new RingBackend(sys), sys, oracle);
-    const world = worldOf(new EventLoop({ backend, sys }));
+    const world = worldOf(backend, sys);
     try {
       const play = new Play(world);
       for (const one of steps) play.step(one);
