@@ -36,7 +36,7 @@ export class Submission {
   accept(fd: number, token: number, kind: number, again: boolean): boolean {
     if (!this.#room()) return false;
     const { accept, acceptAgain, acceptFlags } = this.#codes;
-    this.#ring.memory.put(again ? acceptAgain : accept, fd, 0, 0, 0, 0, acceptFlags, token, kind);
+    this.#ring.memory.push(again ? acceptAgain : accept, fd, 0, 0, 0, 0, acceptFlags, token, kind);
     return true;
   }
 
@@ -44,7 +44,7 @@ export class Submission {
   receive(fd: number, token: number, kind: number, again: boolean): boolean {
     if (!this.#room()) return false;
     const { receive, receiveAgain } = this.#codes;
-    this.#ring.memory.put(again ? receiveAgain : receive, fd, 0, 0, 0, 0, 0, token, kind);
+    this.#ring.memory.push(again ? receiveAgain : receive, fd, 0, 0, 0, 0, 0, token, kind);
     return true;
   }
 
@@ -58,7 +58,7 @@ export class Submission {
     const { send, nowFlags } = this.#codes;
     const low = this.#addressLow + offset;
     const high = low < 2 ** 32 ? this.#addressHigh : this.#addressHigh + 1;
-    this.#ring.memory.put(send, fd, 0, low, high, length, nowFlags, token, kind);
+    this.#ring.memory.push(send, fd, 0, low, high, length, nowFlags, token, kind);
     return true;
   }
 
@@ -72,7 +72,7 @@ export class Submission {
     if (!this.#room()) return false;
     const { sendWaiting, sendFlags } = this.#codes;
     const [low, high] = [address % 2 ** 32, address / 2 ** 32];
-    this.#ring.memory.put(sendWaiting, fd, 0, low, high, length, sendFlags, token, kind);
+    this.#ring.memory.push(sendWaiting, fd, 0, low, high, length, sendFlags, token, kind);
     return true;
   }
 
@@ -89,32 +89,32 @@ export class Submission {
     this.#ring.region.bytes.set(address, at);
     const low = this.#addressLow + at;
     const high = low < 2 ** 32 ? this.#addressHigh : this.#addressHigh + 1;
-    this.#ring.memory.put(this.#codes.connect, fd, address.length, low, high, 0, 0, token, kind);
+    this.#ring.memory.push(this.#codes.connect, fd, address.length, low, high, 0, 0, token, kind);
     return true;
   }
 
   /** poll(2) of one descriptor for `events` (POLLIN, POLLOUT), once. */
   poll(fd: number, events: number, token: number, kind: number): boolean {
     if (!this.#room()) return false;
-    this.#ring.memory.put(this.#codes.poll, fd, 0, 0, 0, 0, events, token, kind);
+    this.#ring.memory.push(this.#codes.poll, fd, 0, 0, 0, 0, events, token, kind);
     return true;
   }
 
   /** A completion every `periodMs`, until it is cancelled. Before Linux 6.4 it fails at once. */
-  heartbeat(periodMs: number, kind: number): boolean {
+  periodicTimeout(periodMs: number, kind: number): boolean {
     if (!this.#room()) return false;
     const at = this.#ring.periodAt(periodMs);
     const low = this.#addressLow + at;
     const high = low < 2 ** 32 ? this.#addressHigh : this.#addressHigh + 1;
     const { timeout, timeoutFlags } = this.#codes;
-    this.#ring.memory.put(timeout, -1, 0, low, high, 1, timeoutFlags, 0, kind);
+    this.#ring.memory.push(timeout, -1, 0, low, high, 1, timeoutFlags, 0, kind);
     return true;
   }
 
   /** Ends the operation that carries (`token`, `kind`). That it did is not posted. */
   cancel(token: number, kind: number, carries: number): boolean {
     if (!this.#room()) return false;
-    this.#ring.memory.put(this.#codes.cancel, -1, 0, token, kind, 0, 0, 0, carries);
+    this.#ring.memory.push(this.#codes.cancel, -1, 0, token, kind, 0, 0, 0, carries);
     return true;
   }
 
@@ -122,7 +122,7 @@ export class Submission {
   cancelAll(carries: number): boolean {
     if (!this.#room()) return false;
     const { cancelAll, cancelAllFlags } = this.#codes;
-    this.#ring.memory.put(cancelAll, -1, 0, 0, 0, 0, cancelAllFlags, 0, carries);
+    this.#ring.memory.push(cancelAll, -1, 0, 0, 0, 0, cancelAllFlags, 0, carries);
     return true;
   }
 }

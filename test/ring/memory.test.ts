@@ -25,7 +25,7 @@ const STARTS = [0, 2 ** 31 - 5, -5];
 function putNumbered(memory: RingMemory, numbers: readonly number[]): void {
   for (const number of numbers) {
     assert.ok(memory.hasRoom);
-    memory.put(0, -1, 0, 0, 0, 10, 0, number, number + 1);
+    memory.push(0, -1, 0, 0, 0, 10, 0, number, number + 1);
   }
 }
 

@@ -6,7 +6,7 @@ import { EventLoop } from '#src/net/event-loop.js';
 import { ringAvailable } from '#src/ring/probe.js';
 import { nativeSys } from '#src/sys/native.js';
 import type { Sys } from '#src/sys/sys.js';
-import type { World } from '#test/conformance/environment.js';
+import type { Environment } from '#test/conformance/environment.js';
 import { openFds } from '#test/harness/leaks.js';
 import { Oracle } from '#test/sim/loop/oracle.js';
 import { standIn } from '#test/sys/stand-in.js';
@@ -19,8 +19,8 @@ export const withoutRing: string | false = available === true ? false : availabl
 const TURN_MS = 5;
 const TURNS_MAX = 2000;
 
-/** A world over a loop, of which the caller may have made more than the suite does. */
-export function worldOf(loop: EventLoop): World {
+/** A environment over a loop, of which the caller may have made more than the suite does. */
+export function worldOf(loop: EventLoop): Environment {
   const before = openFds();
   return {
     loop,
@@ -32,8 +32,8 @@ export function worldOf(loop: EventLoop): World {
   };
 }
 
-/** A world on the ring, over the calls of `sys`. */
-export function ringWorld(sys: Sys = nativeSys()): World {
+/** A environment on the ring, over the calls of `sys`. */
+export function ringEnvironment(sys: Sys = nativeSys()): Environment {
   return worldOf(new EventLoop({ backend: new RingBackend(sys), sys }));
 }
 

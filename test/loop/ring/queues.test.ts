@@ -14,7 +14,7 @@ import type { Sys } from '#src/sys/sys.js';
 import { until } from '#test/conformance/environment.js';
 import { leakCheck } from '#test/harness/leaks.js';
 import { standIn } from '#test/sys/stand-in.js';
-import { ringWorld, withoutRing } from './environment.ts';
+import { ringEnvironment, withoutRing } from './environment.ts';
 import { pushInto, socketPair, takeFrom, Wired } from './socket-pairs.ts';
 
 const sys = nativeSys();
@@ -35,7 +35,7 @@ const TURNS_MAX = 2000;
 function pollUntil(backend: RingBackend, done: () => boolean): void {
   for (let turns = 0; turns < TURNS_MAX && !done(); turns++) {
     backend.poll(5);
-    backend.settle();
+    backend.closePhase();
   }
   assert.ok(done(), 'waited in vain');
 }
@@ -123,9 +123,9 @@ test('ring queues: more completions at once than the queue has entries', limits,
 
 test('ring queues: connections that all speak and end at once are all closed', manyLimits, (t) => {
   leakCheck(t);
-  const world = ringWorld();
-  t.after(() => world.close());
-  const { loop } = world;
+  const environment = ringEnvironment();
+  t.after(() => environment.close());
+  const { loop } = environment;
   let closed = 0;
   const errors: unknown[] = [];
   const handlers = {
@@ -144,7 +144,7 @@ test('ring queues: connections that all speak and end at once are all closed', m
     sys.shutdown(peer, sys.abi.constants.SHUT_WR);
     peers.push(peer);
   }
-  until(world, () => closed === MANY, 'all of them are closed');
+  until(environment, () => closed === MANY, 'all of them are closed');
   assert.deepEqual(errors, []);
   assert.ok(loop.backend.stats.overflows > 0, 'the queue was too small');
   for (const peer of peers) {
@@ -262,7 +262,7 @@ test('ring queues: a send that cannot be submitted goes to nobody else', limits,
   wired.stream.send(Buffer.from('secret'), 0, 6);
   refuses = true;
   wired.stream.close();
-  backend.settle();
+  backend.closePhase();
   const [next, other] = socketPair(sys);
   assert.notEqual(next, fd, 'the number is not free yet');
   refuses = false;
