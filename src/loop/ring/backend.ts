@@ -3,9 +3,10 @@ import { TokenSlab } from '../../base/token-slab.ts';
 import { WatchTable } from '../../base/watch-table.ts';
 import type { Interest, WakeHandle } from '../../poller/poller.ts';
 import type { Buffers } from '../../ring/buffers.ts';
+import type { Completions } from '../../ring/completions.ts';
 import { openRing } from '../../ring/open-ring.ts';
 import type { Ring } from '../../ring/ring.ts';
-import { Submission } from '../../ring/submission.ts';
+import type { Submission } from '../../ring/submission.ts';
 import { sendFlags } from '../../sys/descriptors.ts';
 import type { Sys } from '../../sys/sys.ts';
 import {
@@ -63,12 +64,12 @@ export class RingBackend implements Backend, RingHandleOwner {
   /** Whether completions are being read, and whether that is to be the last thing. */
   #polling = false;
   #destroyed = false;
-  /** How many of the completions that are there were delivered. */
-  #delivered = 0;
+  /** The completions that are being delivered. */
+  readonly #completions: Completions;
+  /** Those that may be short writes, which are handled before anything is delivered. */
+  readonly #lookahead: Completions;
   /** Whether a send of something that is closed could not be submitted yet. */
   #stuck = false;
-  readonly #moreFlag: number;
-  readonly #bufferShift: number;
 
   /** Throws a SysError that names the call which failed. */
   constructor(sys: Sys) {
@@ -78,10 +79,9 @@ export class RingBackend implements Backend, RingHandleOwner {
     const { ring, buffers } = openRing(sys);
     this.#ring = ring;
     this.buffers = buffers;
-    const { IORING_CQE_F_MORE, IORING_CQE_BUFFER_SHIFT } = this.#ring.abi.constants;
-    this.#moreFlag = IORING_CQE_F_MORE;
-    this.#bufferShift = IORING_CQE_BUFFER_SHIFT;
-    this.submission = new Submission(this.#ring);
+    this.submission = ring.submission;
+    this.#completions = ring.completions();
+    this.#lookahead = ring.completions();
     try {
       this.#waker = new RingWaker(sys, this.submission);
     } catch (error) {
@@ -151,7 +151,7 @@ export class RingBackend implements Backend, RingHandleOwner {
     if (this.#ring.interrupted) this.stats.eintr += 1;
     this.#confirmSends();
     this.#deliver();
-    if (this.#ring.memory.overflowed) this.#deliverOverflow();
+    if (this.#ring.overflowed) this.#deliverOverflow();
     if (this.#outOfBuffers) this.#feed();
     this.#reports.run();
   }
@@ -173,24 +173,22 @@ export class RingBackend implements Backend, RingHandleOwner {
    * done, and their buffers free. Not while some of it is to be submitted, or to be heard of.
    */
   #confirmSends(): void {
-    const { memory } = this.#ring;
-    const count = memory.acquire();
-    for (let i = 0; i < count; i++) {
-      const place = memory.place(i);
-      if (memory.dataHigh(place) === Operation.sendNow) this.#shortWrite(place);
+    const completions = this.#lookahead;
+    completions.rewind();
+    while (completions.next()) {
+      if (completions.kind === Operation.sendNow) this.#shortWrite(completions);
     }
-    if (memory.overflowed || memory.pending > 0) return;
+    if (this.#ring.overflowed || this.#ring.pending > 0) return;
     this.sends.confirm();
     this.buffers.publish();
   }
 
-  #shortWrite(place: number): void {
-    const { memory } = this.#ring;
-    const handle = this.#handles.get(memory.dataLow(place));
+  #shortWrite(completion: Completions): void {
+    const handle = this.#handles.get(completion.token);
     if (handle === undefined)
       this.stats.stale += 1; // Law 7.
-    else (handle as RingStream).shortWrite(memory.result(place));
-    memory.overwriteData(place, Operation.none);
+    else (handle as RingStream).shortWrite(completion.result);
+    completion.replaceKind(Operation.none);
   }
 
   flushSends(): void {
@@ -200,49 +198,40 @@ export class RingBackend implements Backend, RingHandleOwner {
 
   /** All that was there when it began: a bounded queue, and so bounded work (law 8). */
   #deliver(): void {
-    const { memory } = this.#ring;
-    const count = memory.acquire();
+    const completions = this.#completions;
+    completions.rewind();
     try {
-      while (this.#delivered < count) {
-        const place = memory.place(this.#delivered);
-        this.#delivered += 1;
-        this.#completed(
-          memory.dataLow(place),
-          memory.dataHigh(place) as Operation,
-          memory.result(place),
-          memory.flags(place),
-        );
-      }
+      while (completions.next()) this.#completed(completions);
     } finally {
-      // A callback that throws ends the turn; what is left is delivered in the next one.
+      // A callback that throws ends the turn; the rest is delivered in the next one.
       this.sends.giveBack();
-      memory.release(this.#delivered);
-      this.#delivered = 0;
+      completions.release();
     }
   }
 
-  #completed(token: number, operation: Operation, result: number, flags: number): void {
-    if (operation === Operation.none) return;
-    if (operation === Operation.wake) {
+  #completed(completion: Completions): void {
+    const { kind, result } = completion;
+    if (kind === Operation.none) return;
+    if (kind === Operation.wake) {
       this.#waker.completed();
       return;
     }
-    const more = (flags & this.#moreFlag) !== 0;
-    if (operation === Operation.wakeTimer) {
+    const { more } = completion;
+    if (kind === Operation.wakeTimer) {
       this.#wakeTimer.completed(result, more);
       return;
     }
-    const handle = this.#handles.get(token);
-    if (operation !== Operation.receive || result <= 0) {
+    const handle = this.#handles.get(completion.token);
+    if (kind !== Operation.receive || result <= 0) {
       if (handle === undefined) {
         this.stats.stale += 1; // Law 7.
         return;
       }
       this.stats.reports += 1;
-      handle.completed(operation, result, more);
+      handle.completed(kind as Operation, result, more);
       return;
     }
-    const id = flags >>> this.#bufferShift;
+    const id = completion.buffer;
     const chunk = this.buffers.chunk(id, result);
     this.sends.borrow(id, chunk);
     if (handle === undefined) this.stats.stale += 1;
@@ -256,7 +245,7 @@ export class RingBackend implements Backend, RingHandleOwner {
   /** The kernel kept completions back: law 12. They come with the next calls. */
   #deliverOverflow(): void {
     this.stats.overflows += 1;
-    for (let round = 0; round < OVERFLOW_ROUNDS_MAX && this.#ring.memory.overflowed; round++) {
+    for (let round = 0; round < OVERFLOW_ROUNDS_MAX && this.#ring.overflowed; round++) {
       this.#ring.enter(0);
       this.#confirmSends();
       this.#deliver();
@@ -276,7 +265,7 @@ export class RingBackend implements Backend, RingHandleOwner {
   }
 
   flush(): void {
-    if (!this.#destroyed && this.#ring.memory.pending > 0) this.#ring.submit();
+    if (!this.#destroyed && this.#ring.pending > 0) this.#ring.submit();
   }
 
   closePhase(): void {
@@ -307,7 +296,7 @@ export class RingBackend implements Backend, RingHandleOwner {
     // A send that was not submitted yet would go to whoever gets the number of the descriptor.
     if (handle.unsubmitted) {
       this.flushSends();
-      if (this.#ring.memory.pending > 0) this.#stuck = true;
+      if (this.#ring.pending > 0) this.#stuck = true;
     }
     if (handle.inFlight) this.markDirty(handle);
     else this.letGo(handle);
@@ -337,8 +326,7 @@ export class RingBackend implements Backend, RingHandleOwner {
     for (const handle of this.#handles.values()) handle.gone = true;
     // Inside of a callback the queue is still being read from: the turn ends with it.
     if (this.#polling && !atOnce) return;
-    this.#ring.memory.release(this.#delivered);
-    this.#delivered = 0;
+    this.#completions.release();
     this.#tearDown();
   }
 
