@@ -7,7 +7,7 @@ import type { Interest, WakeHandle } from '../poller/poller.ts';
  *
  *  1. Every subscription and operation ends exactly once: a value, an errno, or closed.
  *  2. No callback runs inside a call that the user made; callbacks run only from `poll` and
- *     `settle`, which only the loop calls.
+ *     `closePhase`, which only the loop calls.
  *  3. EAGAIN, EWOULDBLOCK, EINPROGRESS and EINTR never reach a sink.
  *  4. The end of a stream is delivered once and is final, and never follows an error: once a call
  *     has failed, a receive that gives 0 is no end. Any number of bytes from 1 on per chunk is
@@ -63,7 +63,7 @@ export interface Backend {
    */
   flush?(): void;
   /** The closes phase: closes what was marked for it and reports it. */
-  settle(): void;
+  closePhase(): void;
   /** Makes a wait return; from another thread, use the function `wake` on {@link wakeHandle}. */
   wake(): void;
   /** The descriptors that are open: those that were handed to it or accepted, and its own. */
@@ -185,9 +185,9 @@ export interface WatchSink {
 export interface BackendStats {
   /** Waits in the kernel. */
   waits: number;
-  /** Reports that were delivered to a live subject. */
+  /** Reports that were delivered to a live handle. */
   reports: number;
-  /** Reports that were dropped because their subject has gone: law 7. */
+  /** Reports that were dropped because their handle has gone: law 7. */
   stale: number;
   accepted: number;
   /** Connections that were turned away for lack of descriptors: law 11. */
@@ -199,7 +199,7 @@ export interface BackendStats {
   /** Sends that took a part: law 12, the rest is queued. */
   partialSends: number;
   /** Receives that stopped for lack of a buffer and went on when there was one: law 12. */
-  starved: number;
+  outOfBuffers: number;
   /** Waits behind which the kernel held completions back, for lack of room: law 12. */
   overflows: number;
 }
@@ -215,7 +215,7 @@ export function newStats(): BackendStats {
     eagain: 0,
     eintr: 0,
     partialSends: 0,
-    starved: 0,
+    outOfBuffers: 0,
     overflows: 0,
   };
 }

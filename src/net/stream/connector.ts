@@ -138,7 +138,7 @@ export class Connector<Data = undefined> implements Disposable {
   cancel(): void {
     if (this.#over) return;
     this.#over = true;
-    if (this.#looking) this.#loop.releaseHost();
+    if (this.#looking) this.#loop.releaseNodeLoop();
     this.#looking = false;
     this.#next?.cancel();
     this.#deadline?.cancel();
@@ -167,12 +167,12 @@ export class Connector<Data = undefined> implements Disposable {
       this.#looking = false;
       // This is Node's own loop: handlers run in a turn of ours.
       this.#loop.defer(() => {
-        this.#loop.releaseHost();
+        this.#loop.releaseNodeLoop();
         if (!this.#over) this.#resolved(host, port, error, found);
       });
     });
     // Behind the call: a look-up that throws holds nothing.
-    this.#loop.holdHost();
+    this.#loop.holdNodeLoop();
     return null;
   }
 

@@ -35,7 +35,7 @@ const TURNS_MAX = 2000;
 function pollUntil(backend: RingBackend, done: () => boolean): void {
   for (let turns = 0; turns < TURNS_MAX && !done(); turns++) {
     backend.poll(5);
-    backend.settle();
+    backend.closePhase();
   }
   assert.ok(done(), 'waited in vain');
 }
@@ -263,7 +263,7 @@ test('ring queues: a send that cannot be submitted goes to nobody else', limits,
   wired.stream.send(Buffer.from('secret'), 0, 6);
   refuses = true;
   wired.stream.close();
-  backend.settle();
+  backend.closePhase();
   const [next, other] = socketPair(sys);
   assert.notEqual(next, fd, 'the number is not free yet');
   refuses = false;

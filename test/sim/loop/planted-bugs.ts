@@ -110,14 +110,14 @@ export class BuggyBackend extends ReadinessBackend {
     const close = handle.close.bind(handle);
     handle.close = () => {
       close();
-      super.settle();
+      super.closePhase();
     };
     return handle;
   }
 
-  override settle(): void {
+  override closePhase(): void {
     this.#calls.settling = true;
-    super.settle();
+    super.closePhase();
     this.#calls.settling = false;
   }
 }

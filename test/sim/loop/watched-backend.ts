@@ -142,8 +142,8 @@ export class WatchedBackend implements Backend {
     this.#deliver(() => this.#inner.poll(timeoutMs));
   }
 
-  settle(): void {
-    this.#deliver(() => this.#inner.settle());
+  closePhase(): void {
+    this.#deliver(() => this.#inner.closePhase());
   }
 
   wake(): void {
@@ -179,7 +179,7 @@ export class WatchedBackend implements Backend {
   /** Laws 1, 2 and 6: in its time, and neither after `failed` nor after the close. */
   #delivers({ what, failed, closed, closing }: Heard, name: string): void {
     this.#oracle.callbacks += 1;
-    this.#oracle.expect(this.#delivering, `${name} of ${what} outside of poll and settle`);
+    this.#oracle.expect(this.#delivering, `${name} of ${what} outside of poll and closePhase`);
     this.#oracle.expect(this.#calls === 0, `${name} of ${what} inside of a call`);
     this.#oracle.expect(!closed, `${name} of ${what} that is over`);
     if (name === 'closed') return;

@@ -47,7 +47,7 @@ export class CompletionServer implements AcceptSink, WatchSink {
         this.#lingering.delete(stream);
         stream.close();
       }
-      backend.settle();
+      backend.closePhase();
       if (this.#keyboard.ended) watch.unwatch();
       if (this.#accepting) continue;
       this.#accepting = true;
