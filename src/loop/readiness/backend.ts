@@ -218,7 +218,7 @@ export class ReadinessBackend implements Backend, ReadySink, HandleOwner {
     this.#stalled.push(handle);
   }
 
-  /** Forgets a handle and, unless its descriptor is somebody else's, closes it in the close phase. */
+  /** Forgets a handle; the close phase closes its descriptor, unless it belongs to somebody else. */
   remove(handle: ReadinessHandle): void {
     if (handle.gone) return;
     this.release(handle);

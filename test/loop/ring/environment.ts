@@ -19,7 +19,7 @@ export const withoutRing: string | false = available === true ? false : availabl
 const TURN_MS = 5;
 const TURNS_MAX = 2000;
 
-/** A environment over a loop, of which the caller may have made more than the suite does. */
+/** An environment over a loop, of which the caller may have made more than the suite does. */
 export function worldOf(loop: EventLoop): Environment {
   const before = openFds();
   return {
@@ -32,7 +32,7 @@ export function worldOf(loop: EventLoop): Environment {
   };
 }
 
-/** A environment on the ring, over the calls of `sys`. */
+/** An environment on the ring, over the calls of `sys`. */
 export function ringEnvironment(sys: Sys = nativeSys()): Environment {
   return worldOf(new EventLoop({ backend: new RingBackend(sys), sys }));
 }
