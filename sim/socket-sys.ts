@@ -147,7 +147,13 @@ export class SocketSys {
     return this.note(name, fd, length, flags, result);
   }
 
-  protected note(name: string, first: number, second: number, third: number, result: number): number {
+  protected note(
+    name: string,
+    first: number,
+    second: number,
+    third: number,
+    result: number,
+  ): number {
     this.kernel.trace.note(this.kernel.clock.nowNs, name, first, second, third, result);
     return result;
   }
