@@ -1,9 +1,9 @@
 import { EventLoop } from 'sockloop';
 import type { Sys } from 'sockloop/sys';
 import { threadTimes } from '#src/sys/thread-clock.js';
-import { Lane, type LaneHost } from '../../load/engine/connection-slot.ts';
+import { ConnectionSlot, type SlotOwner } from '../../load/engine/connection-slot.ts';
 import { InFlightTimes } from '../../load/engine/in-flight.ts';
-import { LaneConnects } from '../../load/engine/slot-connects.ts';
+import { SlotConnects } from '../../load/engine/slot-connects.ts';
 import { TurnWatch } from '../../load/engine/turn-watch.ts';
 import { WAIT_MS_MAX, WATCHED_WAIT_MS } from '../../load/limits.ts';
 import type { LoadPlan } from '../../load/plan.ts';
@@ -21,7 +21,7 @@ const LOCAL = '127.0.0.1';
  * then rest, again and again. One that breaks is not replaced: the figures would be those of
  * another number of connections.
  */
-export class LaneGroup implements LaneHost {
+export class SlotGroup implements SlotOwner {
   readonly pool: MessagePool;
   readonly times: InFlightTimes;
   readonly isOpen = false;
@@ -36,9 +36,9 @@ export class LaneGroup implements LaneHost {
   readonly #timeoutMs: number;
   readonly #stopped: () => boolean;
   readonly #loop: EventLoop;
-  readonly #lanes: readonly Lane[];
-  readonly #idle: readonly Lane[];
-  readonly #connects: LaneConnects;
+  readonly #slots: readonly ConnectionSlot[];
+  readonly #idle: readonly ConnectionSlot[];
+  readonly #connects: SlotConnects;
   /** Connects that have not ended yet, and connections that have broken since. */
   #unsettled = 0;
   #lost = 0;
@@ -56,14 +56,20 @@ export class LaneGroup implements LaneHost {
     this.times = new InFlightTimes(connections + idleConnections, this.inFlightMax);
     this.recorder = this.#recorderFor(Number.POSITIVE_INFINITY);
     this.#loop = new EventLoop({ sys });
-    this.#lanes = Array.from({ length: connections }, (_, number) => new Lane(this, number, false));
-    this.#idle = Array.from({ length: idleConnections }, (_, at) => new Lane(this, at, true));
+    this.#slots = Array.from(
+      { length: connections },
+      (_, number) => new ConnectionSlot(this, number, false),
+    );
+    this.#idle = Array.from(
+      { length: idleConnections },
+      (_, at) => new ConnectionSlot(this, at, true),
+    );
     const task = { plan, thread: 0, target: { host: LOCAL, port } };
-    this.#connects = new LaneConnects(this.#loop, task, {
+    this.#connects = new SlotConnects(this.#loop, task, {
       opened: () => {
         this.#unsettled -= 1;
       },
-      failed: (_lane, kind) => {
+      failed: (_slot, kind) => {
         this.#unsettled -= 1;
         const nowMs = this.#sys.monotonicMs();
         this.recorder.failed(kind, nowMs, nowMs);
@@ -77,16 +83,16 @@ export class LaneGroup implements LaneHost {
     return nowMs;
   }
 
-  /** A lane has lost its connection. */
+  /** A slot has lost its connection. */
   connect(): void {
     this.#lost += 1;
   }
 
-  /** Connects all lanes, the idle ones first. Returns what went wrong. */
+  /** Connects all slots, the idle ones first. Returns what went wrong. */
   connectAll(): CompareErrors {
-    const all = [...this.#idle, ...this.#lanes];
+    const all = [...this.#idle, ...this.#slots];
     this.#unsettled = all.length;
-    for (const lane of all) this.#connects.connect(lane, 0);
+    for (const slot of all) this.#connects.connect(slot, 0);
     while (this.#unsettled > 0 && !this.#stopped()) this.#loop.turn(WAIT_MS_MAX);
     return this.#errors();
   }
@@ -107,7 +113,7 @@ export class LaneGroup implements LaneHost {
     this.#watch = watch;
     const timesBefore = threadTimes();
     this.flowing = true;
-    for (const lane of this.#lanes) lane.flow();
+    for (const slot of this.#slots) slot.flow();
     let nowMs = startMs;
     watch.waiting(this.#sys.monotonicMs());
     while ((nowMs < endMs || this.owed > 0) && nowMs < giveUpMs && this.#lost === 0) {
@@ -121,7 +127,7 @@ export class LaneGroup implements LaneHost {
       giveUpMs = nowMs + this.#timeoutMs;
     }
     this.flowing = false;
-    if (nowMs >= giveUpMs) for (const lane of this.#lanes) lane.giveUp(nowMs);
+    if (nowMs >= giveUpMs) for (const slot of this.#slots) slot.giveUp(nowMs);
     this.recorder.flush();
     const response = this.#response.read();
     return {
@@ -155,7 +161,7 @@ export class LaneGroup implements LaneHost {
   }
 }
 
-/** The part of a run's plan that lanes go by. */
+/** The part of a run's plan that slots go by. */
 function planOf(target: CompareTarget): LoadPlan {
   const { port, connections, idleConnections, messageBytes, seed, timeoutMs } = target;
   return {

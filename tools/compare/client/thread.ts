@@ -6,7 +6,7 @@ import type {
   CompareTarget,
   CompareTask,
 } from './messages.ts';
-import { LaneGroup } from './slot-group.ts';
+import { SlotGroup } from './slot-group.ts';
 
 /**
  * The client of a comparison: groups of connections, of which one at a time is busy. All of them
@@ -16,7 +16,7 @@ import { LaneGroup } from './slot-group.ts';
 export class CompareThread {
   readonly #sys = nativeSys();
   readonly #stop: Int32Array<SharedArrayBuffer>;
-  readonly #groups = new Map<number, LaneGroup>();
+  readonly #groups = new Map<number, SlotGroup>();
 
   constructor({ memory }: CompareTask) {
     this.#stop = new Int32Array(memory);
@@ -47,7 +47,7 @@ export class CompareThread {
   }
 
   #connect(number: number, to: CompareTarget): CompareAnswer {
-    const group = new LaneGroup(this.#sys, to, () => this.#stopped);
+    const group = new SlotGroup(this.#sys, to, () => this.#stopped);
     this.#groups.set(number, group);
     const errors = group.connectAll();
     return answer(number, { open: group.open, errors, stopped: this.#stopped });

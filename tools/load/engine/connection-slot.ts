@@ -6,11 +6,11 @@ import type { MessagePool } from '../traffic/message-pool.ts';
 import type { InFlightTimes } from './in-flight.ts';
 import { judgeReplies } from './wrong-reply.ts';
 
-/** What the lanes of a thread share. */
-export interface LaneHost {
+/** What the slots of a thread share. */
+export interface SlotOwner {
   readonly pool: MessagePool;
   readonly recorder: Recorder;
-  /** Room for the times of every lane. */
+  /** Room for the times of every slot. */
   readonly times: InFlightTimes;
   /** Whether messages are due by a schedule. */
   readonly isOpen: boolean;
@@ -22,27 +22,27 @@ export interface LaneHost {
   readonly serverCloses: boolean;
   /** Whether messages flow already. */
   readonly flowing: boolean;
-  /** Messages that are due or under way on all lanes. */
+  /** Messages that are due or under way on all slots. */
   owed: number;
   /** Connections that are open, and those of them that were lost. */
   open: number;
   /** The time, for a reply that has just come. */
   stamp(): number;
-  /** Connects the lane, now or when it is its turn; `pauseMs` later, if not 0. */
-  connect(lane: Lane, pauseMs: number): void;
+  /** Connects the slot, now or when it is its turn; `pauseMs` later, if not 0. */
+  connect(slot: ConnectionSlot, pauseMs: number): void;
 }
 
 /**
  * A place for one connection at a time: when it breaks, or has carried its share of messages, the
  * next one takes its place. Sends messages and checks what comes back, byte for byte.
  */
-export class Lane {
+export class ConnectionSlot {
   /** Its number in the whole run, and among the idle ones if it is one. */
   readonly number: number;
   readonly isIdle: boolean;
-  readonly #host: LaneHost;
+  readonly #owner: SlotOwner;
   readonly #messages: ReturnType<InFlightTimes['next']>;
-  #connection: Connection<Lane> | null = null;
+  #connection: Connection<ConnectionSlot> | null = null;
   // The places in the stream of what is sent and received next.
   #sendAt = 0;
   #receiveAt = 0;
@@ -58,11 +58,11 @@ export class Lane {
   /** When the wait for the server's end began, in a mode where it closes. */
   #endAwaitedMs = 0;
 
-  constructor(host: LaneHost, number: number, isIdle: boolean) {
-    this.#host = host;
+  constructor(owner: SlotOwner, number: number, isIdle: boolean) {
+    this.#owner = owner;
     this.number = number;
     this.isIdle = isIdle;
-    this.#messages = host.times.next();
+    this.#messages = owner.times.next();
   }
 
   /** Whether there is anything to send or to wait for. */
@@ -76,13 +76,13 @@ export class Lane {
   }
 
   /** A connection stands. */
-  opened(connection: Connection<Lane>): void {
-    const { pool, recorder, messagesPerConnection } = this.#host;
+  opened(connection: Connection<ConnectionSlot>): void {
+    const { pool, recorder, messagesPerConnection } = this.#owner;
     connection.data = this;
     this.#connection = connection;
-    this.#host.open += 1;
+    this.#owner.open += 1;
     recorder.connections += 1;
-    if (this.#lost) recorder.replaced(this.#host.stamp());
+    if (this.#lost) recorder.replaced(this.#owner.stamp());
     this.#lost = false;
     if (this.isIdle) return;
     this.#sendAt = pool.startOf(this.number);
@@ -95,19 +95,19 @@ export class Lane {
 
   /** Messages may flow from now on. */
   flow(): void {
-    if (this.#connection === null || this.isIdle || !this.#host.flowing) return;
-    const nowMs = this.#host.stamp();
-    if (this.#host.isOpen) this.#flush(nowMs, true);
-    else this.#begin(this.#host.inFlightMax, nowMs);
+    if (this.#connection === null || this.isIdle || !this.#owner.flowing) return;
+    const nowMs = this.#owner.stamp();
+    if (this.#owner.isOpen) this.#flush(nowMs, true);
+    else this.#begin(this.#owner.inFlightMax, nowMs);
   }
 
-  /** The schedule has come to a message of this lane. */
+  /** The schedule has come to a message of this slot. */
   due(dueMs: number): void {
-    const host = this.#host;
-    const { recorder } = host;
-    const nowMs = host.stamp();
-    if (host.owed === 0) recorder.silence.expecting(nowMs);
-    host.owed += 1;
+    const owner = this.#owner;
+    const { recorder } = owner;
+    const nowMs = owner.stamp();
+    if (owner.owed === 0) recorder.silence.expecting(nowMs);
+    owner.owed += 1;
     recorder.begun(dueMs, nowMs);
     const waited = this.#messages.waiting > 0;
     this.#messages.put(dueMs);
@@ -126,9 +126,9 @@ export class Lane {
 
   /** Closed loop: the next messages. */
   #begin(count: number, nowMs: number): void {
-    if (nowMs >= this.#host.recorder.endMs) return;
+    if (nowMs >= this.#owner.recorder.endMs) return;
     for (let left = Math.min(count, this.#left); left > 0; left -= 1) {
-      this.#host.owed += 1;
+      this.#owner.owed += 1;
       this.#messages.put(nowMs);
     }
     this.#flush(nowMs, false);
@@ -138,7 +138,7 @@ export class Lane {
   #flush(nowMs: number, waited: boolean): void {
     const connection = this.#connection;
     const messages = this.#messages;
-    const { pool, recorder, inFlightMax } = this.#host;
+    const { pool, recorder, inFlightMax } = this.#owner;
     if (connection === null) return;
     let count = Math.min(messages.waiting, inFlightMax - messages.awaited, this.#left);
     while (count > 0) {
@@ -159,9 +159,9 @@ export class Lane {
 
   /** Bytes came. */
   received(chunk: Uint8Array): void {
-    const { pool, recorder, isOpen } = this.#host;
+    const { pool, recorder, isOpen } = this.#owner;
     const { length } = chunk;
-    const nowMs = this.#host.stamp();
+    const nowMs = this.#owner.stamp();
     if (length > this.#owedBytes || !pool.matches(chunk, this.#receiveAt)) {
       this.#receivedOther(chunk, nowMs);
       return;
@@ -179,7 +179,7 @@ export class Lane {
       messages.take();
       count += 1;
     }
-    this.#host.owed -= count;
+    this.#owner.owed -= count;
     this.#pauseMs = 0;
     if (isOpen) this.#flush(nowMs, true);
     else this.#begin(count, nowMs);
@@ -188,7 +188,7 @@ export class Lane {
 
   /** Bytes came that were not sent: which message is at fault, and which ones are lost with it? */
   #receivedOther(chunk: Uint8Array, nowMs: number): void {
-    const { pool, recorder } = this.#host;
+    const { pool, recorder } = this.#owner;
     const messages = this.#messages;
     const { awaited } = messages;
     const judged = judgeReplies(pool, chunk, {
@@ -200,7 +200,7 @@ export class Lane {
       if (judgement === 'answered') {
         recorder.replied(messages.dueMs, messages.sentMs, nowMs);
         messages.take();
-        this.#host.owed -= 1;
+        this.#owner.owed -= 1;
       } else if (awaited > 0) this.#fail('mismatch', nowMs);
       else recorder.failed('mismatch', nowMs, nowMs);
     }
@@ -211,44 +211,44 @@ export class Lane {
   /** This connection has carried what it may. */
   #carriedAll(nowMs: number): void {
     this.#endAwaitedMs = nowMs;
-    if (!this.#host.serverCloses) this.#connection?.end();
+    if (!this.#owner.serverCloses) this.#connection?.end();
   }
 
   /** The server has ended its side. */
-  ended(connection: Connection<Lane>): void {
+  ended(connection: Connection<ConnectionSlot>): void {
     if (connection !== this.#connection) return;
     if (this.#messages.awaited > 0) {
-      const nowMs = this.#host.stamp();
+      const nowMs = this.#owner.stamp();
       this.#failAwaited('shortReply', nowMs);
       this.#drop('closed', nowMs);
     } else connection.end();
   }
 
   /** The connection is closed, by an error or because both sides have ended. */
-  closed(connection: Connection<Lane>, error: SysError | null): void {
+  closed(connection: Connection<ConnectionSlot>, error: SysError | null): void {
     if (connection !== this.#connection) return;
     // EPIPE is what a send meets where the peer had ended in order before it reset the rest.
     const broken = error !== null && error.code !== 'EPIPE';
     const expected = error === null && this.#left === 0 && !this.isIdle;
     if (expected && this.#messages.awaited === 0) {
       this.#leave();
-      this.#host.connect(this, 0);
+      this.#owner.connect(this, 0);
       return;
     }
-    const nowMs = this.#host.stamp();
+    const nowMs = this.#owner.stamp();
     this.#failAwaited(broken ? 'reset' : 'shortReply', nowMs);
     this.#drop(broken ? 'reset' : 'closed', nowMs);
   }
 
   /** There is no connection: it is tried again after a pause. */
   refused(kind: ErrorKind, nowMs: number): void {
-    this.#host.recorder.failed(kind, nowMs, nowMs);
+    this.#owner.recorder.failed(kind, nowMs, nowMs);
     if (kind === 'reset') {
       // It stood, and was lost before this side could know.
-      this.#host.recorder.lost('reset', nowMs);
+      this.#owner.recorder.lost('reset', nowMs);
       this.#lost = true;
     }
-    this.#host.connect(this, this.#nextPauseMs());
+    this.#owner.connect(this, this.#nextPauseMs());
   }
 
   /** Looks for messages without a reply for longer than `timeoutMs`. */
@@ -262,7 +262,7 @@ export class Lane {
       this.#failAwaited('lost', nowMs);
       this.#drop('timeout', nowMs);
     } else if (this.#endAwaitedMs > 0 && nowMs - this.#endAwaitedMs >= timeoutMs) {
-      this.#host.recorder.failed('notClosed', this.#endAwaitedMs, nowMs);
+      this.#owner.recorder.failed('notClosed', this.#endAwaitedMs, nowMs);
       this.#drop('timeout', nowMs);
     }
     while (messages.waiting > 0 && nowMs - messages.dueMs >= timeoutMs)
@@ -277,9 +277,9 @@ export class Lane {
 
   /** The oldest message is over, without a good reply. */
   #fail(kind: ErrorKind, nowMs: number): void {
-    this.#host.recorder.failed(kind, this.#messages.dueMs, nowMs);
+    this.#owner.recorder.failed(kind, this.#messages.dueMs, nowMs);
     this.#messages.take();
-    this.#host.owed -= 1;
+    this.#owner.owed -= 1;
   }
 
   #failAwaited(kind: ErrorKind, nowMs: number): void {
@@ -290,17 +290,17 @@ export class Lane {
   #drop(kind: LossKind, nowMs: number): void {
     const connection = this.#connection;
     if (connection === null) return;
-    this.#host.recorder.lost(kind, nowMs);
+    this.#owner.recorder.lost(kind, nowMs);
     this.#lost = true;
     this.#leave();
     connection.reset();
-    this.#host.connect(this, this.#nextPauseMs());
+    this.#owner.connect(this, this.#nextPauseMs());
   }
 
   #leave(): void {
     this.#connection = null;
     this.#endAwaitedMs = 0;
-    this.#host.open -= 1;
+    this.#owner.open -= 1;
   }
 
   #nextPauseMs(): number {

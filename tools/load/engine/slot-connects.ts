@@ -5,7 +5,7 @@ import { CONNECTS_AT_ONCE } from '../limits.ts';
 import type { LoadPlan } from '../plan.ts';
 import type { ThreadTask } from '../record/thread-messages.ts';
 import type { Target } from '../target.ts';
-import type { Lane } from './connection-slot.ts';
+import type { ConnectionSlot } from './connection-slot.ts';
 
 /** Who accepts and resets at once does so before or after connect(2) has ended: by chance. */
 const RESET = new Set(['ECONNRESET', 'ECONNABORTED', 'EPIPE']);
@@ -15,25 +15,25 @@ const RESOURCES = new Set('EMFILE ENFILE ENOBUFS ENOMEM EADDRNOTAVAIL EADDRINUSE
 /** What becomes of connects. */
 interface ConnectOutcome {
   /** A connection stands, whose connect(2) was at `beganMs`. */
-  opened(lane: Lane, beganMs: number): void;
-  failed(lane: Lane, kind: ErrorKind): void;
+  opened(slot: ConnectionSlot, beganMs: number): void;
+  failed(slot: ConnectionSlot, kind: ErrorKind): void;
 }
 
 /** What all connections of a thread hear. */
-const HANDLERS: ConnectionHandlers<Lane> = {
+const HANDLERS: ConnectionHandlers<ConnectionSlot> = {
   data: (connection, chunk) => connection.data.received(chunk),
   end: (connection) => connection.data.ended(connection),
   close: (connection, error) => connection.data.closed(connection, error),
 };
 
 /** The connects of a thread: not too many at a time, each from the next address and port. */
-export class LaneConnects {
+export class SlotConnects {
   readonly #loop: EventLoop;
   readonly #plan: LoadPlan;
   readonly #thread: number;
   readonly #target: Target;
   readonly #outcome: ConnectOutcome;
-  readonly #waiting: Lane[] = [];
+  readonly #waiting: ConnectionSlot[] = [];
   #underWay = 0;
   #made = 0;
 
@@ -49,36 +49,36 @@ export class LaneConnects {
     this.#target = task.target;
   }
 
-  /** Connects the lane after `pauseMs`, or as soon as it is its turn. */
-  connect(lane: Lane, pauseMs: number): void {
+  /** Connects the slot after `pauseMs`, or as soon as it is its turn. */
+  connect(slot: ConnectionSlot, pauseMs: number): void {
     if (pauseMs > 0) {
-      this.#loop.setTimer(pauseMs, () => this.connect(lane, 0));
+      this.#loop.setTimer(pauseMs, () => this.connect(slot, 0));
     } else if (this.#underWay < CONNECTS_AT_ONCE) {
-      this.#begin(lane);
+      this.#begin(slot);
     } else {
-      this.#waiting.push(lane);
+      this.#waiting.push(slot);
     }
   }
 
-  #begin(lane: Lane): void {
+  #begin(slot: ConnectionSlot): void {
     this.#underWay += 1;
     const beganMs = this.#loop.sys.monotonicMs();
-    this.#loop.connect<Lane>({
+    this.#loop.connect<ConnectionSlot>({
       ...this.#target,
       ...this.#nextLocal(),
       timeoutMs: this.#plan.timeoutMs,
       handlers: {
         ...HANDLERS,
         open: (connection) => {
-          connection.data = lane;
+          connection.data = slot;
           this.#ended();
-          this.#outcome.opened(lane, beganMs);
-          lane.opened(connection);
+          this.#outcome.opened(slot, beganMs);
+          slot.opened(connection);
         },
       },
       onError: (error) => {
         this.#ended();
-        this.#outcome.failed(lane, kindOf(error));
+        this.#outcome.failed(slot, kindOf(error));
       },
     });
   }

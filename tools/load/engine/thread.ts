@@ -15,11 +15,11 @@ import { Recorder } from '../record/recorder.ts';
 import type { ThreadMessage, ThreadResult, ThreadTask } from '../record/thread-messages.ts';
 import { MessagePool } from '../traffic/message-pool.ts';
 import { Pacer } from '../traffic/pacer.ts';
-import { Lane, type LaneHost } from './connection-slot.ts';
+import { ConnectionSlot, type SlotOwner } from './connection-slot.ts';
 import { CpuWatch } from './cpu-watch.ts';
 import { InFlightTimes } from './in-flight.ts';
 import { SharedState } from './shared-state.ts';
-import { LaneConnects } from './slot-connects.ts';
+import { SlotConnects } from './slot-connects.ts';
 import { TurnWatch } from './turn-watch.ts';
 
 /**
@@ -27,7 +27,7 @@ import { TurnWatch } from './turn-watch.ts';
  * never gives Node's own loop a turn: what it is to do lies in shared memory, and what it has to
  * say goes by message without waiting.
  */
-export class LoadThread implements LaneHost {
+export class LoadThread implements SlotOwner {
   readonly pool: MessagePool;
   readonly recorder: Recorder;
   readonly times: InFlightTimes;
@@ -43,9 +43,9 @@ export class LoadThread implements LaneHost {
   readonly #loop: EventLoop;
   readonly #tell: (message: ThreadMessage) => void;
   readonly #shared: SharedState;
-  readonly #lanes: Lane[];
-  readonly #idle: Lane[];
-  readonly #connects: LaneConnects;
+  readonly #slots: ConnectionSlot[];
+  readonly #idle: ConnectionSlot[];
+  readonly #connects: SlotConnects;
   readonly #pacer: Pacer | null;
   readonly #watch = new TurnWatch();
   readonly #cpu = new CpuWatch();
@@ -72,31 +72,39 @@ export class LoadThread implements LaneHost {
     const fitting = Math.max(1, Math.floor(IN_FLIGHT_BYTES_MAX / messageBytes));
     this.inFlightMax =
       model.kind === 'closed' ? model.pipeline : Math.min(OPEN_PIPELINE_MAX, fitting);
-    const lanes = Math.ceil(plan.connections / plan.threads);
-    const idleLanes = Math.ceil(plan.idleConnections / plan.threads);
-    this.times = new InFlightTimes(lanes + idleLanes, this.inFlightMax);
+    const slots = Math.ceil(plan.connections / plan.threads);
+    const idleSlots = Math.ceil(plan.idleConnections / plan.threads);
+    this.times = new InFlightTimes(slots + idleSlots, this.inFlightMax);
     this.serverCloses = mode === 'once';
     this.messagesPerConnection =
       mode === 'once' ? 1 : (plan.messagesPerConnection ?? Number.POSITIVE_INFINITY);
     this.#loop = new EventLoop({ backend: plan.loop, sys: this.#sys });
-    this.#lanes = shareOf(plan.connections, task, (number) => new Lane(this, number, false));
-    this.#idle = shareOf(plan.idleConnections, task, (number) => new Lane(this, number, true));
-    this.#connects = new LaneConnects(this.#loop, task, {
+    this.#slots = shareOf(
+      plan.connections,
+      task,
+      (number) => new ConnectionSlot(this, number, false),
+    );
+    this.#idle = shareOf(
+      plan.idleConnections,
+      task,
+      (number) => new ConnectionSlot(this, number, true),
+    );
+    this.#connects = new SlotConnects(this.#loop, task, {
       opened: (_, beganMs) => {
         const stays = this.messagesPerConnection === Number.POSITIVE_INFINITY;
         this.recorder.connected(beganMs, this.#sys.monotonicMs(), stays);
         this.#settled();
       },
-      failed: (lane, kind) => {
+      failed: (slot, kind) => {
         // All others would have to be waited for as well.
         if (kind === 'connectTimeout') this.#unsettled = 0;
         this.#settled();
-        lane.refused(kind, this.#sys.monotonicMs());
+        slot.refused(kind, this.#sys.monotonicMs());
       },
     });
     this.#pacer =
       model.kind === 'open'
-        ? new Pacer(plan, model, { thread, lanes: this.#lanes, loop: this.#loop.backend.name })
+        ? new Pacer(plan, model, { thread, slots: this.#slots, loop: this.#loop.backend.name })
         : null;
   }
 
@@ -106,10 +114,10 @@ export class LoadThread implements LaneHost {
     return nowMs;
   }
 
-  connect(lane: Lane, pauseMs: number): void {
+  connect(slot: ConnectionSlot, pauseMs: number): void {
     // Once the time is over, only what is due still needs connections.
     const over = this.#sys.monotonicMs() >= this.recorder.endMs;
-    if (!over || lane.busy) this.#connects.connect(lane, pauseMs);
+    if (!over || slot.busy) this.#connects.connect(slot, pauseMs);
   }
 
   /** Everything, from the first connect to the last reply. */
@@ -132,11 +140,11 @@ export class LoadThread implements LaneHost {
     }
   }
 
-  /** Connects idle lanes, and those of an open loop or without a ramp: they are waited for. */
+  /** Connects idle slots, and those of an open loop or without a ramp: they are waited for. */
   #connectAll(): void {
-    const first = this.#rises ? this.#idle : [...this.#lanes, ...this.#idle];
+    const first = this.#rises ? this.#idle : [...this.#slots, ...this.#idle];
     this.#unsettled = first.length;
-    for (const lane of first) this.#connects.connect(lane, 0);
+    for (const slot of first) this.#connects.connect(slot, 0);
     if (first.length === 0) this.#isReady();
   }
 
@@ -186,12 +194,12 @@ export class LoadThread implements LaneHost {
     this.#drainEndMs = this.recorder.endMs + plan.timeoutMs + 2 * SWEEP_MS_MAX;
     this.flowing = true;
     this.#pacer?.begin(startMs);
-    for (const lane of this.#lanes) {
+    for (const slot of this.#slots) {
       if (this.#rises) {
-        const share = lane.number / plan.connections;
-        this.#connects.connect(lane, share * plan.rampMs);
+        const share = slot.number / plan.connections;
+        this.#connects.connect(slot, share * plan.rampMs);
       } else {
-        lane.flow();
+        slot.flow();
       }
     }
   }
@@ -240,7 +248,7 @@ export class LoadThread implements LaneHost {
   /** What is owed still has timed out, unless it was this side that did not want to wait. */
   #giveUp(nowMs: number): void {
     if (this.#stopped || this.owed === 0) return;
-    for (const lane of this.#lanes) lane.giveUp(nowMs);
+    for (const slot of this.#slots) slot.giveUp(nowMs);
   }
 
   #publish(): void {
@@ -254,7 +262,7 @@ export class LoadThread implements LaneHost {
     const everyMs = Math.min(SWEEP_MS_MAX, Math.max(SWEEP_MS_MIN, timeoutMs / 16));
     const sweep = (): void => {
       const nowMs = this.#sys.monotonicMs();
-      for (const lane of this.#lanes) lane.sweep(nowMs, timeoutMs);
+      for (const slot of this.#slots) slot.sweep(nowMs, timeoutMs);
       if (nowMs < this.recorder.endMs) this.recorder.rotate(nowMs);
       this.#loop.setTimer(everyMs, sweep);
     };
@@ -286,7 +294,7 @@ export class LoadThread implements LaneHost {
       turnMaxMs: this.#watch.longestMs,
       throttled,
       silence: recorder.silence.longest(endMs, awaited),
-      awaitingEnd: this.#lanes.filter(({ awaitsEnd }) => awaitsEnd).length,
+      awaitingEnd: this.#slots.filter(({ awaitsEnd }) => awaitsEnd).length,
     };
   }
 }

@@ -16,7 +16,7 @@ interface Sender {
 /** Sends the messages of an open loop when they are due. */
 export class Pacer {
   readonly #schedule: Schedule;
-  readonly #lanes: readonly Sender[];
+  readonly #slots: readonly Sender[];
   readonly #precise: boolean;
   #startMs = 0;
   #turn = 0;
@@ -24,10 +24,10 @@ export class Pacer {
   constructor(
     plan: LoadPlan,
     model: OpenLoop,
-    own: { readonly thread: number; readonly lanes: readonly Sender[]; readonly loop: BackendName },
+    own: { readonly thread: number; readonly slots: readonly Sender[]; readonly loop: BackendName },
   ) {
     this.#schedule = new Schedule(plan, model, own.thread);
-    this.#lanes = own.lanes;
+    this.#slots = own.slots;
     this.#precise = PRECISE.has(own.loop);
   }
 
@@ -44,7 +44,7 @@ export class Pacer {
   /** Sends what is due at `nowMs`. Returns how long the loop may wait then. */
   send(nowMs: number, sys: Pick<Sys, 'monotonicMs'>, recorder: Recorder): number {
     const schedule = this.#schedule;
-    const lanes = this.#lanes;
+    const slots = this.#slots;
     let atMs = nowMs;
     for (let sends = 0; ; sends += 1) {
       const dueMs = this.#startMs + schedule.dueMs;
@@ -57,8 +57,8 @@ export class Pacer {
       }
       if (sends === SENDS_PER_TURN) return 0;
       recorder.scheduled(dueMs);
-      lanes[this.#turn]?.due(dueMs);
-      this.#turn = this.#turn + 1 === lanes.length ? 0 : this.#turn + 1;
+      slots[this.#turn]?.due(dueMs);
+      this.#turn = this.#turn + 1 === slots.length ? 0 : this.#turn + 1;
       schedule.next();
     }
   }

@@ -31,10 +31,10 @@ function pace({ ratePerSecond, durationMs, senders, loop, sleep }: Setup) {
   const sent: Sent[] = [];
   let nowMs = 1000;
   const clock = { monotonicMs: () => (nowMs += 0.001) };
-  const lanes = Array.from({ length: senders }, (_, sender) => ({
+  const slots = Array.from({ length: senders }, (_, sender) => ({
     due: (dueMs: number) => sent.push({ dueMs, sentMs: nowMs, sender }),
   }));
-  const pacer = new Pacer(plan, model, { thread: 0, lanes, loop });
+  const pacer = new Pacer(plan, model, { thread: 0, slots, loop });
   const recorder = new Recorder(true, 64, () => undefined);
   recorder.setWindow(nowMs, nowMs + durationMs);
   pacer.begin(nowMs);
