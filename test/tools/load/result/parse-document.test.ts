@@ -108,7 +108,7 @@ test('parse document: what is none at all', () => {
     ['"sockloop-load\\/1"', /is not a result/],
     ['{}', /is not a result/],
     ['{"schema":"sockloop-compare/1"}', /is not a result/],
-    ['{"schema":"sockloop-load/2"}', /^a.json is damaged: plan is not an object$/],
+    ['{"schema":"sockloop-load/2"}', /^a.json is damaged: plan is missing$/],
     ['{"schema":"sockloop-load/17"}', /^a.json has the form sockloop-load\/17, and this sockloop/],
   ];
   for (const [text, message] of table) {

@@ -1,5 +1,5 @@
 import type { LoadDocument, Verdict } from '../../../load/document.ts';
-import { formatEndpoint } from '../../text/load-summary.ts';
+import { formatEndpoint } from '../../../load/plan/words.ts';
 import { pictureSection } from '../chart-section.ts';
 import { glance } from '../key-figures.ts';
 import { html, type Markup } from '../markup.ts';
