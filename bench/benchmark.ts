@@ -1,21 +1,22 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { Random } from '#src/base/random.js';
 import { type CallCounter, findCallCounter } from '#tools/measure/call-counter.js';
-import { atEnd } from './measure/at-end.ts';
+import { findProcessClock } from '#tools/measure/process-clock.js';
 import { type BenchmarkOptions, readOptions, USAGE } from './measure/benchmark-options.ts';
 import { runCase } from './measure/case-run.ts';
+import { prepareAll } from './measure/contenders.ts';
 import { type BenchmarkDocument, jsonOf, readDocument, SCHEMA } from './measure/document.ts';
-import { prepareAll } from './measure/entrants.ts';
-import { Field } from './measure/field.ts';
 import { type PeerMemory, runIdle } from './measure/idle-run.ts';
 import { pageOf } from './measure/page.ts';
 import { peers } from './measure/peers.ts';
+import { cleanup } from './measure/pinned-child.ts';
 import { FULL, passesOf, QUICK, roundsIn } from './measure/plan.ts';
 import { ratioPicture } from './measure/ratio-picture.ts';
 import { type Surroundings, withFacts } from './measure/report.ts';
 import { type CaseResult, SLICE_COLUMNS, Tally } from './measure/results.ts';
-import { buildPrograms, type Entrant, type Programs, startServer } from './measure/servers.ts';
-import { seededRandom } from './measure/statistics.ts';
+import { RunningServers } from './measure/running-servers.ts';
+import { buildPrograms, type Contender, type Programs, startServer } from './measure/servers.ts';
 import { caseTable, memoryTable } from './measure/terminal.ts';
 
 // Echo servers side by side: CPU per message, latency, system calls, memory. See bench/README.md.
@@ -31,17 +32,17 @@ function note(words: string): void {
 }
 
 /** Which way of counting works on this machine; found out on a server that is ours to disturb. */
-async function chooseCounter(entrant: Entrant): Promise<CallCounter | { reason: string }> {
-  const server = await startServer(entrant);
+async function chooseCounter(contender: Contender): Promise<CallCounter | { reason: string }> {
+  const server = await startServer(contender);
   try {
-    return await findCallCounter(server.pid, atEnd);
+    return await findCallCounter(server.pid, cleanup);
   } finally {
     await server.stop();
   }
 }
 
 async function measureAll(
-  entrants: readonly Entrant[],
+  contenders: readonly Contender[],
   programs: Programs,
   options: BenchmarkOptions & { readonly rounds: number },
   counter: CallCounter | undefined,
@@ -49,24 +50,30 @@ async function measureAll(
   const { sliceMs, rounds } = options;
   const pace = options.isQuick ? QUICK : FULL;
   const { caseWarmUpMs } = pace;
-  const plan = { sliceMs, random: seededRandom(options.seed), counter, caseWarmUpMs };
+  const plan = {
+    sliceMs,
+    random: new Random(options.seed),
+    clock: findProcessClock(),
+    counter,
+    caseWarmUpMs,
+  };
   const tallies = options.cases.map((what) => new Tally(what));
-  const field = new Field(programs, pace);
+  const running = new RunningServers(programs, pace);
   const passes = passesOf(rounds);
   try {
     for (const [pass, passRounds] of passes.entries()) {
       for (const tally of tallies.filter((one) => one.case.idle === undefined)) {
         note(`${tally.case.name}, pass ${pass + 1} of ${passes.length}`);
-        await runCase(entrants, field, tally, programs, { ...plan, rounds: passRounds });
+        await runCase(contenders, running, tally, programs, { ...plan, rounds: passRounds });
       }
     }
   } finally {
-    await field.stop();
+    await running.stop();
   }
   const memory: PeerMemory[] = [];
   for (const tally of tallies.filter((one) => one.case.idle !== undefined)) {
     note(tally.case.name);
-    memory.push(...(await runIdle(entrants, tally, programs, { ...plan, rounds })));
+    memory.push(...(await runIdle(contenders, tally, programs, { ...plan, rounds })));
   }
   return { cases: tallies.map((tally) => tally.result()), memory };
 }
@@ -74,12 +81,12 @@ async function measureAll(
 async function run(options: BenchmarkOptions): Promise<Found> {
   const programs = buildPrograms();
   const { peers: names, servers, cases, sliceMs, seed } = options;
-  const { entrants, facts, missing } = await prepareAll(names, servers, programs, note);
-  const [reference] = entrants;
+  const { contenders, facts, missing } = await prepareAll(names, servers, programs, note);
+  const [reference] = contenders;
   if (reference === undefined) throw new Error('there is no reference');
   const counter = await chooseCounter(reference);
   const pace = options.isQuick ? QUICK : FULL;
-  const rounds = options.rounds ?? roundsIn(pace, entrants.length - 1, cases, sliceMs);
+  const rounds = options.rounds ?? roundsIn(pace, contenders.length - 1, cases, sliceMs);
   const plan = { rounds, sliceMs, seed };
   console.log(
     `${rounds} ${rounds === 1 ? 'round' : 'rounds'}, slices of ${sliceMs} ms, seed ${seed}`,
@@ -88,7 +95,7 @@ async function run(options: BenchmarkOptions): Promise<Found> {
   const callCounter = isCounter ? { words: counter.words } : counter;
   console.log(isCounter ? `calls counted by ${counter.words}` : `no calls: ${counter.reason}`);
   const measured = await measureAll(
-    entrants,
+    contenders,
     programs,
     { ...options, rounds },
     isCounter ? counter : undefined,

@@ -9,7 +9,7 @@ import type { CompareDocument } from '#tools/compare/document.js';
 import type { LoadDocument } from '#tools/load/document.js';
 import { compareReport } from '#tools/report/html/compare/report.js';
 import { loadReport } from '#tools/report/html/load/report.js';
-import { chromiumPath } from './pictures/chromium.ts';
+import { chromiumPath } from './chromium.ts';
 
 // The pictures of the reports in docs/pictures, from documents that are given or made by two short
 // runs. See `make docs-pictures`.
@@ -77,7 +77,7 @@ async function shoot(browser: Browser, { html, sections }: Shot): Promise<Buffer
   await page.setContent(html);
   const shown = sections.map((id) => `section:has(#${id}-heading)`).join(', ');
   await page.addStyleTag({
-    content: `main > section:not(.verdict), details, .reading, footer { display: none !important; }
+    content: `main > section:not(.verdict), details, .readout, footer { display: none !important; }
       ${shown} { display: block !important; margin-top: 3rem; }
       main { padding-block: 3rem; }`,
   });

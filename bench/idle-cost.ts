@@ -1,23 +1,23 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { Random } from '#src/base/random.js';
+import { findProcessClock } from '#tools/measure/process-clock.js';
+import { median } from '#tools/measure/quartiles.js';
+import type { Case } from './measure/cases.ts';
 import { type Line, svgChart } from './measure/chart.ts';
-import { idleMemory } from './measure/idle-memory.ts';
-import { LoadClient } from './measure/load-client.ts';
-import { positive, positives, words } from './measure/option-values.ts';
+import { type PeerMemory, runIdle } from './measure/idle-run.ts';
+import { count, counts, words } from './measure/option-values.ts';
 import { withFacts, writeJson } from './measure/report.ts';
+import { Tally } from './measure/results.ts';
 import {
   AGAIN,
   buildPrograms,
-  entrantOf,
+  type Contender,
+  contenderOf,
   type Programs,
   REFERENCE,
-  type Server,
-  specName,
-  startServer,
 } from './measure/servers.ts';
-import { measure, nsPerMessage, type Subject } from './measure/slices.ts';
-import { median, seededRandom } from './measure/statistics.ts';
-import { percent, textTable } from './measure/text-table.ts';
+import { benchTable, percent } from './measure/text-table.ts';
 
 // What idle connections cost: CPU per message beside more and more of them, and memory. See
 // bench/README.md.
@@ -27,31 +27,9 @@ import { percent, textTable } from './measure/text-table.ts';
 //     [--json FILE] [--svg FILE]
 
 const BYTES = 64;
-/** The port range ends at 28,000 connections to one address; spread, there is room for more. */
-const SOURCES = 8;
-/** Sockets that select cannot hold are refused, so it gets what fits below FD_SETSIZE. */
-const SELECT_IDLE_MAX = 900;
-const WARM_UP_MS = 1000;
+const WARM_UP_MS = 500;
 
-interface Options {
-  readonly servers: readonly string[];
-  readonly idle: readonly number[];
-  readonly active: readonly number[];
-  readonly rounds: number;
-  readonly sliceMs: number;
-  readonly memoryRuns: number;
-  readonly seed: number;
-  readonly json: string | undefined;
-  readonly svg: string | undefined;
-}
-
-/** A server with its busy clients, one of each size, and with what holds idle connections to it. */
-interface Contender {
-  readonly server: Server;
-  readonly active: readonly LoadClient[];
-  readonly holders: LoadClient[];
-  idle: number;
-}
+type Options = ReturnType<typeof readOptions>;
 
 interface Point {
   readonly name: string;
@@ -67,8 +45,8 @@ interface Point {
 interface Memory {
   readonly name: string;
   readonly idle: number;
-  /** One for each run: see {@link idleMemory}. */
-  readonly bytesPerConnection: readonly number[];
+  /** One for each run. */
+  readonly bytesPerConnection: number[];
 }
 
 interface Result {
@@ -77,7 +55,7 @@ interface Result {
   readonly missing: { readonly name: string; readonly idle: number; readonly reason: string }[];
 }
 
-function readOptions(): Options {
+function readOptions() {
   const { values } = parseArgs({
     options: {
       servers: { type: 'string', default: 'epoll,poll,select' },
@@ -93,134 +71,101 @@ function readOptions(): Options {
   });
   return {
     servers: words(values.servers).filter((name) => name !== REFERENCE && name !== AGAIN),
-    idle: positives(values.idle).sort((a, b) => a - b),
-    active: positives(values.active),
-    rounds: positive(values.rounds),
-    sliceMs: positive(values.slice),
-    memoryRuns: positive(values['memory-runs']),
-    seed: positive(values.seed),
+    idle: counts('--idle', values.idle),
+    active: counts('--active', values.active),
+    rounds: count('--rounds', values.rounds),
+    sliceMs: count('--slice', values.slice),
+    memoryRuns: count('--memory-runs', values['memory-runs']),
+    seed: count('--seed', values.seed),
     json: values.json,
     svg: values.svg,
   };
 }
 
-async function enter(spec: string, programs: Programs, options: Options): Promise<Contender> {
-  const server = await startServer(entrantOf(spec, programs));
-  const active: LoadClient[] = [];
-  try {
-    for (const connections of options.active) {
-      const shape = { connections, bytes: BYTES, inFlight: 1, sources: 0 };
-      const client = await LoadClient.connect(programs.load, server.port, shape);
-      active.push(client);
-      await client.verify();
-      await client.run(WARM_UP_MS);
-    }
-    return { server, active, holders: [], idle: 0 };
-  } catch (error) {
-    for (const client of active) await client.stop();
-    await server.stop();
-    throw error;
-  }
+function caseOf(connections: number, idle: number): Case {
+  const title = `${connections} connections beside ${idle} idle ones`;
+  return {
+    name: 'idle',
+    title,
+    short: `${idle} idle`,
+    connections,
+    bytes: BYTES,
+    inFlight: 1,
+    idle,
+  };
 }
 
-/** How many of `idle` connections a server can hold. */
-function idleOf(name: string, idle: number): number {
-  return name === 'select' ? Math.min(idle, SELECT_IDLE_MAX) : idle;
-}
-
-/** Adds idle connections up to `idle`, and has all of them echo. */
-async function hold(contender: Contender, idle: number, programs: Programs): Promise<void> {
-  const limit = idleOf(contender.server.name, idle);
-  const connections = limit - contender.idle;
-  if (connections > 0) {
-    const shape = { connections, bytes: BYTES, inFlight: 1, sources: SOURCES };
-    const { port } = contender.server;
-    contender.holders.push(await LoadClient.connect(programs.load, port, shape));
-    contender.idle = limit;
-  }
-  for (const holder of contender.holders) await holder.verify();
-}
-
-async function leave({ server, active, holders }: Contender): Promise<void> {
-  for (const client of [...active, ...holders]) await client.stop();
-  await server.stop();
-}
-
-async function measureAt(contenders: readonly Contender[], options: Options): Promise<Point[]> {
-  const points: Point[] = [];
-  const { rounds, sliceMs } = options;
-  for (const [i, active] of options.active.entries()) {
-    const subjects = contenders.flatMap(({ server, active: clients }) => {
-      const client = clients[i];
-      return client === undefined ? [] : [{ server, client }];
-    });
-    const [reference, ...others] = subjects;
-    if (reference === undefined) continue;
-    const random = seededRandom(options.seed);
-    const failed = (_: Subject, error: unknown): never => {
-      throw error;
-    };
-    const slices = await measure(reference, others, { rounds, sliceMs, random, failed });
-    for (const { server, idle } of contenders) {
-      const mine = slices.filter(({ name }) => name === server.name);
-      points.push({
-        name: server.name,
-        idle,
-        active,
-        cpuUsPerMessage: median(mine.map((slice) => nsPerMessage(slice) / 1000)),
-        ratio: median(mine.map(({ ratio }) => ratio)),
-        messagesPerSecond: median(mine.map(({ messages, seconds }) => messages / seconds)),
-        waitedShare: median(mine.map(({ waitedNs, seconds }) => waitedNs / 1e9 / seconds)),
-      });
-    }
-  }
-  return points;
-}
-
-/** Gives all contenders that many idle connections, lets go who cannot, measures the others. */
-async function stage(
+/** How many idle connections a server is given where `idle` are asked for: select holds few. */
+function heldBy(
+  { connectionsMax = Number.POSITIVE_INFINITY }: Contender,
   idle: number,
-  contenders: Contender[],
-  programs: Programs,
-  options: Options,
-  result: Result,
-): Promise<void> {
-  for (const contender of [...contenders]) {
-    const { name } = contender.server;
-    try {
-      await hold(contender, idle, programs);
-    } catch (error) {
-      // Nothing can be compared with a reference that has gone.
-      if (name === REFERENCE) throw error;
-      result.missing.push({ name, idle, reason: messageOf(error) });
-      contenders.splice(contenders.indexOf(contender), 1);
-      await leave(contender);
-    }
-  }
-  const isNew = ({ server, idle: held }: Contender): boolean =>
-    !result.points.some((point) => point.name === server.name && point.idle === held);
-  result.points.push(...(await measureAt(contenders.filter(isNew), options)));
+  busy: number,
+) {
+  return Math.min(idle, connectionsMax - busy);
 }
 
-async function measureMemory(programs: Programs, options: Options, result: Result): Promise<void> {
-  for (const spec of [REFERENCE, ...options.servers]) {
-    const name = specName(spec);
-    if (result.missing.some((entry) => entry.name === name)) continue;
-    const idle = idleOf(name, options.idle.at(-1) ?? 0);
-    const bytesPerConnection: number[] = [];
-    try {
-      for (let run = 0; run < options.memoryRuns; run++) {
-        bytesPerConnection.push(await idleMemory(spec, programs, idle, SOURCES));
+/** Measures all contenders beside each number of idle connections, every time on fresh servers. */
+async function measureAll(programs: Programs, options: Options): Promise<Result> {
+  const result: Result = { points: [], memory: [], missing: [] };
+  const reference = contenderOf(REFERENCE, programs);
+  const others = options.servers.map((spec) => contenderOf(spec, programs));
+  const most = Math.max(...options.idle);
+  const busiest = Math.max(...options.active);
+  const plan = {
+    sliceMs: options.sliceMs,
+    random: new Random(options.seed),
+    clock: findProcessClock(),
+    counter: undefined,
+    caseWarmUpMs: WARM_UP_MS,
+  };
+  const run = async (active: number, idle: number, rounds: number): Promise<void> => {
+    const fitting = others.filter((one) =>
+      options.idle.some((asked) => heldBy(one, asked, busiest) === idle),
+    );
+    const tally = new Tally(caseOf(active, idle));
+    const memory = await runIdle([reference, ...fitting], tally, programs, { ...plan, rounds });
+    const { results, missing } = tally.result();
+    for (const { name, reason } of missing) result.missing.push({ name, idle, reason });
+    if (rounds > 0) {
+      for (const { name, cpuUsPerMessage, ratio, messagesPerSecond, waitedShare } of results) {
+        result.points.push({
+          name,
+          idle,
+          active,
+          cpuUsPerMessage: cpuUsPerMessage.median,
+          ratio: ratio.median,
+          messagesPerSecond: messagesPerSecond.median,
+          waitedShare,
+        });
       }
-      result.memory.push({ name, idle, bytesPerConnection });
-    } catch (error) {
-      result.missing.push({ name, idle, reason: messageOf(error) });
     }
+    const limitOf = (name: string): number =>
+      heldBy(others.find((one) => one.name === name) ?? reference, most, busiest);
+    noteMemory(
+      result.memory,
+      memory.filter(({ name }) => limitOf(name) === idle),
+      idle,
+    );
+  };
+  const held = [reference, ...others].flatMap((one) =>
+    options.idle.map((idle) => heldBy(one, idle, busiest)),
+  );
+  for (const idle of [...new Set(held)].sort((a, b) => a - b)) {
+    for (const active of options.active) await run(active, idle, options.rounds);
   }
+  for (let made = options.active.length; made < options.memoryRuns; made++) {
+    await run(busiest, most, 0);
+  }
+  return result;
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+function noteMemory(all: Memory[], memory: readonly PeerMemory[], idle: number): void {
+  for (const { name, bytesPerConnection } of memory) {
+    if (bytesPerConnection === null) continue;
+    const known = all.find((one) => one.name === name);
+    if (known === undefined) all.push({ name, idle, bytesPerConnection: [bytesPerConnection] });
+    else known.bytesPerConnection.push(bytesPerConnection);
+  }
 }
 
 function print({ points, memory, missing }: Result): void {
@@ -236,7 +181,7 @@ function print({ points, memory, missing }: Result): void {
   // Stable, so that the idle ones stay in order.
   rows.sort((a, b) => Number(a[1]) - Number(b[1]) || (a[0] ?? '').localeCompare(b[0] ?? ''));
   const head = ['server', 'active', 'idle', 'CPU us', 'ratio', 'msg/s', 'waited'];
-  console.log(`\n${textTable(head, rows)}`);
+  console.log(`\n${benchTable(head, rows)}`);
   console.log('\nevery idle connection has echoed a message, each byte checked\n');
   const kib = (bytes: number): string => (bytes / 1024).toFixed(2);
   const memoryRows = memory.map(({ name, idle, bytesPerConnection }) => [
@@ -245,7 +190,7 @@ function print({ points, memory, missing }: Result): void {
     kib(median(bytesPerConnection)),
     `${kib(Math.min(...bytesPerConnection))} to ${kib(Math.max(...bytesPerConnection))}`,
   ]);
-  console.log(textTable(['server', 'idle', 'KiB each', 'lowest to highest'], memoryRows));
+  console.log(benchTable(['server', 'idle', 'KiB each', 'lowest to highest'], memoryRows));
   for (const { name, idle, reason } of missing) {
     console.log(`  ${name} is missing at ${idle} idle connections: ${reason}`);
   }
@@ -273,27 +218,11 @@ function chartOf({ points }: Result): string {
 }
 
 async function run(options: Options): Promise<Result> {
-  const result: Result = { points: [], memory: [], missing: [] };
-  const programs = buildPrograms();
-  const contenders: Contender[] = [];
   const { rounds, sliceMs, seed } = options;
   console.log(
     `${rounds} rounds, slices of ${sliceMs} ms, seed ${seed}, messages of ${BYTES} bytes`,
   );
-  try {
-    for (const spec of [REFERENCE, ...options.servers]) {
-      try {
-        contenders.push(await enter(spec, programs, options));
-      } catch (error) {
-        if (spec === REFERENCE) throw error;
-        result.missing.push({ name: specName(spec), idle: 0, reason: messageOf(error) });
-      }
-    }
-    for (const idle of options.idle) await stage(idle, contenders, programs, options, result);
-  } finally {
-    for (const contender of contenders) await leave(contender);
-  }
-  await measureMemory(programs, options, result);
+  const result = await measureAll(buildPrograms(), options);
   print(result);
   if (options.svg !== undefined) writeFileSync(options.svg, chartOf(result));
   return result;

@@ -3,20 +3,22 @@ import { parseArgs } from 'node:util';
 import type { LoopName } from '#src/loop/backends.js';
 import { startLoad } from '#tools/load/engine/run.js';
 import type { LoadPlan } from '#tools/load/plan.js';
-import { cpuTime } from '#tools/measure/process-facts.js';
+import { findProcessClock } from '#tools/measure/process-clock.js';
 import { quartiles } from '#tools/measure/quartiles.js';
+import { NO_TIME, timedSlice } from '#tools/measure/timed-slice.js';
 import { holdWakeLatency } from '#tools/measure/wake-latency.js';
-import { Child } from './measure/child.ts';
-import { CLIENT_CORE, unfit } from './measure/machine.ts';
-import { positive, positives, words } from './measure/option-values.ts';
+import { LoadClient } from './measure/load-client.ts';
+import { unfit } from './measure/machine.ts';
+import { count, counts, words } from './measure/option-values.ts';
+import { pinnedChild } from './measure/pinned-child.ts';
 import {
   buildPrograms,
-  entrantOf,
+  contenderOf,
   type Programs,
   REFERENCE,
   startServer,
 } from './measure/servers.ts';
-import { textTable } from './measure/text-table.ts';
+import { benchTable } from './measure/text-table.ts';
 
 // What the load client of this package costs beside the C client of the measurements: CPU time of
 // the client per message, and the rate, in a closed loop against the C echo server. The clients
@@ -29,6 +31,8 @@ const C_CLIENT = 'bench/load.c';
 /** By then what is hot is compiled, on both sides of the run. */
 const WARM_UP_MS = 1500;
 const GRACE_MS = 20_000;
+
+const clock = findProcessClock();
 
 interface Shape {
   readonly connections: number;
@@ -85,7 +89,7 @@ async function client([loop = '', port = '', shape = '']: readonly string[]): Pr
 async function ours(loop: string, port: number, shape: Shape): Promise<Slice> {
   const self = fileURLToPath(import.meta.url);
   const words = [self, '--client', loop, String(port), JSON.stringify(shape)];
-  const child = new Child([process.execPath, ...words], CLIENT_CORE);
+  const child = pinnedChild('client', [process.execPath, ...words]);
   try {
     return JSON.parse(await child.line(WARM_UP_MS + shape.sliceMs + GRACE_MS)) as Slice;
   } finally {
@@ -96,27 +100,17 @@ async function ours(loop: string, port: number, shape: Shape): Promise<Slice> {
 /** One slice of the C client. */
 async function theirs(programs: Programs, port: number, shape: Shape): Promise<Slice> {
   const { connections, bytes, pipeline, sliceMs } = shape;
-  const numbers = [port, connections, bytes, pipeline].map(String);
-  const child = new Child([programs.load, ...numbers], CLIENT_CORE);
-  const run = async (ms: number): Promise<ReadonlyMap<string, number>> => {
-    child.tell(`run ${ms}`);
-    const line = await child.line(ms + GRACE_MS);
-    return new Map([...line.matchAll(/(\w+)=(\S*)/g)].map(([, k = '', v]) => [k, Number(v)]));
-  };
+  const load = { connections, bytes, inFlight: pipeline, sources: 0 };
+  const client = await LoadClient.connect(programs.load, port, load);
   try {
-    await child.line(GRACE_MS);
-    await run(WARM_UP_MS);
-    const before = cpuTime(child.pid);
-    const values = await run(sliceMs);
-    const us = (cpuTime(child.pid).ns - before.ns) / 1e3;
-    const messages = values.get('messages') ?? 0;
-    if (values.get('errors') !== 0) throw new Error(`${C_CLIENT}: ${child.lastWords('errors')}`);
-    return {
-      cpuUsPerMessage: us / messages,
-      messagesPerSecond: messages / (values.get('seconds') ?? 0),
-    };
+    await client.run(WARM_UP_MS);
+    const { result, times } = await timedSlice(clock, [client.pid], () => client.run(sliceMs));
+    const { messages, seconds, errors } = result;
+    if (errors > 0) throw new Error(`${C_CLIENT}: ${client.lastWords()}`);
+    const [{ cpuUs } = NO_TIME] = times;
+    return { cpuUsPerMessage: cpuUs / messages, messagesPerSecond: messages / seconds };
   } finally {
-    await child.stop();
+    await client.stop();
   }
 }
 
@@ -153,25 +147,25 @@ async function compare(): Promise<void> {
   if (reason !== undefined) throw new Error(reason);
   const programs = buildPrograms();
   const wake = holdWakeLatency();
-  const server = await startServer(entrantOf(REFERENCE, programs));
+  const server = await startServer(contenderOf(REFERENCE, programs));
   try {
-    for (const connections of positives(values.connections)) {
+    for (const connections of counts('--connections', values.connections)) {
       const shape: Shape = {
         connections,
-        bytes: positive(values.bytes),
-        pipeline: positive(values.pipeline),
-        sliceMs: positive(values.slice),
+        bytes: count('--bytes', values.bytes),
+        pipeline: count('--pipeline', values.pipeline),
+        sliceMs: count('--slice', values.slice),
       };
       const loops = words(values.loops);
       const slices = new Map<string, Slice[]>([C_CLIENT, ...loops].map((name) => [name, []]));
-      for (let round = 0; round < positive(values.rounds); round += 1) {
+      for (let round = 0; round < count('--rounds', values.rounds); round += 1) {
         slices.get(C_CLIENT)?.push(await theirs(programs, server.port, shape));
         for (const loop of loops) slices.get(loop)?.push(await ours(loop, server.port, shape));
       }
       const reference = slices.get(C_CLIENT) ?? [];
       const head = [`${connections} connections`, 'CPU us', 'to C', 'messages/s', 'to C'];
       const rows = [...slices].map(([name, own]) => rowOf(name, own, reference));
-      process.stdout.write(`${textTable(head, rows)}\n\n`);
+      process.stdout.write(`${benchTable(head, rows)}\n\n`);
     }
   } finally {
     await server.stop();

@@ -2,8 +2,9 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { nativeSys, type Sys } from 'sockloop/sys';
+import { median } from '#tools/measure/quartiles.js';
+import { compileC } from './measure/c-compiler.ts';
 
 // What a system call costs through the FFI next to the bare call in C, on this machine, now.
 //
@@ -13,7 +14,6 @@ import { nativeSys, type Sys } from 'sockloop/sys';
 
 const COUNT = 200_000;
 const ROUNDS = Number(process.argv[2] ?? '15');
-const SOURCE = fileURLToPath(new URL('../../bench/peers/syscall-cost.c', import.meta.url));
 const MESSAGE_BYTES = 64;
 
 const CASES = {
@@ -58,10 +58,6 @@ function measureInC(program: string): Slice {
   return slice;
 }
 
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
-}
-
 function spread(values: readonly number[], digits: number): string {
   const range = [Math.min(...values), Math.max(...values)].map((value) => value.toFixed(digits));
   return `${median(values).toFixed(digits)} (${range.join(' to ')})`;
@@ -94,8 +90,7 @@ const sys = nativeSys();
 const pair = new Int32Array(2);
 const { AF_UNIX, SOCK_STREAM, SOCK_CLOEXEC = 0 } = sys.abi.constants;
 try {
-  const program = join(folder, 'syscall-cost');
-  execFileSync(process.env['CC'] ?? 'cc', ['-O2', '-o', program, SOURCE], { stdio: 'inherit' });
+  const program = compileC(folder, 'peers/syscall-cost.c');
   if (sys.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) throw new Error('no pair');
   measureHere(sys, pair); // The JIT warms up.
   const here: Slice[] = [];

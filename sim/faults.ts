@@ -1,4 +1,4 @@
-import { Random } from './random.ts';
+import { Random } from '#src/base/random.js';
 
 /**
  * What can go wrong, each with the highest probability that a seed draws for it. All of it is what

@@ -1,8 +1,8 @@
+import { Random } from '#src/base/random.js';
 import type { Abi } from '#src/sys/abi/abi.js';
 import { Clock, NS_PER_MS, NS_PER_US } from './clock.ts';
 import { Descriptors } from './descriptors.ts';
 import { type FaultPlan, Faults } from './faults.ts';
-import { Random } from './random.ts';
 import { Trace } from './trace.ts';
 
 /** Whose rules the kernel follows. */

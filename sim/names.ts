@@ -1,6 +1,6 @@
+import { Random } from '#src/base/random.js';
 import type { SocketAddress } from '#src/sys/sockaddr.js';
 import type { Kernel } from './kernel.ts';
-import { Random } from './random.ts';
 import type { StreamSocket } from './sockets.ts';
 
 /** The ports that connect(2) and bind(2) to port 0 choose from: those of Linux. */

@@ -1,6 +1,6 @@
+import { Random } from '#src/base/random.js';
 import type { SocketAddress } from '#src/sys/sockaddr.js';
 import { NS_PER_MS } from './clock.ts';
-import { Random } from './random.ts';
 import type { SimSys } from './sim-sys.ts';
 import type { StreamSocket } from './sockets.ts';
 

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { type Case, cases } from './cases.ts';
-import { chosen, positive, words } from './option-values.ts';
+import { chosen, count, words } from './option-values.ts';
 import { AGAIN, REFERENCE, specName } from './servers.ts';
 
 /** The command line of the benchmark. */
@@ -77,22 +77,14 @@ export function readOptions(
     peers: peersOf(values.peers, all, values.quick, servers.length > 0),
     servers,
     cases: chosen('case', values.cases, cases),
-    rounds: values.rounds === undefined ? undefined : flagged('rounds', values.rounds),
-    sliceMs: flagged('slice', values.slice),
-    seed: flagged('seed', values.seed),
+    rounds: values.rounds === undefined ? undefined : count('--rounds', values.rounds),
+    sliceMs: count('--slice', values.slice),
+    seed: count('--seed', values.seed),
     isQuick: values.quick,
     outDir: values['out-dir'],
     json: values.json,
     from: values.from,
   };
-}
-
-function flagged(flag: string, text: string): number {
-  try {
-    return positive(text);
-  } catch (error) {
-    throw new Error(`--${flag}: ${error instanceof Error ? error.message : String(error)}`);
-  }
 }
 
 function peersOf(

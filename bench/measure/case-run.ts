@@ -1,13 +1,12 @@
+import type { Random } from '#src/base/random.js';
 import type { CallCounter } from '#tools/measure/call-counter.js';
-import { type CpuTicks, cpuTicks } from '#tools/measure/process-facts.js';
+import type { ProcessClock } from '#tools/measure/process-clock.js';
 import type { Case } from './cases.ts';
-import type { Field } from './field.ts';
 import { LoadClient } from './load-client.ts';
 import type { Tally } from './results.ts';
-import { type Entrant, type Programs, REFERENCE } from './servers.ts';
-import { measure, type Subject } from './slices.ts';
-
-/** One case: each server with a client of its own, and their slices in turns. */
+import type { RunningServers } from './running-servers.ts';
+import { type Contender, type Programs, REFERENCE } from './servers.ts';
+import { type ConnectedServer, measure } from './slices.ts';
 
 /** Of churn: a port is gone for a minute, and an address has 28,000 of them for each server. */
 const CHURN_SOURCES = 64;
@@ -17,7 +16,8 @@ const WARM_UP_MS = 100;
 
 export interface CasePlan {
   readonly sliceMs: number;
-  readonly random: () => number;
+  readonly random: Random;
+  readonly clock: ProcessClock;
   readonly counter: CallCounter | undefined;
   /** When a server meets a case for the first time. */
   readonly caseWarmUpMs: number;
@@ -45,38 +45,38 @@ export async function connectClient(
 }
 
 /** Why a server is not to be asked for a case, or undefined. */
-export function beyond(entrant: Entrant, what: Case): string | undefined {
+export function beyond(contender: Contender, what: Case): string | undefined {
   const connections = what.connections + (what.idle ?? 0);
-  const max = entrant.connectionsMax;
+  const max = contender.connectionsMax;
   if (max === undefined || connections <= max) return undefined;
   return `not asked to: it takes at most ${max} ${max === 1 ? 'connection' : 'connections'}`;
 }
 
-/** Runs `rounds` of a case over the servers of the field, the reference among them. */
+/** Runs `rounds` of a case over the servers that run, the reference among them. */
 export async function runCase(
-  entrants: readonly Entrant[],
-  field: Field,
+  contenders: readonly Contender[],
+  running: RunningServers,
   tally: Tally,
   programs: Programs,
   plan: CasePlan & { readonly rounds: number },
 ): Promise<void> {
   const what = tally.case;
-  const subjects: Subject[] = [];
+  const connected: ConnectedServer[] = [];
   const fail = async (name: string, error: unknown): Promise<void> => {
     if (name === REFERENCE) throw error;
     tally.miss(name, error);
-    await field.drop(name);
+    await running.drop(name);
   };
   try {
-    for (const entrant of entrants) {
-      const { name, connectionsMax = Number.POSITIVE_INFINITY } = entrant;
-      const obstacle = beyond(entrant, what);
+    for (const contender of contenders) {
+      const { name, connectionsMax = Number.POSITIVE_INFINITY } = contender;
+      const obstacle = beyond(contender, what);
       if (obstacle !== undefined) tally.miss(name, obstacle);
       if (tally.misses(name)) continue;
       const warmUpMs = tally.hasSlices(name) ? WARM_UP_MS : plan.caseWarmUpMs;
       try {
-        const server = await field.server(entrant, connectionsMax);
-        subjects.push({
+        const server = await running.server(contender, connectionsMax);
+        connected.push({
           server,
           client: await connectClient(what, server.port, programs, warmUpMs),
         });
@@ -84,30 +84,27 @@ export async function runCase(
         await fail(name, error);
       }
     }
-    const failed = await measureSubjects(subjects, tally, plan);
+    const failed = await measureConnected(connected, tally, plan);
     for (const [name, error] of failed) await fail(name, error);
   } finally {
-    for (const { client } of subjects) await client.stop();
+    for (const { client } of connected) await client.stop();
   }
 }
 
-/** The slices of all subjects, the first of which is the reference; returns those that failed. */
-export async function measureSubjects(
-  subjects: readonly Subject[],
+/** The slices of all servers, the first of which is the reference; returns those that failed. */
+export async function measureConnected(
+  connected: readonly ConnectedServer[],
   tally: Tally,
   plan: CasePlan & { readonly rounds: number },
 ): Promise<ReadonlyMap<string, unknown>> {
   const failed = new Map<string, unknown>();
-  const [reference, ...others] = subjects;
+  const [reference, ...others] = connected;
   if (reference === undefined) return failed;
-  const before = new Map<string, CpuTicks>();
-  for (const subject of subjects) {
-    const { name, pid } = subject.server;
+  for (const one of connected) {
+    const { name } = one.server;
+    if (plan.counter === undefined || tally.hasCalls(name)) continue;
     try {
-      if (plan.counter !== undefined && !tally.hasCalls(name)) {
-        tally.addCalls(name, await callsPerMessage(subject, plan.counter));
-      }
-      before.set(name, cpuTicks(pid));
+      tally.addCalls(name, await callsPerMessage(one, plan.counter));
     } catch (error) {
       failed.set(name, error);
     }
@@ -118,15 +115,13 @@ export async function measureSubjects(
     failed: ({ server }, error) => failed.set(server.name, error),
   });
   tally.addSlices(slices);
-  for (const { server } of subjects) {
-    const start = before.get(server.name);
-    if (start === undefined || failed.has(server.name)) continue;
-    tally.addTicks(server.name, start, cpuTicks(server.pid));
-  }
   return failed;
 }
 
-async function callsPerMessage({ server, client }: Subject, counter: CallCounter): Promise<number> {
+async function callsPerMessage(
+  { server, client }: ConnectedServer,
+  counter: CallCounter,
+): Promise<number> {
   let messages = 0;
   const calls = await counter.count(server.pid, async () => {
     messages = (await client.run(COUNTED_MS)).messages;

@@ -1,10 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { residentBytes } from '#tools/measure/process-facts.js';
-import { beyond, type CasePlan, connectClient, measureSubjects } from './case-run.ts';
+import { beyond, type CasePlan, connectClient, measureConnected } from './case-run.ts';
 import { LoadClient } from './load-client.ts';
 import type { Tally } from './results.ts';
-import { type Entrant, type Programs, REFERENCE, type Server, startServer } from './servers.ts';
-import type { Subject } from './slices.ts';
+import { type Contender, type Programs, REFERENCE, type Server, startServer } from './servers.ts';
+import type { ConnectedServer } from './slices.ts';
 
 /** The case with idle connections, on servers that are fresh: their memory, and CPU per message. */
 
@@ -27,7 +26,7 @@ export interface PeerMemory {
 /** A server with what was read of its memory, and the clients that are connected to it. */
 interface Holder {
   readonly server: Server;
-  readonly entrant: Entrant;
+  readonly contender: Contender;
   readonly clients: LoadClient[];
   freshBytes: number;
   warmBytes: number;
@@ -38,7 +37,7 @@ interface Holder {
 type ForEach = (step: (holder: Holder) => Promise<void> | void) => Promise<void>;
 
 export async function runIdle(
-  entrants: readonly Entrant[],
+  contenders: readonly Contender[],
   tally: Tally,
   programs: Programs,
   plan: CasePlan & { readonly rounds: number },
@@ -59,25 +58,25 @@ export async function runIdle(
     }
   };
   try {
-    for (const entrant of entrants) {
-      const holder = await enter(entrant, tally, programs);
+    for (const contender of contenders) {
+      const holder = await enter(contender, tally, programs);
       if (holder === undefined) continue;
       all.push(holder);
       able.add(holder);
     }
     await sleep(SETTLE_MS);
     await each((holder) => {
-      holder.freshBytes = residentBytes(holder.server.pid);
+      holder.freshBytes = plan.clock.residentBytes(holder.server.pid);
     });
     await each((holder) => warm(holder, tally, programs, plan.caseWarmUpMs));
     await sleep(SETTLE_MS);
     await each((holder) => {
-      holder.warmBytes = residentBytes(holder.server.pid);
+      holder.warmBytes = plan.clock.residentBytes(holder.server.pid);
     });
     await each((holder) => hold(holder, idle, programs));
     await sleep(SETTLE_MS);
     await each((holder) => {
-      holder.heldBytes = residentBytes(holder.server.pid);
+      holder.heldBytes = plan.clock.residentBytes(holder.server.pid);
     });
     await measureBusy(tally, programs, plan, each);
     const read = all.filter(({ freshBytes }) => freshBytes > 0);
@@ -93,19 +92,19 @@ export async function runIdle(
 
 /** Starts a server and has it echo one message; one that does not is missing. */
 async function enter(
-  entrant: Entrant,
+  contender: Contender,
   tally: Tally,
   programs: Programs,
 ): Promise<Holder | undefined> {
   let server: Server | undefined;
   try {
-    server = await startServer(entrant);
+    server = await startServer(contender);
     await (await connect(server, 1, programs)).stop();
-    return { server, entrant, clients: [], freshBytes: 0, warmBytes: 0, heldBytes: null };
+    return { server, contender, clients: [], freshBytes: 0, warmBytes: 0, heldBytes: null };
   } catch (error) {
     await server?.stop();
-    if (entrant.name === REFERENCE) throw error;
-    tally.miss(entrant.name, error);
+    if (contender.name === REFERENCE) throw error;
+    tally.miss(contender.name, error);
     return undefined;
   }
 }
@@ -128,12 +127,12 @@ async function connect(
 
 /** Connections come, echo and go, so that code is compiled and the heap has its working size. */
 async function warm(
-  { server, entrant }: Holder,
+  { server, contender }: Holder,
   tally: Tally,
   programs: Programs,
   caseWarmUpMs: number,
 ): Promise<void> {
-  const obstacle = beyond(entrant, tally.case);
+  const obstacle = beyond(contender, tally.case);
   if (obstacle !== undefined) throw new Error(obstacle);
   for (let run = 0; run < WARM_UP_RUNS; run++) {
     const client = await connect(server, WARM_UP_CONNECTIONS, programs);
@@ -156,13 +155,13 @@ async function measureBusy(
   plan: CasePlan & { readonly rounds: number },
   each: ForEach,
 ): Promise<void> {
-  const subjects: Subject[] = [];
+  const connected: ConnectedServer[] = [];
   await each(async ({ server, clients }) => {
     const client = await connectClient(tally.case, server.port, programs, plan.caseWarmUpMs);
     clients.push(client);
-    subjects.push({ server, client });
+    connected.push({ server, client });
   });
-  const failed = await measureSubjects(subjects, tally, plan);
+  const failed = await measureConnected(connected, tally, plan);
   for (const [name, error] of failed) tally.miss(name, error);
 }
 

@@ -1,6 +1,6 @@
-import { Child } from './child.ts';
+import type { Child } from '#tools/measure/child.js';
 import { Latencies } from './latencies.ts';
-import { CLIENT_CORE } from './machine.ts';
+import { pinnedChild } from './pinned-child.ts';
 
 /** bench/load.c and bench/churn.c, as the benches talk to them. */
 
@@ -58,7 +58,7 @@ export class LoadClient {
     connections: number,
     ratePerSecond?: number,
   ): Promise<LoadClient> {
-    const child = new Child(command, CLIENT_CORE);
+    const child = pinnedChild('client', command);
     try {
       await child.line(CONNECT_MS);
       return new LoadClient(child, connections, ratePerSecond);

@@ -1,11 +1,7 @@
-import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { cpus, loadavg, release, totalmem } from 'node:os';
-
-/** The machine that figures come from, and what can be done to keep it quiet. */
-
-export const SERVER_CORE = 0;
-export const CLIENT_CORE = 1;
+import { loadavg, totalmem } from 'node:os';
+import { corePair } from '#tools/measure/cores.js';
+import { machineFacts } from '#tools/measure/machine.js';
 
 /** CPU time that the hypervisor gave to others, in ticks of all cores since boot. */
 export function stolenTicks(): { readonly stolen: number; readonly all: number } {
@@ -14,7 +10,8 @@ export function stolenTicks(): { readonly stolen: number; readonly all: number }
   return { stolen: ticks[7] ?? 0, all: ticks.reduce((sum, value) => sum + value, 0) };
 }
 
-export interface MachineFacts {
+/** The machine, and how busy it is at this moment. */
+export interface BenchMachine {
   readonly cpu: string;
   readonly cores: number;
   readonly memoryGiB: number;
@@ -24,25 +21,21 @@ export interface MachineFacts {
   readonly loadAverage: readonly number[];
 }
 
-export function machineFacts(): MachineFacts {
-  const cores = cpus();
-  return {
-    cpu: cores[0]?.model ?? 'unknown',
-    cores: cores.length,
-    memoryGiB: Math.round(totalmem() / 2 ** 30),
-    kernel: `Linux ${release()}`,
-    node: process.version,
-    at: new Date().toISOString(),
-    loadAverage: loadavg(),
-  };
+export function benchMachine(): BenchMachine {
+  const { cpu, cores, kernel } = machineFacts();
+  const memoryGiB = Math.round(totalmem() / 2 ** 30);
+  const at = new Date().toISOString();
+  return { cpu, cores, memoryGiB, kernel, node: process.version, at, loadAverage: loadavg() };
 }
 
 /** Why nothing can be measured here, or undefined. */
 export function unfit(): string | undefined {
   if (process.platform !== 'linux') return 'this bench reads /proc and needs epoll: Linux only';
-  if (cpus().length < 2)
-    return 'this bench needs two cores: one for the server, one for the client';
-  if (spawnSync('taskset', ['--version']).error !== undefined)
-    return 'this bench needs taskset, of the package util-linux, to give each process its core';
-  return undefined;
+  try {
+    corePair();
+    return undefined;
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return `this bench needs two cores, one for the servers and one for the client: ${why}`;
+  }
 }

@@ -1,17 +1,19 @@
+import { parseCount } from '#tools/terminal/flags.js';
+
 /** The values of command line options. */
 
-export function positive(text: string): number {
-  const value = Number(text);
-  if (Number.isSafeInteger(value) && value > 0) return value;
-  throw new Error(`"${text}" is no positive number`);
+const COUNT_MAX = 1_000_000;
+
+export function count(flag: string, text: string): number {
+  return parseCount(text, 1, COUNT_MAX, flag);
+}
+
+export function counts(flag: string, text: string): number[] {
+  return words(text).map((word) => count(flag, word));
 }
 
 export function words(text: string): string[] {
   return text.split(',').filter((word) => word !== '');
-}
-
-export function positives(text: string): number[] {
-  return words(text).map(positive);
 }
 
 /** The items that have the names in `text`, in the order of `items`; all have different names. */

@@ -1,7 +1,8 @@
+import { formatCount } from '#src/base/number-format.js';
+import { wrapped } from '#tools/report/text/table.js';
 import type { BenchmarkDocument } from './document.ts';
 import type { CaseResult, PeerResult } from './results.ts';
 import { AGAIN, REFERENCE } from './servers.ts';
-import { geometricMean } from './statistics.ts';
 import { percent } from './text-table.ts';
 
 /** The page that is written from a document: docs/benchmarks.md. */
@@ -17,7 +18,7 @@ export function pageOf(document: BenchmarkDocument, picture: string): string {
     introduction(document),
     `![CPU per message of each server as a ratio to C epoll, at each case](${picture})`,
     '## At a glance',
-    glance(document, titles),
+    ratioTable(document, titles),
     '## Method',
     method(document),
     ...steady.flatMap((one) => [`## ${heading(one)}`, caseSection(one, titles, 'message')]),
@@ -33,7 +34,7 @@ function introduction({ command, machine, seconds, plan }: BenchmarkDocument): s
   const { cpu, cores, memoryGiB, kernel, node } = machine;
   const at = machine.at.slice(0, 16).replace('T', ' ');
   const minutes = (seconds / 60).toFixed(1);
-  return wrapped(`
+  return paragraph(`
     Written by \`${command}\` on ${at} UTC, in ${minutes} minutes: ${plan.rounds} rounds, slices of
     ${plan.sliceMs} ms, seed ${plan.seed}. The machine: ${cpu}, ${cores} cores, ${memoryGiB} GiB,
     ${kernel}, Node ${node}. The figures of every slice are in [benchmarks.json](benchmarks.json).
@@ -46,7 +47,7 @@ function method(document: BenchmarkDocument): string {
     'words' in callCounter
       ? `System calls are counted in slices of their own, with \`${callCounter.words}\`.`
       : `System calls were not counted: ${sentence(callCounter.reason)}.`;
-  const how = wrapped(`
+  const how = paragraph(`
     All servers run at once on one core, the client that is busy is on another, and every echoed
     byte is compared. The servers take turns in random order, with a slice of the C epoll server
     before and after each. **CPU per message** is the CPU time of the whole process, all its
@@ -57,7 +58,7 @@ function method(document: BenchmarkDocument): string {
     Throughput is the server's only where it is the limit: against a good server the client is. In
     a closed loop latency is little more than connections over throughput; the open loop counts it
     from the time when a message was due, which is what a user waits. ${calls}`);
-  return `${how}\n\n${wrapped(noise(document))}`;
+  return `${how}\n\n${paragraph(noise(document))}`;
 }
 
 /** How far apart one and the same program is under its two names. */
@@ -84,7 +85,7 @@ function noise({ cases, stolenShare, wakeLatency }: BenchmarkDocument): string {
 }
 
 /** Ratios of all servers at all cases, the least expensive server first. */
-function glance(document: BenchmarkDocument, titles: Titles): string {
+function ratioTable(document: BenchmarkDocument, titles: Titles): string {
   const { cases } = document;
   const rows = ranking(document).map((name) => [
     titles.get(name) ?? name,
@@ -152,8 +153,8 @@ function caseRow(result: PeerResult, titles: Titles): string[] {
       ? '1'
       : `${ratio.median.toFixed(3)} (${ratio.lower.toFixed(3)} to ${ratio.upper.toFixed(3)})`,
     `${cpuUs.toFixed(2)}${parts}`,
-    grouped(messagesPerSecond.median),
-    [result.p50Us, result.p99Us, result.p999Us].map(grouped).join(' / '),
+    formatCount(messagesPerSecond.median),
+    [result.p50Us, result.p99Us, result.p999Us].map(formatCount).join(' / '),
     result.callsPerMessage?.toFixed(2) ?? '',
   ];
 }
@@ -170,9 +171,9 @@ function memorySection({ memory, cases }: BenchmarkDocument, titles: Titles): st
       (freshBytes / 2 ** 20).toFixed(1),
       bytesPerConnection === null ? '' : (bytesPerConnection / 1024).toFixed(2),
     ]);
-  const words = wrapped(`
+  const words = paragraph(`
     Resident memory: of a process that has echoed one message, and what it grows by for each of
-    ${grouped(idle)} idle connections, every one of which has echoed a message. Connections have
+    ${formatCount(idle)} idle connections, every one of which has echoed a message. Connections have
     come and gone before, so that compiled code is not counted; the kernel's own memory for sockets
     is not either.`);
   const head = ['server', 'fresh process, MiB', 'per idle connection, KiB'];
@@ -192,19 +193,14 @@ function sentence(words: string): string {
   return words.replaceAll(/\s+/g, ' ').replaceAll(/[|<>]/g, '').trim();
 }
 
-function grouped(value: number): string {
-  return Math.round(value).toLocaleString('en');
+/** A paragraph, in lines that fit an editor. */
+function paragraph(words: string): string {
+  return wrapped(words.trim().replaceAll(/\s+/g, ' '), COLUMNS).join('\n');
 }
 
-/** A paragraph, in lines that fit an editor. */
-function wrapped(words: string): string {
-  const lines: string[] = [];
-  for (const word of words.trim().split(/\s+/)) {
-    const line = lines.at(-1);
-    if (line === undefined || line.length + word.length >= COLUMNS) lines.push(word);
-    else lines[lines.length - 1] = `${line} ${word}`;
-  }
-  return lines.join('\n');
+/** NaN of nothing. */
+function geometricMean(values: readonly number[]): number {
+  return Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length);
 }
 
 /** Numbers stand to the right; the first `left` columns to the left. */

@@ -1,7 +1,9 @@
 import { execFile } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { sockloopVersion } from '#tools/measure/versions.js';
+import { MAIN } from '#tools/terminal/program.js';
+import { COMPILER, compileC, firstLines, OPTIMIZE, ROOT } from './c-compiler.ts';
 import { type Programs, startServer } from './servers.ts';
 
 /** The echo servers that are set beside the C epoll one, and how each of them is had. */
@@ -34,8 +36,6 @@ const BUILD_MS = 120_000;
 const INSTALL_MS = 180_000;
 const ASK_MS = 10_000;
 const OUTPUT_BYTES_MAX = 1024 * 1024;
-/** Of what a tool says when it fails: compilers and npm say what matters first. */
-const REASON_LINES_MAX = 4;
 
 /** What is one program needs no scripts of its own; where there is no registry, one try tells. */
 const NPM_FLAGS = [
@@ -49,11 +49,8 @@ const NPM_FLAGS = [
   '--fetch-retry-mintimeout=1000',
 ];
 
-const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const INSTALLED = join(ROOT, 'build/bench-peers');
-const CLI = join(ROOT, 'dist/tools/cli/main.js');
 const NODE = `Node ${process.versions.node}`;
-const OPTIMIZE = '-O2';
 /** Every peer takes the port as its last argument: this one leaves the choice to the kernel. */
 const ANY_PORT = '0';
 
@@ -73,16 +70,10 @@ function run(
       if (error === null) return resolve(out);
       const needed = `needs ${tool} on the PATH (on Debian: the package ${debianPackage})`;
       if (error.code === 'ENOENT') return reject(new Error(needed));
-      const why = error.killed ? `nothing after ${timeoutMs} ms` : complaint(errors);
+      const why = error.killed ? `nothing after ${timeoutMs} ms` : firstLines(errors);
       reject(new Error(`"${tried}" failed: ${why}`));
     });
   });
-}
-
-/** The beginning of what a tool said. */
-function complaint(text: string): string {
-  const lines = text.split('\n').filter((line) => line.trim() !== '');
-  return lines.slice(0, REASON_LINES_MAX).join('; ');
 }
 
 function peer(
@@ -103,34 +94,23 @@ function peer(
   return { name, title, prepare };
 }
 
-/** Compiles a C program of ours and returns its path. */
-async function compile(folder: string, name: string, ...libraries: string[]): Promise<string> {
-  const program = join(folder, name);
-  const compiler = process.env['CC'] ?? 'cc';
-  const words = [OPTIMIZE, '-o', program, sourceOf(`${name}.c`), ...libraries];
-  await run([compiler, ...words], BUILD_MS, 'gcc');
-  return program;
-}
-
 /** As `gcc 12.2.0 -O2`, from a first line as `cc (Debian 12.2.0-14) 12.2.0`. */
 async function compilerVersion(): Promise<string> {
-  const text = await run([process.env['CC'] ?? 'cc', '--version'], ASK_MS, 'gcc');
+  const text = await run([COMPILER, '--version'], ASK_MS, 'gcc');
   const line = text.split('\n', 1)[0] ?? '';
   const version = [...line.matchAll(/\d+(\.\d+)+/g)].at(-1)?.[0] ?? 'of an unknown version';
   return `${line.includes('clang') ? 'clang' : 'gcc'} ${version} ${OPTIMIZE}`;
 }
 
 async function inC(folder: string, name: string): Promise<Built> {
-  const program = await compile(folder, name);
+  const program = compileC(folder, `peers/${name}.c`);
   return { command: [program, ANY_PORT], version: await compilerVersion() };
 }
 
 async function onLibuv(folder: string): Promise<Built> {
   const header = '/usr/include/uv.h';
-  const program = await compile(folder, 'libuv-echo', '-luv').catch((error: Error) => {
-    if (!error.message.includes('uv.h')) throw error;
-    throw new Error(`needs ${header} (on Debian: the package libuv1-dev)`, { cause: error });
-  });
+  if (!existsSync(header)) throw new Error(`needs ${header} (on Debian: the package libuv1-dev)`);
+  const program = compileC(folder, 'peers/libuv-echo.c', '-luv');
   const version = await run([program, '--version'], ASK_MS, 'libuv1');
   return { command: [program, ANY_PORT], version: `libuv ${version.trim()}` };
 }
@@ -175,9 +155,8 @@ async function onDeno(folder: string): Promise<Built> {
 }
 
 function onSockloop(loop: string): Built {
-  const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
-  const command = [process.execPath, CLI, 'serve', '--loop', loop, '--port', ANY_PORT];
-  return { command, version: `sockloop ${manifest.version}, ${NODE}` };
+  const command = [process.execPath, MAIN, 'serve', '--loop', loop, '--port', ANY_PORT];
+  return { command, version: `sockloop ${sockloopVersion()}, ${NODE}` };
 }
 
 function onNodeNet(): Built {

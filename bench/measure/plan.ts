@@ -1,6 +1,6 @@
+import { REST_MS } from '#tools/measure/timed-slice.js';
 import type { Case } from './cases.ts';
-import type { WarmUp } from './field.ts';
-import { REST_MS } from './slices.ts';
+import type { WarmUp } from './running-servers.ts';
 
 /** How much is measured, so that it ends in time. */
 
@@ -36,14 +36,14 @@ export const QUICK: Pace = {
 /** A case is left and returned to, so that a drift of the machine spreads over all of them. */
 const ROUNDS_PER_PASS = 5;
 
-/** So many rounds fit into the time: a slice of each candidate, and one of the reference. */
+/** So many rounds fit into the time: a slice of each contender, and one of the reference. */
 export function roundsIn(
   pace: Pace,
-  candidates: number,
+  contenders: number,
   cases: readonly Case[],
   sliceMs: number,
 ): number {
-  const roundMs = candidates * cases.length * 2 * (sliceMs + REST_MS);
+  const roundMs = contenders * cases.length * 2 * (sliceMs + REST_MS);
   const rounds = roundMs === 0 ? pace.roundsMax : Math.floor(pace.slicesMs / roundMs);
   return Math.min(Math.max(rounds, pace.roundsMin), pace.roundsMax);
 }

@@ -1,12 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { holdWakeLatency } from '#tools/measure/wake-latency.js';
-import { type MachineFacts, machineFacts, stolenTicks, unfit } from './machine.ts';
+import { type BenchMachine, benchMachine, stolenTicks, unfit } from './machine.ts';
 import { percent } from './text-table.ts';
 
-/** What surrounds every measurement: the machine, what disturbed it, the file with all of it. */
-
 export interface Surroundings {
-  readonly machine: MachineFacts;
+  readonly machine: BenchMachine;
   readonly wakeLatency: string;
   /** CPU time that the hypervisor gave to others, of all there was. */
   readonly stolenShare: number;
@@ -26,7 +24,7 @@ export async function withFacts<Result>(
     process.exitCode = 1;
     return undefined;
   }
-  const machine = machineFacts();
+  const machine = benchMachine();
   const latency = holdWakeLatency();
   const load = machine.loadAverage.map((value) => value.toFixed(2)).join(' ');
   console.log(`${machine.cpu}, ${machine.cores} cores, ${machine.kernel}, Node ${machine.node}`);

@@ -1,9 +1,7 @@
-import type { CpuTicks } from '#tools/measure/process-facts.js';
-import { type Quartiles, quartiles } from '#tools/measure/quartiles.js';
+import { median, type Quartiles, quartiles } from '#tools/measure/quartiles.js';
 import type { Case } from './cases.ts';
 import { Latencies } from './latencies.ts';
-import { nsPerMessage, type Slice } from './slices.ts';
-import { median } from './statistics.ts';
+import { cpuUsPerMessage, type Slice } from './slices.ts';
 
 /** What is known of the servers at one case: gathered slice by slice, then summed up. */
 
@@ -33,8 +31,8 @@ export interface Missing {
   readonly reason: string;
 }
 
-/** Of 10 ms. With fewer the share would be a guess. */
-const TICKS_MIN = 20;
+/** The kernel samples by ticks of 10 ms: with less CPU time the share would be a guess. */
+const TICKED_US_MIN = 200_000;
 
 /** A slice as a row of numbers, in the order of {@link SLICE_COLUMNS}. */
 type SliceRow = readonly number[];
@@ -62,7 +60,6 @@ export interface CaseResult {
 export class Tally {
   readonly case: Case;
   readonly #slices: Slice[] = [];
-  readonly #ticks = new Map<string, CpuTicks>();
   readonly #calls = new Map<string, number>();
   readonly #missing = new Map<string, string>();
 
@@ -72,14 +69,6 @@ export class Tally {
 
   addSlices(slices: readonly Slice[]): void {
     this.#slices.push(...slices);
-  }
-
-  addTicks(name: string, before: CpuTicks, after: CpuTicks): void {
-    const { user, system } = this.#ticks.get(name) ?? { user: 0, system: 0 };
-    this.#ticks.set(name, {
-      user: user + after.user - before.user,
-      system: system + after.system - before.system,
-    });
   }
 
   hasSlices(name: string): boolean {
@@ -118,22 +107,25 @@ export class Tally {
   }
 
   #sumUp(name: string, slices: readonly Slice[]): PeerResult {
-    const { user, system } = this.#ticks.get(name) ?? { user: 0, system: 0 };
+    const sumOf = (of: (slice: Slice) => number): number =>
+      slices.reduce((sum, slice) => sum + of(slice), 0);
+    const medianShare = (usOf: (slice: Slice) => number): number =>
+      round(median(slices.map((slice) => usOf(slice) / 1e6 / slice.seconds)));
+    const userUs = sumOf(({ times }) => times.userUs);
+    const tickedUs = userUs + sumOf(({ times }) => times.systemUs);
     const latencies = Latencies.sum(slices.map((slice) => slice.latencies));
     return {
       name,
       ratio: rounded(quartiles(slices.map(({ ratio }) => ratio))),
-      cpuUsPerMessage: rounded(quartiles(slices.map((slice) => nsPerMessage(slice) / 1000))),
-      userShare: user + system < TICKS_MIN ? null : round(user / (user + system)),
+      cpuUsPerMessage: rounded(quartiles(slices.map(cpuUsPerMessage))),
+      userShare: tickedUs < TICKED_US_MIN ? null : round(userUs / tickedUs),
       messagesPerSecond: rounded(
         quartiles(slices.map(({ messages, seconds }) => messages / seconds)),
         0,
       ),
-      busyShare: round(median(slices.map(({ cpuNs, seconds }) => cpuNs / 1e9 / seconds))),
-      waitedShare: round(median(slices.map(({ waitedNs, seconds }) => waitedNs / 1e9 / seconds))),
-      clientWaitedShare: round(
-        median(slices.map(({ clientWaitedNs, seconds }) => clientWaitedNs / 1e9 / seconds)),
-      ),
+      busyShare: medianShare(({ times }) => times.cpuUs),
+      waitedShare: medianShare(({ times }) => times.waitedUs),
+      clientWaitedShare: medianShare(({ clientWaitedUs }) => clientWaitedUs),
       p50Us: round(latencies.quantileUs(0.5), 1),
       p99Us: round(latencies.quantileUs(0.99), 1),
       p999Us: round(latencies.quantileUs(0.999), 1),
@@ -146,12 +138,12 @@ function rowOf(slice: Slice): SliceRow {
   return [
     slice.messages,
     Math.round(slice.seconds * 1e6),
-    Math.round(slice.cpuNs / 1e3),
-    Math.round(slice.waitedNs / 1e3),
+    Math.round(slice.times.cpuUs),
+    Math.round(slice.times.waitedUs),
     round(slice.ratio),
     round(slice.latencies.quantileUs(0.5), 1),
     round(slice.latencies.quantileUs(0.99), 1),
-    Math.round(slice.clientWaitedNs / 1e3),
+    Math.round(slice.clientWaitedUs),
   ];
 }
 

@@ -1,11 +1,9 @@
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { atEnd } from './at-end.ts';
-import { Child } from './child.ts';
-import { SERVER_CORE } from './machine.ts';
+import { MAIN } from '#tools/terminal/program.js';
+import { compileC } from './c-compiler.ts';
+import { cleanup, pinnedChild } from './pinned-child.ts';
 
 /** The servers that are measured, by name, and the C programs compiled for the occasion. */
 
@@ -14,7 +12,6 @@ export const REFERENCE = 'c-epoll';
 export const AGAIN = 'c-epoll-again';
 
 const START_MS = 10_000;
-const CLI = fileURLToPath(new URL('../../../dist/tools/cli/main.js', import.meta.url));
 
 export interface Programs {
   /** Where they lie, and where a peer may put what it compiles. Goes when the bench ends. */
@@ -27,30 +24,17 @@ export interface Programs {
 /** Compiles the C programs into a temporary folder. Throws where there is no C compiler. */
 export function buildPrograms(): Programs {
   const folder = mkdtempSync(join(tmpdir(), 'sockloop-bench-'));
-  atEnd(() => rmSync(folder, { recursive: true, force: true }));
-  const compiler = process.env['CC'] ?? 'cc';
-  const compile = (name: string, source: string): string => {
-    const program = join(folder, name);
-    const path = fileURLToPath(new URL(`../../../bench/${source}`, import.meta.url));
-    try {
-      execFileSync(compiler, ['-O2', '-o', program, path], { stdio: 'inherit' });
-    } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      const what = `cannot compile bench/${source} with "${compiler}": ${why}`;
-      throw new Error(`${what}; a C compiler is needed (gcc or clang: CC names it)`);
-    }
-    return program;
-  };
+  cleanup.add(() => rmSync(folder, { recursive: true, force: true }));
   return {
     folder,
-    echo: compile('epoll-echo', 'peers/epoll-echo.c'),
-    load: compile('load', 'load.c'),
-    churn: compile('churn', 'churn.c'),
+    echo: compileC(folder, 'peers/epoll-echo.c'),
+    load: compileC(folder, 'load.c'),
+    churn: compileC(folder, 'churn.c'),
   };
 }
 
 /** A server by its name, and how it is started. It prints `listening PORT`. */
-export interface Entrant {
+export interface Contender {
   readonly name: string;
   readonly command: readonly string[];
   /** It is not asked to hold more than this. */
@@ -67,14 +51,14 @@ const LOOP_CONNECTIONS_MAX: ReadonlyMap<string, number> = new Map([
 ]);
 
 /**
- * The entrant that a specification means: a name of ours (the reference's, or what `--loop` takes),
+ * The contender of a specification: a name of ours (the reference's, or one that `--loop` takes),
  * or `NAME=COMMAND`, for any program that prints `listening PORT`.
  */
-export function entrantOf(spec: string, programs: Programs): Entrant {
+export function contenderOf(spec: string, programs: Programs): Contender {
   const name = specName(spec);
   if (name !== spec) return { name, command: spec.slice(name.length + 1).split(' ') };
   if (spec === REFERENCE || spec === AGAIN) return { name, command: [programs.echo, '0'] };
-  const command = [process.execPath, CLI, 'serve', '--loop', spec, '--port', '0'];
+  const command = [process.execPath, MAIN, 'serve', '--loop', spec, '--port', '0'];
   const connectionsMax = LOOP_CONNECTIONS_MAX.get(spec);
   return connectionsMax === undefined ? { name, command } : { name, command, connectionsMax };
 }
@@ -92,13 +76,11 @@ export interface Server {
 }
 
 /** Starts a server and waits until it listens. Throws with its own words if it does not. */
-export async function startServer({ name, command }: Entrant): Promise<Server> {
-  const child = new Child(command, SERVER_CORE);
+export async function startServer({ name, command }: Contender): Promise<Server> {
+  const child = pinnedChild('server', command);
   try {
-    const line = await child.line(START_MS);
-    const port = /^listening (?:on \S+:)?(\d+)/.exec(line)?.[1];
-    if (port === undefined) throw new Error(`said "${line}" instead of where it listens`);
-    return { name, pid: child.pid, port: Number(port), stop: () => child.stop() };
+    const port = await child.port(START_MS);
+    return { name, pid: child.pid, port, stop: () => child.stop() };
   } catch (error) {
     await child.stop();
     throw error;

@@ -1,7 +1,7 @@
 import type { PeerMemory } from './idle-run.ts';
 import type { CaseResult, PeerResult } from './results.ts';
 import { REFERENCE } from './servers.ts';
-import { percent, textTable } from './text-table.ts';
+import { benchTable, percent } from './text-table.ts';
 
 /** The results as tables for a terminal. */
 
@@ -46,7 +46,7 @@ function row(result: PeerResult): string[] {
 
 export function caseTable({ case: what, results, missing }: CaseResult): string {
   const sorted = results.toSorted((a, b) => a.ratio.median - b.ratio.median);
-  const lines = [`${what.name}: ${what.title}`, textTable(HEAD, sorted.map(row))];
+  const lines = [`${what.name}: ${what.title}`, benchTable(HEAD, sorted.map(row))];
   for (const { name, reason } of missing) lines.push(`  ${name} is missing: ${reason}`);
   return lines.join('\n');
 }
@@ -57,5 +57,5 @@ export function memoryTable(memory: readonly PeerMemory[]): string {
     (freshBytes / 2 ** 20).toFixed(1),
     bytesPerConnection === null ? '' : (bytesPerConnection / 1024).toFixed(2),
   ]);
-  return textTable(['server', 'MiB fresh', 'KiB per idle connection'], rows);
+  return benchTable(['server', 'MiB fresh', 'KiB per idle connection'], rows);
 }

@@ -1,17 +1,13 @@
-/** Columns of text: the first one left, the others right. */
+import { textTable } from '#tools/report/text/table.js';
 
-export function textTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const all = [head, ...rows];
-  const widths = head.map((_, i) => Math.max(...all.map((row) => (row[i] ?? '').length)));
-  return all
-    .map((row) => {
-      const cells = row.map((cell, i) => {
-        const width = widths[i] ?? 0;
-        return i === 0 ? cell.padEnd(width) : cell.padStart(width);
-      });
-      return `  ${cells.join('  ')}`.trimEnd();
-    })
-    .join('\n');
+/** A table as wide as its cells: the first column left-aligned, the others right-aligned. */
+export function benchTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const columns = head.map((title, at) => ({
+    title,
+    align: at === 0 ? ('left' as const) : ('right' as const),
+  }));
+  const lines = textTable(columns, rows, Number.POSITIVE_INFINITY);
+  return lines.map((line) => `  ${line}`).join('\n');
 }
 
 export function percent(share: number, digits = 0): string {

@@ -1,5 +1,8 @@
 import { refuseStale } from './borrowed.ts';
 
+/** The byte that ends a line. */
+export const NEWLINE = 10;
+
 /** Bytes to send: a string, sent as UTF-8, or any view of memory, sent as the bytes it covers. */
 export type Bytes = string | ArrayBufferView;
 

@@ -2,14 +2,14 @@ import { type Bytes, bytesOf, sendableLength } from '../base/bytes.ts';
 import { FRAME_BYTES_MAX } from './limits.ts';
 import { ReceiveBuffer } from './receive-buffer.ts';
 
-/** How many bytes the length of a frame takes: big-endian, and not counting itself. */
+/** The bytes of the length of a frame: big-endian, not counting itself. */
 export type PrefixBytes = 1 | 2 | 4;
 
 /**
- * Bytes in, frames out, each with its length before it; no I/O.
+ * Splits a byte stream into frames, each behind its length; no I/O.
  *
- * Bytes come in as {@link append} or as {@link reserve} and {@link commit} bring them. A length
- * that is announced takes no memory before its bytes are there.
+ * Bytes come in by {@link append}, or by {@link reserve} and {@link commit}. A length that is
+ * announced takes no memory before its bytes arrive.
  *
  * @example
  * ```ts
@@ -26,11 +26,18 @@ export type PrefixBytes = 1 | 2 | 4;
  * ```
  */
 export class FrameBuffer extends ReceiveBuffer {
+  /** The bytes of each prefix. */
   readonly prefixBytes: PrefixBytes;
-  /** The longest frame that is taken, its prefix not included. */
+  /** The longest frame that is accepted, without its prefix. */
   readonly frameBytesMax: number;
 
-  /** Throws a RangeError where `frameBytesMax` is no number of bytes; 16 MiB if left out. */
+  /**
+   * Makes an empty buffer.
+   *
+   * @param prefixBytes the bytes of each prefix: 1, 2 or 4.
+   * @param frameBytesMax the longest frame to accept, in bytes, 0 and up. Default: 16 MiB.
+   * @throws RangeError for another value of either.
+   */
   constructor(prefixBytes: PrefixBytes, frameBytesMax: number = FRAME_BYTES_MAX) {
     longestFrame(prefixBytes);
     if (!Number.isSafeInteger(frameBytesMax) || frameBytesMax < 0) {
@@ -41,14 +48,16 @@ export class FrameBuffer extends ReceiveBuffer {
     this.frameBytesMax = frameBytesMax;
   }
 
-  /** Whether the next frame is too long: {@link takeFrame} gives nothing any more. */
+  /** Whether the next frame is too long: {@link takeFrame} returns null from then on. */
   get overlong(): boolean {
     return this.#announced() > this.frameBytesMax;
   }
 
   /**
-   * The next frame without its prefix (it may be empty), lent until the next reservation; null if
-   * it is not whole, or too long.
+   * Takes the next frame out.
+   *
+   * @returns the frame without its prefix, which may be empty, borrowed until the next `append` or
+   *   `reserve`; null if it is incomplete or {@link overlong}.
    */
   takeFrame(): Uint8Array | null {
     const length = this.#announced();
@@ -58,7 +67,7 @@ export class FrameBuffer extends ReceiveBuffer {
     return this.take(length);
   }
 
-  /** The length of the next frame, -1 while its prefix is not whole. */
+  /** The length of the next frame, -1 while its prefix is incomplete. */
   #announced(): number {
     if (this.length < this.prefixBytes) return -1;
     let length = 0;
@@ -70,9 +79,21 @@ export class FrameBuffer extends ReceiveBuffer {
 }
 
 /**
- * `payload` (a string as UTF-8, any view as the bytes it covers) as a frame: a copy behind its
- * length. Throws a RangeError for one that is too long, a TypeError for what is neither, an Error
- * for a received chunk whose handler has returned.
+ * Makes a frame: the length of `payload`, and a copy of it.
+ *
+ * @param payload a string, sent as UTF-8, or any view, sent as the bytes it covers.
+ * @param prefixBytes the bytes of the length: 1, 2 or 4.
+ * @returns the frame, in memory of its own.
+ * @throws RangeError for a payload that is too long for its prefix.
+ * @throws TypeError where `payload` is neither.
+ * @throws Error for a received chunk whose handler has returned.
+ * @example
+ * ```ts
+ * import assert from 'node:assert/strict';
+ * import { encodeFrame } from 'sockloop';
+ *
+ * assert.deepEqual(encodeFrame('hi', 4), new Uint8Array([0, 0, 0, 2, 0x68, 0x69]));
+ * ```
  */
 export function encodeFrame(payload: Bytes, prefixBytes: PrefixBytes): Uint8Array {
   const bytes = bytesOf(payload);
@@ -84,8 +105,23 @@ export function encodeFrame(payload: Bytes, prefixBytes: PrefixBytes): Uint8Arra
 }
 
 /**
- * Writes the prefix of a frame of `length` bytes into `into` at `offset` and returns how many bytes
- * it took, for who has the payload elsewhere. Throws a RangeError where the length does not fit.
+ * Writes the prefix of a frame, where the payload is sent separately.
+ *
+ * @param length the bytes of the payload.
+ * @param prefixBytes the bytes of the prefix: 1, 2 or 4.
+ * @param into where to write it.
+ * @param offset the index in `into` of its first byte. Default: 0.
+ * @returns `prefixBytes`.
+ * @throws RangeError where the length does not fit the prefix, or the prefix does not fit `into`.
+ * @example
+ * ```ts
+ * import assert from 'node:assert/strict';
+ * import { encodeLength } from 'sockloop';
+ *
+ * const prefix = new Uint8Array(2);
+ * encodeLength(258, 2, prefix);
+ * assert.deepEqual(prefix, new Uint8Array([1, 2]));
+ * ```
  */
 export function encodeLength(
   length: number,

@@ -1,4 +1,4 @@
-/** Every limit of this layer, by name. */
+/** The limits of framing. */
 
-/** The longest frame that a length of 4 bytes may announce unless the caller says otherwise. */
+/** The default of `frameBytesMax`. */
 export const FRAME_BYTES_MAX = 16 * 1024 * 1024;

@@ -1,11 +1,10 @@
+import { NEWLINE } from '../base/bytes.ts';
 import { ReceiveBuffer } from './receive-buffer.ts';
 
-const NEWLINE = 10;
-
 /**
- * Bytes in, lines out; no I/O.
+ * Splits a byte stream into lines; no I/O.
  *
- * Bytes come in as {@link append} or as {@link reserve} and {@link commit} bring them.
+ * Bytes come in by {@link append}, or by {@link reserve} and {@link commit}.
  *
  * @example
  * ```ts
@@ -23,13 +22,18 @@ const NEWLINE = 10;
  * ```
  */
 export class LineBuffer extends ReceiveBuffer {
-  /** The longest line that is taken, its newline included. */
+  /** The longest line that is accepted, with its newline. */
   readonly lineBytesMax: number;
-  /** How many of the bytes that are held are known to be no newline. */
+  /** How many of the buffered bytes were searched and hold no newline. */
   #searched = 0;
   #overlong = false;
 
-  /** Throws a RangeError unless `lineBytesMax` is 1 or more. */
+  /**
+   * Makes an empty buffer.
+   *
+   * @param lineBytesMax the longest line to accept, in bytes, with its newline: 1 and up.
+   * @throws RangeError for another value.
+   */
   constructor(lineBytesMax: number) {
     if (!Number.isSafeInteger(lineBytesMax) || lineBytesMax < 1) {
       throw new RangeError(`a line takes 1 byte and more, not ${lineBytesMax}`);
@@ -38,17 +42,19 @@ export class LineBuffer extends ReceiveBuffer {
     this.lineBytesMax = lineBytesMax;
   }
 
-  /** Whether {@link takeLine} stopped at a line that is too long, whole or not. */
+  /** Whether {@link takeLine} stopped at a line that is too long, complete or not. */
   get overlong(): boolean {
     return this.#overlong;
   }
 
   /**
-   * The next line with its newline, lent until the next reservation; null if it is not whole, or
-   * {@link overlong}.
+   * Takes the next line out.
+   *
+   * @returns the line with its newline, borrowed until the next `append` or `reserve`; null if it
+   *   is incomplete or {@link overlong}.
    */
   takeLine(): Uint8Array | null {
-    // indexOf looks at each byte once, however many pieces a line comes in.
+    // Each byte is searched once, however many pieces a line arrives in.
     const held = this.bytes.subarray(this.start, this.end);
     const newline = held.indexOf(NEWLINE, this.#searched);
     const length = newline < 0 ? held.length : newline + 1;
@@ -61,7 +67,11 @@ export class LineBuffer extends ReceiveBuffer {
     return this.take(length);
   }
 
-  /** All that is left, lent until the next reservation: a last line without a newline. */
+  /**
+   * Takes all buffered bytes out, such as a last line without a newline.
+   *
+   * @returns the bytes, borrowed until the next `append` or `reserve`.
+   */
   override takeRest(): Uint8Array {
     this.#overlong = false;
     this.#searched = 0;

@@ -1,39 +1,47 @@
 import { type Bytes, bytesOf, sendableLength } from '../base/bytes.ts';
 
-/** What a new buffer holds before it has to grow: a page of most machines. */
+/** The first allocation: a page on most machines. */
 const INITIAL_BYTES = 4096;
 
 /**
- * Bytes that came and were not taken yet; no I/O.
+ * Received bytes that were not taken yet; no I/O.
  *
- * A reader receives straight into {@link bytes} between {@link end} and the end of the array, after
- * {@link reserve} has made room, and reports what came with {@link commit}; one that is handed its
- * chunks uses {@link append}. The buffer grows by doubling, and past the longest piece plus one
- * reservation only for a reader that takes nothing.
+ * A reader that receives by itself makes room with {@link reserve}, receives into {@link bytes}
+ * from {@link end} on, and reports the count with {@link commit}. A reader that gets chunks uses
+ * {@link append}. The buffer doubles as it grows; beyond the longest piece plus one reservation it
+ * grows only if nothing is taken.
  */
 export abstract class ReceiveBuffer {
-  /** The storage. A reservation may replace it, and all that is taken is lent from it. */
+  /** The storage. `reserve` and `append` may replace it; all that is taken is a view of it. */
   bytes: Uint8Array = new Uint8Array(INITIAL_BYTES);
   readonly #pieceBytesMax: number;
   #start = 0;
   #end = 0;
 
-  /** What is taken has at most `pieceBytesMax` bytes. */
+  /**
+   * Makes an empty buffer.
+   *
+   * @param pieceBytesMax the longest piece that is taken, in bytes.
+   */
   constructor(pieceBytesMax: number) {
     this.#pieceBytesMax = pieceBytesMax;
   }
 
-  /** Where the next received byte goes. */
+  /** The index in {@link bytes} of the next byte to receive. */
   get end(): number {
     return this.#end;
   }
 
-  /** How many bytes are held. */
+  /** How many bytes are buffered. */
   get length(): number {
     return this.#end - this.#start;
   }
 
-  /** Makes room for at least `bytes` more bytes behind {@link end}. Ends the loan of all taken. */
+  /**
+   * Makes room behind {@link end}. Invalidates all that was taken.
+   *
+   * @param bytes the least number of bytes to make room for.
+   */
   reserve(bytes: number): void {
     if (this.#start === this.#end) {
       this.#start = 0;
@@ -52,7 +60,12 @@ export abstract class ReceiveBuffer {
     this.#start = 0;
   }
 
-  /** Reports that `bytes` bytes were written behind {@link end}. */
+  /**
+   * Adds bytes that were received behind {@link end}.
+   *
+   * @param bytes how many: at most what was reserved.
+   * @throws RangeError for more.
+   */
   commit(bytes: number): void {
     if (bytes < 0 || this.#end + bytes > this.bytes.length) {
       throw new RangeError(`${bytes} bytes were not reserved`);
@@ -61,9 +74,11 @@ export abstract class ReceiveBuffer {
   }
 
   /**
-   * Copies `data` (a string as UTF-8, any view as the bytes it covers) behind what is held. Ends
-   * the loan of all taken. Throws a TypeError for what is neither, an Error for a received chunk
-   * whose handler has returned.
+   * Copies `data` behind the buffered bytes. Invalidates all that was taken.
+   *
+   * @param data a string, taken as UTF-8, or any view, taken as the bytes it covers.
+   * @throws TypeError where it is neither.
+   * @throws Error for a received chunk whose handler has returned.
    */
   append(data: Bytes): void {
     const bytes = bytesOf(data);
@@ -73,17 +88,21 @@ export abstract class ReceiveBuffer {
     this.#end += length;
   }
 
-  /** All that is left, lent until the next reservation. */
+  /**
+   * Takes all buffered bytes out.
+   *
+   * @returns the bytes, borrowed until the next `append` or `reserve`.
+   */
   takeRest(): Uint8Array {
     return this.take(this.length);
   }
 
-  /** Where the first byte lies that was not taken. */
+  /** The index of the first byte that was not taken. */
   protected get start(): number {
     return this.#start;
   }
 
-  /** The next `length` bytes, which are held, lent until the next reservation. */
+  /** Takes `length` bytes out, which must be buffered. */
   protected take(length: number): Uint8Array {
     const taken = this.bytes.subarray(this.#start, this.#start + length);
     this.#start += length;

@@ -18,14 +18,20 @@ import { type HeapEntry, TimerHeap } from '../base/timer-heap.ts';
  * assert.deepEqual(order, ['first', 'second']);
  * ```
  */
-export class Timer implements HeapEntry {
+export interface Timer {
+  /** Whether it was cancelled or has run. */
+  readonly over: boolean;
+  /** Keeps the callback from running. */
+  cancel(): void;
+}
+
+/** A {@link Timer} in the heap of its loop. */
+class HeapTimer implements Timer, HeapEntry {
   deadlineMs: number;
   sequence: number;
   heapIndex = -1;
   readonly #timers: Timers;
-  /** Run when it is due. The loop's own. */
   readonly callback: () => void;
-  /** Whether it was cancelled or has run. */
   over = false;
 
   constructor(timers: Timers, deadlineMs: number, sequence: number, callback: () => void) {
@@ -35,7 +41,6 @@ export class Timer implements HeapEntry {
     this.callback = callback;
   }
 
-  /** The callback will not run. */
   cancel(): void {
     this.over = true;
     this.#timers.remove(this);
@@ -44,8 +49,8 @@ export class Timer implements HeapEntry {
 
 /** The timers of one loop: law 10. */
 export class Timers {
-  readonly #heap = new TimerHeap<Timer>();
-  readonly #due: Timer[] = [];
+  readonly #heap = new TimerHeap<HeapTimer>();
+  readonly #due: HeapTimer[] = [];
   #sequence = 0;
 
   get size(): number {
@@ -54,12 +59,12 @@ export class Timers {
 
   /** Sets a timer for `deadlineMs` on the clock of the loop. */
   set(deadlineMs: number, callback: () => void): Timer {
-    const timer = new Timer(this, deadlineMs, this.#sequence++, callback);
+    const timer = new HeapTimer(this, deadlineMs, this.#sequence++, callback);
     this.#heap.push(timer);
     return timer;
   }
 
-  remove(timer: Timer): void {
+  remove(timer: HeapTimer): void {
     this.#heap.remove(timer);
   }
 

@@ -9,7 +9,7 @@ export type { WakeHandle } from '../poller/poller.ts';
 export { Interest } from '../poller/poller.ts';
 export { wake } from '../poller/wakers.ts';
 export type { Lookup } from './addresses.ts';
-export type { EventLoopOptions } from './event-loop.ts';
+export type { EventLoopOptions, RunOptions } from './event-loop.ts';
 export { EventLoop } from './event-loop.ts';
 export type {
   CloseOptions,

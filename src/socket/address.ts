@@ -4,8 +4,8 @@ import type { Sys } from '../sys/sys.ts';
 import { zoneResolved } from './zone.ts';
 
 /**
- * An address as a caller may write it: with a family, or with the family of the socket left out.
- * `address` is numeric, with a zone or without (`fe80::1%eth0`); names are for {@link resolve}.
+ * An address as an argument: the family may be left out. `address` is numeric, and may have a zone
+ * (`fe80::1%eth0`); {@link resolve} looks up names.
  */
 export type AddressInput =
   | SocketAddress
@@ -17,14 +17,14 @@ export type AddressInput =
     }
   | { readonly path: string };
 
-/** A family with its article, for a message. */
+/** A family with its article, for messages. */
 export function withArticle(family: AddressFamily): string {
   return family === 'UNIX' ? 'a UNIX' : `an ${family}`;
 }
 
 /**
- * `input` as an address of `family`. Throws a TypeError where it is of another one, a RangeError
- * for a zone that this machine does not have.
+ * `input` as an address of `family`. Throws a TypeError for another family, a RangeError for a zone
+ * that this machine does not have.
  */
 export function addressOf(family: AddressFamily, input: AddressInput, sys: Sys): SocketAddress {
   requireObject('an address', input);

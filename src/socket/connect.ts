@@ -1,6 +1,7 @@
 import { setNonblocking } from '../sys/descriptors.ts';
-import { SOCKADDR_BYTES_MAX } from '../sys/sockaddr.ts';
+import { SOCKADDR_BYTES_MAX, type SocketAddress } from '../sys/sockaddr.ts';
 import type { Sys } from '../sys/sys.ts';
+import { type SysError, sysError } from '../sys/sys-error.ts';
 import { deadline, leftMs, waitWithin } from './wait.ts';
 
 const error = new Uint8Array(4);
@@ -40,6 +41,18 @@ export function connectWithin(
     // All but one that waited for room in the queue of a UNIX listener: that one has not begun.
     if (leftMs(sys, deadlineMs) === 0) return -ETIMEDOUT;
   }
+}
+
+/** The error of a connect(2) to `on` that returned `result`, with a timeout of `timeoutMs`. */
+export function connectError(
+  sys: Sys,
+  result: number,
+  timeoutMs: number | null,
+  on: SocketAddress,
+): SysError {
+  const isLate = result === -sys.abi.errno.ETIMEDOUT && timeoutMs !== null;
+  const reason = isLate ? `no answer within ${timeoutMs} ms` : undefined;
+  return sysError(sys, result, 'connect', 'connect to', on, reason);
 }
 
 /** Where SO_SNDTIMEO does not bound connect(2): the same in three calls. */

@@ -18,31 +18,35 @@ export type Endpoint =
 /** How {@link createServer} listens. */
 export interface ServerOptions {
   /**
-   * How many connections may wait to be accepted, in the queue of listen(2): 0 and up, of which the
-   * kernel takes at most its own maximum (`net.core.somaxconn`); SOMAXCONN if left out.
+   * The length of the queue of connections not yet accepted, 0 to 2^31 - 1; SOMAXCONN by default.
+   * The kernel caps it (`net.core.somaxconn`).
    */
   readonly backlog?: number;
-  /** Several sockets may listen on the port, and the kernel spreads the connections. */
+  /** SO_REUSEPORT: several sockets listen on the port, and the kernel balances connections. */
   readonly reusePort?: boolean;
-  /**
-   * Whether an accepted connection sends at once (`TCP_NODELAY`, which it inherits): true if left
-   * out. No effect on a UNIX socket.
-   */
+  /** TCP_NODELAY, which accepted connections inherit: true by default. Ignored for UNIX sockets. */
   readonly noDelay?: boolean;
-  /** The system calls to use; those of this machine if left out. */
+  /** The system calls to use; those of this machine by default. */
   readonly sys?: Sys;
 }
 
 /**
- * A socket that listens: socket(2), SO_REUSEADDR, TCP_NODELAY, bind(2), listen(2).
+ * A listening socket: socket(2), SO_REUSEADDR, TCP_NODELAY, bind(2), listen(2). Blocks while a name
+ * is resolved.
  *
  * A host with several addresses listens on the first that can be bound. null is all interfaces, of
- * both families: `::` without IPV6_V6ONLY, to which an IPv4 peer is `::ffff:127.0.0.1`, or
- * `0.0.0.0` where there is no IPv6.
- * A UNIX path that a dead server left behind is taken over; a live one is not, nor one that is
- * bound and does not listen yet. The file of a UNIX socket stays when the socket is closed. Blocks
- * while a name is resolved. Throws a {@link SysError} such as
- * `cannot listen on 127.0.0.1:7007: EADDRINUSE (address already in use)`, or a ResolveError.
+ * both families: `::` without IPV6_V6ONLY, where an IPv4 peer appears as `::ffff:127.0.0.1`, or
+ * `0.0.0.0` on a machine without IPv6.
+ *
+ * The path of a UNIX socket whose server is dead is taken over; that of a live server is not, even
+ * if it has not called listen(2) yet. Closing the socket leaves the file in place.
+ *
+ * @param endpoint where to listen: a host and a port (0 for a free one), or a path.
+ * @param options backlog, SO_REUSEPORT, TCP_NODELAY.
+ * @returns the listening socket, which the caller owns and closes.
+ * @throws SysError `EADDRINUSE`, `EADDRNOTAVAIL`, `EACCES`, ...
+ * @throws ResolveError for a name without an address.
+ * @throws TypeError, RangeError for an argument out of its range.
  *
  * @example
  * ```ts
@@ -114,23 +118,42 @@ function listenOn(
 /** How {@link createConnection} connects. */
 export interface ConnectionOptions {
   /**
-   * The longest wait for a connection (each address gets an equal share of what is left), and for
-   * every call on the socket later, above 0 and at most {@link TIMEOUT_MS_MAX}; none if left out.
+   * Timeout of the connection attempts (each address gets an equal share of what is left), and of
+   * every later call on the socket, above 0 and at most {@link TIMEOUT_MS_MAX}; none by default.
    */
   readonly timeoutMs?: number;
-  /** Whether it sends at once (`TCP_NODELAY`): true if left out. No effect on a UNIX socket. */
+  /** TCP_NODELAY: true by default. Ignored for UNIX sockets. */
   readonly noDelay?: boolean;
-  /** The system calls to use; those of this machine if left out. */
+  /** The system calls to use; those of this machine by default. */
   readonly sys?: Sys;
 }
 
 /**
- * A socket that is connected: socket(2), TCP_NODELAY, connect(2), for one address of the host
- * after the other until one answers.
+ * A connected socket: socket(2), TCP_NODELAY, connect(2), for one address of the host after another
+ * until one accepts. Blocks while the name is resolved, and then for at most `timeoutMs`.
  *
- * Blocks while the name is resolved, and then for at most `timeoutMs`. Throws the {@link SysError}
- * of the last address, or a ResolveError. A socket that connected to itself (the kernel gave it the
- * port of `endpoint`, where nobody listens) is `ECONNREFUSED`.
+ * A socket that connected to itself (nobody listens on the port of `endpoint`, and the kernel chose
+ * it as the local one) counts as refused.
+ *
+ * @param endpoint where to connect to: a host (null for the loopback address) and a port, or a path.
+ * @param options timeout, TCP_NODELAY.
+ * @returns the connected socket, which the caller owns and closes. After an error all sockets of
+ *   the attempts are closed.
+ * @throws SysError of the last address: `ECONNREFUSED`, `ETIMEDOUT`, `ENETUNREACH`, ...
+ * @throws ResolveError for a name without an address.
+ * @throws TypeError, RangeError for an argument out of its range.
+ *
+ * @example
+ * ```ts
+ * import assert from 'node:assert/strict';
+ * import { createConnection, createServer } from 'sockloop/socket';
+ *
+ * using server = createServer({ host: '127.0.0.1', port: 0 });
+ * const address = server.getSockName();
+ * if (address.family === 'UNIX') throw new Error('not a port');
+ * using client = createConnection({ host: '127.0.0.1', port: address.port });
+ * client.sendAll('hello\n');
+ * ```
  */
 export function createConnection(endpoint: Endpoint, options: ConnectionOptions = {}): Socket {
   const { sys = nativeSys(), timeoutMs, noDelay } = options;
@@ -139,7 +162,7 @@ export function createConnection(endpoint: Endpoint, options: ConnectionOptions 
   return connectToFirst(addressesOf(endpoint, false, sys), timeoutMs ?? null, sys, noDelay);
 }
 
-/** As {@link createConnection}, to the first of `addresses` that answers. */
+/** As {@link createConnection}, to the first of `addresses` that accepts. */
 export function connectToFirst(
   addresses: readonly SocketAddress[],
   timeoutMs: number | null,
@@ -162,7 +185,7 @@ export function connectToFirst(
   });
 }
 
-/** Sets TCP_NODELAY unless `noDelay` is false, before there is a peer that could have left. */
+/** Sets TCP_NODELAY unless `noDelay` is false. Called before a peer can have reset the socket. */
 export function setNoDelay(socket: Socket, noDelay = true): void {
   if (noDelay && socket.family !== 'UNIX') socket.setSockOpt('TCP_NODELAY', true);
 }
@@ -187,7 +210,7 @@ function firstThatWorks(
   throw failure;
 }
 
-/** bind(2) and listen(2), both at once where the file of a dead server is taken over. */
+/** bind(2) and listen(2), under the lock of the path if the file of a dead server is taken over. */
 function bindAndListen(
   socket: Socket,
   address: SocketAddress,

@@ -18,3 +18,4 @@ export { hostName, resolve } from './resolve.ts';
 export type { SocketOptions } from './settings.ts';
 export { TIMEOUT_MS_MAX } from './settings.ts';
 export { Socket } from './socket.ts';
+export type { SocketDescriptor } from './socket-descriptor.ts';

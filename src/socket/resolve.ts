@@ -11,23 +11,27 @@ import {
 import type { Sys } from '../sys/sys.ts';
 import { ResolveError } from '../sys/sys-error.ts';
 
-/** What {@link resolve} may be told. */
+/** How {@link resolve} looks up a host. */
 export interface ResolveOptions {
-  /** Only addresses of this family; both if left out. */
+  /** Only addresses of this family; both by default. */
   readonly family?: Exclude<AddressFamily, 'UNIX'>;
-  /** Addresses to bind to, where no host stands for all interfaces; off if left out. */
+  /** Addresses to bind to: no host means all interfaces. False by default. */
   readonly passive?: boolean;
-  /** The system calls to use; those of this machine if left out. */
+  /** The system calls to use; those of this machine by default. */
   readonly sys?: Sys;
 }
 
 /**
- * getaddrinfo(3): the addresses of a host, in the order in which to try them (RFC 6724).
+ * getaddrinfo(3): the addresses of a host, in the order in which to try them (RFC 6724). Blocks for
+ * as long as the system's resolver takes (resolv.conf(5): 5 s per server and try by default).
  *
- * `host` is a name or a numeric address, with a zone or without (`fe80::1%eth0`); null is the
- * loopback address, or all interfaces where `passive`. `port` is a number from 0 to 65535. Blocks
- * for as long as the system's resolver takes (resolv.conf(5): 5 s a server and try by default).
- * Throws a {@link ResolveError}.
+ * @param host a name, or a numeric address, which may have a zone (`fe80::1%eth0`); null for the
+ *   loopback address, or with `passive` for all interfaces.
+ * @param port 0 to 65535.
+ * @param options the family, `passive`, the system calls to use.
+ * @returns the addresses, at least one, each with the port.
+ * @throws ResolveError for a name without an address, or if the resolver failed.
+ * @throws TypeError, RangeError for a host or a port of another kind.
  *
  * @example
  * ```ts
@@ -48,7 +52,7 @@ export function resolve(
   requirePort(port);
   const sys = options.sys ?? nativeSys();
   const { constants } = sys.abi;
-  // glibc takes a service name as text only; the number spares it the look-up in /etc/services.
+  // The port is text; AI_NUMERICSERV spares the look-up in /etc/services.
   const flags = constants.AI_NUMERICSERV | (options.passive === true ? constants.AI_PASSIVE : 0);
   const hints = {
     flags,
@@ -57,7 +61,7 @@ export function resolve(
     protocol: 0,
   };
   const results = { addresses: [], canonicalName: null, errno: 0 };
-  // The C library reads a name up to its first NUL byte, and would look up another host.
+  // C would read the name up to its first NUL byte: another host.
   const asked = host?.includes('\0') === true ? '' : host;
   const code = sys.getaddrinfo(asked, String(port), hints, results);
   if (code !== 0) throw new ResolveError(sys, code, results.errno, host ?? '');
@@ -65,8 +69,12 @@ export function resolve(
 }
 
 /**
- * getnameinfo(3): the name of the host at `address`, or null where none is found. Blocks as
- * {@link resolve} does.
+ * getnameinfo(3): the name of a host. Blocks as {@link resolve} does.
+ *
+ * @param address the address of the host; its port is ignored.
+ * @param sys the system calls to use; those of this machine by default.
+ * @returns the name, null if there is none or `address` is that of a UNIX socket.
+ * @throws RangeError for an address that is not numeric.
  */
 export function hostName(address: SocketAddress, sys: Sys = nativeSys()): string | null {
   if (address.family === 'UNIX') return null;

@@ -1,12 +1,12 @@
 import type { Sys } from '../sys/sys.ts';
 
-/** How a socket is made. */
+/** How to make a socket. */
 export interface SocketOptions {
-  /** The system calls to use; those of this machine if left out. */
+  /** The system calls to use; those of this machine by default. */
   readonly sys?: Sys;
-  /** A descriptor to take over instead of opening one. The socket owns it from then on. */
+  /** A descriptor to take over instead of opening one; the socket then owns it. */
   readonly fd?: number;
 }
 
-/** The longest timeout that `setTimeout` takes: 24 days, what a timer of Node takes as well. */
+/** The longest timeout in milliseconds: 24.8 days, as for Node's timers. */
 export const TIMEOUT_MS_MAX = 2 ** 31 - 1;

@@ -1,16 +1,16 @@
 import type { Sys } from './sys.ts';
 import { sysError } from './sys-error.ts';
 
-/** All that one arena may hold: the largest view a typed array reaches on every platform. */
+/** The longest typed array of every platform. */
 const ARENA_BYTES_MAX = 2 ** 31 - 1;
 
 /**
- * Memory outside of the JavaScript heap, mapped with mmap(2) and seen as bytes.
+ * Memory outside of the JavaScript heap, mapped with mmap(2).
  *
- * V8 may move the bytes of a small typed array, so memory that the kernel reads or writes after
- * a call has returned (a ring, its buffers) has to lie here. Pages cost nothing until they are
- * touched. The arena owns the mapping: whoever opened it closes it, after the last use of
- * {@link bytes} on any thread, for touching unmapped memory ends the process.
+ * V8 may move the bytes of a small typed array, so memory that the kernel accesses after a call has
+ * returned (a ring, its buffers) must be mapped. A page costs nothing until it is touched. The
+ * arena owns the mapping. Close it after the last use of {@link bytes} on any thread: touching
+ * unmapped memory ends the process.
  *
  * @example
  * ```ts
@@ -23,15 +23,18 @@ const ARENA_BYTES_MAX = 2 ** 31 - 1;
 export class Arena implements Disposable {
   readonly #sys: Sys;
   #bytes: Uint8Array | null;
-  /** Where the mapping begins, as a number that a system call takes for a pointer. */
+  /** The address of the mapping, as system calls take it. */
   readonly address: number;
   /** The size of the mapping. */
   readonly length: number;
 
   /**
-   * Maps `length` bytes (1 to 2^31 - 1), all zero.
+   * Maps memory, filled with zeros.
    *
-   * Throws a RangeError for a length out of range, a SysError (`ENOMEM`) where there is no memory.
+   * @param sys the system calls to use.
+   * @param length how many bytes, 1 to 2^31 - 1.
+   * @throws SysError `ENOMEM`.
+   * @throws RangeError for a length out of its range.
    */
   constructor(sys: Sys, length: number) {
     if (!Number.isInteger(length) || length < 1 || length > ARENA_BYTES_MAX) {
@@ -47,13 +50,21 @@ export class Arena implements Disposable {
     this.length = length;
   }
 
-  /** The mapped memory. Throws once the arena is closed. */
+  /**
+   * The mapped memory.
+   *
+   * @throws Error once the arena is closed.
+   */
   get bytes(): Uint8Array {
     if (this.#bytes === null) throw new Error('the arena is closed');
     return this.#bytes;
   }
 
-  /** Unmaps the memory, munmap(2). A second call does nothing. */
+  /**
+   * munmap(2): unmaps the memory. A second call does nothing.
+   *
+   * @throws SysError if the kernel refuses.
+   */
   close(): void {
     if (this.#bytes === null) return;
     this.#bytes = null;

@@ -1,4 +1,4 @@
-// What the FFI binds, as types: the C functions with their arguments as JavaScript gives them.
+// The types of what the FFI binds: C functions, with arguments as JavaScript passes them.
 
 type Call<Arguments extends unknown[]> = (...args: Arguments) => number;
 type AddressIn = [fd: number, address: Uint8Array, length: number];
@@ -9,7 +9,7 @@ type Transfer = [fd: number, buffer: Uint8Array, length: number];
 type Option = [fd: number, level: number, name: number, value: Uint8Array];
 type Bytes = Uint8Array | null;
 
-/** The C functions as they are: -1 for an error, with `errno` beside. Null is a missing one. */
+/** The C functions: -1 for an error, with the cause in `errno`. Null for a missing one. */
 export interface CLibrary {
   readonly socket: Call<[domain: number, type: number, protocol: number]>;
   readonly socketpair: Call<[domain: number, type: number, protocol: number, pair: Int32Array]>;
@@ -20,7 +20,7 @@ export interface CLibrary {
   readonly connect: Call<AddressIn>;
   readonly send: Call<Message>;
   readonly recv: Call<Message>;
-  /** The same two with the buffer's address: numbers alone are what the FFI takes fastest. */
+  /** The same two with the buffer's address: the FFI takes numbers fastest. */
   readonly sendFrom: Call<MessageAt>;
   readonly recvInto: Call<MessageAt>;
   readonly shutdown: Call<[fd: number, how: number]>;
@@ -38,7 +38,7 @@ export interface CLibrary {
   readonly timerfd_create: Call<[clockid: number, flags: number]> | null;
   readonly timerfd_settime: Call<[fd: number, flags: number, value: Uint8Array, old: null]> | null;
   readonly ioUring: IoUringLibrary | null;
-  /** Loads what has kqueue(2), at the first need. */
+  /** Loads the library that has kqueue(2), at its first use. */
   openKqueue(): KqueueLibrary | null;
 
   readonly close: Call<[fd: number]>;
@@ -66,7 +66,7 @@ export interface CLibrary {
   readonly gai_strerror: (code: number) => string;
 
   errno(): number;
-  /** Where the bytes of a buffer lie. */
+  /** The address of the first byte of a buffer. */
   addressOf(buffer: Uint8Array): bigint;
   /** The memory at an address, not a copy of it. */
   view(address: number | bigint, length: number): Uint8Array;
@@ -75,8 +75,8 @@ export interface CLibrary {
 }
 
 /**
- * syscall(2) with the numbers of io_uring as the first argument: there are no functions of their
- * own in the C library. An address is a number, 0 for none.
+ * syscall(2) with the number of the call first: the C library has no wrappers for io_uring. An
+ * address is a number, 0 for none.
  */
 export interface IoUringLibrary {
   readonly setup: Call<[call: number, entries: number, params: Uint8Array]>;
@@ -86,7 +86,7 @@ export interface IoUringLibrary {
   readonly register: Call<[call: number, fd: number, op: number, address: number, count: number]>;
 }
 
-/** What libkqueue has on Linux, and the C library elsewhere. */
+/** From libkqueue on Linux, from the C library elsewhere. */
 export interface KqueueLibrary {
   readonly kqueue: Call<[]>;
   readonly kevent: Call<

@@ -1,7 +1,7 @@
 import type { Sys } from './sys.ts';
 
-// How a descriptor is opened so that it behaves the same on every platform: closed on exec, and
-// a send to a peer that has gone is EPIPE, never a SIGPIPE.
+// Opens descriptors that behave the same on every platform: closed on exec, and a send to a closed
+// peer is EPIPE, never SIGPIPE.
 
 /** A stream socket, closed on exec. Returns the descriptor or `-errno`. */
 export function openStream(sys: Sys, domain: number, nonblocking = false): number {
@@ -46,7 +46,7 @@ export function acceptStream(
   }
   const fd = sys.accept(listener, address, length);
   if (fd < 0) return fd;
-  // Plain accept(2) on a BSD hands the listener's O_NONBLOCK down.
+  // On the BSDs accept(2) passes on the listener's O_NONBLOCK.
   const mode = setNonblocking(sys, fd, nonblocking);
   if (mode >= 0) return acceptedOrLost(sys, prepared(sys, fd, false));
   sys.close(fd);
@@ -54,8 +54,8 @@ export function acceptStream(
 }
 
 /**
- * What became of a connection that was accepted. One that could not be made safe has been closed:
- * it is lost as one that breaks in the queue, and the listener is as good as before.
+ * The result of an accept. A connection that could not be set up is closed and reported as one that
+ * broke in the queue: the listener is not affected.
  */
 function acceptedOrLost(sys: Sys, result: number): number {
   return result < 0 ? -sys.abi.errno.ECONNABORTED : result;
@@ -91,18 +91,17 @@ export function setNonblocking(sys: Sys, fd: number, nonblocking: boolean): numb
   return wanted === flags ? 0 : sys.fcntl(fd, F_SETFL, wanted);
 }
 
-/** The flags of every send: without a signal where the flag exists, else see SO_NOSIGPIPE. */
+/** The flags of every send: MSG_NOSIGNAL, or none on a platform with SO_NOSIGPIPE. */
 export function sendFlags(sys: Sys): number {
   return sys.abi.constants.MSG_NOSIGNAL ?? 0;
 }
 
-/** Closes `fd` where it cannot be made safe. Returns it or `-errno`. */
+/** Sets close-on-exec and SO_NOSIGPIPE as needed. Returns `fd`, or `-errno` and closes it. */
 function prepared(sys: Sys, fd: number, closedOnExec: boolean): number {
   const { F_SETFD, FD_CLOEXEC, SOL_SOCKET, SO_NOSIGPIPE, MSG_NOSIGNAL } = sys.abi.constants;
   let result = closedOnExec ? 0 : sys.fcntl(fd, F_SETFD, FD_CLOEXEC);
   if (result >= 0 && MSG_NOSIGNAL === undefined && SO_NOSIGPIPE !== undefined) {
-    // macOS refuses the option on a socket whose peer has already reset it: EINVAL. Such a socket
-    // can send nothing any more, so it is safe without.
+    // macOS refuses the option (EINVAL) once the peer has reset the connection: nothing can be sent.
     result = sys.setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, new Uint8Array([1, 0, 0, 0]), 4);
     if (result === -sys.abi.errno.EINVAL) result = 0;
   }
@@ -111,7 +110,7 @@ function prepared(sys: Sys, fd: number, closedOnExec: boolean): number {
   return result;
 }
 
-/** Closes `fd` where it stays blocking. Returns it or `-errno`. */
+/** Sets O_NONBLOCK. Returns `fd`, or `-errno` and closes it. */
 function madeNonblocking(sys: Sys, fd: number): number {
   const result = setNonblocking(sys, fd, true);
   if (result >= 0) return fd;

@@ -1,9 +1,8 @@
 import type { Abi } from './abi/abi.ts';
 
 /**
- * Names that give way where another name has the same number. What remains is what strace and the
- * man pages of the socket calls print: EAGAIN, EDEADLK and EOPNOTSUPP. Node itself prints ENOTSUP
- * for the last. On macOS ENOTSUP has a number of its own and keeps its name.
+ * Aliases: names that yield to another one with the same number, so that strace's names remain:
+ * EAGAIN, EDEADLK, EOPNOTSUPP. On macOS ENOTSUP has a number of its own.
  */
 const yieldingNames: ReadonlySet<string> = new Set(['EWOULDBLOCK', 'EDEADLOCK', 'ENOTSUP']);
 
@@ -11,8 +10,11 @@ const errnoNames = new WeakMap<Abi, ReadonlyMap<number, string>>();
 const gaiNames = new WeakMap<Abi, ReadonlyMap<number, string>>();
 
 /**
- * The name of an errno, such as `EADDRINUSE`; `UNKNOWN_<n>` for a number that the platform does not
- * have. A negative errno, as the calls of `Sys` return it, is taken as well.
+ * The name of an errno.
+ *
+ * @param abi the table of the platform.
+ * @param errno the number, or its negative as the calls of `Sys` return it.
+ * @returns the name (`EADDRINUSE`), `UNKNOWN_<n>` for a number that the platform does not have.
  */
 export function errnoName(abi: Abi, errno: number): string {
   let names = errnoNames.get(abi);
@@ -25,9 +27,11 @@ export function errnoName(abi: Abi, errno: number): string {
 }
 
 /**
- * The name of an answer of getaddrinfo(3) or getnameinfo(3), such as `EAI_NONAME`; `UNKNOWN_<n>`
- * for a code that the platform does not have. The sign counts: Linux has negative codes, the BSDs
- * positive ones.
+ * The name of a result of getaddrinfo(3) or getnameinfo(3).
+ *
+ * @param abi the table of the platform.
+ * @param code the result, negative on Linux, positive on the BSDs.
+ * @returns the name (`EAI_NONAME`), `UNKNOWN_<n>` for a code that the platform does not have.
  */
 export function gaiName(abi: Abi, code: number): string {
   let names = gaiNames.get(abi);

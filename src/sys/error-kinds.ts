@@ -1,24 +1,24 @@
 import type { Abi } from './abi/abi.ts';
 import { errnoName } from './errno.ts';
 
-// What a failed call means for a server, in one place: one client, one moment, or the end.
+// What a failed call means for a server: one client is lost, resources are short, or it is the end.
 
 /**
- * - passing: one connection is gone or refused; the next call may succeed, at once.
- * - shortage: the system has too little of something for now; the call is made again after a pause.
- * - final: the descriptor is not what it should be, and no call on it will ever succeed.
+ * - passing: one connection is lost or refused; the next call may succeed at once.
+ * - shortage: the system is short of a resource; try again after a pause.
+ * - final: no call on this descriptor will ever succeed.
  */
 type ErrorKind = 'passing' | 'shortage' | 'final';
 
 type Kinds = Readonly<Record<string, ErrorKind>>;
 
-/** accept(2), and what is done to the new socket: accept(2), "Error handling". */
+/** accept(2), section "Error handling", and the set-up of the new socket. */
 const ACCEPT: Kinds = {
   EINTR: 'passing',
-  // Nobody is there after all: another thread was faster, or the client has left.
+  // Another thread was faster, or the client has left.
   EAGAIN: 'passing',
   ETIMEDOUT: 'passing',
-  // The connection broke in the queue: Linux hands over the error of its network.
+  // The connection broke in the queue: Linux passes on its network error.
   ECONNABORTED: 'passing',
   ECONNRESET: 'passing',
   EPROTO: 'passing',
@@ -38,20 +38,20 @@ const ACCEPT: Kinds = {
   ENOBUFS: 'shortage',
   ENOMEM: 'shortage',
   ENOSR: 'shortage',
-  // epoll_ctl(2): watches of the user.
+  // epoll_ctl(2): the limit on watches of the user.
   ENOSPC: 'shortage',
 };
 
 /** select(2), poll(2), epoll_wait(2), kevent(2), io_uring_enter(2). */
 const WAIT: Kinds = {
   EINTR: 'passing',
-  // io_uring: the time is over.
+  // io_uring: the timeout expired.
   ETIME: 'passing',
-  // poll(2): "allocate internal data structures"; a portable program asks again.
+  // poll(2): the kernel could not allocate memory; a portable program tries again.
   EAGAIN: 'shortage',
   ENOMEM: 'shortage',
   ENOBUFS: 'shortage',
-  // io_uring: the queue of completions has to be read first.
+  // io_uring: the completion queue must be drained first.
   EBUSY: 'shortage',
 };
 

@@ -3,8 +3,8 @@
 /**
  * Writes the four bytes of a dotted quad into `into` at `at`.
  *
- * As strict as inet_pton(3): four decimal numbers from 0 to 255 without leading zeros.
- * Returns false, with `into` untouched, where `text` is not an IPv4 address.
+ * As strict as inet_pton(3): four decimal numbers from 0 to 255 without leading zeros. Returns
+ * false, and leaves `into` alone, for any other text.
  */
 export function parseIPv4(text: string, into: Uint8Array, at: number): boolean {
   const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text);
@@ -16,10 +16,8 @@ export function parseIPv4(text: string, into: Uint8Array, at: number): boolean {
 }
 
 /**
- * Writes the sixteen bytes of an IPv6 address (RFC 4291, section 2.2: `::` and a dotted quad at
- * the end are understood, a zone is not) into `into` at `at`.
- *
- * Returns false, with `into` untouched, where `text` is not an IPv6 address.
+ * Writes the sixteen bytes of an IPv6 address (RFC 4291, section 2.2, without a zone) into `into` at
+ * `at`. Returns false, and leaves `into` alone, for any other text.
  */
 export function parseIPv6(text: string, into: Uint8Array, at: number): boolean {
   const halves = text.split('::');
@@ -36,7 +34,7 @@ export function parseIPv6(text: string, into: Uint8Array, at: number): boolean {
   return true;
 }
 
-/** The bytes of colon-separated groups; a dotted quad may stand last where `quadAllowed`. */
+/** The bytes of colon-separated groups; the last may be a dotted quad if `quadAllowed`. */
 function parseGroups(text: string, quadAllowed: boolean): number[] | null {
   if (text === '') return [];
   const bytes: number[] = [];
@@ -60,8 +58,8 @@ export function formatIPv4(bytes: Uint8Array, at: number): string {
 }
 
 /**
- * The text of the sixteen bytes at `at` as RFC 5952 wants it: lower case, the longest run of two
- * or more zero groups (the first of equals) as `::`, IPv4-mapped addresses with a dotted quad.
+ * The text of the sixteen bytes at `at` as in RFC 5952: lower case, the longest run of two or more
+ * zero groups (the first of equals) as `::`, IPv4-mapped addresses with a dotted quad.
  */
 export function formatIPv6(bytes: Uint8Array, at: number): string {
   const groups: number[] = [];

@@ -6,17 +6,17 @@ import type { AddressHints, HostName, ResolvedAddresses, Sys } from './sys.ts';
 
 const { SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register } = ioUring.constants;
 
-/** See `nativeSys`. Pointers are typed arrays, and what the platform lacks is `-ENOSYS`. */
+/** The calls of a C library. A function that the platform lacks gives `-ENOSYS`. */
 export class NativeSys implements Sys {
   readonly abi: Abi;
   readonly #c: CLibrary;
-  /** Undefined until somebody asks: on Linux it is a library that few want loaded. */
+  /** Undefined until first used: on Linux it is a separate library. */
   #kq: KqueueLibrary | null | undefined;
   readonly #missing: number;
-  // The two calls of every message, taken out of the library for a cache line less.
+  // The two calls of every message: here they cost one cache line less.
   readonly #sendFrom: CLibrary['sendFrom'];
   readonly #recvInto: CLibrary['recvInto'];
-  /** The call of every round of a ring, taken out likewise. */
+  /** Likewise, the call of every turn of a ring. */
   readonly #enterRing: IoUringLibrary['enter'] | null;
   readonly #sent: StableAddress;
   readonly #received: StableAddress;
@@ -139,7 +139,7 @@ export class NativeSys implements Sys {
     writefds: Uint8Array | null,
     timeout: Uint8Array | null,
   ): number {
-    // The kernel reads and writes whole words of a set.
+    // The kernel accesses whole words of a set.
     const setBytes = Math.ceil(nfds / 64) * 8;
     if (readfds !== null) requireRoom(readfds.length, 0, setBytes);
     if (writefds !== null) requireRoom(writefds.length, 0, setBytes);
@@ -185,7 +185,7 @@ export class NativeSys implements Sys {
     return this.#checked(library.kevent(kq, changes, changeCount, events, eventCount, timeout));
   }
 
-  /** A thread may get the number of a kqueue from another one, so that kevent is its first call. */
+  /** kevent may be the first call: a thread can get a kqueue from another one. */
   #kqueueLibrary(): KqueueLibrary | null {
     if (this.#kq === undefined) this.#kq = this.#c.openKqueue();
     return this.#kq;
@@ -365,25 +365,25 @@ export class NativeSys implements Sys {
     return this.#c.gai_strerror(code);
   }
 
-  /** errno is the thread's and the next call's, so it is read right after this one. */
+  /** Reads errno right after the call: the next one overwrites it. */
   #checked(result: number): number {
     return result < 0 ? -this.#c.errno() : result;
   }
 }
 
-/** The kernel would write past the end of a buffer that is too small, and nobody would notice. */
+/** The kernel would write past the end of a buffer that is too small. */
 function requireRoom(size: number, offset: number, length: number): void {
   if (offset >= 0 && length >= 0 && offset + length <= size) return;
   throw new RangeError(`${length} bytes at ${offset} do not fit into a buffer of ${size}`);
 }
 
-/** The room that a call is told of, in an array that has room for the answer too. */
+/** The length that goes in, from an array that also takes the length that comes out. */
 function lengthIn(length: Int32Array): number {
   requireRoom(length.length, 0, 1);
   return length[0] ?? 0;
 }
 
-/** C would read the text up to its first NUL byte: another path, another host. */
+/** C would read `text` up to its first NUL byte: another path, another host. */
 function requireWhole(text: string): void {
   if (text.includes('\0')) throw new RangeError('a C string cannot hold a NUL byte');
 }

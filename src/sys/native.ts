@@ -5,8 +5,8 @@ import type { CLibrary, KqueueLibrary } from './c-library.ts';
 import { NativeSys } from './native-sys.ts';
 import type { Sys } from './sys.ts';
 
-// The only file that knows the FFI. A call through it costs 30 to 50 ns more than from C, as long
-// as it gets numbers and the same typed arrays: a BigInt or a fresh subarray costs more than that.
+// The only user of the FFI. A call costs 30 to 50 ns more than from C, given numbers and typed arrays
+// that it has seen before; a BigInt or a fresh subarray adds more than that.
 
 type Library = ReturnType<typeof koffi.load>;
 
@@ -15,8 +15,8 @@ let loaded: NativeSys | undefined;
 /**
  * The system calls of this machine's kernel.
  *
- * The same object on every call in a thread. Throws an Error that says what to do where the
- * platform is not one of Linux, macOS and FreeBSD on x64 or arm64.
+ * @returns the same object on every call in a thread.
+ * @throws Error on a platform other than Linux, macOS and FreeBSD on x64 or arm64.
  *
  * @example
  * ```ts
@@ -34,8 +34,8 @@ export function nativeSys(): Sys {
 }
 
 /**
- * _exit(2): ends the process with `status` and waits for nothing. `process.exit()` waits for each
- * thread of Node's pool, and so for a look-up whose resolver is silent.
+ * _exit(2): ends the process with `status` at once. `process.exit()` waits for each thread of
+ * Node's pool, and so for a look-up whose resolver does not answer.
  */
 export function exitAtOnce(status: number): never {
   koffi.load(null).func('_exit', 'void', ['int'])(status);
@@ -56,12 +56,12 @@ function currentAbi(): Abi {
   );
 }
 
-/** Of prctl(2), the same on every Linux. */
+/** prctl(2), the same on every architecture. */
 const PR_SET_PDEATHSIG = 1;
 
 /**
- * Has the kernel send `signal` to this process when the thread that started it ends. Returns
- * whether it will: only Linux has that. To be called on the main thread.
+ * Has the kernel send `signal` to this process when the thread that started it ends: Linux only.
+ * Returns whether it will. Call it on the main thread.
  */
 export function signalAtParentsEnd(signal: number): boolean {
   if (process.platform !== 'linux') return false;
@@ -71,7 +71,7 @@ export function signalAtParentsEnd(signal: number): boolean {
 
 /** The C functions, bound once. */
 function bind(abi: Abi): CLibrary {
-  // The process itself: Node is linked with the C library of its platform, glibc or musl or BSD.
+  // The process itself: Node is linked with the C library of its platform.
   const libc = koffi.load(null);
   return {
     ...socketFunctions(libc),
@@ -99,7 +99,7 @@ function socketFunctions(libc: Library) {
     connect: libc.func('connect', 'int', ['int', 'void *', 'uint32_t']),
     send: libc.func('send', 'intptr_t', ['int', 'void *', 'size_t', 'int']),
     recv: libc.func('recv', 'intptr_t', ['int', 'void *', 'size_t', 'int']),
-    // An int holds what Linux and the BSDs transfer in one call: at most 2^31 - 1 bytes.
+    // Linux and the BSDs transfer at most 2^31 - 1 bytes in one call: an int holds the result.
     sendFrom: libc.func('send', 'int', ['int', 'uintptr_t', 'size_t', 'int']),
     recvInto: libc.func('recv', 'int', ['int', 'uintptr_t', 'size_t', 'int']),
     shutdown: libc.func('shutdown', 'int', ['int', 'int']),
@@ -114,7 +114,7 @@ function waitingFunctions(libc: Library) {
   const sets = ['void *', 'void *', 'void *'];
   return {
     poll: libc.func('poll', 'int', ['void *', 'uintptr_t', 'int']),
-    // On x64 macOS the plain name is an older select(2); the headers mean this one.
+    // On macOS x64 the plain symbol is an older select(2); the headers use this one.
     select:
       optional(libc, 'select$1050', 'int', ['int', ...sets, 'void *']) ??
       libc.func('select', 'int', ['int', ...sets, 'void *']),
@@ -128,8 +128,8 @@ function waitingFunctions(libc: Library) {
 }
 
 /**
- * syscall(2) is variadic, but on Linux its arguments travel as those of any function do, on x64 and
- * on arm64, and a call that is declared so costs half of a variadic one.
+ * syscall(2) is variadic. On Linux x64 and arm64 its arguments are passed as those of any function,
+ * and a call declared as a plain one costs half.
  */
 function ioUringFunctions(libc: Library) {
   const call = 'long';
@@ -150,7 +150,7 @@ function fileFunctions(libc: Library) {
     dup: libc.func('dup', 'int', ['int']),
     pipe: libc.func('pipe', 'int', ['void *']),
     pipe2: optional(libc, 'pipe2', 'int', ['void *', 'int']),
-    // Variadic ones: arm64 macOS passes variable arguments on the stack.
+    // Variadic: macOS arm64 passes variable arguments on the stack.
     fcntl: libc.func('fcntl', 'int', ['int', 'int', '...']),
     ioctl: libc.func('ioctl', 'int', ['int', 'unsigned long', '...']),
     open: libc.func('open', 'int', ['str', 'int', '...']),
@@ -174,7 +174,7 @@ function nameFunctions(libc: Library) {
   };
 }
 
-/** kqueue(2) and kevent(2): the system's own, or on Linux those of libkqueue; null for neither. */
+/** kqueue(2) and kevent(2), on Linux those of libkqueue; null if missing. */
 function bindKqueue(libc: Library): KqueueLibrary | null {
   const library = process.platform === 'linux' ? loadLibkqueue() : libc;
   if (library === null) return null;
@@ -192,7 +192,7 @@ function loadLibkqueue(): Library | null {
   }
 }
 
-/** A function that not every platform has: null where it is missing. */
+/** A function that some platforms lack: null there. */
 function optional(library: Library, name: string, result: string, args: string[]) {
   try {
     return library.func(name, result, args);

@@ -3,15 +3,15 @@ import { readUnsigned, writeInteger } from './struct.ts';
 import type { Sys } from './sys.ts';
 import { sysError } from './sys-error.ts';
 
-/** How many descriptors a process may have; Infinity where nothing bounds them. */
+/** How many descriptors a process may have; Infinity for no limit. */
 interface OpenFilesLimit {
-  /** What holds now. */
+  /** The limit in force. */
   readonly soft: number;
-  /** How far the process may lift it. */
+  /** The highest limit that the process may set. */
   readonly hard: number;
 }
 
-/** The limit on descriptors. Throws a SysError where the kernel does not tell. */
+/** RLIMIT_NOFILE. Throws a SysError. */
 export function openFilesLimit(sys: Sys): OpenFilesLimit {
   const { fields } = sys.abi.structs.rlimit;
   const bytes = rlimitBytes(sys);
@@ -20,7 +20,7 @@ export function openFilesLimit(sys: Sys): OpenFilesLimit {
   return { soft: readLimit(bytes, fields.rlim_cur), hard: readLimit(bytes, fields.rlim_max) };
 }
 
-/** Lifts the soft limit to the hard one. Returns the soft limit that holds then, or `-errno`. */
+/** Raises the soft limit to the hard one. Returns the soft limit in force then, or `-errno`. */
 export function raiseOpenFilesLimit(sys: Sys): number {
   const { rlim_cur, rlim_max } = sys.abi.structs.rlimit.fields;
   const { RLIMIT_NOFILE, OPEN_MAX } = sys.abi.constants;
@@ -32,19 +32,18 @@ export function raiseOpenFilesLimit(sys: Sys): number {
   bytes.copyWithin(rlim_cur.offset, rlim_max.offset, rlim_max.offset + rlim_max.size);
   result = sys.setrlimit(RLIMIT_NOFILE, bytes);
   if (result === -sys.abi.errno.EINVAL && OPEN_MAX !== undefined) {
-    // macOS does not take a soft limit of infinity, which is its usual hard one.
+    // macOS refuses an infinite soft limit although its usual hard one is infinite.
     if (soft >= OPEN_MAX) return soft;
     writeInteger(new DataView(bytes.buffer), 0, rlim_cur, OPEN_MAX);
     result = sys.setrlimit(RLIMIT_NOFILE, bytes);
   }
-  // A kernel may have taken less than it was given.
+  // The kernel may have set less.
   if (result >= 0) result = sys.getrlimit(RLIMIT_NOFILE, bytes);
   return result < 0 ? result : readLimit(bytes, rlim_cur);
 }
 
 /**
- * One half of an rlimit. RLIM_INFINITY is 2^64 - 1 on Linux and 2^63 - 1 on the BSDs, and nothing
- * else comes near them.
+ * One field of an rlimit. RLIM_INFINITY is 2^64 - 1 on Linux and 2^63 - 1 on the BSDs.
  */
 export function readLimit(bytes: Uint8Array, field: Field): number {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

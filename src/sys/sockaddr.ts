@@ -14,13 +14,13 @@ export interface IPv4Address {
 /** An IPv6 address and port. */
 export interface IPv6Address {
   readonly family: 'IPv6';
-  /** RFC 4291 text without a zone: `::1`. */
+  /** Text as in RFC 4291, without a zone: `::1`. */
   readonly address: string;
   /** 0 to 65535. */
   readonly port: number;
-  /** The flow label and traffic class, 32 bits; 0 where it is left out. */
+  /** The flow label and traffic class, 32 bits; 0 by default. */
   readonly flowInfo?: number;
-  /** The index of the interface of a link-local address; 0 where it is left out. */
+  /** The index of the interface of a link-local address; 0 by default. */
   readonly scopeId?: number;
 }
 
@@ -28,8 +28,8 @@ export interface IPv6Address {
 export interface UnixAddress {
   readonly family: 'UNIX';
   /**
-   * A path in the file system; on Linux a name that begins with NUL is abstract and lives outside
-   * of it. Empty for a socket that was never bound.
+   * A path in the file system; on Linux a path that begins with NUL is an abstract name, outside of
+   * the file system. Empty for an unbound socket.
    */
   readonly path: string;
 }
@@ -37,7 +37,7 @@ export interface UnixAddress {
 /** The address of a socket, in the shape of Node's `net` where Node has one. */
 export type SocketAddress = IPv4Address | IPv6Address | UnixAddress;
 
-/** The families that sockloop speaks. */
+/** The address families that sockloop supports. */
 export type AddressFamily = SocketAddress['family'];
 
 /** Room for any sockaddr of any family: `sizeof(struct sockaddr_storage)` on all platforms. */
@@ -46,11 +46,14 @@ export const SOCKADDR_BYTES_MAX = 128;
 const text = new TextEncoder();
 
 /**
- * Writes `address` as the platform's sockaddr into `into` (at least `SOCKADDR_BYTES_MAX`
- * bytes) and returns its length in bytes.
+ * Writes an address as the sockaddr of a platform.
  *
- * Throws a RangeError where the address has no such form: a host name, a port out of range, a
- * path too long.
+ * @param abi the table of the platform.
+ * @param address the address, without a zone in its text.
+ * @param into at least 128 bytes.
+ * @returns the length of the sockaddr in bytes.
+ * @throws RangeError for a host name, a port out of its range, a path that is too long.
+ * @throws TypeError for an address that is no string.
  */
 export function encodeSockaddr(abi: Abi, address: SocketAddress, into: Uint8Array): number {
   into.fill(0, 0, SOCKADDR_BYTES_MAX);
@@ -75,7 +78,7 @@ function encodeFamily(abi: Abi, address: SocketAddress, into: Uint8Array): numbe
   }
 }
 
-/** The host of an address, with its zone where it has one: `127.0.0.1`, `fe80::1%3`. */
+/** The host of an address, with its zone if it has one: `127.0.0.1`, `fe80::1%3`. */
 export function hostText(address: IPv4Address | IPv6Address): string {
   const scopeId = address.family === 'IPv6' ? (address.scopeId ?? 0) : 0;
   return scopeId === 0 ? address.address : `${address.address}%${scopeId}`;
@@ -116,7 +119,7 @@ function encodeUnix(abi: Abi, address: UnixAddress, into: Uint8Array): number {
     throw new RangeError(`abstract UNIX names do not exist on ${abi.platform}`);
   }
   if (!abstract && bytes.includes(0)) throw new RangeError('a UNIX path cannot hold a NUL byte');
-  // A path is closed with a NUL byte; the length of an abstract name tells where it ends.
+  // A path ends with a NUL byte, an abstract name where the length of the sockaddr says.
   const bytesMax = abstract ? sun_path.size : sun_path.size - 1;
   if (bytes.length > bytesMax) {
     throw new RangeError(
@@ -133,7 +136,15 @@ function writePort(into: Uint8Array, at: number, port: number): void {
   into[at + 1] = port & 0xff;
 }
 
-/** Reads the sockaddr of `length` bytes in `bytes`. Throws a RangeError for a foreign family. */
+/**
+ * Reads a sockaddr.
+ *
+ * @param abi the table of the platform.
+ * @param bytes the memory of the sockaddr.
+ * @param length its length in bytes, as the system call gave it.
+ * @returns the address.
+ * @throws RangeError for another family than AF_INET, AF_INET6 and AF_UNIX.
+ */
 export function decodeSockaddr(abi: Abi, bytes: Uint8Array, length: number): SocketAddress {
   // macOS reports an unbound UNIX peer as no sockaddr at all.
   if (length === 0) return { family: 'UNIX', path: '' };
@@ -173,7 +184,7 @@ function decodeUnix(abi: Abi, bytes: Uint8Array, length: number): UnixAddress {
   let path = bytes.subarray(start, Math.max(start, length));
   const end = path.indexOf(0);
   if (end > 0 || (end === 0 && !abi.behaviours.abstractUnixNames)) path = path.subarray(0, end);
-  // A byte order mark is a character of a path as any other.
+  // A byte order mark is part of the path.
   return { family: 'UNIX', path: new TextDecoder('utf-8', { ignoreBOM: true }).decode(path) };
 }
 
@@ -190,7 +201,12 @@ export function familyNumber(abi: Abi, family: AddressFamily): number {
   throw new RangeError(`a family is IPv4, IPv6 or UNIX, not ${shown(family)}`);
 }
 
-/** The address as people write it: `127.0.0.1:7007`, `[::1]:7007`, `/run/echo.sock`, `@name`. */
+/**
+ * An address as text.
+ *
+ * @param address the address.
+ * @returns `127.0.0.1:7007`, `[::1]:7007`, `/run/echo.sock`, or `@name` for an abstract name.
+ */
 export function formatAddress(address: SocketAddress): string {
   switch (address.family) {
     case 'IPv4':

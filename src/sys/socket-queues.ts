@@ -1,15 +1,15 @@
 import type { Sys } from './sys.ts';
 
-// What lies in the kernel's two queues of a connected socket, on every platform that can say so.
+// How many bytes lie in the kernel's two queues of a connected socket.
 
 const answer = new Int32Array(1);
 const answerBytes = new Uint8Array(answer.buffer);
 const answerLength = new Int32Array(1);
 
 /**
- * How many bytes of a TCP socket its peer has not acknowledged: `SIOCOUTQ` on Linux, `FIONWRITE` on
- * FreeBSD, `SO_NWRITE` on macOS. `finSent` says that this side has ended, which Linux counts as a
- * byte. Null where the platform or the socket cannot say.
+ * How many sent bytes the peer of a TCP socket has not acknowledged: `SIOCOUTQ` on Linux, `FIONWRITE`
+ * on FreeBSD, `SO_NWRITE` on macOS. `finSent` is true after shutdown(2): Linux counts the FIN as a
+ * byte. Null if the platform or the socket cannot tell.
  */
 export function unacknowledgedBytesOf(sys: Sys, fd: number, finSent: boolean): number | null {
   const { SIOCOUTQ, FIONWRITE, SOL_SOCKET } = sys.abi.constants;
@@ -31,7 +31,7 @@ export function unacknowledgedBytesOf(sys: Sys, fd: number, finSent: boolean): n
   return SIOCOUTQ !== undefined && finSent ? Math.max(0, bytes - 1) : bytes;
 }
 
-/** How many bytes wait to be received (`FIONREAD`), null where the socket cannot say. */
+/** How many received bytes have not been read (`FIONREAD`); null if the socket cannot tell. */
 export function unreadBytesOf(sys: Sys, fd: number): number | null {
   answer[0] = 0;
   const result = sys.ioctl(fd, sys.abi.constants.FIONREAD, answer);

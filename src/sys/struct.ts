@@ -1,17 +1,14 @@
 import type { Field } from './abi/abi.ts';
 
-/*
- * Reading and writing the fields of C structures. `base` is where the structure begins in the view.
- * All platforms of the tables are little-endian, and so are these; what travels in network byte
- * order (ports, IPv4 addresses) is no integer of the structure and is read as bytes.
- * A field that does not fit into the view is a RangeError of DataView.
- */
+// Access to the fields of C structures. `base` is the offset of the structure in the view. All
+// platforms are little-endian; fields in network byte order (ports, IPv4 addresses) are read as
+// bytes instead. A field outside of the view is a RangeError of DataView.
 
 const TWO_TO_THE_32 = 2 ** 32;
 
 /**
- * An unsigned field of 1, 2, 4 or 8 bytes, or a bit field. Eight bytes are exact up to 2^53 and the
- * nearest double beyond.
+ * An unsigned field of 1, 2, 4 or 8 bytes, or a bit field. 8 bytes are exact up to 2^53, and the
+ * nearest double above.
  */
 export function readUnsigned(view: DataView, base: number, field: Field): number {
   const whole = readWhole(view, base + field.offset, field.size);
@@ -20,7 +17,7 @@ export function readUnsigned(view: DataView, base: number, field: Field): number
   return Math.floor(whole / 2 ** first) % 2 ** (last - first + 1);
 }
 
-/** A signed field of 1, 2, 4 or 8 bytes; eight bytes as in `readUnsigned`. */
+/** A signed field of 1, 2, 4 or 8 bytes; 8 bytes as in {@link readUnsigned}. */
 export function readSigned(view: DataView, base: number, field: Field): number {
   const at = base + field.offset;
   switch (field.size) {
@@ -44,8 +41,8 @@ export function readBigUnsigned(view: DataView, base: number, field: Field): big
 }
 
 /**
- * Writes an integer into a field of 1, 2, 4 or 8 bytes; negative numbers as two's complement. The
- * caller has checked the range: higher bits are cut off. Bit fields cannot be written.
+ * Writes an integer into a field of 1, 2, 4 or 8 bytes; negative numbers as two's complement. Higher
+ * bits are cut off. Bit fields cannot be written.
  */
 export function writeInteger(view: DataView, base: number, field: Field, value: number): void {
   if (field.bits !== undefined) throw sizeError(field);

@@ -3,9 +3,9 @@ import { formatAddress, hostText, type SocketAddress } from './sockaddr.ts';
 import type { Sys } from './sys.ts';
 
 /**
- * A system call that failed, in the shape of Node's own errors.
+ * A failed system call, in the shape of Node's own errors.
  *
- * The message says what was tried, on what, and why it failed:
+ * The message says what was attempted, on what, and why it failed:
  * `cannot listen on 127.0.0.1:7007: EADDRINUSE (address already in use)`.
  *
  * @example
@@ -34,16 +34,16 @@ export class SysError extends Error {
   readonly syscall: string;
   /** What the code means, in words. */
   readonly reason: string;
-  /** The IP address, with its zone, or UNIX path the call was about; absent without one. */
+  /** The IP address (with its zone) or UNIX path of the call, if it has one. */
   declare readonly address?: string;
-  /** The port the call was about; absent without one. */
+  /** The port of the call, if it has one. */
   declare readonly port?: number;
 
   /**
    * The error of a system call.
    *
-   * @param attempt - What was tried and on what, as `listen on 127.0.0.1:7007`.
-   * @param failure - The call that failed, its errno and its words.
+   * @param attempt what was attempted and on what: `listen on 127.0.0.1:7007`.
+   * @param failure the call, its errno and the reason.
    */
   constructor(attempt: string, failure: Failure) {
     super(`cannot ${attempt}: ${failure.code} (${failure.reason})`);
@@ -57,12 +57,17 @@ export class SysError extends Error {
   }
 }
 
-/** The facts of a failed call. */
-interface Failure {
+/** The facts of a failed call: the fields of a {@link SysError}. */
+export interface Failure {
+  /** The name of the errno. */
   readonly code: string;
+  /** The errno, negative. */
   readonly errno: number;
+  /** The call: `connect`. */
   readonly syscall: string;
+  /** What the code means, in words. */
   readonly reason: string;
+  /** The address of the call, if it has one. */
   readonly on?: SocketAddress | undefined;
 }
 
@@ -70,8 +75,8 @@ interface Failure {
  * The error for a call that returned `result` (`-errno`).
  *
  * `attempt` completes "cannot ...", without the address: `connect to`, `close`. `on` is the address
- * that the attempt was about; without one, the preposition in front of it goes as well. `reason`
- * replaces the words of strerror(3).
+ * of the call; without one, a preposition at the end of `attempt` is dropped. `reason` replaces the
+ * words of strerror(3).
  */
 export function sysError(
   sys: Sys,
@@ -110,13 +115,13 @@ export class ResolveError extends Error {
   override readonly name = 'ResolveError';
   readonly syscall = 'getaddrinfo';
   /**
-   * The code that Node gives: `ENOTFOUND` for a name that has no address, else the name of the
-   * resolver's answer (`EAI_AGAIN`), or of the errno where a call of the resolver failed.
+   * The code that Node uses: `ENOTFOUND` for a name without an address, else the name of the
+   * resolver's result (`EAI_AGAIN`), or of the errno of a call of the resolver.
    */
   readonly code: string;
-  /** The name of the resolver's answer: `EAI_NONAME`. */
+  /** The name of the resolver's result: `EAI_NONAME`. */
   readonly answer: string;
-  /** What was asked for. */
+  /** The name that was looked up. */
   readonly hostname: string;
   /** What the code means, in words. */
   readonly reason: string;
@@ -124,10 +129,10 @@ export class ResolveError extends Error {
   /**
    * The error of the resolver.
    *
-   * @param sys - Gives the code its name and its words.
-   * @param eai - What getaddrinfo(3) or getnameinfo(3) returned.
-   * @param errno - The errno behind `EAI_SYSTEM`; ignored otherwise.
-   * @param hostname - What was looked up.
+   * @param sys the system calls, for the name and the words of the code.
+   * @param eai the result of getaddrinfo(3) or getnameinfo(3).
+   * @param errno the errno behind `EAI_SYSTEM`; ignored otherwise.
+   * @param hostname the name that was looked up.
    */
   constructor(sys: Sys, eai: number, errno: number, hostname: string) {
     const system = eai === sys.abi.constants.EAI_SYSTEM;
@@ -142,10 +147,10 @@ export class ResolveError extends Error {
   }
 }
 
-/** The answers for which Node says ENOTFOUND. */
+/** The results that Node reports as ENOTFOUND. */
 const NOT_FOUND: ReadonlySet<string> = new Set(['EAI_NONAME', 'EAI_NODATA']);
 
-/** `Address already in use` as the tail of a sentence; names such as `RPC timed out` stay. */
+/** `Address already in use` for the end of a sentence; `RPC timed out` is left alone. */
 function lowerFirst(words: string): string {
   return /^[A-Z][a-z]/.test(words) ? words.charAt(0).toLowerCase() + words.slice(1) : words;
 }

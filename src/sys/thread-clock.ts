@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
 
-// What one thread knows of itself, where Node's own words differ from thread to thread.
+// The clocks of one thread: performance.now() has an origin of its own in each.
 
-/** What it costs to be wrong about the clocks: the best of so many looks is taken. */
+/** How often the clocks are compared; the shortest comparison counts. */
 const LOOKS = 8;
 
 /**
- * What to add to `Sys.monotonicMs()` of this thread, so that all threads of the process read the
- * same time: each counts from its own beginning. Off by less than a microsecond as a rule.
+ * What to add to `Sys.monotonicMs()` of this thread for a time that all threads of the process
+ * share. Usually off by less than a microsecond.
  */
 export function sharedClockOffsetMs(): number {
   let offsetMs = 0;
@@ -23,16 +23,15 @@ export function sharedClockOffsetMs(): number {
   return offsetMs;
 }
 
-/** What a thread has spent on CPUs, and waiting for one although it was able to run. */
+/** The time that a thread ran, and the time that it was runnable without a CPU. */
 interface ThreadTimes {
   readonly cpuMs: number;
   readonly waitedMs: number;
 }
 
 /**
- * The times of the calling thread so far, or null where the system does not tell. Linux only:
- * getrusage(2) of one thread is not among the calls that Node makes everywhere. A thread that is
- * stopped by a signal does not count as waiting.
+ * The times of the calling thread so far: Linux only, null elsewhere. A thread stopped by a signal
+ * is not runnable.
  */
 export function threadTimes(): ThreadTimes | null {
   try {
@@ -41,7 +40,7 @@ export function threadTimes(): ThreadTimes | null {
     );
     return { cpuMs: Number(ranNs) / 1e6, waitedMs: Number(waitedNs) / 1e6 };
   } catch {
-    // No such file: another system, or a kernel without it.
+    // Another system, or a kernel without CONFIG_SCHED_INFO.
     return null;
   }
 }

@@ -1,5 +1,5 @@
 // Goal: the benchmark says what was measured, and nothing else: options, sums, order, page.
-// Method: the parts on made-up figures, and one tiny run of the whole.
+// Method: the parts on fixtures, and one tiny run of the whole.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -16,14 +16,15 @@ import { peers } from '#bench/measure/peers.js';
 import { FULL, passesOf, roundsIn } from '#bench/measure/plan.js';
 import { ratioPicture } from '#bench/measure/ratio-picture.js';
 import { Tally } from '#bench/measure/results.js';
-import { measure, type Slice, type Subject } from '#bench/measure/slices.js';
-import { geometricMean, seededRandom, shuffled } from '#bench/measure/statistics.js';
+import { type ConnectedServer, measure, type Slice } from '#bench/measure/slices.js';
+import { Random } from '#src/base/random.js';
 import { run } from '#test/harness/command.js';
 import { leakCheck } from '#test/harness/leaks.js';
 import { reasonWithout, reasonWithoutProc, scratch } from '#test/harness/other-programs.js';
 import { root } from '#test/harness/programs.js';
+import { findProcessClock } from '#tools/measure/process-clock.js';
 import { quartiles } from '#tools/measure/quartiles.js';
-import { madeUpDocument } from './document-fixture.ts';
+import { benchmarkFixture } from './document-fixture.ts';
 
 const benchmark = (...words: string[]): string[] => [
   process.execPath,
@@ -78,8 +79,8 @@ describe('bench: the command line', () => {
       [['--peers', 'nginx'], /^there is no peer "nginx"; there are: c-epoll, c-epoll-again, a$/],
       [['--servers', 'a=./a'], /^--servers: the name "a" is taken$/],
       [['--servers', 'c-epoll=./a'], /the name "c-epoll" is taken/],
-      [['--rounds', '0'], /^--rounds: "0" is no positive number$/],
-      [['--slice', 'x'], /^--slice: "x" is no positive number$/],
+      [['--rounds', '0'], /^--rounds takes a number from 1 to 1000000, not "0"$/],
+      [['--slice', 'x'], /^--slice takes a number from 1 to 1000000, .*not "x"$/],
       [['--cases', ''], /^--cases names none; there are: c1, /],
       [['--fast'], /--fast/],
       [['word'], /word/],
@@ -150,14 +151,13 @@ describe('bench: sums', () => {
 
   it('shuffles by the seed, and loses nothing', () => {
     const items = Array.from({ length: 20 }, (_, i) => i);
-    const once = shuffled(items, seededRandom(5));
-    assert.deepEqual(shuffled(items, seededRandom(5)), once);
-    assert.notDeepEqual(shuffled(items, seededRandom(6)), once);
+    const once = new Random(5).shuffled(items);
+    assert.deepEqual(new Random(5).shuffled(items), once);
+    assert.notDeepEqual(new Random(6).shuffled(items), once);
     assert.deepEqual(
       once.toSorted((a, b) => a - b),
       items,
     );
-    assert.ok(Math.abs(geometricMean([1, 4]) - 2) < 1e-9);
   });
 
   it('plans as many rounds as fit, in passes of a few', () => {
@@ -177,7 +177,7 @@ describe('bench: sums', () => {
 });
 
 /** A server that is this process, and a client that answers `messages` from a list. */
-function pretended(name: string, errors: () => number, order: string[]): Subject {
+function pretended(name: string, errors: () => number, order: string[]): ConnectedServer {
   const latencies = Latencies.parse('1000:10');
   return {
     server: { name, pid: process.pid },
@@ -196,7 +196,7 @@ function pretended(name: string, errors: () => number, order: string[]): Subject
 }
 
 describe('bench: slices', { skip: reasonWithoutProc }, () => {
-  it('stand between two of the reference, and a candidate that fails is let go', async (t) => {
+  it('stand between two of the reference, and a contender that fails is let go', async (t) => {
     leakCheck(t);
     const order: string[] = [];
     let runs = 0;
@@ -207,7 +207,8 @@ describe('bench: slices', { skip: reasonWithoutProc }, () => {
     const slices = await measure(reference, [good, bad], {
       rounds: 3,
       sliceMs: 4,
-      random: seededRandom(1),
+      clock: findProcessClock(),
+      random: new Random(1),
       failed: ({ server }, error) => failed.set(server.name, String(error)),
     });
     assert.deepEqual(failed, new Map([['bad', 'Error: bad: 3 errors (its words) in a slice']]));
@@ -215,11 +216,11 @@ describe('bench: slices', { skip: reasonWithoutProc }, () => {
     assert.deepEqual([kept[0], kept.length], ['ref', 9]);
     assert.equal(kept.filter((name) => name === 'good').length, 3);
     for (const [i, name] of kept.entries()) assert.equal(name === 'ref', i % 2 === 0);
-    for (const [i, { name, ratio, cpuNs, messages }] of slices.entries()) {
+    for (const [i, { name, ratio, times, messages }] of slices.entries()) {
       if (name === 'ref') continue;
-      const beside = [slices[i - 1], slices[i + 1]].map((one) => (one ? one.cpuNs / 10 : 0));
+      const beside = [slices[i - 1], slices[i + 1]].map((one) => (one ? one.times.cpuUs / 10 : 0));
       const mean = beside.reduce((sum, value) => sum + value, 0) / 2;
-      assert.ok(Math.abs(ratio - cpuNs / messages / mean) < 1e-9);
+      assert.ok(Math.abs(ratio - times.cpuUs / messages / mean) < 1e-9);
     }
   });
 
@@ -227,19 +228,16 @@ describe('bench: slices', { skip: reasonWithoutProc }, () => {
     const [what] = cases;
     assert.ok(what !== undefined);
     const tally = new Tally(what);
-    const slice = (name: string, cpuNs: number, ratio: number): Slice => ({
+    const slice = (name: string, cpuUs: number, ratio: number): Slice => ({
       name,
       messages: 1000,
       seconds: 0.01,
-      cpuNs,
-      waitedNs: 1e6,
-      clientWaitedNs: 0,
+      times: { cpuUs, userUs: 50_000, systemUs: 150_000, waitedUs: 1e3 },
+      clientWaitedUs: 0,
       latencies: Latencies.parse(`${bucketOf(100_000)}:990,${bucketOf(900_000)}:10`),
       ratio,
     });
-    tally.addSlices([slice('a', 7e6, 1.1), slice('b', 1, 1), slice('a', 9e6, 1.3)]);
-    tally.addTicks('a', { user: 10, system: 100 }, { user: 20, system: 130 });
-    tally.addTicks('a', { user: 0, system: 0 }, { user: 20, system: 60 });
+    tally.addSlices([slice('a', 7e3, 1.1), slice('b', 1, 1), slice('a', 9e3, 1.3)]);
     tally.addCalls('a', 2.5);
     tally.miss('b', new Error('it fell'));
     const { results, missing, slices } = tally.result();
@@ -256,7 +254,7 @@ describe('bench: slices', { skip: reasonWithoutProc }, () => {
 });
 
 describe('bench: the page', () => {
-  const document = madeUpDocument();
+  const document = benchmarkFixture();
   const page = pageOf(document, 'pictures/benchmarks.svg');
 
   it('has a table for each case, the least expensive server first', () => {

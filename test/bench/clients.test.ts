@@ -5,9 +5,9 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { before, describe, it } from 'node:test';
-import { atEnd } from '#bench/measure/at-end.js';
 import { LoadClient } from '#bench/measure/load-client.js';
-import { buildPrograms, entrantOf, type Programs, startServer } from '#bench/measure/servers.js';
+import { cleanup } from '#bench/measure/pinned-child.js';
+import { buildPrograms, contenderOf, type Programs, startServer } from '#bench/measure/servers.js';
 import { type Scope, start } from '#test/harness/command.js';
 import { leakCheck } from '#test/harness/leaks.js';
 import { reasonWithout, reasonWithoutProc } from '#test/harness/other-programs.js';
@@ -79,10 +79,15 @@ describe('bench: the clients', { skip }, () => {
       const client = await connect(kind, port);
       try {
         await client.verify();
-        const { messages, errors, seconds, latencies } = await client.run(50);
-        assert.ok(messages > 10 && errors === 0 && seconds >= 0.05 && seconds < 5);
-        assert.equal(latencies.total, messages);
-        assert.equal(bytes, (messages + 3) * BYTES);
+        let total = 0;
+        for (let slices = 0; total <= 10 && slices < 100; slices += 1) {
+          const { messages, errors, seconds, latencies } = await client.run(50);
+          assert.ok(errors === 0 && seconds >= 0.05 && seconds < 5);
+          assert.equal(latencies.total, messages);
+          total += messages;
+        }
+        assert.ok(total > 10, `${total} messages`);
+        assert.equal(bytes, (total + 3) * BYTES);
       } finally {
         await client.stop();
       }
@@ -150,14 +155,19 @@ describe('bench: the clients', { skip }, () => {
     }
   });
 
-  it('churn: connections come and go by the ten thousand from few addresses', async (t) => {
+  it('churn: connections come and go by the thousand from few addresses', async (t) => {
     leakCheck(t);
-    const server = await startServer(entrantOf('c-epoll', programs));
+    const server = await startServer(contenderOf('c-epoll', programs));
     t.after(() => server.stop());
     const client = await connect('churn', server.port, { connections: 12, sources: 64 });
     try {
-      const { messages, errors } = await client.run(1000);
-      assert.ok(messages > 1000 && errors === 0, `${messages} connections, ${errors} errors`);
+      let total = 0;
+      for (let slices = 0; total <= 1000 && slices < 20; slices += 1) {
+        const { messages, errors } = await client.run(500);
+        assert.equal(errors, 0);
+        total += messages;
+      }
+      assert.ok(total > 1000, `${total} connections`);
     } finally {
       await client.stop();
     }
@@ -165,11 +175,11 @@ describe('bench: the clients', { skip }, () => {
 
   it('system calls are counted, where a tool can: an echo takes three', async (t) => {
     leakCheck(t);
-    const server = await startServer(entrantOf('c-epoll', programs));
+    const server = await startServer(contenderOf('c-epoll', programs));
     t.after(() => server.stop());
     const client = await connect('load', server.port, { connections: 1 });
     try {
-      const counter = await findCallCounter(server.pid, atEnd);
+      const counter = await findCallCounter(server.pid, cleanup);
       if ('reason' in counter) return t.diagnostic(`nothing counts here: ${counter.reason}`);
       let messages = 0;
       const calls = await counter.count(server.pid, async () => {
@@ -187,7 +197,7 @@ describe('bench: the clients', { skip }, () => {
     const gone = start(t, [process.execPath, '-e', '']);
     await gone.end();
     const pid = gone.child.pid ?? 0;
-    const counter = await findCallCounter(pid, atEnd);
+    const counter = await findCallCounter(pid, cleanup);
     assert.ok('reason' in counter);
     assert.match(counter.reason, /^perf cannot count: .+; strace cannot count: .+/);
   });

@@ -22,7 +22,7 @@ function resultOf(name: string, ratio: number): PeerResult {
 }
 
 /** Two cases; `slow` has one of them, and a name to be careful with. */
-export function madeUpDocument(): BenchmarkDocument {
+export function benchmarkFixture(): BenchmarkDocument {
   const slices = { 'c-epoll': [[1000, 120_000, 7000, 0, 1, 300, 600, 0]] };
   const three = [
     resultOf('c-epoll', 1),

@@ -36,14 +36,14 @@ const FDS_MAX = 48;
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
 /** A peer that is there, or the reason why it is not. */
-interface Subject {
+interface TestedPeer {
   readonly name: string;
   readonly command: readonly string[];
   /** Why it is not tested, or false. Where everything must run (CI), it fails instead. */
   readonly skip: string | false;
 }
 
-async function subjectOf({ name, prepare }: Peer, folder: string): Promise<Subject> {
+async function testedPeer({ name, prepare }: Peer, folder: string): Promise<TestedPeer> {
   const prepared = await prepare({ folder });
   if ('command' in prepared) return { name, command: prepared.command, skip: false };
   // No test can lift what the kernel forbids: EPERM by seccomp or sysctl, ENOSYS.
@@ -204,13 +204,13 @@ async function checkFewFds(port: number, pid: number): Promise<void> {
 
 const folder = scratch({ after });
 // All of them before the first test: the folder goes when no test is left.
-const subjects: Subject[] = [];
+const tested: TestedPeer[] = [];
 for (const peer of [reference, ...peers]) {
   const isWanted = peer === reference || [...ALWAYS, ...named].includes(peer.name);
-  if (isWanted) subjects.push(await subjectOf(peer, folder));
+  if (isWanted) tested.push(await testedPeer(peer, folder));
 }
 
-for (const { name, command: words, skip } of subjects) {
+for (const { name, command: words, skip } of tested) {
   const unfit = skip || reasonWithoutProc;
   test(`${name}: every byte comes back, in order`, { timeout, skip }, async (t) => {
     leakCheck(t);

@@ -4,10 +4,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { NEWLINE } from '#src/base/bytes.js';
 import { LineBuffer } from '#src/framing/line-buffer.js';
 import { leakCheck } from '#test/harness/leaks.js';
 
-const NEWLINE = 10;
 const NO_LIMIT = 2 ** 30;
 
 /** Text with many newlines, some lines longer than the first buffer. */

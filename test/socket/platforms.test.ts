@@ -171,7 +171,8 @@ describe('socket: on a platform with SO_NOSIGPIPE', () => {
     const poor = closing(t, new Socket('IPv4', { sys, fd: server.detach() }));
     const client = closing(t, new Socket('IPv4'));
     client.connect(poor.getSockName());
-    assert.equal(failureOf(() => poor.accept()).code, 'ENOBUFS');
+    // That connection is lost, and the listener is as good as before.
+    assert.equal(failureOf(() => poor.accept()).code, 'ECONNABORTED');
     poor.close();
     client.close();
     assert.equal(openFds().size, before);

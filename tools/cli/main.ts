@@ -1,87 +1,25 @@
 #!/usr/bin/env node
-import type { Command } from 'commander';
 import { isOutOfDescriptors, startProgram } from './program-start.ts';
 
 // All imports but one are dynamic: see startProgram.
 
-const NAME = 'sockloop';
-
-type AddsCommand = (program: Command) => void;
-
-/**
- * The commands in the order of the help. Each is loaded when it is asked for: a server has no use
- * for the modules of the report, nor for the descriptors and the memory that loading them takes.
- */
-const commands: Readonly<Record<string, () => Promise<AddsCommand>>> = {
-  serve: async () => (await import('./serve/command.ts')).addServe,
-  send: async () => (await import('./send/command.ts')).addSend,
-  load: async () => (await import('./load/command.ts')).addLoad,
-  merge: async () => (await import('./merge/command.ts')).addMerge,
-  compare: async () => (await import('./compare/command.ts')).addCompare,
-  doctor: async () => (await import('./doctor/command.ts')).addDoctor,
-};
-
-/** Commands that deal with signals themselves, also as PID 1. */
+/** Commands that handle signals themselves, also as PID 1. */
 const STOPPABLE: readonly (string | undefined)[] = ['serve', 'load', 'compare'];
-
-/** The program with the command that `words` begin with, or with all of them. */
-async function program(words: readonly string[]): Promise<Command> {
-  const { Command } = await import('commander');
-  const { tryHelp } = await import('../terminal/exit.ts');
-  const { prompt, writeOut } = await import('../terminal/output.ts');
-  const { sockloopVersion } = await import('../measure/versions.ts');
-  const command = new Command(NAME)
-    .description('Unix sockets and event loops from TypeScript: an echo server and its clients.')
-    .version(sockloopVersion())
-    .showHelpAfterError(tryHelp(NAME))
-    .configureOutput({
-      // At once, so that it fails here where it fails: process.stdout would tell nobody.
-      writeOut: (text) => writeOut(Buffer.from(text)),
-      writeErr: prompt,
-      outputError: (text, write) => write(text.replace(/^error: /, `${NAME}: `)),
-    })
-    .exitOverride();
-  const named = Object.hasOwn(commands, words[0] ?? '') ? commands[words[0] ?? ''] : undefined;
-  const wanted = named === undefined ? Object.values(commands) : [named];
-  for (const load of wanted) (await load())(command);
-  // Set last: a command takes over what its program has when it is added.
-  for (const sub of command.commands) {
-    sub.copyInheritedSettings(command).showHelpAfterError(tryHelp(`${NAME} ${sub.name()}`));
-  }
-  return command;
-}
 
 /** Runs the command line and returns the exit status. */
 async function main(): Promise<number> {
   await (await import('../terminal/parent.ts')).endWithParent();
+  const { NAME, runCommand } = await import('./program.ts');
   const { leaveIfHeld, report } = await import('../terminal/exit.ts');
   try {
     const words = (await import('../terminal/arguments.ts')).commandWords();
     const { runBelowPidOne } = await import('./child-command.ts');
     const status = STOPPABLE.includes(words[0]) ? null : await runBelowPidOne();
-    return status ?? leaveIfHeld(await run(words));
+    return status ?? leaveIfHeld(await runCommand(words));
   } catch (error) {
     if (isOutOfDescriptors(error)) throw error;
     return report(NAME, error);
   }
 }
 
-async function run(words: readonly string[]): Promise<number> {
-  const { CommanderError } = await import('commander');
-  const { EXIT, report } = await import('../terminal/exit.ts');
-  const command = await program(words);
-  try {
-    if (words.length === 0) {
-      command.outputHelp({ error: true });
-      return EXIT.usage;
-    }
-    await command.parseAsync(words, { from: 'user' });
-    return EXIT.done;
-  } catch (error) {
-    if (!(error instanceof CommanderError)) return report(NAME, error, `${NAME} ${words[0]}`);
-    // Commander has printed what is wrong, or the help or version that was asked for.
-    return error.exitCode === 0 ? EXIT.done : EXIT.usage;
-  }
-}
-
-await startProgram(NAME, main);
+await startProgram('sockloop', main);

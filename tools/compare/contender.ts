@@ -1,6 +1,7 @@
 import { counted, formatCount } from '#src/base/number-format.js';
 import type { LoadLimits } from '../load/plan/check.ts';
-import type { ComparedName, Place } from './plan.ts';
+import type { LoadPoint } from './document.ts';
+import type { ComparedName } from './plan.ts';
 import type { CompareServer } from './server.ts';
 import { CompareTally } from './tally.ts';
 
@@ -39,10 +40,10 @@ export class Contender {
     return this.name === 'threads' || this.name === 'blocking' ? 1 : WARMUP_CONNECTIONS;
   }
 
-  /** Why it is not measured at a place, or null. */
-  reasonAgainst(place: Place, limits: LoadLimits): string | null {
+  /** Why it is not measured at a load point, or null. */
+  reasonAgainst(loadPoint: LoadPoint, limits: LoadLimits): string | null {
     if (this.gone !== null) return this.gone;
-    const total = totalOf(place);
+    const total = totalOf(loadPoint);
     if (this.name === 'blocking' && total > 1) return 'it serves one connection at a time';
     if (this.name === 'threads' && total > THREADS_ASKED_MAX) {
       return `it takes a thread for each, and is not asked for more than ${THREADS_ASKED_MAX}`;
@@ -54,7 +55,7 @@ export class Contender {
   }
 }
 
-export function totalOf({ connections, idleConnections }: Place): number {
+export function totalOf({ connections, idleConnections }: LoadPoint): number {
   return connections + idleConnections;
 }
 

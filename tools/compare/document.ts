@@ -59,13 +59,14 @@ interface AbsentLoop {
   readonly reason: string;
 }
 
-/** What a loop was measured at: so many busy connections beside so many idle ones. */
-interface PointPlace {
+/** What a loop is measured at: busy connections, and idle ones beside them. */
+export interface LoadPoint {
+  /** These carry messages. */
   readonly connections: number;
   readonly idleConnections: number;
 }
 
-export interface ComparePoint extends PointPlace {
+export interface ComparePoint extends LoadPoint {
   /** One for each round, in order. */
   readonly rounds: readonly CompareFigures[];
   /** Of each figure by itself over the rounds: half of them lie between `lower` and `upper`. */
@@ -76,7 +77,7 @@ export interface ComparePoint extends PointPlace {
   readonly callsPerMessage: number | null;
 }
 
-export interface MissingPoint extends PointPlace {
+export interface MissingPoint extends LoadPoint {
   readonly reason: string;
 }
 

@@ -4,7 +4,7 @@ import { SERVER_LOOPS, type ServerLoop } from '../echo/servers.ts';
 import { CONNECTIONS_MAX, DURATION_MS_MAX, MESSAGE_BYTES_MAX } from '../load/limits.ts';
 import { UsageError } from '../terminal/exit.ts';
 import { parseCount, parseDuration, parseSize } from '../terminal/flags.ts';
-import type { ComparePlan } from './document.ts';
+import type { ComparePlan, LoadPoint } from './document.ts';
 
 /** The flags of `sockloop compare`, as they are written. */
 export interface CompareFlags {
@@ -26,19 +26,13 @@ export type ComparedName = Exclude<ServerLoop, 'auto'>;
 /** All of them, best first. */
 export const COMPARED_LOOPS = SERVER_LOOPS.filter((name) => name !== 'auto');
 
-/** Connections that carry messages, and further ones that carry none. */
-export interface Place {
-  readonly connections: number;
-  readonly idleConnections: number;
-}
-
 /** What is to be compared. */
 export interface Comparison {
   readonly plan: ComparePlan;
   /** In the order asked for, each with the reason why this machine does not have it, or null. */
   readonly loops: readonly { readonly name: ComparedName; readonly reason: string | null }[];
   /** Where they are measured, in rising order. */
-  readonly places: readonly Place[];
+  readonly loadPoints: readonly LoadPoint[];
 }
 
 /** Where the report goes if nobody says anything else. */
@@ -47,7 +41,7 @@ export const REPORT = 'report.html';
 /** How many connections carry messages beside the idle ones. */
 const BESIDE_IDLE = 10;
 
-/** Before the slices of a loop at a place: its connections meet it, and it compiles what is new. */
+/** Before the slices of a loop at a load point: connections settle, new code is compiled. */
 const WARMUP_MS = 60;
 
 const ROUNDS_MAX = 1000;
@@ -71,11 +65,11 @@ export function comparisonOf(flags: CompareFlags): Comparison {
     messageBytes: parseSize(flags.size, MESSAGE_BYTES_MAX, '--size'),
     seed: parseCount(flags.seed, 0, SEED_MAX, '--seed'),
   };
-  return { plan, places: placesOf(plan), loops: loopsOf(flags.loops) };
+  return { plan, loadPoints: loadPointsOf(plan), loops: loopsOf(flags.loops) };
 }
 
 /** Each number of connections, and the busy few beside each number of idle ones. */
-function placesOf({ connections, idleConnections, besideIdle }: ComparePlan): Place[] {
+function loadPointsOf({ connections, idleConnections, besideIdle }: ComparePlan): LoadPoint[] {
   const busy = connections.map((count) => ({ connections: count, idleConnections: 0 }));
   const beside = idleConnections
     .filter((idle) => idle > 0 || !connections.includes(besideIdle))

@@ -1,30 +1,30 @@
 import { nativeSys } from 'sockloop/sys';
 import { type LoadLimits, loadLimits } from '../load/plan/check.ts';
 import { type CallCounter, findCallCounter } from '../measure/call-counter.ts';
+import type { Cleanup } from '../measure/cleanup.ts';
 import { inTurns } from '../measure/in-turns.ts';
 import { findProcessClock, type ProcessClock } from '../measure/process-clock.ts';
 import { openDescriptors } from '../measure/process-facts.ts';
-import type { Children } from './children.ts';
 import { CompareClient } from './client/client.ts';
 import { Contender, OWN_DESCRIPTORS, THREADS_ASKED_MAX } from './contender.ts';
 import type { ComparedName } from './plan.ts';
 import { CompareServer } from './server.ts';
 
 /** The processes of a comparison: a server of each loop, and the client, a thread of this one. */
-export class Field {
+export class CompareProcesses {
   readonly client: CompareClient;
   readonly clock: ProcessClock;
   readonly limits: LoadLimits;
-  readonly #children: Children;
+  readonly #cleanup: Cleanup;
   readonly #servers: CompareServer[] = [];
 
   /** Throws an Error where nothing tells the CPU time of a process. */
-  constructor(children: Children) {
+  constructor(cleanup: Cleanup) {
     this.clock = findProcessClock();
     // Lifts the limit on descriptors, and the servers inherit that.
     this.limits = loadLimits(nativeSys());
     this.client = new CompareClient();
-    this.#children = children;
+    this.#cleanup = cleanup;
   }
 
   /** Starts a server of each loop. One that does not listen says why. */
@@ -38,7 +38,7 @@ export class Field {
 
   async #startOne(name: ComparedName): Promise<Contender | NotStarted> {
     const more = name === 'threads' ? ['--threads', `${THREADS_ASKED_MAX}`] : [];
-    const server = new CompareServer(name, more, this.#children);
+    const server = new CompareServer(name, more, this.#cleanup);
     this.#servers.push(server);
     try {
       const port = await server.port();
@@ -51,7 +51,7 @@ export class Field {
 
   /** What counts system calls here, on one of the servers; or why nothing does. */
   counter({ server }: Contender): Promise<CallCounter | { readonly reason: string }> {
-    return findCallCounter(server.pid, this.#children.add);
+    return findCallCounter(server.pid, this.#cleanup);
   }
 
   /** Ends all of them. */

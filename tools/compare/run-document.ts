@@ -6,7 +6,7 @@ import type { Comparison } from './plan.ts';
 import type { CompareOutcome } from './run.ts';
 import type { Disturbance } from './tally.ts';
 import { isAt, winnerOf } from './winner.ts';
-import { placeWords } from './wording.ts';
+import { loadPointWords } from './wording.ts';
 
 /** What surrounds a comparison. */
 interface CompareSurroundings {
@@ -18,18 +18,18 @@ interface CompareSurroundings {
 
 /** The document of a comparison. */
 export function documentOf(
-  { plan, loops, places }: Comparison,
+  { plan, loops, loadPoints }: Comparison,
   outcome: CompareOutcome,
   { command, elapsedMs, remarks }: CompareSurroundings,
 ): CompareDocument {
   const compared = loops.map(({ name, reason }): ComparedLoop => {
     const contender = outcome.contenders.find((one) => one.name === name);
-    if (contender !== undefined) return contender.tally.result(places);
+    if (contender !== undefined) return contender.tally.result(loadPoints);
     const failed = outcome.notStarted.find((one) => one.name === name)?.reason;
     return { name, available: false, reason: reason ?? `its server did not start: ${failed}` };
   });
   const measured = compared.filter((loop): loop is MeasuredLoop => loop.available);
-  const winner = winnerOf(measured, places);
+  const winner = winnerOf(measured, loadPoints);
   return {
     schema: 'sockloop-compare/1',
     machine: { ...machineFacts(), node: process.versions.node, sockloop: sockloopVersion() },
@@ -101,7 +101,7 @@ export function remarksOnDisturbance(
   return words;
 }
 
-/** Whose limit the rates are, at the place where it was decided. */
+/** Whose limit the rates are, at the load point where it was decided. */
 function remarksOnRate(measured: readonly MeasuredLoop[], winner: Winner | null): string[] {
   if (winner === null) return [];
   const shares = measured.flatMap(({ points }) =>
@@ -112,7 +112,7 @@ function remarksOnRate(measured: readonly MeasuredLoop[], winner: Winner | null)
   const most = Math.max(...shares);
   if (most >= BUSY_SHARE_MIN) return [];
   return [
-    `at ${placeWords(winner)} the servers were busy ${formatShare(Math.min(...shares))} to ` +
+    `at ${loadPointWords(winner)} the servers were busy ${formatShare(Math.min(...shares))} to ` +
       `${formatShare(most)} of the time: the rate there is what the client can send`,
   ];
 }

@@ -1,15 +1,10 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { counted, formatCount } from '#src/base/number-format.js';
 import type { CallCounter } from '../measure/call-counter.ts';
-import type { ProcessTimes } from '../measure/process-clock.ts';
+import { NO_TIME, timedSlice } from '../measure/timed-slice.ts';
 import type { CompareAnswer } from './client/messages.ts';
 import { type Contender, totalOf } from './contender.ts';
-import type { ComparePlan } from './document.ts';
-import type { Place } from './plan.ts';
-import type { Field } from './processes.ts';
-
-/** After its last message a server gets so long to come to rest before its clock is read. */
-export const REST_MS = 5;
+import type { ComparePlan, LoadPoint } from './document.ts';
+import type { CompareProcesses } from './processes.ts';
 
 /** How long system calls are counted. */
 export const COUNTED_MS = 40;
@@ -20,7 +15,7 @@ const TIMEOUT_MS = 10_000;
 /** Does `work` when nobody else sends. */
 type Turn = (work: () => Promise<void>) => Promise<void>;
 
-/** What ended the slices of a loop at a place. */
+/** What ended the slices of a loop at a load point. */
 export class SliceFailure extends Error {
   override readonly name = 'SliceFailure';
 }
@@ -30,24 +25,24 @@ export class Stopped extends Error {
   override readonly name = 'Stopped';
 }
 
-/** The connections of one loop at one place, and what they measure. */
-export class Subject {
+/** The connections of one loop at one load point, and what they measure. */
+export class ConnectedContender {
   readonly contender: Contender;
-  readonly #field: Field;
+  readonly #processes: CompareProcesses;
   readonly #plan: ComparePlan;
-  readonly #place: Place;
+  readonly #loadPoint: LoadPoint;
   readonly #keeps: boolean;
   #group: number | null = null;
 
   /** With `keeps` it has its connections until it is closed, else for each of its turns. */
   constructor(
     contender: Contender,
-    place: Place,
-    { field, plan, keeps }: { field: Field; plan: ComparePlan; keeps: boolean },
+    loadPoint: LoadPoint,
+    { processes, plan, keeps }: { processes: CompareProcesses; plan: ComparePlan; keeps: boolean },
   ) {
     this.contender = contender;
-    this.#place = place;
-    this.#field = field;
+    this.#loadPoint = loadPoint;
+    this.#processes = processes;
     this.#plan = plan;
     this.#keeps = keeps;
   }
@@ -60,11 +55,11 @@ export class Subject {
   /** Notes what the server's memory grows by. Every connection echoes, or waits behind those. */
   async noteMemory(): Promise<void> {
     const { server, tally } = this.contender;
-    const { clock } = this.#field;
+    const { clock } = this.#processes;
     const before = clock.residentBytes(server.pid);
     await this.#slice(1);
     const bytes = clock.residentBytes(server.pid) - before;
-    tally.memoryKibPerConnection = Math.max(0, bytes / 1024 / totalOf(this.#place));
+    tally.memoryKibPerConnection = Math.max(0, bytes / 1024 / totalOf(this.#loadPoint));
   }
 
   /** Lets messages flow for so long, and says how many. */
@@ -77,15 +72,12 @@ export class Subject {
   /** One slice, which counts. */
   async measure(): Promise<void> {
     const { contender } = this;
-    const { clock } = this.#field;
-    const { pid } = contender.server;
     if (this.#group === null) await this.#connect();
-    const before = clock.times(pid);
-    const answer = await this.#slice(this.#plan.durationMs);
-    await delay(REST_MS);
-    const times = difference(before, clock.times(pid));
+    const { result, times } = await timedSlice(this.#processes.clock, [contender.server.pid], () =>
+      this.#slice(this.#plan.durationMs),
+    );
     if (!this.#keeps) await this.close();
-    contender.tally.add(this.#place, { ...answer, times });
+    contender.tally.add(this.#loadPoint, { ...result, times: times[0] ?? NO_TIME });
   }
 
   /** Counts the system calls of the server, in its turn. Returns why not, where that failed. */
@@ -102,7 +94,7 @@ export class Subject {
     };
     try {
       const calls = await counter.count(server.pid, () => turn(during));
-      if (messages > 0) tally.addCalls(this.#place, calls / messages);
+      if (messages > 0) tally.addCalls(this.#loadPoint, calls / messages);
     } catch (error) {
       // It is the counter that failed, which takes nothing from the rest.
       if (failure === null) return error instanceof Error ? error.message : String(error);
@@ -114,12 +106,12 @@ export class Subject {
   async close(): Promise<void> {
     const group = this.#group;
     this.#group = null;
-    if (group !== null) await this.#field.client.close(group);
+    if (group !== null) await this.#processes.client.close(group);
   }
 
   async #connect(): Promise<number> {
-    const { connections, idleConnections } = this.#place;
-    const answer = await this.#field.client.connect({
+    const { connections, idleConnections } = this.#loadPoint;
+    const answer = await this.#processes.client.connect({
       port: this.contender.port,
       connections,
       idleConnections,
@@ -134,14 +126,14 @@ export class Subject {
 
   async #slice(durationMs: number): Promise<CompareAnswer> {
     const group = this.#group ?? (await this.#connect());
-    const answer = await this.#field.client.slice(group, durationMs);
+    const answer = await this.#processes.client.slice(group, durationMs);
     this.#check(answer);
     return answer;
   }
 
   #check({ open, errors, messages, stopped, elapsedMs }: CompareAnswer): void {
     if (stopped) throw new Stopped();
-    const total = totalOf(this.#place);
+    const total = totalOf(this.#loadPoint);
     const kinds = Object.entries(errors);
     if (kinds.length > 0) {
       const words = kinds.map(([kind, count]) => `${kind} ${formatCount(count)}`).join(', ');
@@ -154,13 +146,4 @@ export class Subject {
     }
     if (elapsedMs > 0 && messages === 0) throw new SliceFailure('no message came back');
   }
-}
-
-function difference(before: ProcessTimes, after: ProcessTimes): ProcessTimes {
-  return {
-    cpuUs: after.cpuUs - before.cpuUs,
-    userUs: after.userUs - before.userUs,
-    systemUs: after.systemUs - before.systemUs,
-    waitedUs: after.waitedUs - before.waitedUs,
-  };
 }

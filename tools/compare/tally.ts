@@ -1,7 +1,13 @@
 import type { ProcessTimes } from '../measure/process-clock.ts';
 import { quartiles } from '../measure/quartiles.ts';
-import type { CompareFigures, ComparePoint, MeasuredLoop, MissingPoint } from './document.ts';
-import type { ComparedName, Place } from './plan.ts';
+import type {
+  CompareFigures,
+  ComparePoint,
+  LoadPoint,
+  MeasuredLoop,
+  MissingPoint,
+} from './document.ts';
+import type { ComparedName } from './plan.ts';
 
 /** What one loop came to in one slice. */
 interface CompareSlice {
@@ -35,32 +41,32 @@ export class CompareTally {
   memoryKibPerConnection: number | null = null;
   /** What the server used from its beginning to its end; null where that is not known. */
   lifetime: ProcessTimes | null = null;
-  readonly #places = new Map<Place, { slices: CompareSlice[]; calls: number | null }>();
+  readonly #loadPoints = new Map<LoadPoint, { slices: CompareSlice[]; calls: number | null }>();
   readonly #missing: MissingPoint[] = [];
 
   constructor(name: ComparedName) {
     this.name = name;
   }
 
-  /** A slice at a place, the next one of its rounds. */
-  add(place: Place, slice: CompareSlice): void {
-    this.#at(place).slices.push(slice);
+  /** A slice at a load point, the next one of its rounds. */
+  add(loadPoint: LoadPoint, slice: CompareSlice): void {
+    this.#at(loadPoint).slices.push(slice);
   }
 
-  addCalls(place: Place, callsPerMessage: number): void {
-    this.#at(place).calls = callsPerMessage;
+  addCalls(loadPoint: LoadPoint, callsPerMessage: number): void {
+    this.#at(loadPoint).calls = callsPerMessage;
   }
 
-  /** There are no figures at a place; those that were gathered are no whole. */
-  miss(place: Place, reason: string): void {
-    const { connections, idleConnections } = place;
-    this.#places.delete(place);
+  /** There are no figures at a load point; those that were gathered are no whole. */
+  miss(loadPoint: LoadPoint, reason: string): void {
+    const { connections, idleConnections } = loadPoint;
+    this.#loadPoints.delete(loadPoint);
     this.#missing.push({ connections, idleConnections, reason });
   }
 
   /** Of all slices: how long they were, and what server and client were denied of that. */
   get disturbance(): Disturbance {
-    const slices = [...this.#places.values()].flatMap((place) => place.slices);
+    const slices = [...this.#loadPoints.values()].flatMap((loadPoint) => loadPoint.slices);
     const sumOf = (of: (slice: CompareSlice) => number): number =>
       slices.reduce((sum, slice) => sum + of(slice), 0);
     return {
@@ -71,12 +77,12 @@ export class CompareTally {
     };
   }
 
-  /** All of it, the places in the order of `places`. */
-  result(places: readonly Place[]): MeasuredLoop {
-    const points = places.flatMap((place): ComparePoint[] => {
-      const at = this.#places.get(place);
+  /** All of it, the load points in the order of `loadPoints`. */
+  result(loadPoints: readonly LoadPoint[]): MeasuredLoop {
+    const points = loadPoints.flatMap((loadPoint): ComparePoint[] => {
+      const at = this.#loadPoints.get(loadPoint);
       if (at === undefined || at.slices.length === 0) return [];
-      return [pointOf(place, at.slices, this.#userShare(at.slices), at.calls)];
+      return [pointOf(loadPoint, at.slices, this.#userShare(at.slices), at.calls)];
     });
     return {
       name: this.name,
@@ -98,15 +104,15 @@ export class CompareTally {
     return userUs + systemUs > 0 ? userUs / (userUs + systemUs) : 0;
   }
 
-  #at(place: Place): { slices: CompareSlice[]; calls: number | null } {
-    const at = this.#places.get(place) ?? { slices: [], calls: null };
-    this.#places.set(place, at);
+  #at(loadPoint: LoadPoint): { slices: CompareSlice[]; calls: number | null } {
+    const at = this.#loadPoints.get(loadPoint) ?? { slices: [], calls: null };
+    this.#loadPoints.set(loadPoint, at);
     return at;
   }
 }
 
 function pointOf(
-  { connections, idleConnections }: Place,
+  { connections, idleConnections }: LoadPoint,
   slices: readonly CompareSlice[],
   userShare: number,
   callsPerMessage: number | null,

@@ -1,46 +1,48 @@
 import { quartiles } from '../measure/quartiles.ts';
-import type { ComparePoint, MeasuredLoop, Winner } from './document.ts';
-import type { Place } from './plan.ts';
-import { placeWords } from './wording.ts';
+import type { ComparePoint, LoadPoint, MeasuredLoop, Winner } from './document.ts';
+import { loadPointWords } from './wording.ts';
 
 /** With fewer rounds there is no spread to speak of, so nobody is ahead. */
 const ROUNDS_MIN = 3;
 
-/** A loop at the place where it is decided. */
-interface Candidate {
+/** A loop at the load point where it is decided. */
+interface MeasuredContender {
   readonly name: string;
   readonly point: ComparePoint;
 }
 
 /**
- * Which loop spends the least CPU on a message, at the last of `places` that two of them were
+ * Which loop spends the least CPU on a message, at the last of `loadPoints` that two of them were
  * measured at: one without idle connections, if there is any. Null where there is none.
  */
-export function winnerOf(loops: readonly MeasuredLoop[], places: readonly Place[]): Winner | null {
-  const busy = places.filter(({ idleConnections }) => idleConnections === 0);
-  const beside = places.filter(({ idleConnections }) => idleConnections > 0);
-  for (const place of [...busy.reverse(), ...beside.reverse()]) {
-    const candidates = loops.flatMap(({ name, points }): Candidate[] => {
-      const point = points.find((one) => isAt(one, place));
+export function winnerOf(
+  loops: readonly MeasuredLoop[],
+  loadPoints: readonly LoadPoint[],
+): Winner | null {
+  const busy = loadPoints.filter(({ idleConnections }) => idleConnections === 0);
+  const beside = loadPoints.filter(({ idleConnections }) => idleConnections > 0);
+  for (const loadPoint of [...busy.reverse(), ...beside.reverse()]) {
+    const contenders = loops.flatMap(({ name, points }): MeasuredContender[] => {
+      const point = points.find((one) => isAt(one, loadPoint));
       return point === undefined ? [] : [{ name, point }];
     });
-    const [best, next] = candidates.sort((a, b) => cpuUs(a) - cpuUs(b));
-    if (best !== undefined && next !== undefined) return decide(best, next, place);
+    const [best, next] = contenders.sort((a, b) => cpuUs(a) - cpuUs(b));
+    if (best !== undefined && next !== undefined) return decide(best, next, loadPoint);
   }
   return null;
 }
 
-/** Whether `point` is that of the place. */
-export function isAt(point: Place, { connections, idleConnections }: Place): boolean {
+/** Whether `point` is that of the load point. */
+export function isAt(point: LoadPoint, { connections, idleConnections }: LoadPoint): boolean {
   return point.connections === connections && point.idleConnections === idleConnections;
 }
 
-function cpuUs({ point }: Candidate): number {
+function cpuUs({ point }: MeasuredContender): number {
   return point.median.cpuUsPerMessage;
 }
 
 /** Round by round: what disturbs the machine disturbs both of them. */
-function decide(best: Candidate, next: Candidate, place: Place): Winner {
+function decide(best: MeasuredContender, next: MeasuredContender, loadPoint: LoadPoint): Winner {
   const margins = best.point.rounds.flatMap((round, at) => {
     const other = next.point.rounds[at];
     return other === undefined ? [] : [100 * (1 - round.cpuUsPerMessage / other.cpuUsPerMessage)];
@@ -48,7 +50,7 @@ function decide(best: Candidate, next: Candidate, place: Place): Winner {
   const { median, lower, upper, count } = quartiles(margins);
   const spread = upper - lower;
   const ahead = count >= ROUNDS_MIN && median > spread;
-  const where = placeWords(place);
+  const where = loadPointWords(loadPoint);
   const between = `${lower.toFixed(1)} to ${upper.toFixed(1)} %`;
   const margin = `${median.toFixed(1)} %`;
   const why =
@@ -58,8 +60,8 @@ function decide(best: Candidate, next: Candidate, place: Place): Winner {
   return {
     loop: ahead ? best.name : null,
     over: next.name,
-    connections: place.connections,
-    idleConnections: place.idleConnections,
+    connections: loadPoint.connections,
+    idleConnections: loadPoint.idleConnections,
     marginPercent: median,
     spreadPercent: spread,
     words: ahead

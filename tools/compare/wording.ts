@@ -1,8 +1,8 @@
 import { counted, formatCount } from '#src/base/number-format.js';
-import type { Place } from './plan.ts';
+import type { LoadPoint } from './document.ts';
 
 /** `50 connections`, `10 connections beside 1,000 idle ones`. */
-export function placeWords({ connections, idleConnections }: Place): string {
+export function loadPointWords({ connections, idleConnections }: LoadPoint): string {
   const busy = counted(connections, 'connection');
   if (idleConnections === 0) return busy;
   const idle = `${formatCount(idleConnections)} idle ${idleConnections === 1 ? 'one' : 'ones'}`;

@@ -1,5 +1,6 @@
 import type { Socket } from 'sockloop/socket';
 import { type Sys, SysError } from 'sockloop/sys';
+import { NEWLINE } from '#src/base/bytes.js';
 import { ExpectedError } from '../terminal/exit.ts';
 import { ExchangeDeadline } from './exchange-deadline.ts';
 import { CHUNK_BYTES } from './limits.ts';
@@ -10,8 +11,6 @@ export type ReplyEnd =
   | { readonly bytes: number }
   | { readonly lines: number }
   | { readonly closed: true };
-
-const NEWLINE = 10;
 
 /** Whether only the end of the stream can tell a server of lines that the message is whole. */
 export function isUnfinished(message: Uint8Array): boolean {

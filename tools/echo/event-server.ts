@@ -1,6 +1,7 @@
 import type { Connection, ConnectionHandlers, EventLoop, Listener, Timer } from 'sockloop';
 import type { Endpoint } from 'sockloop/socket';
 import { type SocketAddress, SysError } from 'sockloop/sys';
+import { NEWLINE } from '#src/base/bytes.js';
 import { LineBuffer } from '#src/framing/line-buffer.js';
 import { acceptErrorKind } from '#src/sys/error-kinds.js';
 import { unreadBytesOf } from '#src/sys/socket-queues.js';
@@ -333,5 +334,3 @@ export class EventServer {
     return client;
   }
 }
-
-const NEWLINE = 10;

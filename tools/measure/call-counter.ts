@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Writable } from 'node:stream';
-
-/** Counts the system calls of a running process: with perf where the kernel lets it, or strace. */
+import type { Cleanup } from './cleanup.ts';
 
 /** Until a tool has attached itself, and again until it has said what it counted. */
 const TOOL_MS = 10_000;
@@ -13,19 +12,13 @@ export interface CallCounter {
   count(pid: number, during: () => Promise<void>): Promise<number>;
 }
 
-/**
- * Has `undo` run when this process ends, unless what it returns was called before: nothing that
- * was started may outlive it.
- */
-type AtEnd = (undo: () => void) => () => void;
-
 /** perf counts in the kernel and the process hardly notices; `-D -1` waits to be told to begin. */
-function perf(atEnd: AtEnd): CallCounter {
+function perf(cleanup: Cleanup): CallCounter {
   return {
     words: 'perf stat -e raw_syscalls:sys_enter',
     async count(pid, during) {
       const flags = ['-x,', '-D', '-1', '-e', 'raw_syscalls:sys_enter', '--control', 'fd:3,4'];
-      const tool = new Tool('perf', ['stat', ...flags, '-p', String(pid)], atEnd);
+      const tool = new Tool('perf', ['stat', ...flags, '-p', String(pid)], cleanup);
       tool.control('enable\n');
       const said = await tool.around(/ack/, during);
       if (said.includes('<not counted>')) return 0; // The process did not run at all.
@@ -35,11 +28,11 @@ function perf(atEnd: AtEnd): CallCounter {
 }
 
 /** strace stops the process at each call: more is ready by each wait, so it sees fewer of them. */
-function strace(atEnd: AtEnd): CallCounter {
+function strace(cleanup: Cleanup): CallCounter {
   return {
     words: 'strace -c -f',
     async count(pid, during) {
-      const tool = new Tool('strace', ['-c', '-f', '-p', String(pid)], atEnd);
+      const tool = new Tool('strace', ['-c', '-f', '-p', String(pid)], cleanup);
       const said = await tool.around(/attached/, during);
       // Percent, seconds, usecs per call, calls, and the errors if there are any. Nothing where
       // there was no call.
@@ -52,10 +45,10 @@ function strace(atEnd: AtEnd): CallCounter {
 /** The better one of those that work here, on the process `pid`; or why none does. */
 export async function findCallCounter(
   pid: number,
-  atEnd: AtEnd,
+  cleanup: Cleanup,
 ): Promise<CallCounter | { reason: string }> {
   const reasons: string[] = [];
-  for (const counter of [perf(atEnd), strace(atEnd)]) {
+  for (const counter of [perf(cleanup), strace(cleanup)]) {
     try {
       await counter.count(pid, async () => undefined);
       return counter;
@@ -75,11 +68,11 @@ class Tool {
   #isEnded = false;
   #heard: () => void = () => undefined;
 
-  constructor(name: string, flags: readonly string[], atEnd: AtEnd) {
+  constructor(name: string, flags: readonly string[], cleanup: Cleanup) {
     this.#name = name;
     const pipes = { stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'] } as const;
     this.#process = spawn(name, flags, { ...pipes, stdio: [...pipes.stdio] });
-    const release = atEnd(() => this.#process.kill('SIGKILL'));
+    const release = cleanup.add(() => this.#process.kill('SIGKILL'));
     for (const from of [this.#process.stderr, this.#process.stdio[4]]) {
       from?.on('data', (bytes: Buffer) => {
         this.#said += bytes.toString().replaceAll('\0', '');

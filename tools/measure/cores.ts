@@ -19,26 +19,27 @@ const TOOL_MS_MAX = 5000;
  * there are two and taskset(1) is there: else whoever gets a core from the other pays for it.
  */
 export function findCores(): Cores {
-  const available = availableParallelism();
-  const shared = (why: string): Cores => {
+  try {
+    const { server, client } = corePair();
+    return {
+      words: `servers on core ${server}, client on core ${client}`,
+      pinClient: () => pin(client, process.pid),
+      pinServer: (pid) => pin(server, pid),
+    };
+  } catch (error) {
+    const available = availableParallelism();
     const cores = available === 1 ? 'one core' : `${available} cores`;
+    const why = error instanceof Error ? error.message : String(error);
     const words = `servers and client share ${cores}: ${why}`;
     return { words, pinClient: () => undefined, pinServer: () => undefined };
-  };
-  if (available < 2) return shared('there is no other one');
-  let allowed: readonly number[];
-  try {
-    allowed = allowedCores();
-  } catch (error) {
-    return shared(error instanceof Error ? error.message : String(error));
   }
-  const [server, client] = twoOf(allowed);
-  if (server === undefined || client === undefined) return shared('there is no other one');
-  return {
-    words: `servers on core ${server}, client on core ${client}`,
-    pinClient: () => pin(client, process.pid),
-    pinServer: (pid) => pin(server, pid),
-  };
+}
+
+/** A core for the servers and another one for the client. Throws an Error where there are none. */
+export function corePair(): { readonly server: number; readonly client: number } {
+  const [server, client] = availableParallelism() < 2 ? [] : twoOf(allowedCores());
+  if (server === undefined || client === undefined) throw new Error('there is no other one');
+  return { server, client };
 }
 
 function twoOf(cores: readonly number[]): readonly [server?: number, client?: number] {

@@ -17,6 +17,11 @@ export function quartiles(values: readonly number[]): Quartiles {
   };
 }
 
+/** The middle of `values`; NaN where there are none. */
+export function median(values: readonly number[]): number {
+  return quartiles(values).median;
+}
+
 /** Between two values, what lies between them: with few rounds a step would be a large one. */
 function quantile(sorted: readonly number[], at: number): number {
   const place = (sorted.length - 1) * at;

@@ -3,21 +3,55 @@ import { STDERR, STDOUT, writeAll } from './standard-streams.ts';
 
 // Results wait for their reader (a pager may take its time), log lines do not: see LogStream.
 
+type StandardFd = typeof STDOUT | typeof STDERR;
+
+/** Takes what is printed, instead of a standard stream. */
+type OutputSink = (fd: StandardFd, bytes: Uint8Array) => void;
+
 const logs: (LogStream | undefined)[] = [];
 
-function logOf(fd: typeof STDOUT | typeof STDERR): LogStream {
+let sink: OutputSink | null = null;
+
+/** Hands everything that is printed to `instead`, until the result is disposed of. */
+export function redirectOutput(instead: OutputSink): Disposable {
+  const before = sink;
+  sink = instead;
+  return {
+    [Symbol.dispose]: () => {
+      sink = before;
+    },
+  };
+}
+
+/** Writes bytes in order with the log lines before them. Blocks until they are written. */
+function write(fd: StandardFd, bytes: Uint8Array): void {
+  if (sink !== null) {
+    sink(fd, bytes);
+    return;
+  }
+  logs[fd]?.finish();
+  writeAll(fd, bytes);
+}
+
+/** Writes text to a log. Never blocks. */
+function log(fd: StandardFd, text: string): void {
+  const bytes = Buffer.from(text);
+  if (sink === null) logOf(fd).write(bytes);
+  else sink(fd, bytes);
+}
+
+function logOf(fd: StandardFd): LogStream {
   const known = logs[fd];
   if (known !== undefined) return known;
-  const log = new LogStream(fd);
-  logs[fd] = log;
-  process.on('exit', () => log.finish());
-  return log;
+  const stream = new LogStream(fd);
+  logs[fd] = stream;
+  process.on('exit', () => stream.finish());
+  return stream;
 }
 
 /** Bytes to standard output, as they are. Blocks until they are written. */
 export function writeOut(bytes: Uint8Array): void {
-  logs[STDOUT]?.finish();
-  writeAll(STDOUT, bytes);
+  write(STDOUT, bytes);
 }
 
 /** A line to standard output. Blocks until it is written. */
@@ -32,7 +66,7 @@ export function logOut(line: string): void {
 
 /** Text of a log to standard output without a newline: a prompt. */
 export function logTextOut(text: string): void {
-  logOf(STDOUT).write(Buffer.from(text));
+  log(STDOUT, text);
 }
 
 /** What stands in the log on standard output for `lines` that were dropped. */
@@ -42,27 +76,26 @@ export function setDroppedWords(droppedWords: (lines: number) => string): void {
 
 /** A line to standard error: dropped where nobody reads. */
 export function printError(line: string): void {
-  logOf(STDERR).write(Buffer.from(`${line}\n`));
+  log(STDERR, `${line}\n`);
 }
 
 /** Text to standard error without a newline: dropped where nobody reads. */
 export function prompt(text: string): void {
-  logOf(STDERR).write(Buffer.from(text));
+  log(STDERR, text);
 }
 
 /** A line to standard error that is part of what a client shows. Blocks until it is written. */
 export function printTrace(line: string): void {
-  logs[STDERR]?.finish();
-  writeAll(STDERR, Buffer.from(`${line}\n`));
+  write(STDERR, Buffer.from(`${line}\n`));
 }
 
 /** Whether log lines wait for a reader, once they were tried again. */
 export function logsWait(): boolean {
-  for (const log of logs) log?.flush();
-  return logs.some((log) => log?.pending === true);
+  for (const stream of logs) stream?.flush();
+  return logs.some((stream) => stream?.pending === true);
 }
 
 /** Writes what a reader still takes, where a signal is about to end the process. Blocks shortly. */
 export function finishLogs(): void {
-  for (const log of logs) log?.finish();
+  for (const stream of logs) stream?.finish();
 }

@@ -8,142 +8,216 @@ import type { SocketAddress } from '../../sys/sockaddr.ts';
 import type { SysError } from '../../sys/sys-error.ts';
 
 /**
- * What a program does with its connections: one object for all connections of a listener or of a
- * `connect`. Every handler is optional, runs in the loop's turn and never inside a call that the
- * program makes, and may do anything, closing this connection or another one included.
+ * The handlers of a program: one object for all connections of a listener or of a `connect`.
+ *
+ * Every handler is optional, runs in a turn of the loop, never inside a call that the program
+ * makes, and may do anything, such as closing this connection or another one. A handler that throws
+ * ends `run()` of the loop with its error.
  *
  * The order is `open`, then any number of `data` and `drain`, `end` at most once, `close` exactly
- * once and last. A handler that throws ends `run()` of the loop with its error.
+ * once and last.
  */
 export interface ConnectionHandlers<Data = undefined> {
-  /** The connection stands. */
+  /**
+   * The connection is established.
+   *
+   * @param connection the new connection.
+   */
   open?(connection: Connection<Data>): void;
   /**
-   * Bytes came, at least 1.
+   * Bytes were received.
    *
    * `chunk` is borrowed: a view of the loop's receive memory, valid until this handler returns (an
-   * `async` one returns at its first `await`). What is needed later has to be copied:
-   * `chunk.slice()`. Within the handler it may be written to any connection. See
-   * {@link Connection.write} for what happens to one that is written later.
+   * `async` one returns at its first `await`). Copy what is needed later: `chunk.slice()`. Within
+   * the handler it may be written to any connection; {@link Connection.write} says what happens to
+   * one that is written later.
+   *
+   * @param connection the connection.
+   * @param chunk the bytes, at least 1.
    */
   data?(connection: Connection<Data>, chunk: Uint8Array): void;
-  /** The queue is empty again after `write` has returned false. */
+  /**
+   * The queue is empty again after `write` has returned false.
+   *
+   * @param connection the connection.
+   */
   drain?(connection: Connection<Data>): void;
   /**
-   * The peer has ended its side and sends nothing more; it may still read. Without this handler
-   * the connection ends its own side too, behind what is queued.
+   * The peer has ended its side: it sends nothing more and may still read. Without this handler the
+   * connection ends its own side too, behind what is queued.
+   *
+   * @param connection the connection.
    */
   end?(connection: Connection<Data>): void;
-  /** The descriptor is closed. `error` says what broke the connection, null if nothing did. */
+  /**
+   * The descriptor is closed.
+   *
+   * @param connection the connection.
+   * @param error what broke the connection, null if nothing did.
+   */
   close?(connection: Connection<Data>, error: SysError | null): void;
 }
 
-/** How a connection is closed. */
+/** Options of {@link Connection.close}. */
 export interface CloseOptions {
-  /** How long the close may take to get everything to the peer; at once if left out or 0. */
+  /**
+   * The longest time in milliseconds for delivering everything to the peer: 0 to 2^31 - 1.
+   * Default: 0, which closes at once.
+   */
   readonly lingerMs?: number;
 }
 
-/** What holds for every connection of a listener or of a `connect`. */
+/** Options of all connections of a listener or of a `connect`. */
 export interface ConnectionSettings<Data = undefined> {
+  /** The handlers, shared by all of the connections. */
   readonly handlers: ConnectionHandlers<Data>;
-  /** Closes a connection on which nothing moves for so long; see {@link Connection.setTimeout}. */
+  /**
+   * Closes a connection on which nothing moves for so many milliseconds; see
+   * {@link Connection.setTimeout}. Default: null, never.
+   */
   readonly idleTimeoutMs?: number | null;
   /**
-   * Whether what is written goes at once (`TCP_NODELAY`): true if left out. Without it the end of
-   * an answer in pieces may wait 40 ms for the peer's acknowledgement of the piece before it.
+   * Whether written bytes are sent at once (`TCP_NODELAY`). Default: true. Without it the end of an
+   * answer in pieces may wait 40 ms for the acknowledgement of the piece before it.
    */
   readonly noDelay?: boolean;
-  /** Above so many queued bytes `write` returns false; 64 KiB if left out. */
+  /** `write` returns false above so many queued bytes. Default: 64 KiB. */
   readonly queueBytesHigh?: number;
-  /** A write that would make more bytes than this wait is refused; 256 MiB if left out. */
+  /** A write is refused if more bytes than this would be queued. Default: 256 MiB. */
   readonly queueBytesMax?: number;
 }
 
 /**
  * A connected stream socket on an event loop: TCP, or a UNIX socket.
  *
- * The connection owns its descriptor. It closes by itself once both sides have ended and all
- * output has gone. All of it belongs to the thread of its loop.
+ * The connection owns its descriptor. It closes by itself once both sides have ended and all output
+ * has been sent. All of it belongs to the thread of its loop.
+ *
+ * @example
+ * ```ts
+ * import assert from 'node:assert/strict';
+ * import { EventLoop, LineBuffer } from 'sockloop';
+ *
+ * using loop = new EventLoop();
+ * // Each connection keeps its unfinished line in `data`.
+ * const listener = loop.listen<LineBuffer>({
+ *   host: '127.0.0.1',
+ *   port: 0,
+ *   handlers: {
+ *     open: (connection) => {
+ *       connection.data = new LineBuffer(1024);
+ *     },
+ *     data: (connection, chunk) => {
+ *       const lines = connection.data;
+ *       lines.append(chunk);
+ *       for (let line = lines.takeLine(); line !== null; line = lines.takeLine()) {
+ *         connection.write(line);
+ *       }
+ *     },
+ *     close: () => listener.close(),
+ *   },
+ * });
+ * assert(listener.address.family === 'IPv4');
+ *
+ * let echo = '';
+ * loop.connect({
+ *   host: '127.0.0.1',
+ *   port: listener.address.port,
+ *   handlers: {
+ *     open: (connection) => connection.end('one\ntwo\nthr'),
+ *     data: (_, chunk) => {
+ *       echo += new TextDecoder().decode(chunk);
+ *     },
+ *   },
+ * });
+ * await loop.run();
+ * assert.equal(echo, 'one\ntwo\n');
+ * ```
  */
 export interface Connection<Data = undefined> {
-  /** The program's own, undefined until it sets it, best in `open`. */
+  /** A value of the program's own, undefined until it is set, best in `open`. */
   data: Data;
-  /** The descriptor, -1 once it is closed. It stays the connection's own. */
+  /** The descriptor, -1 once it is closed. The connection owns it. */
   readonly fd: number;
   /**
-   * The peer's address, asked for once: getpeername(2). A connection that broke has it in `close`
-   * still; after an orderly end it is null unless it was read before. An IPv6 address of a link has
-   * its zone as `scopeId`.
+   * The peer's address, read on first use: getpeername(2). In `close` it is known for a connection
+   * that broke; after an orderly end it is null unless it was read before. A link-local IPv6
+   * address has its zone in `scopeId`.
    */
   readonly remoteAddress: SocketAddress | null;
-  /** The connection's own address: getsockname(2), asked once. */
+  /** The connection's own address, read on first use: getsockname(2). */
   readonly localAddress: SocketAddress | null;
-  /** How many bytes came. */
+  /** How many bytes were received. */
   readonly bytesReceived: number;
   /**
-   * How many of the written bytes the kernel has taken, the same on every loop, also once the
-   * connection has broken. The peer may have got less: see {@link unacknowledgedBytes}.
+   * How many of the written bytes the kernel has taken: the same on every loop, and valid once the
+   * connection has broken. The peer may have got fewer: see {@link unacknowledgedBytes}.
    */
   readonly bytesSent: number;
-  /** How many bytes wait because the kernel has no room for them. */
+  /** How many bytes wait for room in the kernel. */
   readonly queuedBytes: number;
   /**
-   * How many of {@link bytesSent} the peer's kernel has not acknowledged, asked of the kernel at
-   * each read (`SIOCOUTQ` and the like); null for a UNIX socket and where the platform cannot say.
-   * In `close` it is what it was when the connection broke, was reset or timed out, or when a
-   * lingering close ended; null after a plain `close()` and an orderly end.
+   * How many of {@link bytesSent} the peer's kernel has not acknowledged, read at each use
+   * (`SIOCOUTQ` and the like); null for a UNIX socket and where the platform cannot tell.
+   *
+   * In `close` it is the number at the moment in which the connection broke, was reset or timed
+   * out, or in which a lingering close ended; null after a plain `close()` and an orderly end.
    */
   readonly unacknowledgedBytes: number | null;
-  /** False once it was closed or broke, also where `close` is still to follow. */
+  /** False once the connection was closed or broke, even if `close` is yet to follow. */
   readonly isOpen: boolean;
 
   /**
-   * Sends `data`: a string as UTF-8, any view of memory (Uint8Array, DataView, Uint16Array, ...) as
-   * the bytes it covers. `offset` and `length` choose some of these bytes. What the kernel takes
-   * now goes without a copy; the rest is copied and follows in order, so the memory is the
-   * caller's again.
+   * Sends bytes. What the kernel takes now is not copied; the rest is copied and follows in order,
+   * so the memory is the caller's again.
    *
    * A chunk whose `data` handler has returned is refused on every loop: its memory may hold bytes
-   * of another client by then. What cannot be told apart is an old chunk of the same place and
-   * length written inside a later `data` handler; with the environment variable `SOCKLOOP_DEBUG=1`
-   * every chunk is a copy of its own, filled with 0xdb once its handler has returned, and each
-   * late use is found.
+   * of another client by then. One case cannot be detected: an old chunk at the place of the one
+   * that a later `data` handler is reading. With the environment variable `SOCKLOOP_DEBUG=1` every
+   * chunk is a copy of its own, filled with 0xdb once its handler has returned, and every late use
+   * is detected.
    *
-   * @returns false above `queueBytesHigh` queued bytes: better wait for `drain` then. On a
-   *   connection that is closed, or that ended its side because its peer did, the bytes are dropped
-   *   and the result is false; `close` tells.
-   * @throws TypeError where `data` is neither; an ArrayBuffer wants a view.
-   * @throws RangeError where the range is not inside of the data, or more than `queueBytesMax`
-   *   bytes would wait. Nothing is taken.
+   * @param data a string, sent as UTF-8, or any view (Uint8Array, DataView, Uint16Array, ...), sent
+   *   as the bytes it covers.
+   * @param offset the first of these bytes to send. Default: 0.
+   * @param length how many to send. Default: all from `offset` on.
+   * @returns false above `queueBytesHigh` queued bytes: wait for `drain` then. Also false on a
+   *   connection that is closed, or that ended its side because its peer did: the bytes are
+   *   dropped, and `close` tells.
+   * @throws TypeError where `data` is neither; of an ArrayBuffer, pass a view.
+   * @throws RangeError where the range lies outside the data, or more than `queueBytesMax` bytes
+   *   would be queued. Nothing is sent.
    * @throws Error for a chunk whose handler has returned, and with the code
    *   `ERR_STREAM_WRITE_AFTER_END` after {@link end}.
    */
   write(data: Bytes, offset?: number, length?: number): boolean;
   /**
-   * Ends this side: shutdown(2) behind the bytes that are queued, after `data` if there is any.
-   * The peer can go on sending. A second call does nothing. Throws as {@link write} does, and the
-   * side goes on then.
+   * Ends this side, behind the queued bytes: shutdown(2). The peer can go on sending. A second call
+   * does nothing.
+   *
+   * @param data bytes to write first.
+   * @throws what {@link write} throws; the side is not ended then.
    */
   end(data?: Bytes): void;
-  /** Receives nothing until {@link resume}, and so hears of no end either. Idempotent. */
+  /** Stops receiving until {@link resume}; the peer's end is not seen either. Idempotent. */
   pause(): void;
   /** Receives again after {@link pause}. Idempotent. */
   resume(): void;
-  /** Closes at once, dropping what is queued, and the peer gets a reset (a plain end, if UNIX). */
+  /** Drops the queue and closes at once with a reset (a plain end on a UNIX socket). */
   reset(): void;
   /**
-   * Closes at once, dropping what is queued. `close` follows in this turn or the next. A peer that
-   * has sent something which was not received gets a reset, which may destroy what it has not read
-   * or not even got: close(2) is like that.
+   * Drops the queue and closes at once; `close` follows in this turn or the next. If the peer has
+   * sent something that was not received, close(2) resets the connection, which may destroy output
+   * that the peer has not read.
    *
-   * With `lingerMs` (above 0, at most 2^31 - 1) it closes so that the peer gets everything: this
-   * side ends behind what is queued; what still comes is received and discarded, also where the
-   * connection was paused, until the peer has ended too; then the descriptor is closed. No handler
-   * but `close` is called any more, and `write` drops its bytes. After `lingerMs` it closes anyway:
-   * with the error ETIMEDOUT if the peer has not taken all, and by a reset if some is still queued.
-   * A second call with `lingerMs` does nothing; a call without one closes at once.
+   * With `lingerMs` the peer gets everything: this side ends behind the queued bytes; what still
+   * arrives is discarded, even if the connection was paused, until the peer has ended too; then the
+   * descriptor is closed. No handler but `close` is called any more, and `write` drops its bytes.
+   * After `lingerMs` it closes anyway: with the error `ETIMEDOUT` if the peer has not acknowledged
+   * all, and by a reset if some is still queued. A second call with `lingerMs` does nothing; a call
+   * without it closes at once.
    *
+   * @param options how long to linger.
    * @throws RangeError for a `lingerMs` out of its range.
    * @example
    * ```ts
@@ -175,14 +249,31 @@ export interface Connection<Data = undefined> {
    */
   close(options?: CloseOptions): void;
   /**
-   * Closes the connection with the error ETIMEDOUT once nothing was received, written or taken by
-   * the peer for `idleMs` (above 0, at most 2^31 - 1); null ends that. It never happens earlier,
-   * and where output is stuck it may take twice as long; the peer then gets a reset, and not an end
-   * that looks like that of a whole answer. A paused connection is idle too.
+   * Closes the connection with the error `ETIMEDOUT` once nothing was received, written or taken by
+   * the peer for `idleMs`; never earlier, and up to twice as late if output is stuck. The peer gets
+   * a reset if output is stuck, so that it takes no part for the whole. A paused connection is
+   * idle.
+   *
+   * @param idleMs milliseconds, above 0 and at most 2^31 - 1; null for no timeout.
+   * @throws RangeError for another value.
    */
   setTimeout(idleMs: number | null): void;
-  /** getsockopt(2) by name, as {@link Socket.getSockOpt}. Throws a SysError or a RangeError. */
+  /**
+   * Reads a socket option: getsockopt(2).
+   *
+   * @param name its name, as in the man pages.
+   * @returns its value, in the type of the option.
+   * @throws SysError where the call fails.
+   * @throws RangeError for an option that this platform does not have.
+   */
   getSockOpt<Name extends GettableOptionName>(name: Name): OptionValue<Name>;
-  /** setsockopt(2) by name, as {@link Socket.setSockOpt}. */
+  /**
+   * Sets a socket option: setsockopt(2).
+   *
+   * @param name its name, as in the man pages.
+   * @param value its value, in the type of the option.
+   * @throws SysError where the call fails.
+   * @throws RangeError for a value out of range, or an option that this platform does not have.
+   */
   setSockOpt<Name extends SettableOptionName>(name: Name, value: OptionValue<Name>): void;
 }

@@ -1,5 +1,5 @@
 import { requireFunction, requireHost, requirePort, requireWhole } from '../../base/arguments.ts';
-import type { ConnectSink, Subscription } from '../../loop/backend.ts';
+import type { ConnectSink, Handle } from '../../loop/backend.ts';
 import type { Loop } from '../../loop/loop.ts';
 import type { Timer } from '../../loop/timers.ts';
 import { tooHigh } from '../../loop/watchable.ts';
@@ -34,40 +34,48 @@ export type ConnectOptions<Data = undefined> = Endpoint & ConnectSettings<Data>;
 
 /** How to connect. */
 export interface ConnectSettings<Data = undefined> extends ConnectionSettings<Data> {
-  /** The longest wait for a connection, the look-up of the name included; none if left out. */
+  /**
+   * The longest time in milliseconds until the connection is established, the look-up of the name
+   * included: above 0, at most 2^31 - 1. Default: null, no limit.
+   */
   readonly timeoutMs?: number | null;
   /**
-   * How long to wait for one address before the next is tried beside it: 0 to 2^31 - 1 ms, 250 if
-   * left out.
+   * After so many milliseconds without an answer the next address is tried as well: 0 to 2^31 - 1.
+   * Default: 250.
    */
   readonly attemptDelayMs?: number;
   /**
-   * The numeric address to connect from, of an interface of this machine, with a zone if it needs
-   * one (`fe80::1%eth0`); the kernel's choice if left out. Only addresses of its family are tried.
+   * The address of this machine to connect from, numeric, with a zone if it needs one
+   * (`fe80::1%eth0`). Only addresses of its family are tried. Default: the kernel's choice.
    */
   readonly localAddress?: string;
-  /** The port to connect from, 1 to 65535; the kernel's choice if left out. Not for a UNIX path. */
+  /** The port to connect from, 1 to 65535; not with a path. Default: the kernel's choice. */
   readonly localPort?: number;
-  /** Finds the addresses of a name; the system's resolver if left out. */
+  /** Looks the name up. Default: the system's resolver. */
   readonly lookup?: Lookup;
   /**
-   * Hears, once, that there is no connection: a SysError or a ResolveError. `errors` holds what
-   * came of each address in the order of its end, and `error` is the last of them, or ETIMEDOUT.
-   * Unheard, the error ends `run()` of the loop.
+   * The connect has failed; called once. Without this handler the error ends `run()` of the loop.
+   *
+   * @param error the last of `errors`, or a SysError `ETIMEDOUT` after `timeoutMs`.
+   * @param errors why each address failed, in that order: SysErrors, or a ResolveError for the
+   *   name.
    */
   onError?(error: Error, errors: readonly Error[]): void;
 }
 
-// Lent to one call at a time: a thread has its own copy of this module.
+// Used within one call at a time; each thread has its own copy of this module.
 const name = new Uint8Array(SOCKADDR_BYTES_MAX);
 
+/** Starts to connect: `EventLoop.connect`. */
+export let connectOn: <Data>(loop: Loop, options: ConnectOptions<Data>) => Connector<Data>;
+
 /**
- * A connect that is under way: made by `EventLoop.connect`. It ends with `open` of the handlers,
- * or with `onError`, or with {@link cancel}.
+ * A connect operation, returned by `EventLoop.connect`. It ends with `open` of the handlers, with
+ * `onError`, or with {@link cancel}.
  *
- * The addresses of a host are tried as RFC 8305 says: the families take turns, and the next one
- * starts as soon as one fails or after 250 ms, beside those that have not answered yet. The first
- * that connects wins, and the others are closed.
+ * The addresses of a host are tried as in RFC 8305: families alternate, and the next attempt starts
+ * once one fails or after 250 ms, beside those that have not answered yet. The first to connect
+ * wins, and the others are closed.
  *
  * @example
  * ```ts
@@ -101,13 +109,16 @@ export class Connector<Data = undefined> implements Disposable {
   #addresses: SocketAddress[] = [];
   #next: Timer | null = null;
   readonly #deadline: Timer | null = null;
-  /** Runs while a UNIX connect waits for room in the queue of its listener. */
+  /** Set while a UNIX connect waits for room in the queue of its listener. */
   #retry: Timer | null = null;
   #looking = false;
   #over = false;
 
-  /** Starts to connect. The loop's own: programs call `EventLoop.connect`. */
-  constructor(loop: Loop, options: ConnectOptions<Data>) {
+  static {
+    connectOn = (loop, options) => new Connector(loop, options);
+  }
+
+  private constructor(loop: Loop, options: ConnectOptions<Data>) {
     this.#loop = loop;
     this.#options = options;
     this.#group = new ConnectionGroup(loop, options, null);
@@ -123,16 +134,16 @@ export class Connector<Data = undefined> implements Disposable {
     if (addresses !== null) this.#found(addresses);
   }
 
-  /** Whether it goes on still. */
+  /** Whether the operation is still under way. */
   get connecting(): boolean {
     return !this.#over;
   }
 
-  /** Gives up: nothing is reported any more. Without effect once it has ended. */
+  /** Cancels the operation: no handler is called. Does nothing once it has ended. */
   cancel(): void {
     if (this.#over) return;
     this.#over = true;
-    if (this.#looking) this.#loop.releaseHost();
+    if (this.#looking) this.#loop.releaseNodeLoop();
     this.#looking = false;
     this.#next?.cancel();
     this.#deadline?.cancel();
@@ -141,7 +152,7 @@ export class Connector<Data = undefined> implements Disposable {
     this.#attempts.clear();
   }
 
-  /** The same as {@link cancel}, at the end of a `using` block. */
+  /** Cancels the operation, as {@link cancel}, at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.cancel();
   }
@@ -161,12 +172,12 @@ export class Connector<Data = undefined> implements Disposable {
       this.#looking = false;
       // This is Node's own loop: handlers run in a turn of ours.
       this.#loop.defer(() => {
-        this.#loop.releaseHost();
+        this.#loop.releaseNodeLoop();
         if (!this.#over) this.#resolved(host, port, error, found);
       });
     });
     // Behind the call: a look-up that throws holds nothing.
-    this.#loop.holdHost();
+    this.#loop.holdNodeLoop();
     return null;
   }
 
@@ -309,22 +320,20 @@ export class Connector<Data = undefined> implements Disposable {
 class Attempt implements ConnectSink {
   readonly fd: number;
   readonly address: SocketAddress;
-  readonly #loop: Loop;
   readonly #outcome: AttemptOutcome;
-  readonly #subscription: Subscription;
+  readonly #operation: Handle;
 
   /** Connects the new socket `fd`. */
   constructor(loop: Loop, address: SocketAddress, fd: number, outcome: AttemptOutcome) {
     this.fd = fd;
     this.address = address;
-    this.#loop = loop;
     this.#outcome = outcome;
     const length = encodeSockaddr(loop.sys.abi, address, name);
-    this.#subscription = loop.backend.connect(fd, name, length, this);
+    this.#operation = loop.backend.connect(fd, name, length, this);
   }
 
   cancel(): void {
-    this.#loop.backend.close(this.#subscription);
+    this.#operation.close();
   }
 
   connected(): void {

@@ -25,31 +25,36 @@ export interface ListenSettings<Data = undefined>
   extends ConnectionSettings<Data>,
     Pick<ServerOptions, 'backlog' | 'reusePort'> {
   /**
-   * So many connections at a time (1 and up): the next ones wait in the queue of listen(2) until
-   * one of them is closed. No limit if left out.
+   * The most open connections, 1 and up: further ones wait in the queue of listen(2) until one is
+   * closed. Default: no limit.
    */
   readonly maxConnections?: number;
   /**
-   * Hears of what goes wrong while accepting. Out of descriptors (`EMFILE`, `ENFILE`) or memory,
-   * or refused many times in a row (`EPERM`), the listener pauses for 50 ms and goes on, and needs
-   * nobody to hear of it. With any other SysError the listening socket is broken and closed;
-   * unheard, that ends `run()` of the loop.
+   * Accepting has failed. Out of descriptors (`EMFILE`, `ENFILE`) or memory, or refused many times
+   * in a row (`EPERM`), the listener pauses for 50 ms and goes on. After any other error the
+   * listening socket is closed; without this handler the error then ends `run()` of the loop.
+   *
+   * @param error a SysError, or on the loop `select` an Error for a descriptor that it cannot hold.
    */
   onError?(error: Error): void;
 }
 
-/** What a listener came to, from its beginning. */
+/** Counters of a {@link Listener}. */
 export interface ListenerStats {
+  /** Connections that were accepted. */
   accepted: number;
-  /** Connections that were turned away because there was no descriptor for them. */
+  /** Connections that were turned away for lack of a descriptor. */
   shed: number;
-  /** How often it ran out of descriptors or memory. */
+  /** How many times descriptors or memory ran out. */
   exhausted: number;
 }
 
+/** Listens on the endpoint of `options`: `EventLoop.listen`. */
+export let listenOn: <Data>(loop: Loop, options: ListenOptions<Data>) => Listener<Data>;
+
 /**
- * A listening socket on an event loop: made by `EventLoop.listen`. Iterating over it gives the
- * connections that it has accepted and that are open.
+ * A listening socket on an event loop, returned by `EventLoop.listen`. Iterating over it yields its
+ * open connections.
  *
  * @example
  * ```ts
@@ -65,7 +70,7 @@ export interface ListenerStats {
  *   handlers: {
  *     open: (connection) => {
  *       assert.equal(connection.remoteAddress?.family, 'IPv4');
- *       // Draining: nobody new comes in, and who is here gets what is queued.
+ *       // Draining: no new connections, and the open ones end behind what is queued.
  *       listener.close();
  *       for (const one of listener) one.end();
  *     },
@@ -80,8 +85,9 @@ export interface ListenerStats {
  * ```
  */
 export class Listener<Data = undefined> implements Iterable<Connection<Data>>, Disposable {
-  /** Where it listens, with the port that port 0 came to. */
+  /** Where it listens, with the port that was chosen for port 0. */
   readonly address: SocketAddress;
+  /** What was accepted and turned away so far. */
   readonly stats: ListenerStats = { accepted: 0, shed: 0, exhausted: 0 };
   readonly #loop: Loop;
   readonly #group: ConnectionGroup<Data>;
@@ -92,12 +98,15 @@ export class Listener<Data = undefined> implements Iterable<Connection<Data>>, D
   readonly #file: SocketFile | null;
   #paused = false;
   #closed = false;
-  /** Runs while the listener waits for descriptors. */
+  /** Set while accepting is paused for lack of descriptors. */
   #exhaustion: Timer | null = null;
   #toldOfLimit = false;
 
-  /** Listens on the endpoint of `options`. The loop's own: programs call `EventLoop.listen`. */
-  constructor(loop: Loop, options: ListenOptions<Data>) {
+  static {
+    listenOn = (loop, options) => new Listener(loop, options);
+  }
+
+  private constructor(loop: Loop, options: ListenOptions<Data>) {
     this.#loop = loop;
     this.#group = new ConnectionGroup(loop, options, (closed) => this.#removed(closed));
     requireFunction('onError', options.onError);
@@ -123,17 +132,21 @@ export class Listener<Data = undefined> implements Iterable<Connection<Data>>, D
     this.#subscription = backend.accept(socket.detach(), this.#sink(), limited);
   }
 
-  /** How many of its connections are open. */
+  /** The number of open connections. */
   get connections(): number {
     return this.#connections.size;
   }
 
-  /** The open connections, in the order in which they came. */
+  /**
+   * Iterates over the open connections.
+   *
+   * @returns the connections, in the order in which they were accepted.
+   */
   [Symbol.iterator](): Iterator<Connection<Data>> {
     return this.#connections.values();
   }
 
-  /** Accepts nothing until {@link resume}; new connections wait in the queue of listen(2). */
+  /** Stops accepting until {@link resume}; connections wait in the queue of listen(2). */
   pause(): void {
     this.#paused = true;
     this.#update();
@@ -146,24 +159,25 @@ export class Listener<Data = undefined> implements Iterable<Connection<Data>>, D
   }
 
   /**
-   * Stops listening, for good: who waits in the queue is reset. Connections go on. The file of a
-   * UNIX socket is removed, if its path still leads to it.
+   * Closes the listening socket. Connections in its queue are reset; accepted ones go on. The file
+   * of a UNIX socket is removed if its path still leads to it.
    */
   close(): void {
     if (this.#closed) return;
     this.removeFile();
     this.#over();
-    this.#loop.backend.close(this.#subscription);
+    this.#subscription.close();
   }
 
-  /** The same as {@link close}, at the end of a `using` block. */
+  /** Closes the listener, as {@link close}, at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.close();
   }
 
   /**
-   * Removes the file of a UNIX socket, if its path still leads to it; {@link close} does so too.
-   * Returns the SysError where that fails: the next server of the path takes it over.
+   * Removes the file of a UNIX socket if its path still leads to it; {@link close} does so too.
+   *
+   * @returns the error where that fails, null otherwise. The next server takes such a file over.
    */
   removeFile(): SysError | null {
     return this.#file?.remove() ?? null;
@@ -179,9 +193,9 @@ export class Listener<Data = undefined> implements Iterable<Connection<Data>>, D
     if (this.#closed) return;
     const full = this.#connections.size >= this.#connectionsMax;
     if (this.#paused || full || this.#exhaustion !== null) {
-      this.#loop.backend.pause(this.#subscription);
+      this.#subscription.pause();
     } else {
-      this.#loop.backend.resume(this.#subscription);
+      this.#subscription.resume();
     }
   }
 

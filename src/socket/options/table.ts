@@ -68,6 +68,9 @@ export function optionNumbers(abi: Abi, name: SocketOptionName): OptionNumbers {
 
 /**
  * The platforms that have an option.
+ *
+ * @param name the name of the option: `SO_REUSEPORT`.
+ * @returns their names: `linux-x64`, `darwin-arm64`, ...
  * @throws TypeError if there is no option of that name.
  */
 export function optionPlatforms(name: SocketOptionName): PlatformName[] {

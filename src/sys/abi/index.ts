@@ -22,8 +22,11 @@ export type TcpInfoFieldName =
   | keyof typeof darwin.structs.tcp_connection_info.fields;
 
 /**
- * The table of a platform, named as Node names them (`process.platform`, `process.arch`).
- * Null where there is none. The same object comes back every time, so it may be a key.
+ * The table of a platform.
+ *
+ * @param platform the name of the system, as in `process.platform`.
+ * @param arch the name of the architecture, as in `process.arch`.
+ * @returns the table, the same object every time; null for a platform without one.
  */
 export function abiFor(platform: string, arch: string): Abi | null {
   const name = `${platform}-${arch}`;

@@ -4,7 +4,7 @@ import { readLimit } from '../rlimit.ts';
 import { decodeSockaddr } from '../sockaddr.ts';
 import type { AddressHints, ResolvedAddresses, Sys } from '../sys.ts';
 
-/** How the arguments and results of system calls read in a trace: as strace(1) would print them. */
+/** Arguments and results of system calls as strace(1) prints them. */
 
 type ConstantName = CommonConstantName | OptionalConstantName;
 
@@ -19,7 +19,7 @@ export const MESSAGE_FLAGS = [
   'MSG_WAITALL',
 ] as const;
 
-/** strace's own default: enough to recognise a message by. */
+/** As strace by default. */
 const STRING_BYTES_MAX = 32;
 
 /** The name of `value` among `names`, or the number. */
@@ -27,12 +27,12 @@ export function symbol(abi: Abi, value: number, names: readonly ConstantName[]):
   return names.find((name) => abi.constants[name] === value) ?? String(value);
 }
 
-/** The names of the bits of `value` joined by `|`, what is left of it in hex, `0` for none. */
+/** The names of the bits of `value` joined by `|`, unknown bits in hex, `0` for none. */
 export function flags(abi: Abi, value: number, names: readonly ConstantName[]): string {
   return bitNames(abi.constants, value, names);
 }
 
-/** The same with constants that not every call knows. */
+/** As {@link flags}, with other constants than those of all platforms. */
 export function bitNames(
   constants: Readonly<Partial<Record<string, number>>>,
   value: number,
@@ -88,7 +88,7 @@ function safeDecode(abi: Abi, bytes: Uint8Array, length: number) {
   try {
     return decodeSockaddr(abi, bytes, length);
   } catch {
-    return null; // A family that is not ours: its length is all there is to say.
+    return null; // Another family.
   }
 }
 
@@ -102,13 +102,13 @@ const ESCAPES: Readonly<Record<number, string>> = {
   92: '\\\\',
 };
 
-/** `"hello\n"`; what is longer than 32 bytes ends in `...`. */
+/** `"hello\n"`; bytes after the first 32 become `...`. */
 export function bytesLiteral(buffer: Uint8Array, offset: number, length: number): string {
   const shown = buffer.subarray(offset, offset + Math.min(length, STRING_BYTES_MAX));
   return `${quoted(shown)}${length > STRING_BYTES_MAX ? '...' : ''}`;
 }
 
-/** A path or a name, whole, as one line of plain ASCII. */
+/** A path or a name, in full, as one line of ASCII. */
 export function textLiteral(text: string): string {
   return quoted(new TextEncoder().encode(text));
 }
@@ -240,12 +240,12 @@ export function gaiOutcome(sys: Sys, code: number): string {
   return code === 0 ? ' = 0' : ` = ${gaiName(sys.abi, code)} (${sys.gai_strerror(code)})`;
 }
 
-/** A resource of getrlimit(2), by name. */
+/** The name of a resource of getrlimit(2). */
 export function resource(abi: Abi, number: number): string {
   return symbol(abi, number, ['RLIMIT_NOFILE']);
 }
 
-/** A socket address that a call has filled in, unless it failed. */
+/** A socket address that a call filled in; `?` if the call failed. */
 export function filled(abi: Abi, address: Uint8Array, length: Int32Array, result: number): string {
   return result < 0 ? '?' : sockaddr(abi, address, length[0] ?? 0);
 }

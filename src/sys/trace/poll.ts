@@ -3,11 +3,11 @@ import { errnoName } from '../errno.ts';
 import { readBigUnsigned, readSigned, readUnsigned } from '../struct.ts';
 import { flags, symbol } from './format.ts';
 
-/** How the structures of the calls that wait for many descriptors read in a trace. */
+/** The structures of select(2), poll(2), epoll(7), kqueue(2) and timerfd_create(2) in a trace. */
 
 const POLL_EVENTS = ['POLLIN', 'POLLOUT', 'POLLERR', 'POLLHUP', 'POLLNVAL', 'POLLRDHUP'] as const;
 
-/** `[{fd=3, events=POLLIN}]`, or with what came back. */
+/** `[{fd=3, events=POLLIN}]`; of `revents` only those that are ready. */
 export function pollfds(
   abi: Abi,
   fds: Uint8Array,
@@ -48,7 +48,7 @@ export function timespec(abi: Abi, bytes: Uint8Array | null): string {
   return bytes === null ? 'NULL' : time(bytes, tv_sec, tv_nsec, 'tv_nsec');
 }
 
-/** An itimerspec: two timespecs, the period and the first time. */
+/** An itimerspec: the period and the first expiry. */
 export function itimerspec(abi: Abi, bytes: Uint8Array): string {
   const { size } = abi.structs.timespec;
   const period = timespec(abi, bytes.subarray(0, size));

@@ -6,73 +6,73 @@ import { timespec } from './poll.ts';
 import { prefixed } from './ring.ts';
 
 /**
- * What passes through the queues of the rings that a trace has seen being made. strace(1) shows
- * that io_uring_enter(2) was called; what it was called for lies in the memory of the ring.
+ * The operations that pass through the queues of traced rings. Arguments of io_uring_enter(2) do not
+ * show them: they are in the memory of the ring.
  */
 export class TracedRings {
   readonly #sys: Sys;
   readonly #byFd = new Map<number, TracedRing>();
-  /** Rings that were registered with the thread, by their place there. */
-  readonly #byPlace = new Map<number, TracedRing>();
+  /** Rings registered with the thread, by their index there. */
+  readonly #byIndex = new Map<number, TracedRing>();
 
   constructor(sys: Sys) {
     this.#sys = sys;
   }
 
-  /** io_uring_setup(2) gave the ring `fd` and filled `params` in. */
+  /** io_uring_setup(2) returned `fd` and filled in `params`. */
   setUp(fd: number, params: Uint8Array): void {
     const abi = this.#sys.abi.ioUring;
     if (abi !== null && fd >= 0) this.#byFd.set(fd, new TracedRing(this.#sys, abi, params.slice()));
   }
 
-  /** mmap(2) of `fd` gave `address`. */
+  /** mmap(2) of `fd` returned `address`. */
   mapped(fd: number, offset: number, address: number, length: number): void {
     if (address >= 0) this.#byFd.get(fd)?.mapped(offset, address, length);
   }
 
-  /** io_uring_register(2) of `fd` gave `result`. */
+  /** io_uring_register(2) of `fd` returned `result`. */
   registered(fd: number, opcode: number, arg: number, result: number): void {
     const ring = this.#byFd.get(fd);
     if (ring === undefined || result < 0) return;
     const { constants, structs } = ring.abi;
-    if (opcode === constants.IORING_REGISTER_PBUF_RING) ring.lent(arg);
+    if (opcode === constants.IORING_REGISTER_PBUF_RING) ring.buffersRegistered(arg);
     if (opcode !== constants.IORING_REGISTER_RING_FDS || result !== 1) return;
     const { size, fields } = structs.io_uring_rsrc_update;
     const update = viewOf(this.#sys.view(arg, size));
-    this.#byPlace.set(readUnsigned(update, 0, fields.offset), ring);
+    this.#byIndex.set(readUnsigned(update, 0, fields.offset), ring);
   }
 
-  /** The ring that io_uring_enter(2) is called with, or undefined for one that nobody knows. */
+  /** The ring of an io_uring_enter(2) that begins; undefined for a ring that is not traced. */
   entered(fd: number, flags: number): TracedRing | undefined {
     const registered = this.#sys.abi.ioUring?.constants.IORING_ENTER_REGISTERED_RING ?? 0;
-    const ring = ((flags & registered) === 0 ? this.#byFd : this.#byPlace).get(fd);
+    const ring = ((flags & registered) === 0 ? this.#byFd : this.#byIndex).get(fd);
     return ring?.begin() === true ? ring : undefined;
   }
 
-  /** close(2): its memory may be gone with the next call. */
+  /** close(2) of `fd`: the memory of the ring may be unmapped next. */
   closed(fd: number): void {
     const ring = this.#byFd.get(fd);
     this.#byFd.delete(fd);
-    for (const [place, other] of this.#byPlace) if (other === ring) this.#byPlace.delete(place);
+    for (const [index, other] of this.#byIndex) if (other === ring) this.#byIndex.delete(index);
   }
 }
 
-/** Operations whose completion is still to come, at the most; the oldest is forgotten first. */
+/** How many pending operations are remembered; the oldest is forgotten first. */
 const OPERATIONS_MAX = 65536;
 
-/** One ring, and where its queues stood when the last call began. */
+/** One ring, and the state of its queues at the begin of the last call. */
 class TracedRing {
   readonly abi: IoUringAbi;
   readonly #sys: Sys;
   readonly #params: DataView;
   #queues: DataView | null = null;
   #entries: DataView | null = null;
-  /** Where the ring of buffers lies that receives go into, and how many entries it has. */
+  /** The address of the ring of provided buffers, and how many entries it has. */
   #buffersAt = 0;
   #bufferCount = 0;
   #submitted = 0;
   #completed = 0;
-  /** The operations that are under way, by the data that they carry. */
+  /** Pending operations, by their user_data. */
   readonly #operations = new Map<bigint, string>();
 
   constructor(sys: Sys, abi: IoUringAbi, params: Uint8Array) {
@@ -87,14 +87,14 @@ class TracedRing {
     if (offset === IORING_OFF_SQES) this.#entries = viewOf(this.#sys.view(address, length));
   }
 
-  lent(registration: number): void {
+  buffersRegistered(registration: number): void {
     const { size, fields } = this.abi.structs.io_uring_buf_reg;
     const view = viewOf(this.#sys.view(registration, size));
     this.#buffersAt = readUnsigned(view, 0, fields.ring_addr);
     this.#bufferCount = readUnsigned(view, 0, fields.ring_entries);
   }
 
-  /** A call begins. False where the queues are not mapped. */
+  /** A call begins. Returns false if the queues are not mapped. */
   begin(): boolean {
     if (this.#queues === null || this.#entries === null) return false;
     this.#submitted = this.#word(this.#queues, this.#submission('head'));
@@ -102,7 +102,7 @@ class TracedRing {
     return true;
   }
 
-  /** `, {ts={tv_sec=0, tv_nsec=500000000}}` where the call has a timeout. */
+  /** `, {ts={tv_sec=0, tv_nsec=500000000}}` if the call has a timeout, else nothing. */
   timeout(flags: number, arg: number): string {
     if ((flags & this.abi.constants.IORING_ENTER_EXT_ARG) === 0 || arg === 0) return '';
     const { io_uring_getevents_arg, __kernel_timespec } = this.abi.structs;
@@ -112,7 +112,7 @@ class TracedRing {
     return `, {ts=${timespec(this.#sys.abi, bytes)}}`;
   }
 
-  /** What the call has taken from one queue and put into the other, a line for each. */
+  /** A line for each entry that the call consumed, and for each completion that it posted. */
   moved(): string[] {
     const [queues, entries] = [this.#queues, this.#entries];
     if (queues === null || entries === null) return [];
@@ -128,7 +128,7 @@ class TracedRing {
     return lines;
   }
 
-  /** Where a word of the submission queue lies. */
+  /** The offset of a word of the submission queue. */
   #submission(name: keyof IoUringAbi['structs']['io_sqring_offsets']['fields']): number {
     const { io_uring_params, io_sqring_offsets } = this.abi.structs;
     const base = io_uring_params.fields.sq_off.offset;
@@ -148,10 +148,10 @@ class TracedRing {
   #entryAt(queues: DataView, index: number): number {
     const { io_uring_params, io_uring_sqe } = this.abi.structs;
     const count = readUnsigned(this.#params, 0, io_uring_params.fields.sq_entries);
-    const place = index & (count - 1);
-    // 0 where the ring was made without it: IORING_SETUP_NO_SQARRAY.
+    const slot = index & (count - 1);
+    // 0 with IORING_SETUP_NO_SQARRAY.
     const array = this.#submission('array');
-    const entry = array === 0 ? place : this.#word(queues, array + place * 4);
+    const entry = array === 0 ? slot : this.#word(queues, array + slot * 4);
     return entry * io_uring_sqe.size;
   }
 
@@ -161,22 +161,22 @@ class TracedRing {
     return this.#completion('cqes') + (index & (count - 1)) * io_uring_cqe.size;
   }
 
-  /** `IORING_OP_SEND(7, "hello\n", 6, MSG_NOSIGNAL)`, and remembers it until it is completed. */
+  /** `IORING_OP_SEND(7, "hello\n", 6, MSG_NOSIGNAL)`; remembered until its last completion. */
   #entry(entries: DataView, at: number): string {
     const { fields } = this.abi.structs.io_uring_sqe;
     const fd = readSigned(entries, at, fields.fd);
     const opcode = readUnsigned(entries, at, fields.opcode);
     const name = nameOf(this.abi, opcode);
-    const subject = fd < 0 ? '' : String(fd);
+    const target = fd < 0 ? '' : String(fd);
     const data = readBigUnsigned(entries, at, fields.user_data);
     const others = this.#arguments(entries, at, name);
-    this.#remember(data, `${name}(${subject}`);
-    return `${name}(${[subject, ...others].filter((word) => word !== '').join(', ')})`;
+    this.#remember(data, `${name}(${target}`);
+    return `${name}(${[target, ...others].filter((text) => text !== '').join(', ')})`;
   }
 
-  #remember(data: bigint, words: string): void {
+  #remember(data: bigint, call: string): void {
     this.#operations.delete(data);
-    this.#operations.set(data, words);
+    this.#operations.set(data, call);
     if (this.#operations.size <= OPERATIONS_MAX) return;
     for (const oldest of this.#operations.keys()) {
       this.#operations.delete(oldest);
@@ -209,7 +209,7 @@ class TracedRing {
           how,
         ];
       case 'IORING_OP_CONNECT': {
-        // Of a connect, the length of the address stands where others have an offset.
+        // A connect has the length of its address in the field of the offset.
         const bytes = readUnsigned(entries, at, fields.off);
         return [format.sockaddr(abi, this.#sys.view(address, bytes), bytes), `${bytes}`, how];
       }
@@ -226,13 +226,13 @@ class TracedRing {
     }
   }
 
-  /** The operation that a cancellation is for, unless it is for more than one. */
+  /** The operation that a cancellation targets; empty if it may be several. */
   #target(entries: DataView, at: number): string {
     const { addr, msg_flags } = this.abi.structs.io_uring_sqe.fields;
     const { IORING_ASYNC_CANCEL_ANY } = this.abi.constants;
     if ((readUnsigned(entries, at, msg_flags) & IORING_ASYNC_CANCEL_ANY) !== 0) return '';
-    const words = this.#operations.get(readBigUnsigned(entries, at, addr));
-    return words === undefined ? '' : `${words})`;
+    const call = this.#operations.get(readBigUnsigned(entries, at, addr));
+    return call === undefined ? '' : `${call})`;
   }
 
   /** `IORING_OP_RECV(7, "hello\n") = 6 (IORING_CQE_F_MORE)`. */
@@ -242,16 +242,16 @@ class TracedRing {
     const data = readBigUnsigned(queues, at, fields.user_data);
     const result = readSigned(queues, at, fields.res);
     const bits = readUnsigned(queues, at, fields.flags);
-    const words = this.#operations.get(data) ?? `?(user_data=0x${data.toString(16)}`;
-    const goesOn = (bits & IORING_CQE_F_MORE) !== 0;
-    if (!goesOn) this.#operations.delete(data);
-    const lent = (bits & IORING_CQE_F_BUFFER) !== 0 && result > 0;
-    const bytes = lent ? `, ${this.#received(bits, result)}` : '';
-    const more = goesOn ? ' (IORING_CQE_F_MORE)' : '';
-    return `${words}${bytes})${format.outcome(this.#sys, result)}${more}`;
+    const call = this.#operations.get(data) ?? `?(user_data=0x${data.toString(16)}`;
+    const hasMore = (bits & IORING_CQE_F_MORE) !== 0;
+    if (!hasMore) this.#operations.delete(data);
+    const hasBuffer = (bits & IORING_CQE_F_BUFFER) !== 0 && result > 0;
+    const bytes = hasBuffer ? `, ${this.#received(bits, result)}` : '';
+    const more = hasMore ? ' (IORING_CQE_F_MORE)' : '';
+    return `${call}${bytes})${format.outcome(this.#sys, result)}${more}`;
   }
 
-  /** What lies in the buffer that the flags of a completion name. */
+  /** The bytes in the buffer that the flags of a completion name. */
   #received(bits: number, length: number): string {
     const id = bits >>> this.abi.constants.IORING_CQE_BUFFER_SHIFT;
     const { size, fields } = this.abi.structs.io_uring_buf;
@@ -271,7 +271,7 @@ class TracedRing {
   }
 }
 
-/** `IORING_OP_RECV`; the number of one that is not in the table. */
+/** `IORING_OP_RECV`; the number for one that is not in the table. */
 function nameOf(abi: IoUringAbi, opcode: number): string {
   const known = Object.entries(abi.constants);
   const found = known.find(([name, value]) => value === opcode && name.startsWith('IORING_OP_'));

@@ -2,7 +2,7 @@ import type { Abi, IoUringAbi } from '../abi/abi.ts';
 import { readUnsigned } from '../struct.ts';
 import { bitNames, flags } from './format.ts';
 
-/** How the arguments of io_uring(7), and of the mmap(2) that goes with it, read in a trace. */
+/** The arguments of io_uring(7) and of mmap(2) in a trace. */
 
 const PROTECTIONS = ['PROT_READ', 'PROT_WRITE'] as const;
 const PARAMS_FIELDS = ['sq_entries', 'cq_entries'] as const;
@@ -26,7 +26,7 @@ export function mapping(
     flags(abi, protection, PROTECTIONS),
     bitNames(constants, mapFlags, names),
     String(fd),
-    // As strace has it: 0, and all others in hex.
+    // As strace: 0, all others in hex.
     offset === 0 ? '0' : `0x${offset.toString(16)}`,
   ].join(', ');
 }
@@ -60,7 +60,7 @@ export function registration(abi: Abi, opcode: number): string {
   return found?.[0] ?? String(opcode);
 }
 
-/** The bits of `value` by those constants whose name begins with `prefix`. */
+/** The bits of `value`, by the constants whose names begin with `prefix`. */
 export function prefixed(ioUring: IoUringAbi, value: number, prefix: string): string {
   const names = Object.keys(ioUring.constants).filter((name) => name.startsWith(prefix));
   return bitNames(ioUring.constants, value, names);

@@ -9,10 +9,8 @@ const SHUTDOWNS = ['SHUT_RD', 'SHUT_WR', 'SHUT_RDWR'] as const;
 const NAME_FLAGS = ['NI_NUMERICHOST', 'NI_NUMERICSERV', 'NI_NAMEREQD'] as const;
 
 /**
- * System calls that are counted and printed, each as strace(1) would, once they have returned:
- * `accept4(3, {AF_INET, 127.0.0.1:51234}, SOCK_CLOEXEC) = 4`.
- *
- * The calls themselves go to another {@link Sys}. A printer that throws breaks the caller's call.
+ * A decorator of another {@link Sys} that counts the calls and prints each as strace(1) does, once
+ * it has returned: `accept4(3, {AF_INET, 127.0.0.1:51234}, SOCK_CLOEXEC) = 4`.
  *
  * @example
  * ```ts
@@ -28,15 +26,19 @@ const NAME_FLAGS = ['NI_NUMERICHOST', 'NI_NUMERICSERV', 'NI_NAMEREQD'] as const;
  */
 export class TracingSys implements Sys {
   readonly abi: Abi;
-  /** How often each call was made, by its name. */
+  /** How often each call was made, by name. */
   readonly counts = new Map<string, number>();
   readonly #sys: Sys;
   readonly #print: (line: string) => void;
   readonly #rings: TracedRings;
 
   /**
-   * Traces the calls that go through to `sys`. `print` gets one line a call, without a newline, and
-   * behind io_uring_enter(2) an indented one for each operation that it submitted or completed.
+   * Traces the calls of `sys`.
+   *
+   * @param sys the system calls to make.
+   * @param print called with a line (without a newline) per call, and after io_uring_enter(2) with
+   *   an indented one per operation submitted or completed. An error that it throws is thrown by
+   *   the call.
    */
   constructor(sys: Sys, print: (line: string) => void) {
     this.abi = sys.abi;
@@ -219,7 +221,7 @@ export class TracingSys implements Sys {
     eventCount: number,
     timeout: Uint8Array | null,
   ): number {
-    // One buffer may be both lists, so what is asked is read before the call.
+    // Formatted before the call: one buffer may be both lists.
     const asked = waiting.kevents(this.abi, changes, changeCount);
     const result = this.#sys.kevent(kq, changes, changeCount, events, eventCount, timeout);
     const names = [

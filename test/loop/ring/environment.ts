@@ -1,12 +1,13 @@
 /** A loop on io_uring with the kernel of this machine under it, and what the tests of it share. */
 
-import { Random } from '#sim/random.js';
+import { Random } from '#src/base/random.js';
+import type { Backend } from '#src/loop/backend.js';
 import { RingBackend } from '#src/loop/ring/backend.js';
 import { EventLoop } from '#src/net/event-loop.js';
 import { ringAvailable } from '#src/ring/probe.js';
 import { nativeSys } from '#src/sys/native.js';
 import type { Sys } from '#src/sys/sys.js';
-import type { World } from '#test/conformance/environment.js';
+import type { Environment } from '#test/conformance/environment.js';
 import { openFds } from '#test/harness/leaks.js';
 import { Oracle } from '#test/sim/loop/oracle.js';
 import { standIn } from '#test/sys/stand-in.js';
@@ -19,11 +20,13 @@ export const withoutRing: string | false = available === true ? false : availabl
 const TURN_MS = 5;
 const TURNS_MAX = 2000;
 
-/** A world over a loop, of which the caller may have made more than the suite does. */
-export function worldOf(loop: EventLoop): World {
+/** An environment over a backend of the caller's. */
+export function worldOf(backend: Backend, sys: Sys): Environment {
+  const loop = new EventLoop({ backend, sys });
   const before = openFds();
   return {
     loop,
+    backend,
     turnsMax: TURNS_MAX,
     turn: () => loop.turn(TURN_MS),
     nowMs: () => loop.sys.monotonicMs(),
@@ -32,9 +35,9 @@ export function worldOf(loop: EventLoop): World {
   };
 }
 
-/** A world on the ring, over the calls of `sys`. */
-export function ringWorld(sys: Sys = nativeSys()): World {
-  return worldOf(new EventLoop({ backend: new RingBackend(sys), sys }));
+/** An environment on the ring, over the calls of `sys`. */
+export function ringEnvironment(sys: Sys = nativeSys()): Environment {
+  return worldOf(new RingBackend(sys), sys);
 }
 
 /**

@@ -326,10 +326,9 @@ overPollers('UNIX: no such path, and a queue that is full for a while', async (t
 
 overPollers('select refuses descriptors that it cannot hold', async (t, loop, name) => {
   if (name !== 'select') {
-    assert.equal(loop.backend.fdLimit, Number.POSITIVE_INFINITY);
     return;
   }
-  const { fdLimit } = loop.backend;
+  const fdLimit = loop.sys.abi.constants.FD_SETSIZE;
   const errors: string[] = [];
   const onError = (error: Error): void => void errors.push(error.message);
   const listener = loop.listen({ host: '127.0.0.1', port: 0, handlers: {}, onError });

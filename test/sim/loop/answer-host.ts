@@ -1,6 +1,6 @@
 import { Peer } from '#sim/peers.js';
-import { Random } from '#sim/random.js';
 import type { SimSys } from '#sim/sim-sys.js';
+import { Random } from '#src/base/random.js';
 import type { SocketAddress } from '#src/sys/sockaddr.js';
 
 /** What waits to be sent back on one connection. */

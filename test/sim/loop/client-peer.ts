@@ -1,6 +1,7 @@
 import { Peer } from '#sim/peers.js';
-import type { Random } from '#sim/random.js';
 import type { SimSys } from '#sim/sim-sys.js';
+import { NEWLINE } from '#src/base/bytes.js';
+import type { Random } from '#src/base/random.js';
 import type { SocketAddress } from '#src/sys/sockaddr.js';
 import type { Oracle } from './oracle.ts';
 
@@ -13,7 +14,6 @@ export type Answer = 'echo' | 'line' | 'once';
  */
 export type Manner = 'patient' | 'rude' | 'silent' | 'staller' | 'stuck';
 
-const NEWLINE = 10;
 const BYTES_USUAL = 4000;
 /** With small buffers a byte costs more turns, so that much of a full send buffer is enough. */
 const BUFFERS_MAX = 60;

@@ -1,5 +1,5 @@
-import { Random } from '#sim/random.js';
 import type { SimSys } from '#sim/sim-sys.js';
+import { Random } from '#src/base/random.js';
 import type { EventLoop } from '#src/net/event-loop.js';
 import type { Connection, ConnectionHandlers } from '#src/net/stream/connection.js';
 import type { ConnectOptions, Connector } from '#src/net/stream/connector.js';
@@ -77,7 +77,7 @@ export class Outward {
     return this.#target.deaf;
   }
 
-  /** The world is to end: whatever still goes on is given up. */
+  /** The environment is to end: whatever still goes on is given up. */
   abandon(): void {
     this.cutShort = true;
     this.#connector?.cancel();

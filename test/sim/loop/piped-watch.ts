@@ -1,5 +1,5 @@
-import { Random } from '#sim/random.js';
 import type { SimSys } from '#sim/sim-sys.js';
+import { Random } from '#src/base/random.js';
 import type { Watch } from '#src/loop/backend.js';
 import type { EventLoop } from '#src/net/event-loop.js';
 import { Interest } from '#src/poller/poller.js';

@@ -1,5 +1,5 @@
-import { Random } from '#sim/random.js';
 import type { SimSys } from '#sim/sim-sys.js';
+import { Random } from '#src/base/random.js';
 import type { Timer } from '#src/loop/timers.js';
 import type { EventLoop } from '#src/net/event-loop.js';
 import type { Oracle } from './oracle.ts';

@@ -1,5 +1,5 @@
-import { Random } from '#sim/random.js';
 import type { SimSys } from '#sim/sim-sys.js';
+import { Random } from '#src/base/random.js';
 import type { EventLoop } from '#src/net/event-loop.js';
 import type { Connection, ConnectionHandlers } from '#src/net/stream/connection.js';
 import type { Listener } from '#src/net/stream/listener.js';

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { run, start } from '#test/harness/command.js';
+import { sockloopHere } from '#test/harness/in-process.js';
 import { leakCheck } from '#test/harness/leaks.js';
 import { loops } from '#test/harness/loops.js';
 import { reasonWithout, reasonWithoutProc, scratch } from '#test/harness/other-programs.js';
@@ -27,8 +28,9 @@ test('sockloop --version is that of the package', { timeout }, async (t) => {
   leakCheck(t);
   const { version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
   for (const word of ['--version', '-V']) {
-    assertOutcome(await run(t, sockloop(word)), 0, `${version}\n`, '');
+    assertOutcome(await sockloopHere(word), 0, `${version}\n`, '');
   }
+  assertOutcome(await run(t, sockloop('--version')), 0, `${version}\n`, '');
 });
 
 test('sockloop: usage texts fit 80 columns and name every flag', { timeout }, async (t) => {
@@ -45,7 +47,7 @@ test('sockloop: usage texts fit 80 columns and name every flag', { timeout }, as
     [['send', '--help'], 'HOST PORT [MESSAGE...] --unix --mode --timeout --trace --json'],
   ];
   for (const [words, names] of table) {
-    const { status, out, err } = await run(t, sockloop(...words));
+    const { status, out, err } = await sockloopHere(...words);
     assert.deepEqual([status, err], [0, '']);
     assert.match(out, /^Usage: sockloop /);
     for (const name of names.split(' ')) assert.ok(out.includes(name), `${words}: ${name}`);
@@ -55,7 +57,7 @@ test('sockloop: usage texts fit 80 columns and name every flag', { timeout }, as
 
 test('sockloop: no command, an unknown one, an unknown option', { timeout }, async (t) => {
   leakCheck(t);
-  const bare = await run(t, sockloop());
+  const bare = await sockloopHere();
   assert.deepEqual([bare.status, bare.out], [2, '']);
   assert.match(bare.err, /^Usage: sockloop \[options\] \[command\]\n/);
   const table: [words: string[], why: string][] = [
@@ -69,8 +71,19 @@ test('sockloop: no command, an unknown one, an unknown option', { timeout }, asy
     // A command that there is has the help that is meant.
     const command = words.length > 1 ? `sockloop ${words[0]}` : 'sockloop';
     const told = `sockloop: ${why}\nTry '${command} --help' for more.\n`;
-    assertOutcome(await run(t, sockloop(...words)), 2, '', told);
+    assertOutcome(await sockloopHere(...words), 2, '', told);
   }
+});
+
+test('sockloop: wrong usage is status 2, also where nobody can be told', {
+  timeout,
+  skip: reasonWithoutProc,
+}, async (t) => {
+  leakCheck(t);
+  const command = quoted(sockloop('serve', '--frob'));
+  const heard = await run(t, ['sh', '-c', `exec ${command}`]);
+  assertOutcome(heard, 2, '', /^sockloop: unknown option '--frob'\nTry /);
+  assertOutcome(await run(t, ['sh', '-c', `exec ${command} 2> /dev/full`]), 2, '', '');
 });
 
 test('what is printed where nobody reads it, or where there is no room', {

@@ -1,5 +1,5 @@
 // Goal: the parts of a comparison are right where no run of the whole would show it.
-// Method: figures made up for the purpose, servers that lie or fall silent, a ps(1) of our own.
+// Method: fixtures, servers that lie or fall silent, a ps(1) of our own.
 
 import assert from 'node:assert/strict';
 import { chmodSync, writeFileSync } from 'node:fs';
@@ -11,33 +11,32 @@ import { reasonWithout, scratch } from '#test/harness/other-programs.js';
 import { serve } from '#test/harness/programs.js';
 import { lineOf } from '#tools/cli/compare/progress.js';
 import { CompareClient } from '#tools/compare/client/client.js';
-import type { MeasuredLoop } from '#tools/compare/document.js';
-import type { Place } from '#tools/compare/plan.js';
+import type { LoadPoint, MeasuredLoop } from '#tools/compare/document.js';
 import { remarksOnDisturbance } from '#tools/compare/run-document.js';
 import { CompareTally } from '#tools/compare/tally.js';
 import { winnerOf } from '#tools/compare/winner.js';
 import { coresIn } from '#tools/measure/cores.js';
 import { findProcessClock, psClock } from '#tools/measure/process-clock.js';
 import { compareSummary } from '#tools/report/text/compare-summary.js';
-import { madeUpCompare } from '../report/html/compare-fixture.ts';
+import { compareFixture } from '../report/html/compare-fixture.ts';
 
 const timeout = 60_000;
-const TEN: Place = { connections: 10, idleConnections: 0 };
-const BESIDE: Place = { connections: 10, idleConnections: 100 };
+const TEN: LoadPoint = { connections: 10, idleConnections: 0 };
+const BESIDE: LoadPoint = { connections: 10, idleConnections: 100 };
 
 /** A loop whose rounds cost so many microseconds per message. */
-function loopOf(name: 'epoll' | 'poll' | 'select', cpuUs: readonly number[], place: Place) {
+function loopOf(name: 'epoll' | 'poll' | 'select', cpuUs: readonly number[], loadPoint: LoadPoint) {
   const tally = new CompareTally(name);
   for (const us of cpuUs) {
     const times = { cpuUs: us * 1000, userUs: us * 250, systemUs: us * 750, waitedUs: 0 };
     const client = { clientWaitedMs: 0, clientOversleptMs: 0 };
-    tally.add(place, { messages: 1000, elapsedMs: 50, p50Us: 40, p99Us: 90, ...client, times });
+    tally.add(loadPoint, { messages: 1000, elapsedMs: 50, p50Us: 40, p99Us: 90, ...client, times });
   }
   return tally;
 }
 
-function resultOf(tally: CompareTally, ...places: Place[]): MeasuredLoop {
-  return tally.result(places);
+function resultOf(tally: CompareTally, ...loadPoints: LoadPoint[]): MeasuredLoop {
+  return tally.result(loadPoints);
 }
 
 test('compare: who is ahead, round by round', () => {
@@ -95,13 +94,13 @@ test('compare: CPU time divides by ticks, by those of the whole life where they 
   const { median } = resultOf(short, TEN).points[0] ?? {};
   assert.ok(Math.abs((median?.userUs ?? 0) - 10 / 3) < 1e-9);
   assert.equal((median?.userUs ?? 0) + (median?.systemUs ?? 0), 10);
-  // What was gathered of a place that failed later is no figure.
+  // What was gathered of a load point that failed later is no figure.
   tally.miss(TEN, 'it broke');
   assert.deepEqual([resultOf(tally, TEN).points, tally.disturbance.elapsedMs], [[], 0]);
 });
 
 test('compare: a summary of any width says everything', () => {
-  const document = madeUpCompare();
+  const document = compareFixture();
   for (const width of [40, 80, 100]) {
     const lines = compareSummary(document, width);
     const text = lines.join(' ').replaceAll(/\s+/g, ' ');

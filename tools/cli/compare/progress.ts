@@ -6,7 +6,7 @@ import { RedrawnLines } from '../../terminal/redrawn-lines.ts';
 
 const BAR_COLUMNS = 20;
 
-/** Shows how a comparison goes: a line that stays where it is; in a pipe, one for each place. */
+/** Shows the progress of a comparison: a line redrawn in place; in a pipe, one per load point. */
 export class CompareProgressView {
   readonly #screen: ProgressScreen;
   readonly #lines: RedrawnLines;

@@ -1,9 +1,9 @@
 import { nativeSys } from 'sockloop/sys';
-import { Children } from '../../compare/children.ts';
 import type { CompareDocument } from '../../compare/document.ts';
 import { type CompareFlags, type Comparison, comparisonOf, REPORT } from '../../compare/plan.ts';
 import { CompareRun } from '../../compare/run.ts';
 import { documentOf } from '../../compare/run-document.ts';
+import { Cleanup } from '../../measure/cleanup.ts';
 import { findCores } from '../../measure/cores.ts';
 import { holdWakeLatency } from '../../measure/wake-latency.ts';
 import { compareReport } from '../../report/html/compare/report.ts';
@@ -53,9 +53,9 @@ async function measure(comparison: Comparison, files: ResultFiles): Promise<Meas
   const sys = nativeSys();
   const beginMs = sys.monotonicMs();
   const view = new CompareProgressView(standardErrorScreen());
-  using children = new Children();
+  using cleanup = new Cleanup();
   const cores = findCores();
-  const run = new CompareRun(comparison, { children, cores }, (now) => view.show(now));
+  const run = new CompareRun(comparison, { cleanup, cores }, (now) => view.show(now));
   const latency = holdWakeLatency();
   const first = (signal: StopSignal): void => {
     run.stop();
@@ -64,7 +64,7 @@ async function measure(comparison: Comparison, files: ResultFiles): Promise<Meas
   const tidy = (): void => {
     view.clear();
     files[Symbol.dispose]();
-    children[Symbol.dispose]();
+    cleanup[Symbol.dispose]();
   };
   // Without a terminal nobody reads what an early end would tell.
   using _ = onStopSignals(first, {

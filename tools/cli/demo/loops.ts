@@ -7,7 +7,7 @@ import { textTable, wrapped } from '../../report/text/table.ts';
 import { printOut } from '../../terminal/output.ts';
 import { BOLD, DIM, GREEN, paint, YELLOW } from '../../terminal/style.ts';
 import { typed } from '../command-line.ts';
-import { type LoopFacts, loopFacts } from '../doctor/loops.ts';
+import { type LoopFacts, loopFacts } from '../loop-facts.ts';
 import { DemoProcess, STALL_MS } from './process.ts';
 
 // The second part of the demo: the same clients against each loop, and what that took.

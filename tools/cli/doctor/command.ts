@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import { textTable, wrapped } from '../../report/text/table.ts';
 import { printOut } from '../../terminal/output.ts';
+import { LOOP_WORDS } from '../loop-facts.ts';
 import { type DoctorFacts, doctorFacts } from './facts.ts';
 import type { LimitFacts } from './limits.ts';
-import { LOOP_WORDS } from './loops.ts';
 
 /** What every terminal has. */
 const WIDTH = 80;

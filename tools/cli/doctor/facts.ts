@@ -3,8 +3,8 @@ import { availableParallelism, release, type } from 'node:os';
 import { isatty } from 'node:tty';
 import { nativeSys } from 'sockloop/sys';
 import { koffiVersion, sockloopVersion } from '../../measure/versions.ts';
+import { autoLoop, type LoopFacts, loopFacts } from '../loop-facts.ts';
 import { type LimitFacts, limitFacts } from './limits.ts';
-import { autoLoop, type LoopFacts, loopFacts } from './loops.ts';
 
 /** The document of `sockloop doctor --json`. A change that breaks a reader raises `version`. */
 export interface DoctorFacts {

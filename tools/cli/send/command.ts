@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { Endpoint, Socket } from 'sockloop/socket';
 import { formatAddress, nativeSys, type SocketAddress, type Sys, TracingSys } from 'sockloop/sys';
+import { NEWLINE } from '#src/base/bytes.js';
 import { addressesWithin, isNumeric } from '#src/net/addresses.js';
 import { connectToFirst } from '#src/socket/create.js';
 import { EchoClient, isUnfinished, replyEndOf } from '../../echo/client.ts';
@@ -10,14 +11,14 @@ import type { EchoMode } from '../../echo/session.ts';
 import { UsageError } from '../../terminal/exit.ts';
 import { parseDuration, parsePort } from '../../terminal/flags.ts';
 import { printOut, printTrace, writeOut } from '../../terminal/output.ts';
-import { unixPath } from '../unix-flag.ts';
-import { linesOf, standardInput } from './standard-input.ts';
+import { linesOf, standardInput } from '../../terminal/standard-input.ts';
 import {
   MessageCollector,
   parseClientCount,
   parseClientThreads,
   runClientThreads,
-} from './threads.ts';
+} from '../client-threads.ts';
+import { unixPath } from '../unix-flag.ts';
 
 interface SendFlags {
   readonly unix?: string;
@@ -228,8 +229,6 @@ class Sender implements Disposable {
     this.#endedWithNewline = piece.at(-1) === NEWLINE;
   }
 }
-
-const NEWLINE = 10;
 
 /** Whether nobody has to be asked for the address. */
 function isKnown(endpoint: Endpoint): boolean {

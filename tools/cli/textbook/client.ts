@@ -1,5 +1,6 @@
 import { createConnection } from 'sockloop/socket';
 import { ResolveError, type Sys, SysError } from 'sockloop/sys';
+import { NEWLINE } from '#src/base/bytes.js';
 import { LineBuffer } from '#src/framing/line-buffer.js';
 import { addressesWithin } from '#src/net/addresses.js';
 import { EchoClient, isUnfinished, replyEndOf } from '../../echo/client.ts';
@@ -7,19 +8,17 @@ import { CHUNK_BYTES, LINE_BYTES_MAX } from '../../echo/limits.ts';
 import type { ClientPlan } from '../../echo/threads/client-shared.ts';
 import { parseDuration } from '../../terminal/flags.ts';
 import { printOut, prompt, writeOut } from '../../terminal/output.ts';
-import { readInput } from '../send/standard-input.ts';
+import { readInput } from '../../terminal/standard-input.ts';
 import {
   MessageCollector,
   parseClientCount,
   parseClientThreads,
   runClientThreads,
-} from '../send/threads.ts';
+} from '../client-threads.ts';
 import { Failed, parseTextbookPort, step, textbook, textbookSys, wrongUsage } from './program.ts';
 
 // The textbook's TCP client: asks for a line, sends it, prints the echo. With --threads, its
 // second one: many threads that all send the line, each over connections of its own.
-
-const NEWLINE = 10;
 
 const USAGE = 'tcpclient [--trace] [--threads N [--count M] [--timeout S]] <hostname> <port>';
 
@@ -168,7 +167,12 @@ function readLine(): Uint8Array {
   }
 }
 
-/** Runs the program and returns its exit status. */
-export function runClient(): Promise<number> {
-  return textbook(USAGE, HELP, main);
+/**
+ * Runs the program.
+ *
+ * @param words - The arguments; those of this process if left out.
+ * @returns The exit status.
+ */
+export function runClient(words?: readonly string[]): Promise<number> {
+  return textbook(USAGE, HELP, main, words);
 }

@@ -3,6 +3,7 @@ import { ReplyError } from '../../echo/client.ts';
 import { commandWords } from '../../terminal/arguments.ts';
 import {
   AlreadyTold,
+  EXIT,
   firstError,
   isBrokenPipe,
   leaveIfHeld,
@@ -69,28 +70,34 @@ export function textbookSys(trace: boolean): Sys {
 }
 
 /**
- * Runs a textbook program and returns its exit status: 1 for wrong usage and for a failed step.
- * `--help` or `-h` prints the usage and the `help` behind it.
+ * Runs a textbook program.
+ *
+ * @param usage - The line behind `usage:`.
+ * @param help - What `--help` and `-h` print behind it.
+ * @param main - The program itself.
+ * @param given - The arguments; those of this process if left out.
+ * @returns The exit status: 1 for wrong usage and for a failed step.
  */
 export async function textbook(
   usage: string,
   help: string,
   main: (words: readonly string[]) => void | Promise<void>,
+  given?: readonly string[],
 ): Promise<number> {
   const status = await runBelowPidOne();
   if (status !== null) return status;
   try {
-    const words = commandWords();
+    const words = given ?? commandWords();
     if (words.some((word) => word === '--help' || word === '-h')) {
       printOut(`usage: ${usage}\n${help}`);
     } else {
       await main(words);
     }
   } catch (error) {
-    process.exitCode = 1;
     report(usage, firstError(error));
+    return leaveIfHeld(EXIT.failed);
   }
-  return leaveIfHeld(Number(process.exitCode ?? 0));
+  return leaveIfHeld(EXIT.done);
 }
 
 function report(usage: string, error: unknown): void {

@@ -197,7 +197,12 @@ function readInto(buffer: LineBuffer, client: Socket): Uint8Array {
   }
 }
 
-/** Runs the program and returns its exit status. */
-export function runServer(): Promise<number> {
-  return textbook(USAGE, HELP, main);
+/**
+ * Runs the program.
+ *
+ * @param words - The arguments; those of this process if left out.
+ * @returns The exit status.
+ */
+export function runServer(words?: readonly string[]): Promise<number> {
+  return textbook(USAGE, HELP, main, words);
 }

@@ -1,7 +1,7 @@
+import { NEWLINE } from '#src/base/bytes.js';
 import { STDERR, STDOUT, writeAll } from '../../terminal/standard-streams.ts';
 import type { ClientState } from './client-shared.ts';
 
-const NEWLINE = 10;
 const START_BYTES = 4096;
 
 /** Whoever read what a thread prints has gone, or there is no room for it. */

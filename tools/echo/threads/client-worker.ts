@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { Socket } from 'sockloop/socket';
 import { nativeSys, type SocketAddress, type Sys, SysError, TracingSys } from 'sockloop/sys';
+import { NEWLINE } from '#src/base/bytes.js';
 import { setNoDelay } from '#src/socket/create.js';
 import { connectToPeer } from '#src/socket/self-connection.js';
 import { TimeShares } from '#src/socket/wait.js';
@@ -21,8 +22,6 @@ interface Message {
   /** Whether the end of the stream has to say that it is whole. */
   readonly unfinished: boolean;
 }
-
-const NEWLINE = 10;
 
 /** The worker of this thread. */
 class ClientThread {

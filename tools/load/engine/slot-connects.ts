@@ -1,5 +1,6 @@
 import type { ConnectionHandlers, EventLoop } from 'sockloop';
 import { SysError } from 'sockloop/sys';
+import { Deque } from '#src/base/deque.js';
 import type { ErrorKind } from '../document.ts';
 import { CONNECTS_AT_ONCE } from '../limits.ts';
 import type { LoadPlan } from '../plan.ts';
@@ -33,7 +34,7 @@ export class SlotConnects {
   readonly #thread: number;
   readonly #target: Target;
   readonly #outcome: ConnectOutcome;
-  readonly #waiting: ConnectionSlot[] = [];
+  readonly #waiting = new Deque<ConnectionSlot>();
   #underWay = 0;
   #made = 0;
 

@@ -104,7 +104,7 @@ export class LoadThread implements SlotOwner {
     });
     this.#pacer =
       model.kind === 'open'
-        ? new Pacer(plan, model, { thread, slots: this.#slots, loop: this.#loop.backend.name })
+        ? new Pacer(plan, model, { thread, slots: this.#slots, loop: this.#loop.backendName })
         : null;
   }
 

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { nativeSys, type Sys } from 'sockloop/sys';
 import * as v from 'valibot';
+import { NEWLINE } from '#src/base/bytes.js';
 import { zoneResolved } from '#src/socket/zone.js';
 import { openFilesLimit, raiseOpenFilesLimit } from '#src/sys/rlimit.js';
 import { IN_FLIGHT_BYTES_MAX } from '../limits.ts';
@@ -21,8 +22,6 @@ export interface LoadLimits {
 /** What everything but the connections needs: the program, its threads' loops, some to spare. */
 const OWN_DESCRIPTORS = 32;
 const DESCRIPTORS_PER_THREAD = 8;
-
-const NEWLINE = 10;
 
 /** The limits of this machine, once the limit on descriptors is lifted as far as it may be. */
 export function loadLimits(sys: Sys): LoadLimits {

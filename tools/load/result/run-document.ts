@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { machineFacts } from '../../measure/machine.ts';
+import { sockloopVersion } from '../../measure/versions.ts';
 import {
   ERROR_KINDS,
   type GeneratorFacts,
@@ -20,9 +20,6 @@ import { LatencyCounts, percentileNs, type SparseCounts } from '../record/latenc
 import { silenceOf } from '../record/silences.ts';
 import type { ThreadResult, TroubleCounts } from '../record/thread-messages.ts';
 import { judge } from './verdict.ts';
-
-/** Seen from this file's place in the package, dist/tools/load. */
-const MANIFEST = new URL('../../../../package.json', import.meta.url);
 
 /** What a run came to, before it is put in order. */
 export interface Outcome {
@@ -167,12 +164,11 @@ function askedPerSecond({ model, durationMs }: LoadPlan): number | null {
 }
 
 function machineOf(loop: string): LoadMachine {
-  const { version } = JSON.parse(readFileSync(MANIFEST, 'utf8')) as { version: string };
   return {
     run: randomUUID(),
     ...machineFacts(),
     node: process.versions.node,
-    sockloop: version,
+    sockloop: sockloopVersion(),
     loop,
   };
 }

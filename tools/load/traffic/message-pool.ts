@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer';
+import { NEWLINE } from '#src/base/bytes.js';
 import { Random } from '#src/base/random.js';
 import type { EchoMode } from '../../echo/session.ts';
 import type { MessagePlan } from '../plan.ts';
@@ -18,8 +19,6 @@ const VIEW_BYTES_MAX = 16384;
 
 /** 2^32 divided by the golden ratio: multiples of it lie far from each other. */
 const FAR_APART = 2654435761;
-
-const NEWLINE = 10;
 
 /**
  * The bytes of all messages of a thread. What a connection sends is a stream that runs round and
@@ -60,7 +59,7 @@ export class MessagePool {
   #fill(lines: boolean, random: Random): void {
     const bytes = this.#bytes;
     for (let at = 0; at < this.#roundBytes; at += 1) {
-      const byte = random.bits() >>> 24;
+      const byte = random.word() >>> 24;
       bytes[at] = lines && byte === NEWLINE ? byte + 1 : byte;
     }
     for (let end = this.messageBytes; lines && end <= this.#roundBytes; end += this.messageBytes) {

@@ -1,14 +1,14 @@
 import { type DataTable, dataTable } from './data-table.ts';
 import { html, type Markup } from './markup.ts';
-import type { Picture } from './page/chart-data.ts';
+import type { ChartData } from './page/chart-data.ts';
 import { seriesStyles } from './page/series-styles.ts';
 
-/** A picture with all that belongs to it. */
-export interface PictureSection {
+/** A chart with all that belongs to it. */
+export interface ChartSection {
   readonly heading: string;
   /** One sentence: what it shows and how it is read. */
   readonly sentence: string;
-  readonly picture: Picture;
+  readonly data: ChartData;
   readonly yTitle: string;
   readonly xTitle: string;
   /** Null where there is no axis on the right. */
@@ -17,38 +17,38 @@ export interface PictureSection {
 }
 
 const HINT =
-  'Point at the picture, or move through it with the arrow keys, to read what is below the line.';
+  'Point at the chart, or move through it with the arrow keys, to read what is below the line.';
 
-/** The markup around a picture; the page's script draws it. */
-export function pictureSection(section: PictureSection): Markup {
-  const { heading, sentence, picture, table } = section;
-  const { id } = picture;
+/** The markup around a chart; the page's script draws it. */
+export function chartSection(section: ChartSection): Markup {
+  const { heading, sentence, data, table } = section;
+  const { id } = data;
   const right = section.rightTitle === null ? '' : html`<span>${section.rightTitle}</span>`;
   return html`<section aria-labelledby="${id}-heading">
 <div class="together">
 <h2 id="${id}-heading">${heading}</h2>
 <p class="sentence">${sentence}</p>
 <figure>
-${legend(picture)}
+${legend(data)}
 <p class="axis"><span>${section.yTitle}</span>${right}</p>
 <div class="plot" id="${id}" role="group" tabindex="0"
- aria-label="${heading}" aria-describedby="${id}-reading"></div>
+ aria-label="${heading}" aria-describedby="${id}-readout"></div>
 <p class="axis across">${section.xTitle}</p>
-<p class="reading" id="${id}-reading" aria-live="polite">${HINT}</p>
+<p class="readout" id="${id}-readout" aria-live="polite">${HINT}</p>
 </figure>
 </div>
 ${folded('The figures behind it', dataTable(table))}
 </section>`;
 }
 
-/** What is behind a picture, folded away until somebody wants it. */
+/** What is behind a chart, folded away until somebody wants it. */
 export function folded(title: string, content: Markup): Markup {
   return html`<details><summary>${title}</summary>
 ${content}
 </details>`;
 }
 
-function legend({ series, heat }: Picture): Markup {
+function legend({ series, heat }: ChartData): Markup {
   const items = series.map(({ name, style, colour, markers }) => {
     const { dash = [], marker = '' } = seriesStyles[style] ?? {};
     const point = markers ? html`<path d="${marker}" transform="translate(19 7) scale(4.5)"/>` : '';

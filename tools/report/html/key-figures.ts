@@ -1,9 +1,9 @@
 import { html, type Markup } from './markup.ts';
 
 /** The few figures that are read first: what each is, the figure, and a word beside it. */
-export function glance(figures: readonly (readonly [string, string, string])[]): Markup {
+export function keyFigures(figures: readonly (readonly [string, string, string])[]): Markup {
   const items = figures.map(([name, value, beside]) => {
     return html`<div><dt>${name}</dt><dd>${value}</dd><dd class="beside">${beside}</dd></div>\n`;
   });
-  return html`<dl class="glance">${items}</dl>`;
+  return html`<dl class="key-figures">${items}</dl>`;
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { chartLibrary } from './chart-library.ts';
 import { html, Markup, scriptJson } from './markup.ts';
-import type { Picture } from './page/chart-data.ts';
+import type { ChartData } from './page/chart-data.ts';
 import { pageScript } from './page-script.ts';
 import { styleSheet } from './style-sheet.ts';
 
@@ -14,7 +14,7 @@ interface PageContent {
   /** What was measured, in a few words each. */
   readonly summary: readonly string[];
   readonly body: readonly Markup[];
-  readonly pictures: readonly Picture[];
+  readonly charts: readonly ChartData[];
   /** What the page was made from, and the name it is saved under. */
   readonly document: unknown;
   readonly fileName: string;
@@ -52,7 +52,7 @@ page, and more, are in it. The charts are drawn by uPlot.</p>
 </footer>
 </main>
 <script type="application/json" id="document">${scriptJson(content.document)}</script>
-<script type="application/json" id="pictures">${scriptJson(content.pictures)}</script>
+<script type="application/json" id="charts">${scriptJson(content.charts)}</script>
 ${scripts.map((script) => html`<script>${new Markup(script)}</script>\n`)}</body>
 </html>
 `;

@@ -69,18 +69,18 @@ const FACTS = `
 .verdict h2 { margin: 0; font-size: 1.15rem; line-height: 1.9rem; }
 .verdict p, .verdict ul { grid-column: 2; margin: .15rem 0 0; color: var(--ink); }
 .verdict ul { padding-left: 1.1rem; }
-.glance {
+.key-figures {
   display: grid; grid-template-columns: repeat(auto-fit, minmax(min(9.25rem, 100%), 1fr));
   gap: 1.75rem 1.5rem; margin: 2.5rem 0 0;
 }
-.glance div { border-top: 2px solid var(--rule); padding-top: .6rem; }
-.glance div:first-child { border-color: var(--accent); }
-.glance dt { color: var(--muted); font-size: .875rem; }
-.glance dd { margin: 0; font-variant-numeric: tabular-nums; }
-.glance dd:first-of-type {
+.key-figures div { border-top: 2px solid var(--rule); padding-top: .6rem; }
+.key-figures div:first-child { border-color: var(--accent); }
+.key-figures dt { color: var(--muted); font-size: .875rem; }
+.key-figures dd { margin: 0; font-variant-numeric: tabular-nums; }
+.key-figures dd:first-of-type {
   font-size: 1.65rem; font-weight: 620; letter-spacing: -.02em; line-height: 1.35;
 }
-.glance dd.beside { color: var(--muted); font-size: .875rem; }
+.key-figures dd.beside { color: var(--muted); font-size: .875rem; }
 `;
 
 const TABLES = `
@@ -106,7 +106,7 @@ summary {
 }
 `;
 
-const PICTURES = `
+const CHARTS = `
 figure {
   margin: 1.5rem 0 0; padding: 1.25rem 1.5rem 1rem; background: var(--surface);
   border: 1px solid var(--rule); border-radius: 14px;
@@ -133,12 +133,12 @@ figure {
 .plot:focus-visible { outline-offset: 0; }
 .plot .u-cursor-x { border-color: var(--muted); }
 .plot .u-over { cursor: crosshair; }
-.reading {
+.readout {
   display: flex; flex-wrap: wrap; gap: 0 1.25rem; min-height: 3.2em; margin: .9rem 0 0;
   padding-top: .6rem; border-top: 1px solid var(--rule); color: var(--muted);
   font-size: .875rem; font-variant-numeric: tabular-nums;
 }
-.reading b { color: var(--ink); font-weight: 600; }
+.readout b { color: var(--ink); font-weight: 600; }
 `;
 
 const BARS = `
@@ -182,7 +182,7 @@ const NARROW = `
   section { margin-top: 3.5rem; }
   figure { margin-inline: -.5rem; padding: 1rem .75rem .75rem; }
   .verdict { padding: 1rem; gap: 0 .75rem; }
-  .glance { grid-template-columns: 1fr 1fr; gap: 1.25rem 1rem; }
+  .key-figures { grid-template-columns: 1fr 1fr; gap: 1.25rem 1rem; }
   .scroll th, .scroll td { padding-right: .5rem; }
   .scroll table { font-size: .8rem; }
   .bars { font-size: .875rem; }
@@ -199,8 +199,8 @@ const PAPER = `
   body { background: #ffffff; font-size: 10pt; }
   main { max-width: none; padding: 0; }
   section { margin-top: 2.25rem; }
-  figure, .verdict, .glance, .bars, .together { break-inside: avoid; }
-  .glance { grid-template-columns: repeat(auto-fit, minmax(6.5rem, 1fr)); gap: 1rem; }
+  figure, .verdict, .key-figures, .bars, .together { break-inside: avoid; }
+  .key-figures { grid-template-columns: repeat(auto-fit, minmax(6.5rem, 1fr)); gap: 1rem; }
   figure { padding: .75rem; }
   h2, .sentence, summary, caption { break-after: avoid; }
   tr, p, caption { break-inside: avoid; }
@@ -213,10 +213,10 @@ const PAPER = `
   .bar { height: 15px; }
   .bar s { filter: none; }
   .groups { gap: 1rem; }
-  .reading, #save { display: none; }
+  .readout, #save { display: none; }
 }
 /* While a page is made ready for paper it still has the width of the window. */
 .printing .plot { width: 640px; max-width: 100%; }
 `;
 
-export const styleSheet = [COLOURS, TEXT, FACTS, TABLES, PICTURES, BARS, NARROW, PAPER].join('');
+export const styleSheet = [COLOURS, TEXT, FACTS, TABLES, CHARTS, BARS, NARROW, PAPER].join('');

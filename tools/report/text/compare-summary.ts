@@ -1,6 +1,5 @@
 import { counted, formatBytes, formatCount, formatTime } from '#src/base/number-format.js';
-import type { CompareDocument, ComparePoint } from '../../compare/document.ts';
-import type { Place } from '../../compare/plan.ts';
+import type { CompareDocument, ComparePoint, LoadPoint } from '../../compare/document.ts';
 import { isAt } from '../../compare/winner.ts';
 import { type Remark, together } from '../../compare/wording.ts';
 import { BOLD, DIM, GREEN, paint, YELLOW } from '../../terminal/style.ts';
@@ -18,7 +17,7 @@ const COLUMNS = [
   'calls',
 ].map((title, at) => ({ title, align: at === 1 ? ('left' as const) : ('right' as const) }));
 
-/** One loop at one place. */
+/** One loop at one load point. */
 interface Row {
   readonly name: string;
   readonly point: ComparePoint;
@@ -40,7 +39,7 @@ export function compareSummary(document: CompareDocument, width: number): string
   ];
 }
 
-/** By place, at each of them the loop that spends least on a message first. */
+/** By load point, at each of them the loop that spends least on a message first. */
 function rowsOf({ loops }: CompareDocument): Row[] {
   const rows = loops.flatMap((loop): Row[] =>
     loop.available ? loop.points.map((point) => ({ name: loop.name, point })) : [],
@@ -58,7 +57,7 @@ function table(rows: readonly Row[], width: number): string[] {
     const before = rows[at - 1];
     const { median, callsPerMessage } = point;
     return [
-      before !== undefined && isAt(before.point, point) ? '' : shortPlace(point),
+      before !== undefined && isAt(before.point, point) ? '' : shortLoadPoint(point),
       name,
       formatCount(median.messagesPerSecond),
       ...[median.cpuUsPerMessage, median.userUs, median.systemUs].map((us) => us.toFixed(2)),
@@ -76,7 +75,7 @@ function table(rows: readonly Row[], width: number): string[] {
 }
 
 /** `50`, or `10 + 1000`. */
-function shortPlace({ connections, idleConnections }: Place): string {
+function shortLoadPoint({ connections, idleConnections }: LoadPoint): string {
   const busy = formatCount(connections);
   return idleConnections === 0 ? busy : `${busy} + ${formatCount(idleConnections)}`;
 }
@@ -106,11 +105,11 @@ function missing({ loops }: CompareDocument): Remark[] {
     if (!loop.available) return [{ name: loop.name, words: loop.reason }];
     const reasons = new Map<string, string[]>();
     for (const point of loop.missing) {
-      reasons.set(point.reason, [...(reasons.get(point.reason) ?? []), shortPlace(point)]);
+      reasons.set(point.reason, [...(reasons.get(point.reason) ?? []), shortLoadPoint(point)]);
     }
-    return [...reasons].map(([reason, places]) => ({
+    return [...reasons].map(([reason, loadPoints]) => ({
       name: loop.name,
-      words: `not at ${places.join(', ')}: ${reason}`,
+      words: `not at ${loadPoints.join(', ')}: ${reason}`,
     }));
   });
   return together(all);

@@ -36,7 +36,8 @@ export function textTable(
         : cell.padEnd(columnWidth);
     });
     const [first = '', ...more] = wrapped(row[widths.length - 1] ?? '', left);
-    lines.push([...front, first].join(GAP).trimEnd());
+    const last = columns.at(-1)?.align === 'right' ? first.padStart(widths.at(-1) ?? 0) : first;
+    lines.push([...front, last].join(GAP).trimEnd());
     lines.push(...more.map((words) => indent + words));
   }
   return lines;

@@ -71,8 +71,8 @@ function assertWinner(document: CompareDocument): void {
 test('compare --json: what was asked for, and figures that agree', { timeout }, async (t) => {
   leakCheck(t);
   const cwd = scratch(t);
-  const places = ['--connections', '3,1', '--idle', '0,60'];
-  const command = sockloop('compare', ...SHORT, ...places, '--json');
+  const loadPoints = ['--connections', '3,1', '--idle', '0,60'];
+  const command = sockloop('compare', ...SHORT, ...loadPoints, '--json');
   const { status, out, err } = await run(t, command, '', { cwd });
   assert.equal(status, 0, err);
   assert.equal(out.trimEnd().split('\n').length, 1);
@@ -113,7 +113,7 @@ test('compare --json: what was asked for, and figures that agree', { timeout }, 
   assertWinner(document);
   assert.ok(document.elapsedMs > 0 && Date.parse(document.startedAt) > 0);
   assert.match(document.remarks[0] ?? '', /^servers (on core \d+, client on core \d+$|and client)/);
-  // Whoever looks on sees the places go by, in a pipe one line for each.
+  // Whoever looks on sees the load points go by, in a pipe one line for each.
   assert.match(err, /warming up\n.* {2}1 connection\n(.*\n)*.* {2}10 connections beside 60 idle/);
   assert.ok(!err.includes('\u{1b}'), 'nothing is redrawn where it would be seen');
 });
@@ -125,10 +125,13 @@ test('compare: a table, who is ahead, and where the report lies', { timeout }, a
   const { status, out, err } = await run(t, words, '', { cwd });
   assert.equal(status, 0, err);
   assert.match(out, /^busy \+ idle +loop +msg\/s +CPU us +user +system +p50 +p99 +calls\n/);
-  for (const place of ['1', '3']) {
+  for (const connections of ['1', '3']) {
     const us = ' +\\d+\\.\\d\\d'.repeat(3);
     const row = ` +[\\d,]+${us} +[\\d.]+ \\ws +[\\d.]+ \\ws +[\\d.-]+\n`;
-    assert.match(out, new RegExp(`^ +${place} +(poll|select)${row} +(poll|select)${row}`, 'm'));
+    assert.match(
+      out,
+      new RegExp(`^ +${connections} +(poll|select)${row} +(poll|select)${row}`, 'm'),
+    );
   }
   assert.match(out, /^(poll|select)(: .* less CPU| and \w+ do not differ)/m);
   assert.match(out, /^report: report\.html\n$/m);
@@ -157,7 +160,7 @@ test('compare: the report goes where it is told to, or nowhere', { timeout }, as
   }
 });
 
-test('compare: all loops, and why some are not at every place', { timeout }, async (t) => {
+test('compare: all loops, and why some are not at every load point', { timeout }, async (t) => {
   leakCheck(t);
   const names = ['--connections', '1,2', '--idle', '0', '--rounds', '1', '--duration', '0.02'];
   const words = sockloop('compare', ...names, '--json');

@@ -8,6 +8,7 @@ import { createConnection } from '#src/socket/create.js';
 import { Socket } from '#src/socket/socket.js';
 import { freePort, peer } from '#test/harness/clients.js';
 import { closeReader, run, start } from '#test/harness/command.js';
+import { sockloopHere } from '#test/harness/in-process.js';
 import { leakCheck } from '#test/harness/leaks.js';
 import { reasonWithoutProc, scratch } from '#test/harness/other-programs.js';
 import { assertOutcome, send, serve, sockloop } from '#test/harness/programs.js';
@@ -34,9 +35,8 @@ test('send: wrong usage', { timeout }, async (t) => {
     [['--unix', ''], '--unix takes a path or @name'],
     [[LOCAL, '1', '-x'], "unknown option '-x'"],
   ];
-  const outcomes = await Promise.all(table.map(([words]) => send(t, words)));
-  for (const [index, outcome] of outcomes.entries()) {
-    assertOutcome(outcome, 2, '', `sockloop: ${table[index]?.[1]}\n${HINT}`);
+  for (const [words, why] of table) {
+    assertOutcome(await sockloopHere('send', ...words), 2, '', `sockloop: ${why}\n${HINT}`);
   }
 });
 
@@ -50,8 +50,8 @@ test('send: nobody there', { timeout }, async (t) => {
     [['--unix', path], `cannot connect to ${path}: ENOENT (no such file or directory)`],
   ];
   for (const [words, why] of table) {
-    assertOutcome(await send(t, [...words, 'x']), 1, '', `sockloop: ${why}\n`);
-    const outcome = await send(t, ['--json', ...words, 'x']);
+    assertOutcome(await sockloopHere('send', ...words, 'x'), 1, '', `sockloop: ${why}\n`);
+    const outcome = await sockloopHere('send', '--json', ...words, 'x');
     const code = /: (E\w+) \(/.exec(why)?.[1];
     const failure = { message: why, code };
     const document = { server: null, mode: 'line', exchanges: [], failure };

@@ -9,6 +9,7 @@ import { test } from 'node:test';
 import { allDone, assertLines, serverLoops, TIME } from '#test/harness/client-threads.js';
 import { freePort, MIB, peer } from '#test/harness/clients.js';
 import { closeReader, run, start } from '#test/harness/command.js';
+import { sockloopHere } from '#test/harness/in-process.js';
 import { leakCheck } from '#test/harness/leaks.js';
 import { reasonWithoutProc, scratch } from '#test/harness/other-programs.js';
 import { assertOutcome, quoted, send, serve, sockloop } from '#test/harness/programs.js';
@@ -33,11 +34,10 @@ test('send --threads: wrong usage', { timeout }, async (t) => {
     ],
     [['--threads', '2', '--mode', 'x', LOCAL, '1'], '--mode takes echo, line, once, not "x"'],
   ];
-  const outcomes = await Promise.all(table.map(([words]) => send(t, words)));
-  for (const [index, outcome] of outcomes.entries()) {
-    assertOutcome(outcome, 2, '', `sockloop: ${table[index]?.[1]}\n${HINT}`);
+  for (const [words, why] of table) {
+    assertOutcome(await sockloopHere('send', ...words), 2, '', `sockloop: ${why}\n${HINT}`);
   }
-  const name = await send(t, ['--threads', '2', 'not a name', '1', 'x']);
+  const name = await sockloopHere('send', '--threads', '2', 'not a name', '1', 'x');
   const why = 'sockloop: cannot resolve "not a name": ENOTFOUND (name or service not known)\n';
   assertOutcome(name, 1, '', why);
 });

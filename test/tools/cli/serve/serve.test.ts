@@ -7,6 +7,7 @@ import { createServer } from 'node:net';
 import { test } from 'node:test';
 import { bigText, closed, dial, dismissed, heard, peer, talk } from '#test/harness/clients.js';
 import { eventually, run, type Scope, start } from '#test/harness/command.js';
+import { sockloopHere } from '#test/harness/in-process.js';
 import { leakCheck } from '#test/harness/leaks.js';
 import { scratch } from '#test/harness/other-programs.js';
 import { assertOutcome, autoLoop, send, serve, sockloop } from '#test/harness/programs.js';
@@ -69,9 +70,8 @@ test('serve: wrong usage, each with what would be right', { timeout }, async (t)
     [['--port'], "option '--port <port>' argument missing"],
     [['7007'], "too many arguments for 'serve'. Expected 0 arguments but got 1."],
   ];
-  const outcomes = await Promise.all(table.map(([words]) => run(t, sockloop('serve', ...words))));
-  for (const [index, outcome] of outcomes.entries()) {
-    const why = table[index]?.[1] ?? '';
+  for (const [words, why] of table) {
+    const outcome = await sockloopHere('serve', ...words);
     const [told = '', hint] = outcome.err.split('\n');
     assert.deepEqual([outcome.status, outcome.out], [2, ''], why);
     assert.ok(told === `sockloop: ${why}` || new RegExp(`^sockloop: ${why}$`).test(told), told);
@@ -95,11 +95,10 @@ test('serve: an address that cannot be had', { timeout }, async (t) => {
     [['--unix', `${directory}/no/dir`], `cannot listen on ${directory}/no/dir: ENOENT`],
   ];
   for (const json of [[], ['--json']]) {
-    const commands = table.map(([words]) => start(t, sockloop('serve', ...words, ...json)));
-    for (const [index, command] of commands.entries()) {
-      const { status, out, err } = await command.end();
-      const why = `sockloop: ${table[index]?.[1]}`;
-      assert.deepEqual([status, out, err.slice(0, why.length)], [1, '', why]);
+    for (const [words, why] of table) {
+      const { status, out, err } = await sockloopHere('serve', ...words, ...json);
+      const told = `sockloop: ${why}`;
+      assert.deepEqual([status, out, err.slice(0, told.length)], [1, '', told]);
       assert.equal(err.split('\n').length, 2, 'one line');
     }
   }

@@ -19,7 +19,8 @@ import {
   rudeClients,
   talk,
 } from '#test/harness/clients.js';
-import { type Command, closeReader, eventually, run, start } from '#test/harness/command.js';
+import { type Command, closeReader, eventually, start } from '#test/harness/command.js';
+import { sockloopHere } from '#test/harness/in-process.js';
 import { leakCheck } from '#test/harness/leaks.js';
 import { reasonWithout, reasonWithoutProc, scratch } from '#test/harness/other-programs.js';
 import { catches, cpuTicksOf, openFdsOf } from '#test/harness/process-state.js';
@@ -102,10 +103,7 @@ test('threads: --max-connections bounds the pool as well', { timeout }, async (t
 for (const words of [['0'], ['1025'], ['few'], ['1', '--max-connections', '0']]) {
   test(`threads: --threads ${words.join(' ')} is wrong usage`, { timeout }, async (t) => {
     leakCheck(t);
-    const { status, err } = await run(
-      t,
-      sockloop('serve', '--loop', 'threads', '--threads', ...words),
-    );
+    const { status, err } = await sockloopHere('serve', '--loop', 'threads', '--threads', ...words);
     assert.equal(status, 2);
     assert.match(err, /^sockloop: --(threads|max-connections) takes a number from 1 to /);
   });
@@ -120,12 +118,12 @@ test('threads: --threads max starts', { timeout }, async (t) => {
 
 test('threads: SIGTERM at any moment of its beginning', { timeout }, async (t) => {
   leakCheck(t);
-  for (let round = 0; round < 8; round++) {
+  for (let round = 0; round < 4; round++) {
     const { command, port } = await serveThreads(t, '--threads', '16');
     // So that threads are about to start, or have just started, when the signal comes.
-    const clients = await Promise.all(Array.from({ length: 2 * round }, () => dial({ port })));
+    const clients = await Promise.all(Array.from({ length: 4 * round }, () => dial({ port })));
     for (const socket of clients) socket.write('hello\n');
-    if (round > 4) await Promise.all(clients.slice(0, round).map(heard));
+    if (round > 2) await Promise.all(clients.slice(0, 2 * round).map(heard));
     const { status, err } = await command.stop();
     assert.deepEqual([status, err], [0, '']);
     await Promise.all(clients.map(closed));

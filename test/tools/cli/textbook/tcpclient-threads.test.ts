@@ -15,6 +15,7 @@ import {
 } from '#test/harness/client-threads.js';
 import { bigText, freePort, peer } from '#test/harness/clients.js';
 import { closeReader, eventually, run, start } from '#test/harness/command.js';
+import { tcpclientHere } from '#test/harness/in-process.js';
 import { leakCheck } from '#test/harness/leaks.js';
 import { reasonWithout } from '#test/harness/other-programs.js';
 import { assertOutcome, quoted, serve, serveTextbook, tcpclient } from '#test/harness/programs.js';
@@ -22,7 +23,8 @@ import { assertOutcome, quoted, serve, serveTextbook, tcpclient } from '#test/ha
 const timeout = 60_000;
 const LOCAL = '127.0.0.1';
 
-const USAGE = 'usage: tcpclient [--threads N [--count M] [--timeout S]] <hostname> <port>\n';
+const USAGE =
+  'usage: tcpclient [--trace] [--threads N [--count M] [--timeout S]] <hostname> <port>\n';
 const echo = (socket: Socket): unknown => socket.pipe(socket);
 
 test('tcpclient --threads: wrong usage', { timeout }, async (t) => {
@@ -59,10 +61,7 @@ test('tcpclient --threads: wrong usage', { timeout }, async (t) => {
       'ERROR, no such host as not a name: name or service not known\n',
     ],
   ];
-  const outcomes = await Promise.all(table.map(([words]) => run(t, tcpclient(...words), 'x\n')));
-  for (const [index, outcome] of outcomes.entries()) {
-    assertOutcome(outcome, 1, '', table[index]?.[1] ?? '');
-  }
+  for (const [words, err] of table) assertOutcome(await tcpclientHere(...words), 1, '', err);
 });
 
 test('tcpclient --threads: the textbook client of many threads and the textbook server', {

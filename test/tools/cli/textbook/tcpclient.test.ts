@@ -6,13 +6,15 @@ import type { Socket } from 'node:net';
 import { test } from 'node:test';
 import { bigText, freePort, peer } from '#test/harness/clients.js';
 import { closeReader, run, start } from '#test/harness/command.js';
+import { tcpclientHere } from '#test/harness/in-process.js';
 import { leakCheck } from '#test/harness/leaks.js';
 import { reasonWithout } from '#test/harness/other-programs.js';
 import { assertOutcome, quoted, tcpclient } from '#test/harness/programs.js';
 
 const timeout = 60_000;
 
-const USAGE = 'usage: tcpclient [--threads N [--count M] [--timeout S]] <hostname> <port>\n';
+const USAGE =
+  'usage: tcpclient [--trace] [--threads N [--count M] [--timeout S]] <hostname> <port>\n';
 const notAPort = (text: string): string =>
   `ERROR, "${text}" is not a port: a number from 1 to 65535\n`;
 const echo = (socket: Socket): unknown => socket.pipe(socket);
@@ -33,10 +35,8 @@ test('tcpclient: wrong usage, bad ports, nobody there', { timeout }, async (t) =
     [['127.0.0.1', nobody], 'ERROR connecting: Connection refused\n'],
     [['localhost', nobody], 'ERROR connecting: Connection refused\n'],
   ];
-  const outcomes = await Promise.all(table.map(([words]) => run(t, tcpclient(...words), 'x\n')));
-  for (const [index, outcome] of outcomes.entries()) {
-    assertOutcome(outcome, 1, '', table[index]?.[1] ?? '');
-  }
+  for (const [words, err] of table) assertOutcome(await tcpclientHere(...words), 1, '', err);
+  assertOutcome(await run(t, tcpclient()), 1, '', USAGE);
 });
 
 test('tcpclient: one line out, its echo printed, no prompt without a terminal', {

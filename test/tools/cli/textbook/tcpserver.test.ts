@@ -21,6 +21,7 @@ import {
   talk,
 } from '#test/harness/clients.js';
 import { closeReader, eventually, run, start } from '#test/harness/command.js';
+import { tcpclientHere, tcpserverHere } from '#test/harness/in-process.js';
 import { leakCheck } from '#test/harness/leaks.js';
 import { reasonWithout, reasonWithoutProc, scratch } from '#test/harness/other-programs.js';
 import { openFdsOf } from '#test/harness/process-state.js';
@@ -50,19 +51,17 @@ test('tcpserver: wrong usage and bad ports', { timeout }, async (t) => {
       (text): [string[], string] => [[text], notAPort(text)],
     ),
   ];
-  const outcomes = await Promise.all(table.map(([words]) => run(t, tcpserver(...words))));
-  for (const [index, outcome] of outcomes.entries()) {
-    assertOutcome(outcome, 1, '', table[index]?.[1] ?? '');
-  }
+  for (const [words, err] of table) assertOutcome(await tcpserverHere(...words), 1, '', err);
+  assertOutcome(await run(t, tcpserver()), 1, '', USAGE);
 });
 
 test('tcpserver and tcpclient: --help', { timeout }, async (t) => {
   leakCheck(t);
   for (const [program, flags] of [
-    [tcpserver, '--loop --trace --help <port>'],
-    [tcpclient, '--threads --count --timeout --trace --help <hostname> <port>'],
+    [tcpserverHere, '--loop --trace --help <port>'],
+    [tcpclientHere, '--threads --count --timeout --trace --help <hostname> <port>'],
   ] as const) {
-    const { status, out, err } = await run(t, program('--help'));
+    const { status, out, err } = await program('--help');
     assert.deepEqual([status, err], [0, '']);
     assert.match(out, /^usage: tcp(server|client) \[/);
     for (const flag of flags.split(' ')) assert.ok(out.includes(flag), flag);
@@ -136,7 +135,7 @@ test('tcpserver: a resolver that is silent holds up nobody', {
 test('tcpserver: a port in use', { timeout }, async (t) => {
   leakCheck(t);
   const port = await peer(t, (socket) => socket.end());
-  const outcome = await run(t, tcpserver(`${port}`));
+  const outcome = await tcpserverHere(`${port}`);
   assertOutcome(outcome, 1, '', 'ERROR on binding: Address already in use\n');
 });
 

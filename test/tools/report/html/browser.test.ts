@@ -1,6 +1,6 @@
 // Goal: the reports show what the documents say, to everybody: with charts that are drawn, tables
 // with the same figures, in the dark, on a narrow screen, on paper and by keyboard alone.
-// Method: pages made from made-up documents, looked at in a real browser.
+// Method: pages made from fixture documents, looked at in a real browser.
 
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -8,12 +8,12 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { type Browser, chromium, type Page } from 'playwright-core';
-import { chromiumPath } from '#bench/pictures/chromium.js';
+import { chromiumPath } from '#bench/chromium.js';
 import { leakCheck } from '#test/harness/leaks.js';
 import { scratch } from '#test/harness/other-programs.js';
 import { compareReport } from '#tools/report/html/compare/report.js';
 import { loadReport } from '#tools/report/html/load/report.js';
-import { madeUpCompare } from './compare-fixture.ts';
+import { compareFixture } from './compare-fixture.ts';
 import {
   bars,
   colours,
@@ -28,24 +28,24 @@ import {
   overflowing,
   type ReadTable,
   reachable,
-  readingOf,
+  readoutOf,
   tables,
 } from './in-page/look.ts';
-import { madeUpLoad } from './load-fixture.ts';
+import { loadFixture } from './load-fixture.ts';
 
 const executablePath = chromiumPath();
 const missing = 'no Chromium on the PATH; CHROMIUM=/path/to/it names one';
 const skip = executablePath === undefined && process.env['CI'] === undefined ? missing : false;
 
-/** A picture has its lines, its grid and its words, each with softened edges. */
+/** A chart has its lines, its grid and its words, each with softened edges. */
 const COLOURS_MIN = 12;
 const FOLLOW_MS = 5000;
 const A4_PX = 680;
 const NARROW_PX = 320;
 const COLOUR_NAMES = ['--page', '--ink', '--series-0'];
 
-const load = madeUpLoad('open');
-const compare = madeUpCompare();
+const load = loadFixture('open');
+const compare = compareFixture();
 const reports = [
   { name: 'load', document: load, html: loadReport(load), charts: 3, figures: loadFigures },
   {
@@ -66,7 +66,7 @@ for (const report of reports) {
     const file = join(scratch(t), `${report.name}.html`);
     writeFileSync(file, report.html);
     const { page, complaints } = await open(browser, file);
-    await t.test('its pictures are drawn', () => picturesAreDrawn(page, report.charts));
+    await t.test('its charts are drawn', () => chartsAreDrawn(page, report.charts));
     await t.test('its tables say what the document says', async () => {
       const found = await page.evaluate(tables);
       for (const { caption, withoutScope } of found) assert.equal(withoutScope, 0, caption);
@@ -104,7 +104,7 @@ async function open(
   return { page, complaints };
 }
 
-async function picturesAreDrawn(page: Page, charts: number): Promise<void> {
+async function chartsAreDrawn(page: Page, charts: number): Promise<void> {
   const found = await page.evaluate(drawings);
   assert.equal(found.length, charts);
   for (const { id, colours: count } of found) assert.ok(count >= COLOURS_MIN, `${id}: ${count}`);
@@ -150,7 +150,7 @@ async function isNarrow(page: Page): Promise<void> {
   await drawn(page, (found) => found.every(({ width }) => width > NARROW_PX));
 }
 
-/** A page follows its screen with its next picture, not at once. */
+/** A page follows its screen with its next chart, not at once. */
 async function eventually(words: string, holds: () => Promise<boolean>): Promise<void> {
   const end = performance.now() + FOLLOW_MS;
   while (!(await holds())) assert.ok(performance.now() < end, words);
@@ -204,16 +204,16 @@ async function isReachedByKeyboard(page: Page): Promise<void> {
   }
   assert.deepEqual(reached, wanted, 'in the order of the page');
   for (const { id } of await page.evaluate(drawings)) {
-    const hint = await page.evaluate(readingOf, id);
+    const hint = await page.evaluate(readoutOf, id);
     await page.locator(`#${id}`).focus();
     await page.keyboard.press('ArrowRight');
-    const first = await page.evaluate(readingOf, id);
+    const first = await page.evaluate(readoutOf, id);
     await page.keyboard.press('End');
-    const last = await page.evaluate(readingOf, id);
+    const last = await page.evaluate(readoutOf, id);
     assert.equal(new Set([hint, first, last]).size, 3, `${id}: ${first}, ${last}`);
     assert.match(first, /\d/);
     await page.keyboard.press('Escape');
-    assert.equal(await page.evaluate(readingOf, id), hint);
+    assert.equal(await page.evaluate(readoutOf, id), hint);
   }
 }
 

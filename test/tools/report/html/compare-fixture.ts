@@ -1,6 +1,6 @@
 /** A comparison that nobody made, with loops that are ahead, behind, and missing. */
 
-import { seededRandom } from '#bench/measure/statistics.js';
+import { Random } from '#src/base/random.js';
 import type {
   CompareDocument,
   CompareFigures,
@@ -29,8 +29,8 @@ const COSTS: Readonly<Record<string, Costs>> = {
   select: { fixed: 5.6, wait: 6.2, each: 0.2 },
 };
 
-export function madeUpCompare(): CompareDocument {
-  const random = seededRandom(11);
+export function compareFixture(): CompareDocument {
+  const random = new Random(11);
   const loops = Object.entries(COSTS).map(([name, costs]) => measured(name, costs, random));
   return {
     schema: 'sockloop-compare/1',
@@ -75,34 +75,34 @@ export function madeUpCompare(): CompareDocument {
   };
 }
 
-function measured(name: string, costs: Costs, random: () => number): MeasuredLoop {
-  const places = [
+function measured(name: string, costs: Costs, random: Random): MeasuredLoop {
+  const loadPoints = [
     ...CONNECTIONS.map((connections) => ({ connections, idleConnections: 0 })),
     ...IDLE.map((idleConnections) => ({ connections: BESIDE_IDLE, idleConnections })),
   ].sort((a, b) => a.connections - b.connections || a.idleConnections - b.idleConnections);
-  const fits = ({ connections, idleConnections }: (typeof places)[number]): boolean =>
+  const fits = ({ connections, idleConnections }: (typeof loadPoints)[number]): boolean =>
     name !== 'select' || connections + idleConnections <= SELECT_MAX;
   return {
     name,
     available: true,
-    points: places.filter(fits).map((place) => {
-      const open = place.connections + place.idleConnections;
-      const cpuUs = costs.fixed + (costs.wait + costs.each * open) / place.connections ** 0.8;
-      return pointOf(place, cpuUs, random);
+    points: loadPoints.filter(fits).map((loadPoint) => {
+      const open = loadPoint.connections + loadPoint.idleConnections;
+      const cpuUs = costs.fixed + (costs.wait + costs.each * open) / loadPoint.connections ** 0.8;
+      return pointOf(loadPoint, cpuUs, random);
     }),
-    missing: places
-      .filter((place) => !fits(place))
-      .map((place) => ({ ...place, reason: 'select(2) holds no descriptor above 1023' })),
-    memoryKibPerConnection: name === 'select' ? null : 0.5 + random() * 0.2,
+    missing: loadPoints
+      .filter((loadPoint) => !fits(loadPoint))
+      .map((loadPoint) => ({ ...loadPoint, reason: 'select(2) holds no descriptor above 1023' })),
+    memoryKibPerConnection: name === 'select' ? null : 0.5 + random.fraction() * 0.2,
   };
 }
 
 function pointOf(
-  place: Pick<ComparePoint, 'connections' | 'idleConnections'>,
+  loadPoint: Pick<ComparePoint, 'connections' | 'idleConnections'>,
   cpuUs: number,
-  random: () => number,
+  random: Random,
 ): ComparePoint {
-  const rounds = Array.from({ length: ROUNDS }, () => figuresAt(place, cpuUs, random));
+  const rounds = Array.from({ length: ROUNDS }, () => figuresAt(loadPoint, cpuUs, random));
   const each = (part: 'median' | 'lower' | 'upper'): CompareFigures => {
     const of = (name: keyof CompareFigures): number =>
       quartiles(rounds.map((figures) => figures[name]))[part];
@@ -116,22 +116,22 @@ function pointOf(
     };
   };
   return {
-    ...place,
+    ...loadPoint,
     rounds,
     median: each('median'),
     lower: each('lower'),
     upper: each('upper'),
-    callsPerMessage: place.connections === 1 ? 3.02 : 2.03,
+    callsPerMessage: loadPoint.connections === 1 ? 3.02 : 2.03,
   };
 }
 
 function figuresAt(
   { connections }: Pick<ComparePoint, 'connections'>,
   cpuUs: number,
-  random: () => number,
+  random: Random,
 ): CompareFigures {
-  const cpuUsPerMessage = cpuUs * (1 + (random() - 0.5) * 0.06);
-  const userUs = cpuUsPerMessage * (0.3 + random() * 0.03);
+  const cpuUsPerMessage = cpuUs * (1 + (random.fraction() - 0.5) * 0.06);
+  const userUs = cpuUsPerMessage * (0.3 + random.fraction() * 0.03);
   const messagesPerSecond = 0.92e6 / cpuUsPerMessage;
   const p50Us = Math.max(28, (connections / messagesPerSecond) * 1e6);
   return {
@@ -140,6 +140,6 @@ function figuresAt(
     userUs,
     systemUs: cpuUsPerMessage - userUs,
     p50Us,
-    p99Us: p50Us * (1.7 + random() * 0.3),
+    p99Us: p50Us * (1.7 + random.fraction() * 0.3),
   };
 }

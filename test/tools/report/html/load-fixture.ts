@@ -1,7 +1,7 @@
 /** A load run that nobody made, with all that a report can show. */
 
 import { build, encodeIntoCompressedBase64 } from 'hdr-histogram-js';
-import { seededRandom } from '#bench/measure/statistics.js';
+import { Random } from '#src/base/random.js';
 import {
   type Distribution,
   ERROR_KINDS,
@@ -32,9 +32,9 @@ const MACHINE = {
 };
 
 /** A server that falls behind for three seconds, and a pause that few messages met. */
-export function madeUpLoad(model: 'open' | 'closed' = 'open'): LoadDocument {
-  const random = seededRandom(7);
-  const seconds = Array.from({ length: SECONDS }, (_, second) => madeUpSecond(second, random));
+export function loadFixture(model: 'open' | 'closed' = 'open'): LoadDocument {
+  const random = new Random(7);
+  const seconds = Array.from({ length: SECONDS }, (_, second) => secondFixture(second, random));
   const service = distribution(seconds.flatMap(({ serviceUs }) => serviceUs));
   const response = distribution(seconds.flatMap(({ responseUs }) => responseUs));
   const intervals = seconds.map(({ interval }) => {
@@ -44,7 +44,7 @@ export function madeUpLoad(model: 'open' | 'closed' = 'open'): LoadDocument {
   const asked = model === 'open' ? ASKED_PER_SECOND : null;
   return {
     schema: 'sockloop-load/2',
-    plan: madeUpPlan(model),
+    plan: planFixture(model),
     machines: [MACHINE],
     startedAt: '2026-01-31T12:00:05.250Z',
     measuredMs: SECONDS * 1000,
@@ -54,15 +54,15 @@ export function madeUpLoad(model: 'open' | 'closed' = 'open'): LoadDocument {
       sentBytes: messages * 64,
       receivedBytes: messages * 64,
       connections: 61,
-      ...madeUpTrouble({
+      ...troubleFixture({
         reset: model === 'open' ? 9 : 0,
         timeout: model === 'open' ? 2 : 0,
       }),
     },
-    warmup: madeUpTrouble({}),
+    warmup: troubleFixture({}),
     response: model === 'open' ? response : service,
     service,
-    connect: distribution(Array.from({ length: 61 }, () => 60 + 50 * random())),
+    connect: distribution(Array.from({ length: 61 }, () => 60 + 50 * random.fraction())),
     intervals,
     heat: {
       intervalMs: 1000,
@@ -98,14 +98,14 @@ export function madeUpLoad(model: 'open' | 'closed' = 'open'): LoadDocument {
   };
 }
 
-function madeUpTrouble(errors: Partial<Trouble['errors']>): Trouble {
+function troubleFixture(errors: Partial<Trouble['errors']>): Trouble {
   const none = Object.fromEntries(ERROR_KINDS.map((kind) => [kind, 0])) as Trouble['errors'];
   const { reset = 0, timeout = 0 } = errors;
   const lost = { reset, closed: 0, timeout, mismatch: 0 };
   return { errors: { ...none, ...errors }, lost, replaced: reset + timeout };
 }
 
-function madeUpPlan(kind: 'open' | 'closed'): LoadDocument['plan'] {
+function planFixture(kind: 'open' | 'closed'): LoadDocument['plan'] {
   const stages = [{ durationMs: SECONDS * 1000, ratePerSecond: ASKED_PER_SECOND }];
   const model: LoadModel =
     kind === 'open' ? { kind, arrivals: 'poisson', stages } : { kind, pipeline: 1 };
@@ -130,25 +130,25 @@ function madeUpPlan(kind: 'open' | 'closed'): LoadDocument['plan'] {
   };
 }
 
-interface MadeUpSecond {
+interface SecondFixture {
   readonly interval: Interval;
   readonly serviceUs: readonly number[];
   readonly responseUs: readonly number[];
 }
 
-function madeUpSecond(second: number, random: () => number): MadeUpSecond {
+function secondFixture(second: number, random: Random): SecondFixture {
   const behind = second >= 20 && second < 23;
   const paused = second === 11;
   const capacity = behind ? 0.82 : second === 23 ? 1.3 : 1;
-  const messages = Math.round(ASKED_PER_SECOND * capacity * (1 + (random() - 0.5) * 0.01));
+  const messages = Math.round(ASKED_PER_SECOND * capacity * (1 + (random.fraction() - 0.5) * 0.01));
   const serviceUs = Array.from({ length: SAMPLES }, () => {
     const usual = 92 * Math.exp(0.28 * normal(random)) * (behind ? 1.6 : 1);
-    return random() < 0.004 ? usual * (3 + 20 * random()) : usual;
+    return random.fraction() < 0.004 ? usual * (3 + 20 * random.fraction()) : usual;
   });
   const responseUs = serviceUs.map((us) => {
-    if (paused && random() < 0.02) return us + 24_000 * random();
+    if (paused && random.fraction() < 0.02) return us + 24_000 * random.fraction();
     const queued = behind ? (second - 19) * 55_000 : second === 23 ? 120_000 : 0;
-    return us + 14 * random() + queued * (0.6 + 0.4 * random());
+    return us + 14 * random.fraction() + queued * (0.6 + 0.4 * random.fraction());
   });
   const sorted = responseUs.toSorted((a, b) => a - b);
   const at = (share: number): number => sorted[Math.ceil(share * SAMPLES) - 1] ?? 0;
@@ -166,8 +166,10 @@ function madeUpSecond(second: number, random: () => number): MadeUpSecond {
 }
 
 /** Of the normal distribution, by Box and Muller. */
-function normal(random: () => number): number {
-  return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+function normal(random: Random): number {
+  return (
+    Math.sqrt(-2 * Math.log(1 - random.fraction())) * Math.cos(2 * Math.PI * random.fraction())
+  );
 }
 
 /** `messages` over the rows of the heat map, as the samples are. */

@@ -19,8 +19,8 @@ import { ends, marks, placeOf } from '#tools/report/html/page/scale.js';
 import { pageScript } from '#tools/report/html/page-script.js';
 import { styleSheet } from '#tools/report/html/style-sheet.js';
 import { leastDistance } from './colour-distance.ts';
-import { madeUpCompare } from './compare-fixture.ts';
-import { madeUpLoad } from './load-fixture.ts';
+import { compareFixture } from './compare-fixture.ts';
+import { loadFixture } from './load-fixture.ts';
 
 const HOSTILE = `</script><script>alert(1)</script><!--"'><img src=x onerror=alert(1)>&amp;`;
 
@@ -97,7 +97,7 @@ describe('report: strings of the document', () => {
 
   it('cannot break a page of a load run', () => {
     const names = ['hostname', 'cpu', 'kernel', 'node', 'sockloop', 'loop', 'reasons', 'host'];
-    const document = withTexts(madeUpLoad(), [...names, 'sourceAddresses'], HOSTILE);
+    const document = withTexts(loadFixture(), [...names, 'sourceAddresses'], HOSTILE);
     const page = loadReport(document);
     assertWhole(page);
     assert.deepEqual(dataOf(page, 'document'), document);
@@ -115,20 +115,20 @@ describe('report: strings of the document', () => {
       'words',
       'over',
     ];
-    const document = withTexts(madeUpCompare(), names, HOSTILE);
+    const document = withTexts(compareFixture(), names, HOSTILE);
     const page = compareReport(document);
     assertWhole(page);
     assert.deepEqual(dataOf(page, 'document'), document);
-    assert.equal(JSON.stringify(dataOf(page, 'pictures')).includes('</script>'), true);
+    assert.equal(JSON.stringify(dataOf(page, 'charts')).includes('</script>'), true);
   });
 });
 
 describe('report: documents with little in them', () => {
-  it('a run without a reply has no picture, and says so', () => {
-    const nothing = { ...madeUpLoad().response, count: 0 };
-    const heat = { ...madeUpLoad().heat, counts: [] };
+  it('a run without a reply has no chart, and says so', () => {
+    const nothing = { ...loadFixture().response, count: 0 };
+    const heat = { ...loadFixture().heat, counts: [] };
     const document: LoadDocument = {
-      ...madeUpLoad(),
+      ...loadFixture(),
       response: nothing,
       service: nothing,
       connect: nothing,
@@ -137,12 +137,12 @@ describe('report: documents with little in them', () => {
     };
     const page = loadReport(document);
     assertWhole(page);
-    assert.deepEqual(dataOf(page, 'pictures'), []);
+    assert.deepEqual(dataOf(page, 'charts'), []);
     assert.match(shown(page), /No reply came/);
   });
 
-  it('one second is a picture', () => {
-    const { intervals, heat, ...rest } = madeUpLoad('closed');
+  it('one second is a chart', () => {
+    const { intervals, heat, ...rest } = loadFixture('closed');
     const counts = heat.counts.slice(0, 1);
     const page = loadReport({
       ...rest,
@@ -150,16 +150,16 @@ describe('report: documents with little in them', () => {
       heat: { ...heat, counts },
     });
     assertWhole(page);
-    assert.equal((dataOf(page, 'pictures') as unknown[]).length, 3);
+    assert.equal((dataOf(page, 'charts') as unknown[]).length, 3);
   });
 
   it('a histogram that is none is refused', () => {
-    const response = { ...madeUpLoad().response, histogram: 'HIST' };
-    assert.throws(() => loadReport({ ...madeUpLoad(), response }), Error);
+    const response = { ...loadFixture().response, histogram: 'HIST' };
+    assert.throws(() => loadReport({ ...loadFixture(), response }), Error);
   });
 
-  it('a comparison of one loop has no winner, and one of none has no picture', () => {
-    const document = madeUpCompare();
+  it('a comparison of one loop has no winner, and one of none has no chart', () => {
+    const document = compareFixture();
     const [first] = document.loops;
     assert.ok(first !== undefined);
     const alone: CompareDocument = { ...document, loops: [first], winner: null };
@@ -167,11 +167,11 @@ describe('report: documents with little in them', () => {
     assert.doesNotMatch(shown(compareReport(alone)), /ahead|Not measured/);
     const none = compareReport({ ...alone, loops: document.loops.slice(-1) });
     assertWhole(none);
-    assert.deepEqual(dataOf(none, 'pictures'), []);
+    assert.deepEqual(dataOf(none, 'charts'), []);
   });
 
   it('a margin within the spread has no winner, and the page says so', () => {
-    const document = madeUpCompare();
+    const document = compareFixture();
     assert.ok(document.winner !== null);
     const page = compareReport({ ...document, winner: { ...document.winner, loop: null } });
     assert.match(shown(page), /Nobody is ahead/);
@@ -179,9 +179,9 @@ describe('report: documents with little in them', () => {
   });
 
   it('without idle connections the curve is over the busy ones', () => {
-    const document = madeUpCompare();
+    const document = compareFixture();
     const page = compareReport({ ...document, plan: { ...document.plan, idleConnections: [] } });
-    const [curve] = dataOf(page, 'pictures') as { readonly xs: readonly number[] }[];
+    const [curve] = dataOf(page, 'charts') as { readonly xs: readonly number[] }[];
     assert.deepEqual(curve?.xs, document.plan.connections);
   });
 });
@@ -331,13 +331,13 @@ export const two = 2;
 
 describe('a small report', () => {
   it('draws the curve of a single message', () => {
-    const made = madeUpLoad();
+    const made = loadFixture();
     const one = { ...made, response: { ...made.response, count: 1 } };
-    const pictures = dataOf(loadReport(one), 'pictures') as {
+    const charts = dataOf(loadReport(one), 'charts') as {
       readonly id: string;
       readonly series: readonly { readonly values: readonly (number | null)[] }[];
     }[];
-    const curve = pictures.find(({ id }) => id === 'percentiles')?.series[0];
+    const curve = charts.find(({ id }) => id === 'percentiles')?.series[0];
     assert.ok((curve?.values.filter((value) => value !== null).length ?? 0) > 1);
   });
 

@@ -1,6 +1,6 @@
 import type { CompareDocument, ComparePoint } from '../../../compare/document.ts';
 import { connectionWords } from '../bars.ts';
-import type { PictureSection } from '../chart-section.ts';
+import type { ChartSection } from '../chart-section.ts';
 import { figure, numbers } from '../data-table.ts';
 import type { Series } from '../page/chart-data.ts';
 import { seriesStyles } from '../page/series-styles.ts';
@@ -14,7 +14,7 @@ interface Line {
 }
 
 /** Beside idle connections where these were measured, else with all of them busy. */
-export function curveSection(document: CompareDocument): PictureSection {
+export function curveSection(document: CompareDocument): ChartSection {
   const { plan, loops } = document;
   const idle = plan.idleConnections.length > 0;
   const lines = loops.flatMap((loop): Line[] => {
@@ -40,7 +40,7 @@ export function curveSection(document: CompareDocument): PictureSection {
         'however many are open, a rising one pays for each of them in every wait.'
       : 'Server CPU per message with so many connections, all of them busy: a falling line ' +
         'shares its waits among more of them, a rising one pays for each.',
-    picture: {
+    data: {
       id: 'curve',
       x: { scale: 'log', unit: 'count', share: 1 },
       y: { scale: 'log', unit: 'us', share: 1 },

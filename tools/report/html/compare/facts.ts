@@ -5,7 +5,7 @@ import { momentWords } from '../load/facts.ts';
 import { html, type Markup } from '../markup.ts';
 import { grouped, percentWords } from '../page/figures.ts';
 
-/** What of a comparison is no picture: who is ahead, all figures, what is missing, and how. */
+/** What of a comparison is no chart: who is ahead, all figures, what is missing, and how. */
 
 export function winnerBanner({ winner }: CompareDocument): Markup {
   if (winner === null) return html``;
@@ -19,7 +19,7 @@ export function winnerBanner({ winner }: CompareDocument): Markup {
 }
 
 /** The figures that are read first. */
-export function compareGlance({
+export function compareKeyFigures({
   winner,
   loops,
   plan,

@@ -1,6 +1,6 @@
 import type { CompareDocument } from '../../../compare/document.ts';
-import { pictureSection } from '../chart-section.ts';
-import { glance } from '../key-figures.ts';
+import { chartSection } from '../chart-section.ts';
+import { keyFigures } from '../key-figures.ts';
 import { momentWords } from '../load/facts.ts';
 import { grouped } from '../page/figures.ts';
 import { page } from '../page-shell.ts';
@@ -8,7 +8,7 @@ import { barSections } from './bars.ts';
 import { curveSection } from './curve.ts';
 import {
   allFiguresSection,
-  compareGlance,
+  compareKeyFigures,
   methodSection,
   missingSection,
   winnerBanner,
@@ -17,7 +17,7 @@ import {
 /** A comparison of loops as one HTML file that needs nothing else: no network, no other file. */
 export function compareReport(document: CompareDocument): string {
   const { plan, machine, startedAt } = document;
-  const curve = [curveSection(document)].filter(({ picture }) => picture.xs.length > 0);
+  const curve = [curveSection(document)].filter(({ data }) => data.xs.length > 0);
   const names = document.loops.flatMap(({ name, available }) => (available ? [name] : []));
   return page({
     title: 'Event loops compared - sockloop',
@@ -31,14 +31,14 @@ export function compareReport(document: CompareDocument): string {
     ],
     body: [
       winnerBanner(document),
-      glance(compareGlance(document)),
+      keyFigures(compareKeyFigures(document)),
       ...barSections(document),
-      ...curve.map(pictureSection),
+      ...curve.map(chartSection),
       allFiguresSection(document),
       missingSection(document),
       methodSection(document),
     ],
-    pictures: curve.map(({ picture }) => picture),
+    charts: curve.map(({ data }) => data),
     document,
     fileName: `sockloop-compare-${startedAt.slice(0, 19).replaceAll(/[^\dT]/g, '')}.json`,
   });

@@ -1,11 +1,11 @@
 import type { Distribution, Interval, LoadDocument } from '../../../load/document.ts';
 import { decodeHistogram } from '../../../load/record/histograms.ts';
-import type { PictureSection } from '../chart-section.ts';
+import type { ChartSection } from '../chart-section.ts';
 import { figure, numbers, words } from '../data-table.ts';
-import type { Picture, Series } from '../page/chart-data.ts';
+import type { ChartData, Series } from '../page/chart-data.ts';
 import { grouped, markTimeWords, percentileWords, timeWords } from '../page/figures.ts';
 
-/** The pictures of a load run. */
+/** The charts of a load run. */
 
 /** How far apart the points of a percentile curve are: 25 from 90 to 99, and so on. */
 const CURVE_STEP = 0.04;
@@ -23,7 +23,7 @@ const ERRORS_SHARE = 0.3;
 const X_TITLE = 'seconds since counting began';
 
 /** Replies, errors and what was asked for, interval by interval. */
-export function throughputSection(document: LoadDocument): PictureSection {
+export function throughputSection(document: LoadDocument): ChartSection {
   const { intervals } = document;
   const open = document.plan.model.kind === 'open';
   const failed = intervals.some(({ errors }) => errors > 0);
@@ -55,7 +55,7 @@ export function throughputSection(document: LoadDocument): PictureSection {
         'fall below it, somebody did not keep up.'
       : 'How many replies came in each interval: the server sets the pace of a closed loop, so a ' +
         'dip is a moment in which it was slow.',
-    picture: {
+    data: {
       ...timeAxis(intervals, 'throughput'),
       y,
       right: failed ? { ...y, share: ERRORS_SHARE } : null,
@@ -86,7 +86,7 @@ export function throughputSection(document: LoadDocument): PictureSection {
 }
 
 /** The share of messages against the time that it took at the most. */
-export function percentileSection(document: LoadDocument): PictureSection {
+export function percentileSection(document: LoadDocument): ChartSection {
   const { response, service, connect, plan } = document;
   const open = plan.model.kind === 'open';
   const lines = [
@@ -116,7 +116,7 @@ export function percentileSection(document: LoadDocument): PictureSection {
     sentence:
       'The time in which a share of the messages was done: at 99 one message in a hundred took ' +
       'longer than the curve says, at 99.9 one in a thousand.',
-    picture: {
+    data: {
       id: 'percentiles',
       x: { scale: 'percentile', unit: 'percentile', share: 1 },
       y: TIMES,
@@ -146,7 +146,7 @@ export function percentileSection(document: LoadDocument): PictureSection {
 }
 
 /** When which times were seen. */
-export function heatSection(document: LoadDocument): PictureSection {
+export function heatSection(document: LoadDocument): ChartSection {
   const { intervals, heat } = document;
   const secondsEach = heat.intervalMs / 1000;
   const used = usedRows(heat.counts);
@@ -161,7 +161,7 @@ export function heatSection(document: LoadDocument): PictureSection {
     sentence:
       'How many messages took how long in each interval: the stronger the colour, the more of ' +
       'them; a lone cell far above the others is a pause that few messages met.',
-    picture: {
+    data: {
       ...timeAxis(intervals, 'heat'),
       y: TIMES,
       right: null,
@@ -188,7 +188,7 @@ export function heatSection(document: LoadDocument): PictureSection {
 function timeAxis(
   intervals: readonly Interval[],
   id: string,
-): Pick<Picture, 'id' | 'x' | 'xs' | 'xEnd'> {
+): Pick<ChartData, 'id' | 'x' | 'xs' | 'xEnd'> {
   const last = intervals.at(-1);
   return {
     id,
@@ -271,7 +271,7 @@ function sum(values: readonly number[]): number {
 }
 
 /** The figures that are read first. */
-export function glanceOf(document: LoadDocument): (readonly [string, string, string])[] {
+export function keyFiguresOf(document: LoadDocument): (readonly [string, string, string])[] {
   const { response, generator, counts, measuredMs } = document;
   const at = (percentile: number): string => {
     const us = response.percentiles.find((one) => one.percentile === percentile)?.us;

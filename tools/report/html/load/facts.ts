@@ -11,7 +11,7 @@ import { type Cell, dataTable, figure, numbers, words } from '../data-table.ts';
 import { html, type Markup } from '../markup.ts';
 import { countWords, fixed, grouped, timeWords } from '../page/figures.ts';
 
-/** What of a load run is no picture: errors, the generator, the plan, and where it ran. */
+/** What of a load run is no chart: errors, the generator, the plan, and where it ran. */
 
 const ERROR_WORDS: Readonly<Record<ErrorKind, string>> = {
   refused: 'Nobody listened',

@@ -1,10 +1,10 @@
 import type { LoadDocument, Verdict } from '../../../load/document.ts';
 import { formatEndpoint } from '../../../load/plan/words.ts';
-import { pictureSection } from '../chart-section.ts';
-import { glance } from '../key-figures.ts';
+import { chartSection } from '../chart-section.ts';
+import { keyFigures } from '../key-figures.ts';
 import { html, type Markup } from '../markup.ts';
 import { page } from '../page-shell.ts';
-import { glanceOf, heatSection, percentileSection, throughputSection } from './charts.ts';
+import { heatSection, keyFiguresOf, percentileSection, throughputSection } from './charts.ts';
 import { errorsSection, generatorSection, planSection, summaryOf } from './facts.ts';
 
 /**
@@ -17,12 +17,12 @@ export function loadReport(document: LoadDocument): string {
     throughputSection(document),
     percentileSection(document),
     heatSection(document),
-  ].filter(({ picture: { xs, heat } }) => xs.length > 0 && heat?.most !== 0);
+  ].filter(({ data: { xs, heat } }) => xs.length > 0 && heat?.most !== 0);
   const server = formatEndpoint(document.plan.endpoint);
   const missing =
     sections.length > 0
       ? []
-      : [html`<p class="sentence">No reply came while it was measured: there is no picture.</p>`];
+      : [html`<p class="sentence">No reply came while it was measured: there is no chart.</p>`];
   return page({
     title: `Load on ${server} - sockloop`,
     command: 'sockloop load',
@@ -30,14 +30,14 @@ export function loadReport(document: LoadDocument): string {
     summary: summaryOf(document),
     body: [
       verdictBanner(document.verdict),
-      glance(glanceOf(document)),
+      keyFigures(keyFiguresOf(document)),
       ...missing,
-      ...sections.map(pictureSection),
+      ...sections.map(chartSection),
       errorsSection(document),
       generatorSection(document),
       planSection(document),
     ],
-    pictures: sections.map(({ picture }) => picture),
+    charts: sections.map(({ data }) => data),
     document,
     fileName: `sockloop-load-${document.startedAt.slice(0, 19).replaceAll(/[^\dT]/g, '')}.json`,
   });

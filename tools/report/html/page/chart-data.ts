@@ -1,8 +1,8 @@
-/** What a picture shows, as data: written by the report, read and drawn by the page's script. */
+/** What a chart shows, as data: written by the report, read and drawn by the page's script. */
 
 import type { Unit } from './figures.ts';
 
-export interface Picture {
+export interface ChartData {
   /** That of the element it is drawn in. */
   readonly id: string;
   readonly x: AxisPlan;

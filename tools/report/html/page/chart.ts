@@ -1,11 +1,11 @@
 import type UPlot from 'uplot';
-import type { AxisPlan, Picture, Series } from './chart-data.ts';
+import type { AxisPlan, ChartData, Series } from './chart-data.ts';
 import { drawHeat } from './heat.ts';
 import type { Palette } from './palette.ts';
 import { ends, marks, placeOf } from './scale.ts';
 import { seriesStyles } from './series-styles.ts';
 
-/** A picture as a chart. */
+/** A chart as a chart. */
 
 /** The chart library, which the page holds as a script of its own. */
 declare const uPlot: typeof UPlot;
@@ -16,7 +16,7 @@ const DIGIT_PX = 7;
 const LINE_PX = 2;
 const HALO_PX = 5;
 const MARKER_PX = 4.5;
-/** Below this width the picture is a little less high, on paper too. */
+/** Below this width the chart is a little less high, on paper too. */
 const NARROW_PX = 660;
 const HEIGHT_PX = 330;
 const HEIGHT_NARROW_PX = 260;
@@ -24,45 +24,45 @@ const HEIGHT_NARROW_PX = 260;
 const MARK_X_PX = 76;
 const MARK_Y_PX = 44;
 
-/** Draws `picture` into `host`, as wide as that is. `moved` hears of each move of the cursor. */
+/** Draws `data` into `host`, as wide as that is. `moved` hears of each move of the cursor. */
 export function drawChart(
   host: HTMLElement,
-  picture: Picture,
+  data: ChartData,
   palette: Palette,
   moved: (chart: UPlot) => void,
 ): UPlot {
-  const right = picture.right;
+  const right = data.right;
   const options: UPlot.Options = {
     ...sizeIn(host),
     padding: [10, right === null ? 18 : 6, 0, 0],
     legend: { show: false },
-    cursor: cursorOf(picture, palette),
+    cursor: cursorOf(data, palette),
     scales: {
-      x: { time: false, range: () => rangeX(picture) },
-      y: { range: () => rangeY(picture, 'left') },
-      ...(right === null ? {} : { right: { range: () => rangeY(picture, 'right') } }),
+      x: { time: false, range: () => rangeX(data) },
+      y: { range: () => rangeY(data, 'left') },
+      ...(right === null ? {} : { right: { range: () => rangeY(data, 'right') } }),
     },
     axes: [
-      axis(picture.x, palette, { scale: 'x', side: 2, size: 30, space: MARK_X_PX }),
-      axis(picture.y, palette, { scale: 'y', side: 3, size: widthOf, space: MARK_Y_PX }),
+      axis(data.x, palette, { scale: 'x', side: 2, size: 30, space: MARK_X_PX }),
+      axis(data.y, palette, { scale: 'y', side: 3, size: widthOf, space: MARK_Y_PX }),
       ...(right === null
         ? []
         : [axis(right, palette, { scale: 'right', side: 1, size: widthOf, space: MARK_Y_PX })]),
     ],
-    series: [{}, ...picture.series.map((series) => seriesOf(series, palette))],
+    series: [{}, ...data.series.map((series) => seriesOf(series, palette))],
     hooks: {
       drawAxes: [
         (chart) => {
-          if (picture.heat === null) return;
-          drawHeat(chart, picture, picture.heat, palette);
+          if (data.heat === null) return;
+          drawHeat(chart, data, data.heat, palette);
           drawHalos(chart, palette);
         },
       ],
-      drawSeries: [(chart, index) => drawMarkers(chart, picture, palette, (index ?? 0) - 1)],
+      drawSeries: [(chart, index) => drawMarkers(chart, data, palette, (index ?? 0) - 1)],
       setCursor: [moved],
     },
   };
-  return new uPlot(options, dataOf(picture), host);
+  return new uPlot(options, dataOf(data), host);
 }
 
 /** The size of a chart in its host. */
@@ -72,23 +72,23 @@ export function sizeIn(host: HTMLElement): { width: number; height: number } {
 }
 
 /** What lies at x: the index of the last value that began there or before, or the nearest. */
-function indexAt(picture: Picture, closest: number, x: number): number {
-  if (picture.xEnd === null) return closest;
-  const started = (placeOf(picture.xs[closest] ?? 0, picture.x.scale) ?? 0) <= x;
-  return Math.min(picture.xs.length - 1, Math.max(0, started ? closest : closest - 1));
+function indexAt(data: ChartData, closest: number, x: number): number {
+  if (data.xEnd === null) return closest;
+  const started = (placeOf(data.xs[closest] ?? 0, data.x.scale) ?? 0) <= x;
+  return Math.min(data.xs.length - 1, Math.max(0, started ? closest : closest - 1));
 }
 
-function cursorOf(picture: Picture, palette: Palette): UPlot.Cursor {
+function cursorOf(data: ChartData, palette: Palette): UPlot.Cursor {
   return {
     y: false,
     drag: { x: false, y: false, setScale: false },
-    dataIdx: (_, __, closest, x) => indexAt(picture, closest, x),
+    dataIdx: (_, __, closest, x) => indexAt(data, closest, x),
     points: {
-      show: picture.xEnd === null,
+      show: data.xEnd === null,
       size: 9,
       width: 2,
       stroke: palette.surface,
-      fill: (_, index) => colourOf(picture.series[index - 1], palette),
+      fill: (_, index) => colourOf(data.series[index - 1], palette),
     },
   };
 }
@@ -145,13 +145,13 @@ function colourOf(series: Series | undefined, palette: Palette): string {
   return palette.series[series?.colour ?? 0] ?? palette.muted;
 }
 
-function dataOf(picture: Picture): UPlot.AlignedData {
-  const { xs, xEnd, series } = picture;
+function dataOf(data: ChartData): UPlot.AlignedData {
+  const { xs, xEnd, series } = data;
   const values = series.map((one) => {
-    const kind = (one.axis === 'left' ? picture.y : picture.right)?.scale ?? 'linear';
+    const kind = (one.axis === 'left' ? data.y : data.right)?.scale ?? 'linear';
     return held(one.values, xEnd).map((value) => (value === null ? null : placeOf(value, kind)));
   });
-  return [placesX(xEnd === null ? xs : [...xs, xEnd], picture.x), ...values];
+  return [placesX(xEnd === null ? xs : [...xs, xEnd], data.x), ...values];
 }
 
 /** With its last value once more where that holds up to an end. */
@@ -163,18 +163,18 @@ function placesX(xs: readonly number[], { scale }: AxisPlan): number[] {
   return xs.map((x) => placeOf(x, scale) ?? 0);
 }
 
-function rangeX({ xs, xEnd, x }: Picture): UPlot.Range.MinMax {
+function rangeX({ xs, xEnd, x }: ChartData): UPlot.Range.MinMax {
   const places = placesX(xEnd === null ? xs : [...xs, xEnd], x);
   const [low, high] = [Math.min(...places), Math.max(...places)];
   return xEnd === null ? ends(low, high, x) : [low, high];
 }
 
-function rangeY(picture: Picture, side: 'left' | 'right'): UPlot.Range.MinMax {
-  const axisPlan = side === 'left' ? picture.y : (picture.right ?? picture.y);
-  const values = picture.series
+function rangeY(data: ChartData, side: 'left' | 'right'): UPlot.Range.MinMax {
+  const axisPlan = side === 'left' ? data.y : (data.right ?? data.y);
+  const values = data.series
     .filter((series) => series.axis === side)
     .flatMap((series) => series.values);
-  const { heat } = picture;
+  const { heat } = data;
   if (heat !== null && side === 'left') values.push(...heat.rows);
   const places = values
     .map((value) => (value === null ? null : placeOf(value, axisPlan.scale)))
@@ -213,8 +213,8 @@ function drawHalos(chart: UPlot, palette: Palette): void {
   ctx.restore();
 }
 
-function drawMarkers(chart: UPlot, picture: Picture, palette: Palette, index: number): void {
-  const series = picture.series[index];
+function drawMarkers(chart: UPlot, data: ChartData, palette: Palette, index: number): void {
+  const series = data.series[index];
   if (series === undefined || !series.markers) return;
   const outline = new Path2D(seriesStyles[series.style]?.marker ?? '');
   const { ctx } = chart;

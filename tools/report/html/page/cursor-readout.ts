@@ -1,19 +1,19 @@
 import type UPlot from 'uplot';
-import type { Picture } from './chart-data.ts';
+import type { ChartData } from './chart-data.ts';
 import { countWords, grouped, timeWords, valueWords } from './figures.ts';
 import { countAt, rowAt, rowMiddle } from './heat.ts';
 
-/** What a picture says at one place, below it, for a pointer and for the keyboard. */
-export class Reading {
-  readonly #picture: Picture;
+/** What a chart says at one place, below it, for a pointer and for the keyboard. */
+export class CursorReadout {
+  readonly #data: ChartData;
   readonly #output: HTMLElement;
   readonly #hint: string;
   /** Where the keyboard is; the pointer moves it too. */
   #index = -1;
   #row = -1;
 
-  constructor(picture: Picture, output: HTMLElement) {
-    this.#picture = picture;
+  constructor(data: ChartData, output: HTMLElement) {
+    this.#data = data;
     this.#output = output;
     this.#hint = output.textContent ?? '';
   }
@@ -25,17 +25,17 @@ export class Reading {
       this.#output.textContent = this.#hint;
       return;
     }
-    const last = this.#picture.xs.length - 1;
+    const last = this.#data.xs.length - 1;
     // The series know better than the axis which value a place belongs to.
     this.#index = Math.min(last, chart.cursor.idxs?.[1] ?? idx);
-    const { heat } = this.#picture;
-    if (heat !== null) this.#row = rowAt(this.#picture, heat, chart.posToVal(top, 'y'));
+    const { heat } = this.#data;
+    if (heat !== null) this.#row = rowAt(this.#data, heat, chart.posToVal(top, 'y'));
     this.#output.replaceChildren(...this.#parts().map(([name, words]) => part(name, words)));
   }
 
   /** Whether the key was one of these. */
   keyed(chart: UPlot, key: string): boolean {
-    const last = this.#picture.xs.length - 1;
+    const last = this.#data.xs.length - 1;
     const steps: Record<string, number> = {
       ArrowLeft: this.#index - 1,
       ArrowRight: this.#index + 1,
@@ -52,7 +52,7 @@ export class Reading {
     }
     const index = steps[key];
     if (index === undefined) return false;
-    const { heat } = this.#picture;
+    const { heat } = this.#data;
     if (heat === null && (key === 'ArrowUp' || key === 'ArrowDown')) return false;
     if (key === 'ArrowUp') this.#row = Math.min((heat?.rows.length ?? 0) - 2, this.#row + 1);
     if (key === 'ArrowDown') this.#row = Math.max(0, this.#row - 1);
@@ -61,19 +61,19 @@ export class Reading {
   }
 
   #point(chart: UPlot, index: number): void {
-    const { heat } = this.#picture;
+    const { heat } = this.#data;
     const xs = chart.data[0];
     const [start = 0, end = start] = [xs[index], xs[index + 1]].map((x) => x ?? undefined);
-    const x = this.#picture.xEnd === null ? start : (start + end) / 2;
+    const x = this.#data.xEnd === null ? start : (start + end) / 2;
     const top =
       heat === null || this.#row < 0
         ? 0
-        : chart.valToPos(rowMiddle(this.#picture, heat, this.#row), 'y');
+        : chart.valToPos(rowMiddle(this.#data, heat, this.#row), 'y');
     chart.setCursor({ left: chart.valToPos(x, 'x'), top });
   }
 
   #parts(): [name: string, words: string][] {
-    const { xs, xEnd, x, series, heat } = this.#picture;
+    const { xs, xEnd, x, series, heat } = this.#data;
     const at = this.#index;
     const start = xs[at] ?? 0;
     const end = xs[at + 1] ?? xEnd ?? start;

@@ -45,7 +45,7 @@ export function timeWords(us: number): string {
   return `${rounded(us / size)}${SPACE}${unit}`;
 }
 
-/** A number with its unit, to be read beside a picture. */
+/** A number with its unit, to be read beside a chart. */
 export function valueWords(value: number, unit: Unit): string {
   switch (unit) {
     case 'us':

@@ -1,15 +1,15 @@
 import type UPlot from 'uplot';
-import type { Heat, Picture } from './chart-data.ts';
+import type { ChartData, Heat } from './chart-data.ts';
 import { colourAt, type Palette } from './palette.ts';
 import { placeOf } from './scale.ts';
 
 /** The cells of a heat map, drawn below the lines of its chart. */
 
 /** Draws every cell that counted something. */
-export function drawHeat(chart: UPlot, picture: Picture, heat: Heat, palette: Palette): void {
+export function drawHeat(chart: UPlot, data: ChartData, heat: Heat, palette: Palette): void {
   const { ctx, bbox } = chart;
   const columns = heat.columns.map((x) => Math.round(chart.valToPos(x, 'x', true)));
-  const rows = rowPlaces(picture, heat).map((y) => Math.round(chart.valToPos(y, 'y', true)));
+  const rows = rowPlaces(data, heat).map((y) => Math.round(chart.valToPos(y, 'y', true)));
   ctx.save();
   ctx.beginPath();
   ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
@@ -33,15 +33,15 @@ export function countAt(heat: Heat, x: number, row: number): number {
 }
 
 /** The row of cells in which the place `y` lies, or -1. */
-export function rowAt(picture: Picture, heat: Heat, y: number): number {
-  const edges = rowPlaces(picture, heat);
+export function rowAt(data: ChartData, heat: Heat, y: number): number {
+  const edges = rowPlaces(data, heat);
   const above = edges.findIndex((edge) => edge > y);
   return above - 1;
 }
 
 /** The place of the middle of a row. */
-export function rowMiddle(picture: Picture, heat: Heat, row: number): number {
-  const [low = 0, high = low] = rowPlaces(picture, heat).slice(row, row + 2);
+export function rowMiddle(data: ChartData, heat: Heat, row: number): number {
+  const [low = 0, high = low] = rowPlaces(data, heat).slice(row, row + 2);
   return (low + high) / 2;
 }
 
@@ -50,6 +50,6 @@ function shareOf(count: number, most: number): number {
   return most <= 1 ? 1 : Math.log(count) / Math.log(most);
 }
 
-function rowPlaces({ y }: Picture, { rows }: Heat): number[] {
+function rowPlaces({ y }: ChartData, { rows }: Heat): number[] {
   return rows.map((edge) => placeOf(edge, y.scale) ?? 0);
 }

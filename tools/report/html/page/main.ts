@@ -1,27 +1,27 @@
-/** What the page does once it is open: draws its pictures, and draws them anew when it must. */
+/** What the page does once it is open: draws its charts, and draws them anew when it must. */
 
 import type UPlot from 'uplot';
 import { drawChart, sizeIn } from './chart.ts';
-import type { Picture } from './chart-data.ts';
-import { Reading } from './cursor-readout.ts';
+import type { ChartData } from './chart-data.ts';
+import { CursorReadout } from './cursor-readout.ts';
 import { readPalette } from './palette.ts';
 
 interface Drawn {
-  readonly picture: Picture;
+  readonly data: ChartData;
   readonly host: HTMLElement;
-  readonly reading: Reading;
+  readonly readout: CursorReadout;
   chart: UPlot;
 }
 
 const root = document.documentElement;
 const drawn: Drawn[] = [];
 
-for (const picture of JSON.parse(textOf('pictures')) as Picture[]) {
-  const host = document.getElementById(picture.id);
-  const output = document.getElementById(`${picture.id}-reading`);
+for (const data of JSON.parse(textOf('charts')) as ChartData[]) {
+  const host = document.getElementById(data.id);
+  const output = document.getElementById(`${data.id}-readout`);
   if (host === null || output === null) continue;
-  const reading = new Reading(picture, output);
-  drawn.push({ picture, host, reading, chart: draw(picture, host, reading) });
+  const readout = new CursorReadout(data, output);
+  drawn.push({ data, host, readout, chart: draw(data, host, readout) });
 }
 for (const one of drawn) listen(one);
 offerDocument();
@@ -36,21 +36,21 @@ function textOf(id: string): string {
   return document.getElementById(id)?.textContent ?? '';
 }
 
-function draw(picture: Picture, host: HTMLElement, reading: Reading): UPlot {
-  return drawChart(host, picture, readPalette(), (chart) => reading.moved(chart));
+function draw(data: ChartData, host: HTMLElement, readout: CursorReadout): UPlot {
+  return drawChart(host, data, readPalette(), (chart) => readout.moved(chart));
 }
 
 function redraw(): void {
   for (const one of drawn) {
     one.chart.destroy();
-    one.chart = draw(one.picture, one.host, one.reading);
+    one.chart = draw(one.data, one.host, one.readout);
   }
 }
 
 function listen(one: Drawn): void {
   one.host.addEventListener('keydown', (event) => {
     if (event.altKey || event.ctrlKey || event.metaKey) return;
-    if (one.reading.keyed(one.chart, event.key)) event.preventDefault();
+    if (one.readout.keyed(one.chart, event.key)) event.preventDefault();
   });
   one.host.addEventListener('blur', () => one.chart.setCursor({ left: -10, top: -10 }));
   new ResizeObserver(() => {

@@ -1,4 +1,4 @@
-/** The colours of the pictures, which are those of the style sheet at this moment. */
+/** The colours of the charts, which are those of the style sheet at this moment. */
 
 import { seriesStyles } from './series-styles.ts';
 

@@ -8,10 +8,10 @@ export interface Drawing {
   readonly width: number;
 }
 
-/** Every chart, by the picture it is of. */
+/** Every chart, by the chart it is of. */
 export function drawings(): Drawing[] {
   return [...document.querySelectorAll('canvas')].map((canvas) => {
-    // A copy that is made to be read: reading the picture itself would slow it down from then on.
+    // A copy that is made to be read: reading the chart itself would slow it down from then on.
     const copy = document.createElement('canvas');
     copy.width = canvas.width;
     copy.height = canvas.height;
@@ -184,7 +184,7 @@ export function heldDocument(): string {
   return document.getElementById('document')?.textContent ?? '';
 }
 
-/** What stands below a picture. */
-export function readingOf(id: string): string {
-  return document.getElementById(`${id}-reading`)?.textContent ?? '';
+/** What stands below a chart. */
+export function readoutOf(id: string): string {
+  return document.getElementById(`${id}-readout`)?.textContent ?? '';
 }

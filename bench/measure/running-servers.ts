@@ -1,5 +1,5 @@
 import { LoadClient } from './load-client.ts';
-import { type Entrant, type Programs, type Server, startServer } from './servers.ts';
+import { type Contender, type Programs, type Server, startServer } from './servers.ts';
 
 /** The servers that are running: each is started when it is first asked for, and warmed up. */
 
@@ -14,7 +14,7 @@ export interface WarmUp {
   readonly ms: number;
 }
 
-export class Field {
+export class RunningServers {
   readonly #programs: Programs;
   readonly #warmUp: WarmUp;
   readonly #running = new Map<string, Server>();
@@ -24,17 +24,17 @@ export class Field {
     this.#warmUp = warmUp;
   }
 
-  /** The server of that entrant, warm. `connectionsMax` is what it can hold. */
-  async server(entrant: Entrant, connectionsMax: number): Promise<Server> {
-    const running = this.#running.get(entrant.name);
+  /** The server of a contender, warm. `connectionsMax` is what it can hold. */
+  async server(contender: Contender, connectionsMax: number): Promise<Server> {
+    const running = this.#running.get(contender.name);
     if (running !== undefined) return running;
-    const server = await startServer(entrant);
-    this.#running.set(entrant.name, server);
+    const server = await startServer(contender);
+    this.#running.set(contender.name, server);
     try {
       await this.#warm(server, Math.min(WARM_UP_CONNECTIONS, connectionsMax));
       return server;
     } catch (error) {
-      await this.drop(entrant.name);
+      await this.drop(contender.name);
       throw error;
     }
   }

@@ -3,7 +3,9 @@ import { promisify } from 'node:util';
 import { nativeSys } from 'sockloop/sys';
 import { LineBuffer } from '#src/framing/line-buffer.js';
 import { waitFor } from '#src/socket/wait.js';
-import { CHUNK_BYTES } from '../../echo/limits.ts';
+
+/** One read(2): what a pipe holds on Linux. */
+const READ_BYTES = 65536;
 
 const readAsync = promisify(read);
 
@@ -16,7 +18,7 @@ const readAsync = promisify(read);
  */
 export async function* standardInput(): AsyncGenerator<Uint8Array> {
   for (;;) {
-    const chunk = new Uint8Array(CHUNK_BYTES);
+    const chunk = new Uint8Array(READ_BYTES);
     const length = await readInputAsync(chunk);
     if (length === 0) return;
     yield chunk.subarray(0, length);

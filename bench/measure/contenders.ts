@@ -1,13 +1,13 @@
 import type { ServerFacts } from './document.ts';
 import { peers, reference } from './peers.ts';
 import type { Missing } from './results.ts';
-import { AGAIN, type Entrant, entrantOf, type Programs, REFERENCE } from './servers.ts';
+import { AGAIN, type Contender, contenderOf, type Programs, REFERENCE } from './servers.ts';
 
 /** The servers of a run, made ready: built, installed, or missing with a reason. */
 
 export interface Prepared {
   /** The reference is the first one. */
-  readonly entrants: readonly Entrant[];
+  readonly contenders: readonly Contender[];
   readonly facts: readonly ServerFacts[];
   readonly missing: readonly (Missing & { readonly title: string })[];
 }
@@ -22,7 +22,7 @@ export async function prepareAll(
   programs: Programs,
   told: (words: string) => void,
 ): Promise<Prepared> {
-  const entrants: Entrant[] = [];
+  const contenders: Contender[] = [];
   const facts: ServerFacts[] = [];
   const missing: (Missing & { title: string })[] = [];
   for (const { name, title, prepare } of [
@@ -37,16 +37,20 @@ export async function prepareAll(
       continue;
     }
     const { command, version } = prepared;
-    entrants.push({ name, command });
+    contenders.push({ name, command });
     facts.push({ name, title, version });
     if (name !== REFERENCE || !names.includes(AGAIN)) continue;
-    entrants.push({ name: AGAIN, command });
+    contenders.push({ name: AGAIN, command });
     facts.push({ name: AGAIN, title: `${title}, again`, version });
   }
   for (const spec of servers) {
-    const entrant = entrantOf(spec, programs);
-    entrants.push(entrant);
-    facts.push({ name: entrant.name, title: entrant.name, version: entrant.command.join(' ') });
+    const contender = contenderOf(spec, programs);
+    contenders.push(contender);
+    facts.push({
+      name: contender.name,
+      title: contender.name,
+      version: contender.command.join(' '),
+    });
   }
-  return { entrants, facts, missing };
+  return { contenders, facts, missing };
 }

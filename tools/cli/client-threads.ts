@@ -4,13 +4,13 @@ import {
   CLIENT_MESSAGE_BYTES_MAX,
   CLIENT_MESSAGES_MAX,
   CLIENT_THREADS_MAX,
-} from '../../echo/limits.ts';
-import { type ClientResult, ThreadedClient, type ThreadResult } from '../../echo/threads/client.ts';
-import type { ClientPlan, MessageBytes, RoundTrips } from '../../echo/threads/client-shared.ts';
-import { AlreadyTold, UsageError } from '../../terminal/exit.ts';
-import { parseCount } from '../../terminal/flags.ts';
-import { finishLogs, printError, printOut } from '../../terminal/output.ts';
-import { onStopSignals, type StopSignal } from '../../terminal/stop-signals.ts';
+} from '../echo/limits.ts';
+import { type ClientResult, ThreadedClient, type ThreadResult } from '../echo/threads/client.ts';
+import type { ClientPlan, MessageBytes, RoundTrips } from '../echo/threads/client-shared.ts';
+import { AlreadyTold, UsageError } from '../terminal/exit.ts';
+import { parseCount } from '../terminal/flags.ts';
+import { finishLogs, printError, printOut } from '../terminal/output.ts';
+import { onStopSignals, type StopSignal } from '../terminal/stop-signals.ts';
 
 // What `sockloop send --threads` and `tcpclient --threads` have in common.
 

@@ -1,0 +1,72 @@
+import type { Command } from 'commander';
+
+// The imports are dynamic, so that few files are open at a time: see startProgram.
+
+/** The name of the program. */
+export const NAME = 'sockloop';
+
+type AddsCommand = (program: Command) => void;
+
+/**
+ * The commands in the order of the help. Each is loaded at need: a server has no use for the
+ * modules of the report, nor for the descriptors and the memory that loading them takes.
+ */
+const commands: Readonly<Record<string, () => Promise<AddsCommand>>> = {
+  serve: async () => (await import('./serve/command.ts')).addServe,
+  send: async () => (await import('./send/command.ts')).addSend,
+  load: async () => (await import('./load/command.ts')).addLoad,
+  merge: async () => (await import('./merge/command.ts')).addMerge,
+  compare: async () => (await import('./compare/command.ts')).addCompare,
+  doctor: async () => (await import('./doctor/command.ts')).addDoctor,
+};
+
+/** The program with the command that `words` begin with, or with all of them. */
+async function program(words: readonly string[]): Promise<Command> {
+  const { Command } = await import('commander');
+  const { tryHelp } = await import('../terminal/exit.ts');
+  const { prompt, writeOut } = await import('../terminal/output.ts');
+  const { sockloopVersion } = await import('../measure/versions.ts');
+  const command = new Command(NAME)
+    .description('Unix sockets and event loops from TypeScript: an echo server and its clients.')
+    .version(sockloopVersion())
+    .showHelpAfterError(tryHelp(NAME))
+    .configureOutput({
+      // At once, so that it fails here where it fails: process.stdout would tell nobody.
+      writeOut: (text) => writeOut(Buffer.from(text)),
+      writeErr: prompt,
+      outputError: (text, write) => write(text.replace(/^error: /, `${NAME}: `)),
+    })
+    .exitOverride();
+  const named = Object.hasOwn(commands, words[0] ?? '') ? commands[words[0] ?? ''] : undefined;
+  const wanted = named === undefined ? Object.values(commands) : [named];
+  for (const load of wanted) (await load())(command);
+  // Set last: a command takes over what its program has when it is added.
+  for (const sub of command.commands) {
+    sub.copyInheritedSettings(command).showHelpAfterError(tryHelp(`${NAME} ${sub.name()}`));
+  }
+  return command;
+}
+
+/**
+ * Runs a command line. Throws where a file of the program cannot be loaded.
+ *
+ * @param words - The arguments, without the name of the program.
+ * @returns The exit status.
+ */
+export async function runCommand(words: readonly string[]): Promise<number> {
+  const { CommanderError } = await import('commander');
+  const { EXIT, report } = await import('../terminal/exit.ts');
+  const command = await program(words);
+  try {
+    if (words.length === 0) {
+      command.outputHelp({ error: true });
+      return EXIT.usage;
+    }
+    await command.parseAsync(words, { from: 'user' });
+    return EXIT.done;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) return report(NAME, error, `${NAME} ${words[0]}`);
+    // Commander has printed what is wrong, or the help or version that was asked for.
+    return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+  }
+}
