@@ -57,5 +57,5 @@ Examples:
   $ sockloop load --unix /tmp/echo.sock --fail-if 'p99>5ms' --fail-if 'errors>0'
       a check for a script: status 1 if the server is too slow or fails
 
-Exit status: 0 measured, 1 failed, nothing answered or --fail-if, 2 wrong usage, 3 the verdict is
-INVALID and --fail-if invalid was given.`;
+Exit status: 0 measured; 1 failed, nothing answered, or a --fail-if holds;
+2 wrong usage; 3 the verdict is INVALID and --fail-if invalid was given.`;

@@ -4,12 +4,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseDocument } from '#tools/load/result/parse-document.js';
-import { madeUpLoad, madeUpPlan, openLoop } from '../document-fixture.ts';
+import { loadFixture, openLoop, planFixture } from '../document-fixture.ts';
 
 const documents = [
-  madeUpLoad({ errors: { reset: 2 } }),
-  madeUpLoad({
-    plan: madeUpPlan({
+  loadFixture({ errors: { reset: 2 } }),
+  loadFixture({
+    plan: planFixture({
       model: openLoop(100),
       endpoint: { path: '/tmp/a' },
       message: { kind: 'given', base64: 'AAAA', source: 'a' },
@@ -19,7 +19,7 @@ const documents = [
       startAtMs: 5,
     }),
   }),
-  madeUpLoad({ timesMs: [[], []] }),
+  loadFixture({ timesMs: [[], []] }),
 ];
 
 type Path = readonly (string | number)[];
