@@ -1,5 +1,5 @@
 import { counted, formatCount } from '#src/base/number-format.js';
-import type { LoadLimits } from '../load/plan-check.ts';
+import type { LoadLimits } from '../load/plan/check.ts';
 import type { LoadPoint } from './document.ts';
 import type { ComparedName } from './plan.ts';
 import type { CompareServer } from './server.ts';

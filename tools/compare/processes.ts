@@ -1,5 +1,5 @@
 import { nativeSys } from 'sockloop/sys';
-import { type LoadLimits, loadLimits } from '../load/plan-check.ts';
+import { type LoadLimits, loadLimits } from '../load/plan/check.ts';
 import { type CallCounter, findCallCounter } from '../measure/call-counter.ts';
 import type { Cleanup } from '../measure/cleanup.ts';
 import { inTurns } from '../measure/in-turns.ts';

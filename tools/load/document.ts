@@ -41,7 +41,7 @@ export interface LoadMachine {
   readonly kernel: string;
   readonly node: string;
   readonly sockloop: string;
-  /** The loop that was used: what `auto` came to. */
+  /** The loop that `auto` came to; where it came to several on different threads, all of them. */
   readonly loop: string;
 }
 

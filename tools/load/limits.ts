@@ -22,6 +22,9 @@ export const WAITING_MAX = 2 ** 20;
 /** The highest rate of an open loop, in messages per second. */
 export const RATE_MAX = 10_000_000;
 
+/** The highest seed: 32 bits. */
+export const SEED_MAX = 2 ** 32 - 1;
+
 /** Times are recorded up to an hour; a longer one counts as that. */
 export const TIME_MS_MAX = 3_600_000;
 

@@ -15,7 +15,7 @@ import type { LoadPlan } from '#tools/load/plan.js';
 import { distributionOf } from '#tools/load/record/distribution.js';
 import { LatencyCounts } from '#tools/load/record/latency-counts.js';
 
-export function madeUpPlan(changes: Partial<LoadPlan> = {}): LoadPlan {
+export function planFixture(changes: Partial<LoadPlan> = {}): LoadPlan {
   return {
     endpoint: { host: '127.0.0.1', port: 7007 },
     loop: 'auto',
@@ -43,7 +43,7 @@ export function openLoop(ratePerSecond: number): LoadPlan['model'] {
   return { kind: 'open', arrivals: 'uniform', stages: [{ durationMs: 2000, ratePerSecond }] };
 }
 
-/** What a made-up run came to. */
+/** Outcome of a fixture run. */
 interface Course {
   readonly plan?: LoadPlan;
   /** The times of the first and of the second of its two seconds, in milliseconds. */
@@ -56,9 +56,9 @@ interface Course {
 const EDGES_US = [100, 1000, 10_000, 100_000];
 
 /** A document in which everything follows from the times: service is half of the response. */
-export function madeUpLoad(course: Course = {}): LoadDocument {
+export function loadFixture(course: Course = {}): LoadDocument {
   const {
-    plan = madeUpPlan(),
+    plan = planFixture(),
     timesMs = [
       [0.2, 0.3, 0.5],
       [0.4, 8],
@@ -68,7 +68,7 @@ export function madeUpLoad(course: Course = {}): LoadDocument {
   const open = plan.model.kind === 'open' ? plan.model.stages[0]?.ratePerSecond : undefined;
   const all = timesMs.flat();
   const counts = Object.fromEntries(ERROR_KINDS.map((kind) => [kind, course.errors?.[kind] ?? 0]));
-  const threads = madeUpThreads(plan, all.length);
+  const threads = threadsFixture(plan, all.length);
   return {
     schema: LOAD_SCHEMA,
     plan,
@@ -121,7 +121,7 @@ export function madeUpLoad(course: Course = {}): LoadDocument {
   };
 }
 
-function madeUpThreads({ threads, model }: LoadPlan, messages: number): ThreadFacts[] {
+function threadsFixture({ threads, model }: LoadPlan, messages: number): ThreadFacts[] {
   const open = model.kind === 'open';
   return Array.from({ length: threads }, () => ({
     messages: messages / threads,

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { nativeSys } from 'sockloop/sys';
 import { startLoad } from '#tools/load/engine/run.js';
+import { checkPlan, loadLimits } from '#tools/load/plan/check.js';
 import type { LoadPlan } from '#tools/load/plan.js';
-import { checkPlan, loadLimits } from '#tools/load/plan-check.js';
 import { planFor } from './servers.ts';
 
 const plenty = { descriptors: 1e6, portsPerSource: 28_232 };

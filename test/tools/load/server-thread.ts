@@ -14,6 +14,9 @@ const connections = new Set<Connection>();
 /** How long each message was in this server, where it delays them. */
 const delaysMs: number[] = [];
 
+/** Of the plans in `servers.ts`. */
+const MESSAGE_BYTES = 64;
+
 function echo(connection: Connection, chunk: Uint8Array): void {
   connection.write(chunk);
 }
@@ -76,16 +79,23 @@ function staller(afterMs: number, stallMs: number): Handlers {
 /** Nine of ten messages take 2 ms, the tenth 20 ms, and what each has taken is written down. */
 function delayer(): Handlers {
   let messages = 0;
+  const lastMs = new WeakMap<Connection, number>();
   return {
     data: (connection, chunk) => {
       const cameMs = loop.nowMs;
-      const bytes = chunk.slice();
-      messages += 1;
-      loop.setTimer(messages % 10 === 0 ? 20 : 2, () => {
-        if (!connection.isOpen) return;
-        connection.write(bytes);
-        delaysMs.push(loop.nowMs - cameMs);
-      });
+      // A busy machine may bring several messages at once, and their replies keep their order.
+      for (let at = 0; at < chunk.length; at += MESSAGE_BYTES) {
+        const bytes = chunk.slice(at, at + MESSAGE_BYTES);
+        messages += 1;
+        const delayMs = messages % 10 === 0 ? 20 : 2;
+        const dueMs = Math.max(cameMs + delayMs, lastMs.get(connection) ?? 0);
+        lastMs.set(connection, dueMs);
+        loop.setTimer(dueMs - cameMs, () => {
+          if (!connection.isOpen) return;
+          connection.write(bytes);
+          delaysMs.push(loop.nowMs - cameMs);
+        });
+      }
     },
   };
 }

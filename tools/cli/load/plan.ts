@@ -1,15 +1,13 @@
 import type { Endpoint } from 'sockloop/socket';
-import { parseMode } from '../../echo/mode.ts';
 import type { EchoMode } from '../../echo/session.ts';
 import {
-  CONNECTIONS_MAX,
   DURATION_MS_MAX,
   MESSAGE_BYTES_MAX,
   PIPELINE_MAX,
   RATE_MAX,
   THREADS_MAX,
-  TIME_MS_MAX,
 } from '../../load/limits.ts';
+import { type ComposedFields, readOwnFields } from '../../load/plan/table.ts';
 import type { LoadModel, LoadPlan, MessagePlan, Stage } from '../../load/plan.ts';
 import { UsageError } from '../../terminal/exit.ts';
 import {
@@ -22,13 +20,12 @@ import {
 } from '../../terminal/flags.ts';
 import { readInputFile } from '../../terminal/input-file.ts';
 import { unixPath } from '../unix-flag.ts';
-import { LOAD_LOOPS, type LoadFlags } from './flags.ts';
+import type { LoadFlags } from './flags.ts';
 import { parseSourceAddresses, parseSourcePorts } from './sources.ts';
 import { parseStart } from './start.ts';
 
 const SECONDS_MAX = DURATION_MS_MAX / 1000;
 const STAGES_MAX = 1000;
-const SEED_MAX = 2 ** 32 - 1;
 
 const LONG = { msMax: DURATION_MS_MAX };
 const FROM_ZERO = { zero: true, msMax: DURATION_MS_MAX };
@@ -40,27 +37,20 @@ const MESSAGE_BYTES = 64;
 /** The plan that a command line asks for. `nowMs` is the wall clock, which `--start-at` goes by. */
 export function planOf(words: readonly string[], flags: LoadFlags, nowMs: number): LoadPlan {
   refuseContradictions(flags);
-  const mode = parseMode(flags.mode);
+  const own = readOwnFields(flags);
   const model = modelOf(flags);
-  const connections = parseCount(flags.connections, 1, CONNECTIONS_MAX, '--connections');
-  const { idle, churn, seed, startAt, sourceAddresses, sourcePorts } = flags;
-  return {
+  const { startAt, sourceAddresses, sourcePorts } = flags;
+  const composed: ComposedFields = {
     endpoint: endpointOf(words, flags.unix),
-    loop: loopOf(flags.loop),
-    threads: threadsOf(flags.threads, connections),
-    connections,
-    idleConnections: parseCount(idle, 0, CONNECTIONS_MAX, '--idle'),
+    threads: threadsOf(flags.threads ?? '1', own.connections),
     model,
-    message: messageOf(flags, mode),
-    mode,
-    messagesPerConnection:
-      churn === undefined ? null : parseCount(churn, 1, Number.MAX_SAFE_INTEGER, '--churn'),
+    message: messageOf(flags, own.mode),
     ...timesOf(flags, model),
     sourceAddresses: sourceAddresses === undefined ? [] : parseSourceAddresses(sourceAddresses),
     sourcePorts: sourcePorts === undefined ? null : parseSourcePorts(sourcePorts),
     startAtMs: startAt === undefined ? null : parseStart(startAt, nowMs),
-    seed: seed === undefined ? chance() : parseCount(seed, 0, SEED_MAX, '--seed'),
   };
+  return { ...own, ...composed };
 }
 
 /** Flags that do not go together, each pair with the reason. */
@@ -119,12 +109,6 @@ function endpointOf(words: readonly string[], unix: string | undefined): Endpoin
   if (word !== undefined)
     throw new UsageError(`load takes a HOST and a PORT, not "${word}" as well`);
   return { host, port: parsePort(port, 1, 'PORT') };
-}
-
-function loopOf(text: string): LoadPlan['loop'] {
-  const loop = LOAD_LOOPS.find((name) => name === text);
-  if (loop !== undefined) return loop;
-  throw new UsageError(`--loop takes ${LOAD_LOOPS.join(', ')}, not "${text}"`);
 }
 
 function threadsOf(text: string, connections: number): number {
@@ -188,9 +172,9 @@ function totalOf(stages: readonly Stage[]): number {
   return stages.reduce((sum, { durationMs }) => sum + durationMs, 0);
 }
 
-type Times = Pick<LoadPlan, 'warmupMs' | 'durationMs' | 'rampMs' | 'timeoutMs'>;
+type Times = Pick<LoadPlan, 'warmupMs' | 'durationMs' | 'rampMs'>;
 
-function timesOf({ duration, warmup, ramp, timeout }: LoadFlags, model: LoadModel): Times {
+function timesOf({ duration, warmup, ramp }: LoadFlags, model: LoadModel): Times {
   const rampMs = ramp === undefined ? 0 : parseDuration(ramp, '--ramp', FROM_ZERO);
   const warmupMs =
     warmup === undefined
@@ -205,7 +189,6 @@ function timesOf({ duration, warmup, ramp, timeout }: LoadFlags, model: LoadMode
     rampMs,
     warmupMs,
     durationMs: model.kind === 'open' ? totalOf(model.stages) : durationOf(duration),
-    timeoutMs: parseDuration(timeout, '--timeout', { msMax: TIME_MS_MAX }),
   };
 }
 
@@ -230,8 +213,4 @@ function messageOf({ message, file, size }: LoadFlags, mode: EchoMode): MessageP
 function given(bytes: Buffer, source: string): MessagePlan {
   if (bytes.length === 0) throw new Error(`cannot take the message from ${source}: it is empty`);
   return { kind: 'given', base64: bytes.toString('base64'), source };
-}
-
-function chance(): number {
-  return Math.floor(Math.random() * (SEED_MAX + 1));
 }

@@ -1,7 +1,8 @@
 import { formatCount } from '#src/base/number-format.js';
 import { ERROR_KINDS, type ErrorKind, type LoadDocument } from '../../load/document.ts';
+import { formatEndpoint } from '../../load/plan/words.ts';
 import { judge, parseThreshold, type Threshold } from '../../load/result/thresholds.ts';
-import { formatEndpoint, loadSummary, type SummaryRole } from '../../report/text/load-summary.ts';
+import { loadSummary, type SummaryRole } from '../../report/text/load-summary.ts';
 import { InvalidRunError, UsageError } from '../../terminal/exit.ts';
 import { printOut } from '../../terminal/output.ts';
 import { BOLD, CYAN, DIM, GREEN, paint, RED } from '../../terminal/style.ts';

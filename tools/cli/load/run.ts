@@ -1,9 +1,8 @@
 import { nativeSys } from 'sockloop/sys';
 import { backends } from '#src/loop/backends.js';
 import type { LoadDocument } from '../../load/document.ts';
-import { type LoadRun, startLoad } from '../../load/engine/run.ts';
+import { type LoadProgress, type LoadRun, startLoad } from '../../load/engine/run.ts';
 import type { LoadPlan } from '../../load/plan.ts';
-import { checkPlan, loadLimits } from '../../load/plan-check.ts';
 import { hdrLog } from '../../load/record/hdr-log.ts';
 import { loadReport } from '../../report/html/load/report.ts';
 import { standardErrorScreen } from '../../terminal/progress-screen.ts';
@@ -19,7 +18,7 @@ import { parseConditions, tellResults } from './results.ts';
 export async function load(words: readonly string[], flags: LoadFlags): Promise<void> {
   const plan = planOf(words, flags, Date.now());
   const conditions = parseConditions(flags.failIf);
-  refuseImpossible(plan);
+  refuseMissingLoop(plan);
   using files = new ResultFiles();
   if (flags.report !== undefined) files.open(flags.report, '--report');
   if (flags.hdr !== undefined) files.open(flags.hdr, '--hdr');
@@ -32,13 +31,16 @@ export async function load(words: readonly string[], flags: LoadFlags): Promise<
   });
 }
 
-/** Throws an Error where this machine cannot have such a run. */
-function refuseImpossible(plan: LoadPlan): void {
-  const sys = nativeSys();
-  const loop = backends.find(({ name }) => name === plan.loop)?.available(sys) ?? true;
-  if (loop !== true) throw new Error(`cannot use the loop ${plan.loop}: ${loop.reason}`);
+/** Throws an Error where this machine does not have the loop. */
+function refuseMissingLoop({ loop }: LoadPlan): void {
+  const available = backends.find(({ name }) => name === loop)?.available(nativeSys()) ?? true;
+  if (available !== true) throw new Error(`cannot use the loop ${loop}: ${available.reason}`);
+}
+
+/** Starts a run. Throws an Error that says why this machine cannot have it. */
+function begin(plan: LoadPlan, progress: (now: LoadProgress) => void): LoadRun {
   try {
-    checkPlan(plan, loadLimits(sys));
+    return startLoad(plan, { progress });
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new Error(error.message);
@@ -54,13 +56,11 @@ interface Measured {
 async function measure(plan: LoadPlan, files: ResultFiles): Promise<Measured> {
   const view = new ProgressView(standardErrorScreen(), plan.startAtMs);
   let met = false;
-  const run = startLoad(plan, {
-    progress: (now) => {
-      view.show(now);
-      met ||= now.connections > 0 || now.messages > 0;
-      // Nobody is there, which will not be news at the end of a long run.
-      if (!met && now.phase === 'measuring' && now.errors > 0) run.stop();
-    },
+  const run = begin(plan, (now) => {
+    view.show(now);
+    met ||= now.connections > 0 || now.messages > 0;
+    // Nobody is there, which will not be news at the end of a long run.
+    if (!met && now.phase === 'measuring' && now.errors > 0) run.stop();
   });
   const first = (signal: StopSignal): void => {
     run.stop();

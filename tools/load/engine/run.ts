@@ -6,8 +6,8 @@ import { sharedClockOffsetMs } from '#src/sys/thread-clock.js';
 import { threadReason } from '../../echo/threads/error.ts';
 import type { LoadDocument } from '../document.ts';
 import { END_GRACE_MS, PROGRESS_MS, START_DELAY_MS } from '../limits.ts';
+import { checkPlan, loadLimits } from '../plan/check.ts';
 import type { LoadPlan } from '../plan.ts';
-import { checkPlan, loadLimits } from '../plan-check.ts';
 import { Collection } from '../record/collection.ts';
 import type { IntervalHistogram } from '../record/hdr-log.ts';
 import type { ThreadMessage, ThreadResult, ThreadTask } from '../record/thread-messages.ts';
@@ -80,6 +80,7 @@ interface Thread {
   readonly worker: Worker;
   ready: boolean;
   wakeHandle: WakeHandle | null;
+  loop: string | null;
   result: ThreadResult | null;
   failure: string | null;
   exited: boolean;
@@ -94,7 +95,6 @@ class Run {
   readonly #threads: Thread[] = [];
   /** The clock of all threads, from this one's. */
   readonly #offsetMs = sharedClockOffsetMs();
-  #loop = '';
   /** What a thread runs on for lack of better loops, and which these are. */
   fallback: LoadRun['fallback'] = null;
   /** When the warm-up begins, on the clock that all threads share, and on the wall. */
@@ -179,6 +179,7 @@ class Run {
       worker,
       ready: false,
       wakeHandle: null,
+      loop: null,
       result: null,
       failure: null,
       exited: false,
@@ -213,8 +214,8 @@ class Run {
     switch (message.kind) {
       case 'begun':
         thread.wakeHandle = message.wakeHandle;
-        this.#loop = message.loop;
-        if (message.missing.length > 0) this.fallback = message;
+        thread.loop = message.loop;
+        if (message.missing.length > 0) this.fallback ??= message;
         if (this.#shared.stopping) this.#wakeAll();
         break;
       case 'ready':
@@ -329,12 +330,11 @@ class Run {
     const startWallMs = this.#startMs === null ? Date.now() : this.#startWallMs + warmupMs;
     const outcome: Outcome = {
       plan: this.#plan,
-      loop: this.#loop,
       startedAt: new Date(startWallMs).toISOString(),
       endedEarly: this.#endedEarly,
       startLateMs: this.#startLateMs,
       cpuMs: this.#cpuMs(),
-      threads: this.#threads.map(({ result, failure }) => ({ result, failure })),
+      threads: this.#threads.map(({ loop, result, failure }) => ({ loop, result, failure })),
     };
     return documentOf(outcome, this.#collection);
   }

@@ -9,8 +9,8 @@ import type {
   Verdict,
 } from '../document.ts';
 import { ERROR_KINDS, LOAD_SCHEMA, LOSS_KINDS } from '../document.ts';
+import { addPlans, refuseOtherPlan } from '../plan/merge.ts';
 import { addDistributions } from '../record/histograms.ts';
-import { addPlans, refuseOtherPlan } from './merge-plans.ts';
 
 /** What the documents are called in a message. */
 type Names = readonly string[];

@@ -21,21 +21,21 @@ import { silenceOf } from '../record/silences.ts';
 import type { ThreadResult, TroubleCounts } from '../record/thread-messages.ts';
 import { judge } from './verdict.ts';
 
-/** What a run came to, before it is put in order. */
+/** Raw outcome of a run, input to {@link documentOf}. */
 export interface Outcome {
   readonly plan: LoadPlan;
-  /** The loop that was used. */
-  readonly loop: string;
   readonly startedAt: string;
   readonly endedEarly: boolean;
   readonly startLateMs: number;
   /** CPU time of the process over the measured time. */
   readonly cpuMs: number;
-  /** Each thread's result, or why there is none. */
+  /** Result of each thread, or the reason why there is none. */
   readonly threads: readonly ThreadOutcome[];
 }
 
 interface ThreadOutcome {
+  /** Null where the thread failed before it had one. */
+  readonly loop: string | null;
   readonly result: ThreadResult | null;
   readonly failure: string | null;
 }
@@ -52,7 +52,7 @@ export function documentOf(outcome: Outcome, collection: Collection): LoadDocume
   const counts = countsOf(results, response.count);
   const intervals = collection.intervals(measuredMs);
   const generator = generatorOf(outcome, results, measuredMs);
-  const machine = machineOf(outcome.loop);
+  const machine = machineOf(loopsOf(outcome.threads));
   const verdict = judge({
     plan,
     counts,
@@ -161,6 +161,12 @@ function askedPerSecond({ model, durationMs }: LoadPlan): number | null {
   if (model.kind === 'closed') return null;
   const messages = model.stages.map((stage) => stage.durationMs * stage.ratePerSecond);
   return messages.reduce((sum, count) => sum + count, 0) / durationMs;
+}
+
+/** `epoll`, or `io_uring, epoll` where threads came to different ones by `auto`. */
+export function loopsOf(threads: readonly Pick<ThreadOutcome, 'loop'>[]): string {
+  const loops = threads.flatMap(({ loop }) => loop ?? []);
+  return [...new Set(loops)].join(', ');
 }
 
 function machineOf(loop: string): LoadMachine {

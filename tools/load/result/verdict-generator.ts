@@ -46,7 +46,8 @@ interface GeneratorJudgement {
 export function judgeGenerator(evidence: GeneratorEvidence): GeneratorJudgement {
   const flaws: string[] = [];
   const remarks: string[] = [];
-  for (const words of [waited(evidence), throttled(evidence), overslept(evidence)]) {
+  // What stopped it by its own rule comes first: the kernel counts that as waiting too.
+  for (const words of [throttled(evidence), waited(evidence), overslept(evidence)]) {
     if (words !== null) (words.invalid ? flaws : remarks).push(words.text);
   }
   flaws.push(...heldUp(evidence));
@@ -86,7 +87,8 @@ function throttled({ generator, measuredMs }: GeneratorEvidence): Finding | null
   if (periods === 0) return null;
   const text =
     `the CPU quota of its control group was used up ${counted(periods, 'time')}, which stopped ` +
-    `its threads for ${formatTime(ms * 1e3)} in all: raise the quota (cpu.max), or ask for less`;
+    `its threads for ${formatTime(ms * 1e3)} in all: raise the quota (cpu.max, or ` +
+    'cpu.cfs_quota_us), or ask for less';
   return { text, invalid: ms > THROTTLED_SHARE_MAX * measuredMs };
 }
 

@@ -1,4 +1,3 @@
-import type { Endpoint } from 'sockloop/socket';
 import {
   counted,
   formatBytes,
@@ -18,7 +17,9 @@ import {
   type ThreadFacts,
   type Trouble,
 } from '../../load/document.ts';
-import type { LoadModel, LoadPlan, MessagePlan } from '../../load/plan.ts';
+import { PLAN_ROWS } from '../../load/plan/table.ts';
+import { formatEndpoint } from '../../load/plan/words.ts';
+import type { LoadModel, LoadPlan } from '../../load/plan.ts';
 import { wrapped } from './table.ts';
 
 /** What part of a summary a piece of text is, for who gives it a colour. */
@@ -40,8 +41,6 @@ const BAR_COLUMNS_MIN = 8;
 const BAR_COLUMNS_MAX = 40;
 /** More threads than these share a line. */
 const THREADS_LISTED_MAX = 4;
-/** More stages than these are counted. */
-const STAGES_LISTED_MAX = 4;
 
 const PERCENTILES = [50, 90, 99, 99.9, 100] as const;
 
@@ -135,51 +134,13 @@ function titleOf({ plan, measuredMs, endedEarly }: LoadDocument): string {
   );
 }
 
-/** `127.0.0.1:7007`, `[::1]:7007`, `/run/echo.sock`, `@name`. */
-export function formatEndpoint(endpoint: Endpoint): string {
-  if ('path' in endpoint) return endpoint.path.replace(/^\0/, '@');
-  const host = endpoint.host ?? 'localhost';
-  return `${host.includes(':') ? `[${host}]` : host}:${endpoint.port}`;
-}
-
 function secondsWords(ms: number): string {
   return `${Number((ms / 1000).toFixed(1))} s`;
 }
 
 function loadWords(plan: LoadPlan): string {
-  const { model, messagesPerConnection: churn } = plan;
-  const parts = model.kind === 'closed' ? closedWords(plan) : openWords(model.stages, model);
-  const every = churn === 1 ? 'every message' : `every ${churn} messages`;
-  const reconnects = churn === null ? '' : `, a new connection after ${every}`;
-  return `${parts}, ${messageWords(plan.message)}, mode ${plan.mode}${reconnects}`;
-}
-
-function closedWords({ model }: LoadPlan): string {
-  const pipeline = model.kind === 'closed' ? model.pipeline : 1;
-  return `${pipeline === 1 ? 'one message' : `${pipeline} messages`} in flight per connection`;
-}
-
-function openWords(
-  stages: readonly { readonly durationMs: number; readonly ratePerSecond: number }[],
-  { arrivals }: { readonly arrivals: string },
-): string {
-  const [first] = stages;
-  const rates = stages.map(({ ratePerSecond }) => ratePerSecond);
-  if (stages.length === 1) return `${formatRate(first?.ratePerSecond ?? 0)}, ${arrivals} arrivals`;
-  if (stages.length > STAGES_LISTED_MAX) {
-    const range = `${formatRate(Math.min(...rates))} to ${formatRate(Math.max(...rates))}`;
-    return `${stages.length} stages of ${range}, ${arrivals} arrivals`;
-  }
-  const words = stages.map(
-    ({ durationMs, ratePerSecond }) =>
-      `${formatRate(ratePerSecond)} for ${secondsWords(durationMs)}`,
-  );
-  return `${words.join(', then ')}, ${arrivals} arrivals`;
-}
-
-function messageWords(message: MessagePlan): string {
-  if (message.kind === 'bytes') return `${formatBytes(message.bytes)} each`;
-  return `${formatBytes(Buffer.byteLength(message.base64, 'base64'))} each (${message.source})`;
+  const parts = PLAN_ROWS.map(([field, { brief }]) => brief?.(plan[field]) ?? '');
+  return parts.filter((part) => part !== '').join(', ');
 }
 
 function clientWords({ plan, machines }: LoadDocument): string {

@@ -268,7 +268,7 @@ test('load: two machines, merged', { timeout }, async (t) => {
   leakCheck(t);
   const { port } = await serve(t);
   const directory = scratch(t);
-  const at = new Date(Date.now() + 2500).toISOString();
+  const at = new Date(Date.now() + 6000).toISOString();
   const files = await Promise.all(
     ['a', 'b'].map(async (name) => {
       const words = [LOCAL, `${port}`, '--rate', '200', '--start-at', at];

@@ -1,5 +1,5 @@
 // Goal: progress is redrawn in place, in a terminal of any width, and leaves nothing behind.
-// Method: the lines for every width; a made-up screen that keeps what is written to it.
+// Method: the lines for every width; a fake screen that keeps what is written to it.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -116,7 +116,8 @@ test('connects of the warm-up are no connects of the measured time', async (t) =
 test('a server that does not end the connection, though it was to', async (t) => {
   leakCheck(t);
   const { port } = await serve(t, { kind: 'echo' });
-  const soon = await startLoad(planFor(port, { mode: 'once', timeoutMs: 100 })).done;
+  const soon = await startLoad(planFor(port, { mode: 'once', timeoutMs: 700, durationMs: 1500 }))
+    .done;
   assert.deepEqual(Object.keys(errorsOf(soon)), ['notClosed']);
   assert(soon.counts.messages > 0);
   const never = await startLoad(planFor(port, { mode: 'once', warmupMs: 200 })).done;

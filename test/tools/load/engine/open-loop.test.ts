@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import { decodeFromCompressedBase64, HistogramLogReader } from 'hdr-histogram-js';
 import { leakCheck } from '#test/harness/leaks.js';
 import type { LoadDocument } from '#tools/load/document.js';
@@ -93,16 +92,19 @@ test('the percentiles are those that the server has measured itself', async (t) 
   leakCheck(t);
   const server = await serve(t, { kind: 'delay' });
   const plan = openPlan(server.port, 200, 2000, { connections: 16, timeoutMs: 10_000 });
-  const { service, counts } = await startLoad(plan).done;
+  const document = await startLoad(plan).done;
+  const { service, counts, verdict } = document;
   const delaysMs = [...(await server.stop())].sort((a, b) => a - b);
+  assert.deepEqual(errorsOf(document), {});
   assert.equal(counts.messages, 400);
   assert.equal(delaysMs.length, 400);
+  // The way there and back comes on top, and what the machine adds where the run is invalid.
+  const slackMs = verdict.valid ? 15 : 200;
   for (const percentile of [50, 75, 95]) {
     const thereMs = delaysMs[Math.ceil((percentile / 100) * 400) - 1] ?? 0;
     const hereMs = percentileUs(service, percentile) / 1000;
-    // The way there and back comes on top; the machine may add to that.
     assert(hereMs >= thereMs * 0.998, `${percentile}: ${hereMs} ms here, ${thereMs} ms there`);
-    assert(hereMs < thereMs + 15, `${percentile}: ${hereMs} ms here, ${thereMs} ms there`);
+    assert(hereMs < thereMs + slackMs, `${percentile}: ${hereMs} ms here, ${thereMs} ms there`);
   }
 });
 
@@ -112,20 +114,21 @@ test('stop() ends a run at once, in every phase, and it still reports', async (t
   for (const changes of [{}, { warmupMs: 60_000 }, { startAtMs: Date.now() + 60_000 }]) {
     for (const make of [planFor, (p: number, c: object) => openPlan(p, 5, 60_000, c)]) {
       const counts = Object.keys(changes).length === 0;
-      let messages = 0;
+      let goOn = (): void => undefined;
+      const underWay = new Promise<void>((resolve) => {
+        goOn = resolve;
+      });
       const run = startLoad(make(port, { durationMs: 60_000, threads: 2, ...changes }), {
-        progress: (now) => {
-          messages = now.messages;
+        progress: ({ messages, connections }) => {
+          if (counts ? messages > 0 : connections === 4) goOn();
         },
       });
-      await delay(400);
-      // Threads take their time to start where the machine has other work.
-      for (let tries = 0; counts && messages === 0 && tries < 200; tries++) await delay(50);
+      await underWay;
       const stoppedMs = performance.now();
       run.stop();
       run.stop();
       const document = await run.done;
-      assert(performance.now() - stoppedMs < 2000, 'it took long to end');
+      assert(performance.now() - stoppedMs < 10_000, 'it took long to end');
       assert.equal(document.endedEarly, true);
       assert.deepEqual(errorsOf(document), {});
       assert.equal(document.counts.messages > 0, counts);
@@ -192,7 +195,8 @@ test('the interval log can be read, and holds every message', async (t) => {
 test('a run begins when it is told to', async (t) => {
   leakCheck(t);
   const { port } = await serve(t, { kind: 'echo' });
-  const startAtMs = Date.now() + 700;
+  // Threads take their time to start where the machine has other work.
+  const startAtMs = Date.now() + 2500;
   const document = await startLoad(openPlan(port, 100, 200, { startAtMs, timeoutMs: 10_000 })).done;
   assert.equal(Date.parse(document.startedAt), startAtMs);
   const late = await startLoad(openPlan(port, 100, 200, { startAtMs, timeoutMs: 10_000 })).done;

@@ -1,5 +1,5 @@
 // Goal: the runs of several machines add up exactly, and what does not belong together is refused.
-// Method: made-up runs whose times are known, against one run that has them all; then the command.
+// Method: fixture runs whose times are known, against one run that has them all; then the command.
 
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -12,11 +12,11 @@ import { assertOutcome, sockloop } from '#test/harness/programs.js';
 import type { LoadDocument } from '#tools/load/document.js';
 import type { LoadPlan } from '#tools/load/plan.js';
 import { mergeDocuments } from '#tools/load/result/merge.js';
-import { madeUpLoad, madeUpPlan, openLoop } from '../document-fixture.ts';
+import { loadFixture, openLoop, planFixture } from '../document-fixture.ts';
 
 const timeout = 60_000;
 
-/** Times from 1 us to 99 ms: what the made-up heat map has columns for. */
+/** Times from 1 us to 99 ms: what the heat map of a fixture has columns for. */
 const timesMs = fc.array(
   fc.integer({ min: 1000, max: 99_000_000 }).map((ns) => ns / 1e6),
   { maxLength: 200 },
@@ -47,11 +47,11 @@ function assertNear(actual: number, expected: number, what: string): void {
 test('merge: three machines are as one that has all their messages', () => {
   fc.assert(
     fc.property(seconds, seconds, seconds, (one, two, three) => {
-      const plan = madeUpPlan({ model: openLoop(100) });
+      const plan = planFixture({ model: openLoop(100) });
       const parts = [one, two, three].map((timesMs, index) =>
-        madeUpLoad({ plan, timesMs, hostname: `h${index}` }),
+        loadFixture({ plan, timesMs, hostname: `h${index}` }),
       );
-      const whole = madeUpLoad({
+      const whole = loadFixture({
         plan,
         timesMs: [
           [...one[0], ...two[0], ...three[0]],
@@ -78,8 +78,8 @@ test('merge: a second of two machines has percentiles between its columns', () =
     [[0.5, 50], [0.7]],
   ] as const;
   const merged = mergeDocuments([
-    madeUpLoad({ timesMs: two, hostname: 'one' }),
-    madeUpLoad({ timesMs: three, hostname: 'two' }),
+    loadFixture({ timesMs: two, hostname: 'one' }),
+    loadFixture({ timesMs: three, hostname: 'two' }),
   ]);
   const [first, second] = merged.intervals;
   assert.ok(first !== undefined && second !== undefined);
@@ -91,9 +91,9 @@ test('merge: a second of two machines has percentiles between its columns', () =
 });
 
 test('merge: plans, counts and generators are added up', () => {
-  const plan = madeUpPlan({ model: openLoop(100), idleConnections: 10, startAtMs: 5 });
-  const one = madeUpLoad({ plan, errors: { reset: 1 }, startedAt: '2026-01-02T03:04:05.100Z' });
-  const two = madeUpLoad({
+  const plan = planFixture({ model: openLoop(100), idleConnections: 10, startAtMs: 5 });
+  const one = loadFixture({ plan, errors: { reset: 1 }, startedAt: '2026-01-02T03:04:05.100Z' });
+  const two = loadFixture({
     plan: { ...plan, threads: 3, startAtMs: 6, seed: 9, endpoint: { path: '/tmp/a' } },
     errors: { reset: 2, timeout: 5 },
     hostname: 'two',
@@ -124,9 +124,9 @@ test('merge: plans, counts and generators are added up', () => {
 });
 
 test('merge: one that is invalid makes all invalid, and says where', () => {
-  const bad = madeUpLoad({ hostname: 'slow' });
+  const bad = loadFixture({ hostname: 'slow' });
   const merged = mergeDocuments([
-    madeUpLoad({ timesMs: [[1], [1]] }),
+    loadFixture({ timesMs: [[1], [1]] }),
     { ...bad, verdict: { valid: false, reasons: ['thread 1 was 99 % busy'] } },
   ]);
   assert.deepEqual(merged.verdict, { valid: false, reasons: ['slow: thread 1 was 99 % busy'] });
@@ -135,8 +135,8 @@ test('merge: one that is invalid makes all invalid, and says where', () => {
 test('merge: runs that were not under way together are invalid', () => {
   const merged = (startedAt: string) =>
     mergeDocuments([
-      madeUpLoad({ startedAt: '2026-01-02T03:04:05.000Z' }),
-      madeUpLoad({ startedAt, hostname: 'two' }),
+      loadFixture({ startedAt: '2026-01-02T03:04:05.000Z' }),
+      loadFixture({ startedAt, hostname: 'two' }),
     ]).verdict;
   assert.equal(merged('2026-01-02T03:04:05.200Z').valid, true);
   const { valid, reasons } = merged('2026-01-02T03:04:05.500Z');
@@ -146,13 +146,13 @@ test('merge: runs that were not under way together are invalid', () => {
 });
 
 test('merge: one document is itself, none is nothing', () => {
-  const one = madeUpLoad();
+  const one = loadFixture();
   assert.equal(mergeDocuments([one]), one);
   assert.throws(() => mergeDocuments([]), { message: 'there is nothing to merge' });
 });
 
 test('merge: plans that differ are refused by name', () => {
-  const open = madeUpPlan({ model: openLoop(100) });
+  const open = planFixture({ model: openLoop(100) });
   const table: [plan: LoadPlan, changes: Partial<LoadPlan>, why: string][] = [
     [open, { model: openLoop(200) }, 'rate is 200/s for 2 s, not 100/s for 2 s'],
     [
@@ -175,37 +175,37 @@ test('merge: plans that differ are refused by name', () => {
       { model: { ...openLoop(100), arrivals: 'poisson' } as LoadPlan['model'] },
       'arrivals are poisson, not uniform',
     ],
-    [madeUpPlan(), { model: { kind: 'closed', pipeline: 2 } }, 'pipeline is 2, not 1'],
-    [madeUpPlan(), { connections: 51 }, 'number of connections is 51, not 50'],
-    [madeUpPlan(), { idleConnections: 1 }, 'number of idle connections is 1, not 0'],
+    [planFixture(), { model: { kind: 'closed', pipeline: 2 } }, 'pipeline is 2, not 1'],
+    [planFixture(), { connections: 51 }, 'number of connections is 51, not 50'],
+    [planFixture(), { idleConnections: 1 }, 'number of idle connections is 1, not 0'],
     [
-      madeUpPlan(),
+      planFixture(),
       { message: { kind: 'bytes', bytes: 65 } },
       'message is 65 bytes that differ each time, not 64 bytes that differ each time',
     ],
     [
-      madeUpPlan(),
+      planFixture(),
       { message: { kind: 'given', base64: 'A'.repeat(100), source: 'f' } },
       'message is 75 bytes from f, not 64 bytes that differ each time',
     ],
     [
-      madeUpPlan({ message: { kind: 'given', base64: 'AAAA', source: 'f' } }),
+      planFixture({ message: { kind: 'given', base64: 'AAAA', source: 'f' } }),
       { message: { kind: 'given', base64: 'AAAB', source: 'f' } },
       'message is 3 bytes from f, another one of the same name',
     ],
-    [madeUpPlan(), { mode: 'line' }, 'mode is line, not echo'],
+    [planFixture(), { mode: 'line' }, 'mode is line, not echo'],
     [
-      madeUpPlan(),
+      planFixture(),
       { messagesPerConnection: 1 },
       'share of a connection is 1 message, not the whole run',
     ],
-    [madeUpPlan(), { warmupMs: 1 }, 'warm-up is 0.001 s, not 1 s'],
-    [madeUpPlan(), { durationMs: 1 }, 'duration is 0.001 s, not 2 s'],
-    [madeUpPlan(), { rampMs: 1 }, 'ramp is 0.001 s, not 0 s'],
-    [madeUpPlan(), { timeoutMs: 1 }, 'timeout is 0.001 s, not 5 s'],
+    [planFixture(), { warmupMs: 1 }, 'warm-up is 0.001 s, not 1 s'],
+    [planFixture(), { durationMs: 1 }, 'duration is 0.001 s, not 2 s'],
+    [planFixture(), { rampMs: 1 }, 'ramp is 0.001 s, not 0 s'],
+    [planFixture(), { timeoutMs: 1 }, 'timeout is 0.001 s, not 5 s'],
   ];
   for (const [plan, changes, why] of table) {
-    const documents = [plan, { ...plan, ...changes }].map((each) => madeUpLoad({ plan: each }));
+    const documents = [plan, { ...plan, ...changes }].map((each) => loadFixture({ plan: each }));
     assert.throws(
       () => mergeDocuments(documents, ['a.json', 'b.json']),
       { message: `b.json was not asked for the same as a.json: its ${why}` },
@@ -225,16 +225,16 @@ test('merge: what may differ does', () => {
     { seed: 2 },
   ];
   for (const changes of table) {
-    const one = madeUpLoad({ timesMs: [[1], [1]] });
-    const two = madeUpLoad({ plan: madeUpPlan(changes) });
+    const one = loadFixture({ timesMs: [[1], [1]] });
+    const two = loadFixture({ plan: planFixture(changes) });
     assert.equal(mergeDocuments([one, two]).counts.messages, 7, JSON.stringify(changes));
   }
 });
 
 test('merge: the same run twice, a damaged histogram, another heat map', () => {
-  const one = madeUpLoad();
+  const one = loadFixture();
   const names = ['a', 'b', 'c'];
-  const other = madeUpLoad({ hostname: 'two' });
+  const other = loadFixture({ hostname: 'two' });
   const cases: [LoadDocument[], RegExp][] = [
     [[one, other, one], /^c is the same run as a$/],
     [
@@ -267,7 +267,7 @@ test('merge: the same run twice, a damaged histogram, another heat map', () => {
 test('sockloop merge: the summary, the document and the report', { timeout }, async (t) => {
   leakCheck(t);
   const directory = scratch(t);
-  const documents = [madeUpLoad(), madeUpLoad({ hostname: 'two' })];
+  const documents = [loadFixture(), loadFixture({ hostname: 'two' })];
   const files = documents.map((document, index) => {
     const path = `${directory}/${index}.json`;
     writeFileSync(path, `${JSON.stringify(document)}\n`);
@@ -292,7 +292,7 @@ test('sockloop merge: the summary, the document and the report', { timeout }, as
 test('sockloop merge: what cannot be read is named', { timeout }, async (t) => {
   leakCheck(t);
   const directory = scratch(t);
-  const good = madeUpLoad();
+  const good = loadFixture();
   const write = (name: string, text: string): string => {
     writeFileSync(`${directory}/${name}`, text);
     return `${directory}/${name}`;
@@ -332,7 +332,11 @@ test('sockloop merge: what cannot be read is named', { timeout }, async (t) => {
 test('sockloop merge: pipes, standard input, byte-order marks', { timeout }, async (t) => {
   leakCheck(t);
   const directory = scratch(t);
-  const documents = [madeUpLoad(), madeUpLoad({ hostname: 'two' }), madeUpLoad({ hostname: 'x' })];
+  const documents = [
+    loadFixture(),
+    loadFixture({ hostname: 'two' }),
+    loadFixture({ hostname: 'x' }),
+  ];
   const [one = '', two = '', three = ''] = documents.map((each) => JSON.stringify(each));
   const file = (name: string, bytes: Buffer): string => {
     writeFileSync(`${directory}/${name}`, bytes);

@@ -4,12 +4,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseDocument } from '#tools/load/result/parse-document.js';
-import { madeUpLoad, madeUpPlan, openLoop } from '../document-fixture.ts';
+import { loadFixture, openLoop, planFixture } from '../document-fixture.ts';
 
 const documents = [
-  madeUpLoad({ errors: { reset: 2 } }),
-  madeUpLoad({
-    plan: madeUpPlan({
+  loadFixture({ errors: { reset: 2 } }),
+  loadFixture({
+    plan: planFixture({
       model: openLoop(100),
       endpoint: { path: '/tmp/a' },
       message: { kind: 'given', base64: 'AAAA', source: 'a' },
@@ -19,7 +19,7 @@ const documents = [
       startAtMs: 5,
     }),
   }),
-  madeUpLoad({ timesMs: [[], []] }),
+  loadFixture({ timesMs: [[], []] }),
 ];
 
 type Path = readonly (string | number)[];
@@ -108,7 +108,7 @@ test('parse document: what is none at all', () => {
     ['"sockloop-load\\/1"', /is not a result/],
     ['{}', /is not a result/],
     ['{"schema":"sockloop-compare/1"}', /is not a result/],
-    ['{"schema":"sockloop-load/2"}', /^a.json is damaged: plan is not an object$/],
+    ['{"schema":"sockloop-load/2"}', /^a.json is damaged: plan is missing$/],
     ['{"schema":"sockloop-load/17"}', /^a.json has the form sockloop-load\/17, and this sockloop/],
   ];
   for (const [text, message] of table) {

@@ -1,16 +1,16 @@
 // Goal: `--fail-if` means what it says, and a condition that means nothing is refused in words.
-// Method: conditions against made-up results whose figures are known.
+// Method: conditions against fixture results whose figures are known.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { LoadDocument } from '#tools/load/document.js';
 import { judge, parseThreshold } from '#tools/load/result/thresholds.js';
-import { madeUpLoad, madeUpPlan, openLoop } from '../document-fixture.ts';
+import { loadFixture, openLoop, planFixture } from '../document-fixture.ts';
 
 /** A hundred messages of 1 to 100 ms. */
 const timesMs = Array.from({ length: 100 }, (_, index) => index + 1);
-const open = madeUpLoad({
-  plan: madeUpPlan({ model: openLoop(50) }),
+const open = loadFixture({
+  plan: planFixture({ model: openLoop(50) }),
   timesMs: [timesMs.slice(0, 50), timesMs.slice(50)],
   errors: { timeout: 3, reset: 1 },
 });
@@ -83,7 +83,7 @@ test('thresholds: what was measured, in words', () => {
 });
 
 test('thresholds: a run that has measured nothing fails whatever it is asked for', () => {
-  const none = madeUpLoad({ timesMs: [[], []] });
+  const none = loadFixture({ timesMs: [[], []] });
   for (const text of ['p99>5ms', 'p99<5ms', 'errors>0', 'rate<1', 'rate>1', 'service.max>1s']) {
     const { holds: failed, words } = judge(parseThreshold(text), none);
     assert.deepEqual([failed, words], [true, `nothing was measured to judge ${text} by`]);
@@ -123,7 +123,7 @@ test('thresholds: what is refused, and why', () => {
 });
 
 test('thresholds: a verdict, and connections that were lost', () => {
-  const good = madeUpLoad();
+  const good = loadFixture();
   const bad = { ...good, verdict: { valid: false, reasons: ['it was late', 'more'] } };
   const invalid = parseThreshold('invalid');
   assert.deepEqual(judge(invalid, good), { holds: false, words: 'the run is VALID' });

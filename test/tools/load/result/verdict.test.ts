@@ -9,7 +9,7 @@ import { SilenceWatch } from '#tools/load/record/silence-watch.js';
 import { silenceOf } from '#tools/load/record/silences.js';
 import type { IntervalCounts } from '#tools/load/record/thread-messages.js';
 import { judge } from '#tools/load/result/verdict.js';
-import { madeUpPlan, noTrouble, openLoop } from '../document-fixture.ts';
+import { noTrouble, openLoop, planFixture } from '../document-fixture.ts';
 
 const thread: ThreadFacts = {
   messages: 1000,
@@ -48,7 +48,7 @@ type Evidence = Parameters<typeof judge>[0];
 
 /** A run of 1,000 messages in a second, all well, in an open loop. */
 const good: Evidence = {
-  plan: madeUpPlan({ model: openLoop(1000) }),
+  plan: planFixture({ model: openLoop(1000) }),
   counts: counted(1000),
   response: responseOf(1),
   service: responseOf(1),
@@ -69,7 +69,7 @@ const good: Evidence = {
   failures: [],
 };
 
-const closed: Evidence = { ...good, plan: madeUpPlan(), due: null };
+const closed: Evidence = { ...good, plan: planFixture(), due: null };
 
 function threads(of: Evidence, ...changes: Partial<ThreadFacts>[]): Evidence {
   const all = changes.map((each) => ({ ...thread, ...each }));
@@ -88,7 +88,7 @@ test('a run without a flaw is valid, without words', () => {
 });
 
 test('each flaw makes it invalid, and says what to do', () => {
-  const once = madeUpPlan({ mode: 'once' });
+  const once = planFixture({ mode: 'once' });
   const cases: readonly (readonly [Evidence, RegExp])[] = [
     [{ ...good, counts: counted(0) }, /no message came back .* let it run longer than one takes/],
     [{ ...good, counts: counted(0), due: 0 }, /none was due: let it run longer/],

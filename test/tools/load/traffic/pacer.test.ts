@@ -6,7 +6,7 @@ import { Recorder } from '#tools/load/record/recorder.js';
 import { Pacer } from '#tools/load/traffic/pacer.js';
 import { planFor } from '../servers.ts';
 
-// The pacer on a made-up clock: how it sends what is due, and how long it wants to wait.
+// The pacer on a simulated clock: how it sends what is due, and how long it wants to wait.
 
 interface Sent {
   readonly dueMs: number;

@@ -1,12 +1,12 @@
 // Goal: the summary says what ran and what it came to, in a terminal of any width.
-// Method: made-up results, their lines read at several widths.
+// Method: fixture results, their lines read at several widths.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ERROR_KINDS, type LoadDocument } from '#tools/load/document.js';
 import { mergeDocuments } from '#tools/load/result/merge.js';
 import { loadSummary } from '#tools/report/text/load-summary.js';
-import { madeUpLoad, madeUpPlan, openLoop } from '../../load/document-fixture.ts';
+import { loadFixture, openLoop, planFixture } from '../../load/document-fixture.ts';
 
 const plain = (_: string, text: string): string => text;
 
@@ -14,8 +14,8 @@ function summary(document: LoadDocument, width = 80): string {
   return loadSummary(document, { width, paint: plain }).join('\n');
 }
 
-const closed = madeUpLoad();
-const open = madeUpLoad({ plan: madeUpPlan({ model: openLoop(5000) }) });
+const closed = loadFixture();
+const open = loadFixture({ plan: planFixture({ model: openLoop(5000) }) });
 
 test('summary: a closed loop', () => {
   assert.equal(
@@ -56,17 +56,17 @@ test('summary: an open loop has two columns, and the lag of its threads', () => 
 });
 
 test('summary: only the errors that happened, each in words', () => {
-  const text = summary(madeUpLoad({ errors: { reset: 3, timeout: 1200 } }));
+  const text = summary(loadFixture({ errors: { reset: 3, timeout: 1200 } }));
   assert.match(text, /^ {2}errors {6}3 reset, 1,200 timed out waiting for a reply$/m);
   const errors = Object.fromEntries(ERROR_KINDS.map((kind, index) => [kind, index + 1]));
-  const all = summary(madeUpLoad({ errors })).replace(/\s+/g, ' ');
+  const all = summary(loadFixture({ errors })).replace(/\s+/g, ' ');
   for (const number of ERROR_KINDS.keys()) {
     assert.match(all, new RegExp(`errors .*\\b${number + 1} [a-z].* time service`));
   }
 });
 
 test('summary: the plan, in the words of whoever asked for it', () => {
-  const table: [Parameters<typeof madeUpPlan>[0], RegExp][] = [
+  const table: [Parameters<typeof planFixture>[0], RegExp][] = [
     [{ endpoint: { host: '::1', port: 7 } }, /^closed loop against \[::1\]:7,/],
     [{ endpoint: { host: null, port: 7 } }, /^closed loop against localhost:7,/],
     [{ endpoint: { path: '/tmp/a' } }, /^closed loop against \/tmp\/a,/],
@@ -80,14 +80,14 @@ test('summary: the plan, in the words of whoever asked for it', () => {
     [{ connections: 1, threads: 1 }, /1 connection on 1 thread, epoll$/m],
   ];
   for (const [changes, pattern] of table) {
-    assert.match(summary(madeUpLoad({ plan: madeUpPlan(changes) })), pattern);
+    assert.match(summary(loadFixture({ plan: planFixture(changes) })), pattern);
   }
 });
 
 test('summary: stages one by one, or their range', () => {
   const stagesOf = (...rates: number[]) =>
-    madeUpLoad({
-      plan: madeUpPlan({
+    loadFixture({
+      plan: planFixture({
         model: {
           kind: 'open',
           arrivals: 'poisson',
@@ -104,14 +104,14 @@ test('summary: stages one by one, or their range', () => {
 
 test('summary: connections per second where messages need new ones', () => {
   assert.doesNotMatch(summary(closed), /connected/);
-  const churn = madeUpLoad({ plan: madeUpPlan({ messagesPerConnection: 1 }) });
+  const churn = loadFixture({ plan: planFixture({ messagesPerConnection: 1 }) });
   assert.match(summary(churn), /^ {2}connected {3}1\/s, p50 100 us, p99 100 us to connect$/m);
 });
 
 test('summary: a run that was ended early, one that has nothing, one that is invalid', () => {
   const early = { ...closed, endedEarly: true, measuredMs: 1234 };
   assert.match(summary(early), /^closed loop .*, 2 s, ended early after 1.2 s$/m);
-  const none = summary(madeUpLoad({ timesMs: [[], []] }));
+  const none = summary(loadFixture({ timesMs: [[], []] }));
   assert.match(none, /latency {5}no reply, so none was measured$/m);
   assert.doesNotMatch(none, /NaN|Infinity|undefined/);
   const reasons = ['the first reason', 'the second'];
@@ -123,10 +123,10 @@ test('summary: a run that was ended early, one that has nothing, one that is inv
 
 test('summary: several machines, many threads', () => {
   const merged = summary(
-    mergeDocuments([madeUpLoad({ timesMs: [[1], [1]] }), madeUpLoad({ hostname: 'two' })]),
+    mergeDocuments([loadFixture({ timesMs: [[1], [1]] }), loadFixture({ hostname: 'two' })]),
   );
   assert.match(merged, /^ {2}machines {4}one: .*\n.*\n {14}two: /m);
-  const many = madeUpLoad({ plan: madeUpPlan({ threads: 5, model: openLoop(10) }) });
+  const many = loadFixture({ plan: planFixture({ threads: 5, model: openLoop(10) }) });
   assert.match(
     summary(many),
     /^ {2}generator {3}5 threads, each 43 % to 43 % busy, p99 of the lag up to 82.0 us$/m,
@@ -135,7 +135,7 @@ test('summary: several machines, many threads', () => {
 
 test('summary: no line is wider than the terminal', () => {
   const long = Array(4).fill('a reason that takes more than a line of any terminal').join(', ');
-  for (const document of [closed, open, madeUpLoad({ timesMs: [[], []] })]) {
+  for (const document of [closed, open, loadFixture({ timesMs: [[], []] })]) {
     const wordy = { ...document, verdict: { valid: false, reasons: [long, long] } };
     for (const width of [40, 60, 80, 100, 120]) {
       for (const line of summary(wordy, width).split('\n')) {
@@ -152,7 +152,7 @@ test('summary: what a foreign file says cannot drive the terminal', () => {
   assert.ok(machine !== undefined);
   const evil = {
     ...closed,
-    plan: madeUpPlan({ endpoint: { host: `a${sequence}`, port: 1 } }),
+    plan: planFixture({ endpoint: { host: `a${sequence}`, port: 1 } }),
     machines: [{ ...machine, hostname: `h${sequence}`, cpu: sequence }],
     verdict: { valid: false, reasons: [`why${sequence}`] },
   };
@@ -175,7 +175,7 @@ test('summary: each part has its role, which changes no letter', () => {
 });
 
 test('load summary: connections that were lost, and what went wrong before it counted', () => {
-  const load = madeUpLoad();
+  const load = loadFixture();
   const lost = { reset: 290, closed: 6, timeout: 0, mismatch: 0 };
   const errors = { ...load.warmup.errors, timeout: 103 };
   const text = summary({

@@ -1,8 +1,10 @@
 import { formatBytes } from '#src/base/number-format.js';
 import type { Distribution, ErrorKind, LoadDocument, LossKind } from '../../../load/document.ts';
 import { ERROR_KINDS, LOSS_KINDS } from '../../../load/document.ts';
-import type { LoadModel, LoadPlan } from '../../../load/plan.ts';
-import { formatEndpoint } from '../../text/load-summary.ts';
+import { messageWords } from '../../../load/plan/message.ts';
+import { modelWords } from '../../../load/plan/model.ts';
+import { PLAN_ROWS } from '../../../load/plan/table.ts';
+import type { LoadPlan } from '../../../load/plan.ts';
 import { connectionWords } from '../bars.ts';
 import { folded } from '../chart-section.ts';
 import { type Cell, dataTable, figure, numbers, words } from '../data-table.ts';
@@ -151,7 +153,7 @@ export function summaryOf({ plan, startedAt, measuredMs, endedEarly }: LoadDocum
   return [
     modelWords(plan.model),
     connectionWords(plan.connections) + idle,
-    messageWords(plan),
+    messageWords(plan.message),
     `measured for ${seconds(measuredMs)}${endedEarly ? ', ended early' : ''}`,
     `begun ${momentWords(startedAt)}`,
   ];
@@ -163,46 +165,10 @@ export function momentWords(iso: string): string {
 }
 
 function planFacts(plan: LoadPlan): Cell[][] {
-  const { messagesPerConnection: churn, sourcePorts, sourceAddresses } = plan;
-  return [
-    ['server', formatEndpoint(plan.endpoint)],
-    ['what it does', plan.mode],
-    ['how messages follow', modelWords(plan.model)],
-    ...stageFacts(plan.model),
-    ['connections', figure(plan.connections)],
-    ['idle connections', figure(plan.idleConnections)],
-    ['message', messageWords(plan)],
-    ['a connection is kept for', churn === null ? 'the whole run' : countWords(churn, 'message')],
-    ['threads', figure(plan.threads)],
-    ['loop', plan.loop],
-    ['warm-up', `${seconds(plan.warmupMs)}, of which the ramp is ${seconds(plan.rampMs)}`],
-    ['measured', seconds(plan.durationMs)],
-    ['a reply is given up after', seconds(plan.timeoutMs)],
-    ['from addresses', sourceAddresses.length === 0 ? 'any' : sourceAddresses.join(', ')],
-    ['from ports', sourcePorts === null ? 'any' : `${sourcePorts[0]} to ${sourcePorts[1]}`],
-    ['seed', String(plan.seed)],
-  ];
-}
-
-function stageFacts(model: LoadModel): Cell[][] {
-  if (model.kind === 'closed' || model.stages.length === 1) return [];
-  return model.stages.map(({ durationMs, ratePerSecond }, index) => [
-    `stage ${index + 1}`,
-    `${countWords(ratePerSecond, 'message')} per second for ${seconds(durationMs)}`,
+  return PLAN_ROWS.flatMap(([field, { facts }]) => facts(plan[field])).map(([label, value]) => [
+    label,
+    typeof value === 'number' ? figure(value) : value,
   ]);
-}
-
-function modelWords(model: LoadModel): string {
-  if (model.kind === 'closed') return `closed loop, ${model.pipeline} in flight on each connection`;
-  const rates = [...new Set(model.stages.map(({ ratePerSecond }) => grouped(ratePerSecond)))];
-  const rate = rates.length > 2 ? `${rates[0]} to ${rates.at(-1)}` : rates.join(' and ');
-  const noun = rate === '1' ? 'message' : 'messages';
-  return `open loop, ${rate} ${noun} per second, ${model.arrivals} arrivals`;
-}
-
-function messageWords({ message }: LoadPlan): string {
-  if (message.kind === 'bytes') return `messages of ${formatBytes(message.bytes)}`;
-  return `messages from ${message.source}`;
 }
 
 function seconds(ms: number): string {

@@ -1,5 +1,5 @@
 import type { LoadDocument, Verdict } from '../../../load/document.ts';
-import { formatEndpoint } from '../../text/load-summary.ts';
+import { formatEndpoint } from '../../../load/plan/words.ts';
 import { chartSection } from '../chart-section.ts';
 import { keyFigures } from '../key-figures.ts';
 import { html, type Markup } from '../markup.ts';
