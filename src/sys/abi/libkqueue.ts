@@ -1,6 +1,6 @@
 /**
- * kqueue on Linux: libkqueue 2.7. The constants are those that the BSDs share, EVFILT_USER is that of
- * FreeBSD, and the layout is that of macOS.
+ * kqueue on Linux: libkqueue 2.7. The constants are those that the BSDs share, EVFILT_USER is that
+ * of FreeBSD, and the layout is that of macOS.
  */
 export const libkqueue = {
   constants: {

@@ -3,8 +3,8 @@ import { ioUring } from './io-uring.ts';
 import { libkqueue } from './libkqueue.ts';
 
 /**
- * Linux: what x64 and arm64 have in common. `epoll_event` and the numbers of the system calls are in
- * the tables of each. Constants and structures of kqueue are those of libkqueue.
+ * Linux: what x64 and arm64 have in common. `epoll_event` and the numbers of the system calls are
+ * in the tables of each. Constants and structures of kqueue are those of libkqueue.
  */
 export const linux = {
   constants: {
