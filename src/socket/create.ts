@@ -146,7 +146,6 @@ export interface ConnectionOptions {
  *
  * @example
  * ```ts
- * import assert from 'node:assert/strict';
  * import { createConnection, createServer } from 'sockloop/socket';
  *
  * using server = createServer({ host: '127.0.0.1', port: 0 });
