@@ -15,7 +15,7 @@ import { checkInterest, checkWatchable } from './watchable.ts';
 import { closedInThread, openedInThread } from './worker-exit.ts';
 
 /** How a loop runs. */
-interface RunOptions {
+export interface RunOptions {
   /** Whether promise jobs run after every turn: true if left out. */
   readonly promises?: boolean;
 }

@@ -2,7 +2,8 @@ import { lookup as nodeLookup } from 'node:dns';
 import { isIP } from 'node:net';
 import type { Endpoint } from '../socket/create.ts';
 import { resolve } from '../socket/resolve.ts';
-import type { SocketAddress } from '../sys/sockaddr.ts';
+import { nativeSys } from '../sys/native.ts';
+import { hostText, type SocketAddress } from '../sys/sockaddr.ts';
 import type { Sys } from '../sys/sys.ts';
 import { ResolveError, sysError } from '../sys/sys-error.ts';
 
@@ -34,11 +35,35 @@ export const systemLookup: Lookup = (host, done) => {
   }
   nodeLookup(host, { all: true, order: 'verbatim' }, (error, found) => {
     underWay -= 1;
-    done(error, error === null ? found.map(({ address }) => address) : []);
+    const addresses = error === null ? found.map(({ address }) => address) : [];
+    done(error, zonesRestored(host, addresses, nativeSys()));
   });
   // Behind the call, which throws for what is no name.
   underWay += 1;
 };
+
+/** fe80::/10, without a zone. */
+const LINK_LOCAL = /^fe[89ab][0-9a-f]:[^%]*$/i;
+
+/**
+ * `addresses` of `host` with the zones of the link-local ones (`fe80::1%2`), without which none can
+ * be connected to. Node drops them; the resolver, which has just answered, is asked again for them.
+ */
+export function zonesRestored(
+  host: string,
+  addresses: readonly string[],
+  sys: Sys,
+): readonly string[] {
+  if (!addresses.some((address) => LINK_LOCAL.test(address))) return addresses;
+  try {
+    return resolve(host, 0, { sys }).flatMap((found) =>
+      found.family === 'UNIX' ? [] : [hostText(found)],
+    );
+  } catch (error) {
+    if (error instanceof ResolveError) return addresses;
+    throw error;
+  }
+}
 
 /**
  * The addresses of `endpoint`, in the order in which to try them, looked up off this thread.

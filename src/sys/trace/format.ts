@@ -61,10 +61,12 @@ export function socketType(abi: Abi, type: number): string {
   return `${name}|${flags(abi, modifiers, ['SOCK_CLOEXEC', 'SOCK_NONBLOCK'])}`;
 }
 
-/** `IPPROTO_TCP`; the number where the domain has no names for its protocols. */
-export function protocol(abi: Abi, domain: number, number: number): string {
-  if (domain === abi.constants.AF_UNIX) return String(number);
-  return symbol(abi, number, ['IPPROTO_IP', 'IPPROTO_TCP']);
+/** `AF_INET, SOCK_STREAM, IPPROTO_TCP`; the protocols of a UNIX socket have no names. */
+export function socket(abi: Abi, domain: number, type: number, protocol: number): string {
+  const isUnix = domain === abi.constants.AF_UNIX;
+  const protocols = isUnix ? [] : (['IPPROTO_IP', 'IPPROTO_TCP'] as const);
+  const names = [symbol(abi, domain, DOMAINS), socketType(abi, type)];
+  return [...names, symbol(abi, protocol, protocols)].join(', ');
 }
 
 /** `{AF_INET, 127.0.0.1:7007}`. */
