@@ -1,4 +1,4 @@
-import { setImmediate as turnOfNode } from 'node:timers/promises';
+import { setTimeout as pause, setImmediate as turnOfNode } from 'node:timers/promises';
 import { requireCallback, wrongValue } from '../base/arguments.ts';
 import type { Interest, WakeHandle } from '../poller/poller.ts';
 import type { Sys } from '../sys/sys.ts';
@@ -13,6 +13,13 @@ import {
 import { type Timer, Timers } from './timers.ts';
 import { checkInterest, checkWatchable } from './watchable.ts';
 import { closedInThread, openedInThread } from './worker-exit.ts';
+
+/**
+ * Lets the host's loop turn once, so that signal handlers run. Deno runs them only where it waits,
+ * and setImmediate does not make it wait.
+ */
+export const turnOfHost: () => Promise<unknown> =
+  'Deno' in globalThis ? () => pause(0) : () => turnOfNode();
 
 /** How a loop runs. */
 interface RunOptions {
@@ -159,13 +166,13 @@ export class Loop {
     try {
       // Whoever calls may stand in the middle of a turn of Node's loop, and what is left of that
       // looks at no signals: the first one would wait for as long as the second wait takes.
-      await turnOfNode();
+      await turnOfHost();
       while (!this.#stopping && this.alive) {
         this.turn(WAIT_MS_MAX);
         if (this.#wantsHostTurn()) {
           // Who knows how long that takes.
           this.backend.flush?.();
-          await turnOfNode();
+          await turnOfHost();
           this.#hostMs = this.nowMs;
         } else if (promises) {
           await null;

@@ -1,6 +1,7 @@
-import { setTimeout as pause, setImmediate as turnOfNode } from 'node:timers/promises';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Socket } from 'sockloop/socket';
 import { nativeSys, type SocketAddress, type Sys, SysError } from 'sockloop/sys';
+import { turnOfHost } from '#src/loop/loop.js';
 import { acceptErrorKind } from '#src/sys/error-kinds.js';
 import { Farewell } from './farewell.ts';
 import { ACCEPT_PAUSE_MS, LINE_BYTES_MAX, WAIT_MS } from './limits.ts';
@@ -116,7 +117,7 @@ export class IterativeServer {
     this.#listener.interruptible = true;
     this.#listener.setTimeout(Math.min(WAIT_MS, this.#idleTimeoutMs ?? WAIT_MS));
     for (;;) {
-      await turnOfNode();
+      await turnOfHost();
       if (this.#stopping) return this.totals;
       const client = await this.#accept();
       if (client !== null) await this.#serve(...client);
@@ -178,7 +179,7 @@ export class IterativeServer {
       const movedBefore = session.received + session.sent;
       const progress = session.run();
       if (progress === 'ended') return session.failure;
-      await turnOfNode();
+      await turnOfHost();
       const nowMs = this.#sys.monotonicMs();
       // A run that ends in a wait may have moved bytes before.
       if (session.received + session.sent > movedBefore) heardMs = nowMs;
