@@ -5,6 +5,7 @@ import type {
   Backend,
   BackendStats,
   ConnectSink,
+  Handle,
   Stream,
   StreamSink,
   Subscription,
@@ -16,24 +17,24 @@ import type { Sys } from '#src/sys/sys.js';
 import type { Random } from './random.ts';
 import {
   type Completion,
-  SimAcceptance,
-  SimConnecting,
-  type SimHost,
+  SimAcceptor,
+  SimConnectOperation,
+  type SimHandle,
+  type SimHandleOwner,
   SimStream,
-  type SimSubject,
   SimWatch,
-} from './sim-subjects.ts';
+} from './sim-handles.ts';
 
 /**
  * A backend that completes as unkindly as the contract allows: in any order, late, in small pieces,
  * with closes that take several turns, as a kernel with operations in flight does it. What an
  * operation came to is kept beside its token for a while, and by the time it is delivered its
- * subject may have gone, or somebody else may have its place.
+ * handle may have gone, or somebody else may have its place.
  *
  * It drives the calls of a simulated kernel. What runs above it must not depend on anything but
  * the twelve laws.
  */
-export class SimBackend implements Backend, SimHost {
+export class SimBackend implements Backend, SimHandleOwner {
   readonly name = 'simulated';
   readonly fdLimit = Number.POSITIVE_INFINITY;
   readonly wakeHandle: WakeHandle = { kind: 'user', fd: -1 };
@@ -49,45 +50,45 @@ export class SimBackend implements Backend, SimHost {
     eagain: 0,
     eintr: 0,
     partialSends: 0,
-    starved: 0,
+    outOfBuffers: 0,
     overflows: 0,
   };
-  readonly #subjects: TokenSlab<SimSubject>;
+  readonly #handles: TokenSlab<SimHandle>;
   readonly #watches = new WatchTable();
   readonly #completions: Completion[] = [];
-  readonly #closing = new Map<SimSubject, number>();
+  readonly #closing = new Map<SimHandle, number>();
   readonly #pass: (timeMs: number) => void;
   #woken = false;
   #destroyed = false;
   #stepMs = STEP_MS_MIN;
 
-  /** `pass` lets so many milliseconds of virtual time go by; `subjects` gives the tokens. */
+  /** `pass` lets so many milliseconds of virtual time go by; `handles` gives the tokens. */
   constructor(
     sys: Sys,
     random: Random,
     pass: (timeMs: number) => void,
-    subjects: TokenSlab<SimSubject> = new TokenSlab(),
+    handles: TokenSlab<SimHandle> = new TokenSlab(),
   ) {
     this.sys = sys;
     this.random = random;
     this.#pass = pass;
-    this.#subjects = subjects;
+    this.#handles = handles;
   }
 
   get active(): number {
-    return this.#subjects.size + this.#closing.size;
+    return this.#handles.size + this.#closing.size;
   }
 
   accept(fd: number, sink: AcceptSink): Subscription {
-    return this.#added(new SimAcceptance(this, fd, sink));
+    return this.#added(new SimAcceptor(this, fd, sink));
   }
 
   open(fd: number, sink: StreamSink): Stream {
     return this.#added(new SimStream(this, fd, sink));
   }
 
-  connect(fd: number, address: Uint8Array, length: number, sink: ConnectSink): Subscription {
-    return this.#added(new SimConnecting(this, fd, address.slice(0, length), sink));
+  connect(fd: number, address: Uint8Array, length: number, sink: ConnectSink): Handle {
+    return this.#added(new SimConnectOperation(this, fd, address.slice(0, length), sink));
   }
 
   watch(fd: number, interest: Interest, sink: WatchSink): Watch {
@@ -96,34 +97,10 @@ export class SimBackend implements Backend, SimHost {
     return watch;
   }
 
-  #added<Kind extends SimSubject>(subject: Kind): Kind {
-    if (subject.ownsFd) this.#watches.endAllOf(subject.fd);
-    this.#subjects.allocate(subject);
-    return subject;
-  }
-
-  pause(subject: Subscription): void {
-    (subject as SimSubject).paused = true;
-  }
-
-  resume(subject: Subscription): void {
-    (subject as SimSubject).paused = false;
-  }
-
-  close(subject: Subscription): void {
-    this.remove(subject as SimSubject);
-  }
-
-  send(stream: Stream, bytes: Uint8Array, offset: number, length: number): number {
-    return (stream as SimStream).send(bytes, offset, length);
-  }
-
-  finish(stream: Stream): void {
-    (stream as SimStream).finish();
-  }
-
-  reset(stream: Stream): void {
-    (stream as SimStream).reset();
+  #added<Kind extends SimHandle>(handle: Kind): Kind {
+    if (handle.ownsFd) this.#watches.endAllOf(handle.fd);
+    this.#handles.allocate(handle);
+    return handle;
   }
 
   poll(timeoutMs: number | null): void {
@@ -140,11 +117,11 @@ export class SimBackend implements Backend, SimHost {
     this.#stepMs = this.#round() ? STEP_MS_MIN : Math.min(2 * this.#stepMs, STEP_MS_MAX);
   }
 
-  /** Lets the kernel work on every subject, then delivers what came of it, both in any order. */
+  /** Lets the kernel work on every handle, then delivers what came of it, both in any order. */
   #round(): boolean {
-    for (const subject of this.random.shuffled([...this.#subjects.values()])) {
+    for (const handle of this.random.shuffled([...this.#handles.values()])) {
       // Some have to wait for another round.
-      if (!this.random.chance(POSTPONED)) subject.operate();
+      if (!this.random.chance(POSTPONED)) handle.operate();
     }
     const all = this.random.shuffled(this.#completions.splice(0));
     const completions = all.filter(() => !this.random.chance(LATE));
@@ -163,11 +140,11 @@ export class SimBackend implements Backend, SimHost {
   }
 
   #deliver(completion: Completion): void {
-    const subject = this.#subjects.get(completion.token);
-    if (subject !== undefined) {
+    const handle = this.#handles.get(completion.token);
+    if (handle !== undefined) {
       this.stats.reports += 1;
-      subject.inFlight.delete(completion.operation);
-      subject.completed(completion);
+      handle.inFlight.delete(completion.operation);
+      handle.completed(completion);
       return;
     }
     this.stats.stale += 1; // Law 7.
@@ -183,22 +160,22 @@ export class SimBackend implements Backend, SimHost {
     if (operation === 'accept' && result >= 0) this.sys.close(result);
   }
 
-  settle(): void {
-    for (const [subject, turns] of [...this.#closing]) {
+  closePhase(): void {
+    for (const [handle, turns] of [...this.#closing]) {
       if (this.#destroyed) return;
       if (turns > 0) {
-        this.#closing.set(subject, turns - 1);
+        this.#closing.set(handle, turns - 1);
         continue;
       }
-      this.#closing.delete(subject);
-      this.#join(subject);
-      this.sys.close(subject.fd);
-      subject.closed();
+      this.#closing.delete(handle);
+      this.#join(handle);
+      this.sys.close(handle.fd);
+      handle.closed();
     }
   }
 
-  /** What of a subject has completed and was not delivered is let go of before its close. */
-  #join({ token }: SimSubject): void {
+  /** What of a handle has completed and was not delivered is let go of before its close. */
+  #join({ token }: SimHandle): void {
     const late = this.#completions.filter((completion) => completion.token === token);
     if (late.length === 0) return;
     const rest = this.#completions.filter((completion) => completion.token !== token);
@@ -214,38 +191,38 @@ export class SimBackend implements Backend, SimHost {
   }
 
   fds(): number[] {
-    const owned = [...this.#subjects.values()].filter(({ ownsFd }) => ownsFd);
+    const owned = [...this.#handles.values()].filter(({ ownsFd }) => ownsFd);
     return [...owned, ...this.#closing.keys()].map(({ fd }) => fd);
   }
 
   destroy(): void {
     this.#destroyed = true;
     for (const completion of this.#completions.splice(0)) this.discard(completion);
-    for (const subject of [...this.#subjects.values()]) this.remove(subject);
-    for (const subject of this.#closing.keys()) this.sys.close(subject.fd);
+    for (const handle of [...this.#handles.values()]) this.remove(handle);
+    for (const handle of this.#closing.keys()) this.sys.close(handle.fd);
     this.#closing.clear();
   }
 
-  remove(subject: SimSubject): void {
-    if (subject.gone) return;
-    this.release(subject);
+  remove(handle: SimHandle): void {
+    if (handle.gone) return;
+    this.release(handle);
     // Operations in flight take their time to let go: law 6.
-    if (subject.ownsFd) this.#closing.set(subject, this.random.below(CLOSING_TURNS_MAX));
+    if (handle.ownsFd) this.#closing.set(handle, this.random.below(CLOSING_TURNS_MAX));
   }
 
-  release(subject: SimSubject): void {
-    subject.gone = true;
-    if (subject instanceof SimWatch) this.#watches.delete(subject);
-    else this.#watches.endAllOf(subject.fd);
-    subject.dispose();
-    this.#subjects.free(subject.token);
+  release(handle: SimHandle): void {
+    handle.gone = true;
+    if (handle instanceof SimWatch) this.#watches.delete(handle);
+    else this.#watches.endAllOf(handle.fd);
+    handle.dispose();
+    this.#handles.free(handle.token);
   }
 }
 
 /** How much virtual time passes when nothing was ready, and when nothing has been for long. */
 const STEP_MS_MIN = 1;
 const STEP_MS_MAX = 16;
-/** How likely a subject has to wait for another round. */
+/** How likely a handle has to wait for another round. */
 const POSTPONED = 0.3;
 /** How likely a result comes a round later than others. */
 const LATE = 0.2;

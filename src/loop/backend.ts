@@ -7,7 +7,7 @@ import type { Interest, WakeHandle } from '../poller/poller.ts';
  *
  *  1. Every subscription and operation ends exactly once: a value, an errno, or closed.
  *  2. No callback runs inside a call that the user made; callbacks run only from `poll` and
- *     `settle`, which only the loop calls.
+ *     `closePhase`, which only the loop calls.
  *  3. EAGAIN, EWOULDBLOCK, EINPROGRESS and EINTR never reach a sink.
  *  4. The end of a stream is delivered once and is final, and never follows an error: once a call
  *     has failed, a receive that gives 0 is no end. Any number of bytes from 1 on per chunk is
@@ -51,35 +51,9 @@ export interface Backend {
    */
   open(fd: number, sink: StreamSink, tcp?: boolean): Stream;
   /** Connects a socket to the sockaddr of `length` bytes in `address`, which is copied. */
-  connect(fd: number, address: Uint8Array, length: number, sink: ConnectSink): Subscription;
+  connect(fd: number, address: Uint8Array, length: number, sink: ConnectSink): Handle;
   /** Watches any descriptor. It stays its owner's, who unwatches before closing it. */
   watch(fd: number, interest: Interest, sink: WatchSink): Watch;
-
-  /** Stops accepting or receiving until {@link resume}; idempotent. Sends go on. */
-  pause(subject: Subscription | Stream): void;
-  /** Accepts or receives again after {@link pause}; idempotent. */
-  resume(subject: Subscription | Stream): void;
-  /**
-   * Ends a subscription or a stream at once: queued output is dropped, the descriptor is closed in
-   * the closes phase, and `closed` is reported once. Idempotent.
-   */
-  close(subject: Subscription | Stream): void;
-
-  /**
-   * Sends `length` bytes of `bytes` from `offset` on: what the kernel takes goes at once, without
-   * a copy, the rest is copied to the stream's queue and follows in order. Returns how many bytes
-   * are queued now. On a stream that is finished, failed or closing the bytes are dropped, and the
-   * sink has been or will be told.
-   *
-   * io_uring gathers what is sent in one turn, for one call. It counts as taken, as it nearly
-   * always is; where the kernel then takes a part, the rest is queued from there on, before
-   * anything that was sent later.
-   */
-  send(stream: Stream, bytes: Uint8Array, offset: number, length: number): number;
-  /** Ends the sending side once the queue is empty: shutdown(2). Idempotent. */
-  finish(stream: Stream): void;
-  /** As {@link close}, but the peer gets a reset. */
-  reset(stream: Stream): void;
 
   /** Waits at most `timeoutMs` (0 does not wait, null for ever) and delivers what came. */
   poll(timeoutMs: number | null): void;
@@ -89,7 +63,7 @@ export interface Backend {
    */
   flush?(): void;
   /** The closes phase: closes what was marked for it and reports it. */
-  settle(): void;
+  closePhase(): void;
   /** Makes a wait return; from another thread, use the function `wake` on {@link wakeHandle}. */
   wake(): void;
   /** The descriptors that are open: those that were handed to it or accepted, and its own. */
@@ -104,9 +78,22 @@ export interface Backend {
 /** The names of the backends, in the words of `--loop`. */
 export type BackendName = 'io_uring' | 'epoll' | 'kqueue' | 'poll' | 'select' | 'simulated';
 
-/** Something that goes on until it is closed. */
-export interface Subscription {
+/** An operation that lasts until it is closed. */
+export interface Handle {
   readonly fd: number;
+  /**
+   * Ends it at once: queued output is dropped, the descriptor is closed in the close phase, and
+   * `closed` is reported once. Idempotent.
+   */
+  close(): void;
+}
+
+/** An operation that produces results until it is closed: connections of a listener, bytes. */
+export interface Subscription extends Handle {
+  /** Stops accepting or receiving until {@link resume}; idempotent. Sends go on. */
+  pause(): void;
+  /** Accepts or receives again after {@link pause}; idempotent. */
+  resume(): void;
 }
 
 /** A connected socket. */
@@ -114,23 +101,39 @@ export interface Stream extends Subscription {
   /** Bytes that the kernel has not taken. On io_uring it may take a system call to know. */
   readonly queuedBytes: number;
   /**
-   * Bytes that were given to `send` and that the kernel has not taken: those that are queued, and
-   * those that were dropped because the stream failed or was closed. Valid until and in `closed`.
+   * Bytes passed to {@link send} that the kernel has not taken: those queued, and those dropped
+   * because the stream failed or was closed. Valid until and in `closed`.
    */
   readonly unsentBytes: number;
-  /** Whether it failed, and the sink has still to hear of that. */
+  /** True if it failed and the sink has not been told yet. */
   readonly broken: boolean;
-  /** As {@link queuedBytes}, but what was sent in this turn may count although it was taken. */
+  /** As {@link queuedBytes}, but sends of this turn may count although they were taken. */
   readonly queuedBytesAtMost: number;
   /**
-   * The caller has taken the socket's error (`errno`, positive) off it by SO_ERROR: the stream
-   * fails with it, for the kernel reports it only once. Nothing happens where it failed before.
+   * Sends `length` bytes of `bytes` from `offset` on. What the kernel takes goes at once, without
+   * a copy; the rest is copied to the stream's queue and follows in order. On a stream that is
+   * finished, failed or closing the bytes are dropped; the sink has been or will be told.
+   *
+   * io_uring gathers the sends of one turn for one call. They count as taken, as they nearly
+   * always are; after a short write the rest is queued ahead of everything sent later.
+   *
+   * @returns how many bytes are queued now.
+   */
+  send(bytes: Uint8Array, offset: number, length: number): number;
+  /** Ends the sending side once the queue is empty: shutdown(2). Idempotent. */
+  finish(): void;
+  /** As {@link close}, but the peer gets a reset. */
+  reset(): void;
+  /**
+   * Fails the stream with `errno` (positive), which the caller has read by SO_ERROR: the kernel
+   * reports an error only once. No effect on a stream that has failed before.
    */
   fail(errno: number): void;
 }
 
 /** The watch of one descriptor. */
-export interface Watch extends Subscription {
+export interface Watch {
+  readonly fd: number;
   /** Changes what it is watched for. */
   modify(interest: Interest): void;
   /** Ends it at once; nothing is reported. */
@@ -182,9 +185,9 @@ export interface WatchSink {
 export interface BackendStats {
   /** Waits in the kernel. */
   waits: number;
-  /** Reports that were delivered to a live subject. */
+  /** Reports that were delivered to a live handle. */
   reports: number;
-  /** Reports that were dropped because their subject has gone: law 7. */
+  /** Reports that were dropped because their handle has gone: law 7. */
   stale: number;
   accepted: number;
   /** Connections that were turned away for lack of descriptors: law 11. */
@@ -196,7 +199,7 @@ export interface BackendStats {
   /** Sends that took a part: law 12, the rest is queued. */
   partialSends: number;
   /** Receives that stopped for lack of a buffer and went on when there was one: law 12. */
-  starved: number;
+  outOfBuffers: number;
   /** Waits behind which the kernel held completions back, for lack of room: law 12. */
   overflows: number;
 }
@@ -212,7 +215,7 @@ export function newStats(): BackendStats {
     eagain: 0,
     eintr: 0,
     partialSends: 0,
-    starved: 0,
+    outOfBuffers: 0,
     overflows: 0,
   };
 }

@@ -12,55 +12,55 @@ interface Closing {
 /** Whose descriptors are to be closed in the closes phase of the turn: law 6. */
 export class ClosingList {
   readonly #sys: Sys;
-  readonly #subjects: Closing[] = [];
+  readonly #handles: Closing[] = [];
   /** How many of them are closed already. */
-  #settled = 0;
+  #done = 0;
 
   constructor(sys: Sys) {
     this.#sys = sys;
   }
 
   get length(): number {
-    return this.#subjects.length;
+    return this.#handles.length;
   }
 
   /** The descriptors that are open still. */
   get fds(): number[] {
-    return this.#subjects.slice(this.#settled).flatMap((one) => [one.fd, ...one.extraFds]);
+    return this.#handles.slice(this.#done).flatMap((one) => [one.fd, ...one.extraFds]);
   }
 
-  add(subject: Closing): void {
-    this.#subjects.push(subject);
+  add(handle: Closing): void {
+    this.#handles.push(handle);
   }
 
   /** Closes those that were added before, and reports it. */
-  settle(): void {
-    const subjects = this.#subjects;
-    const count = subjects.length;
+  closePhase(): void {
+    const handles = this.#handles;
+    const count = handles.length;
     if (count === 0) return;
     try {
-      while (this.#settled < count) {
-        const subject = subjects[this.#settled];
-        this.#settled += 1;
-        if (subject === undefined) break; // Closed by `closeAll`.
-        this.#close(subject);
-        subject.closed();
+      while (this.#done < count) {
+        const handle = handles[this.#done];
+        this.#done += 1;
+        if (handle === undefined) break; // Closed by `closeAll`.
+        this.#close(handle);
+        handle.closed();
       }
     } finally {
       // A callback that throws ends the turn; what is left is closed in the next one.
-      if (this.#settled >= subjects.length) subjects.length = 0;
-      else subjects.splice(0, this.#settled);
-      this.#settled = 0;
+      if (this.#done >= handles.length) handles.length = 0;
+      else handles.splice(0, this.#done);
+      this.#done = 0;
     }
   }
 
-  /** Closes all that are left without a report, also from inside of {@link settle}. */
+  /** Closes all that are left without a report, also from inside of {@link closePhase}. */
   closeAll(): void {
-    for (const subject of this.#subjects.splice(this.#settled)) this.#close(subject);
+    for (const handle of this.#handles.splice(this.#done)) this.#close(handle);
   }
 
-  #close(subject: Closing): void {
-    this.#sys.close(subject.fd);
-    subject.dispose();
+  #close(handle: Closing): void {
+    this.#sys.close(handle.fd);
+    handle.dispose();
   }
 }

@@ -26,7 +26,7 @@ export const EAGAINS_MAX = 8;
 export const STALL_MS = 10;
 
 /** Node's own loop gets its turn after so many of ours: signals, messages, its timers. */
-export const TURNS_PER_HOST_TURN = 256;
+export const TURNS_PER_NODE_TURN = 256;
 
 /** How often a busy loop asks whether that has become too long: the clock costs 80 ns a look. */
 export const TURNS_PER_TIME_CHECK = 8;
@@ -35,7 +35,7 @@ export const TURNS_PER_TIME_CHECK = 8;
 export const WAIT_MS_MAX = 500;
 
 /** The wait while Node's own loop has work of ours to finish, such as a look-up of a name. */
-export const HOST_WAIT_MS = 2;
+export const NODE_WAIT_MS = 2;
 
 /** Deferred tasks run in one turn; the rest waits for the next. */
 export const TASKS_PER_TURN = 1024;
@@ -50,7 +50,7 @@ export const OVERFLOW_ROUNDS_MAX = 16;
  * A wait of so long or longer is ended by a timer that goes on by itself, on epoll and io_uring: a
  * timeout of its own for each wait costs 0.3 us, 4 % of a message on a single connection.
  */
-export const HEARTBEAT_MS = WAIT_MS_MAX;
+export const WAKE_PERIOD_MS = WAIT_MS_MAX;
 
 /** The kernel lets go of a ring's operations within microseconds; nobody waits longer than this. */
 export const DESTROY_MS_MAX = 1000;

@@ -4,9 +4,9 @@ import type { Interest, WakeHandle } from '../poller/poller.ts';
 import type { Sys } from '../sys/sys.ts';
 import type { Backend, Watch } from './backend.ts';
 import {
-  HOST_WAIT_MS,
+  NODE_WAIT_MS,
   TASKS_PER_TURN,
-  TURNS_PER_HOST_TURN,
+  TURNS_PER_NODE_TURN,
   TURNS_PER_TIME_CHECK,
   WAIT_MS_MAX,
 } from './limits.ts';
@@ -45,15 +45,15 @@ export class Loop {
   #turns = 0;
   /** How many reports there were before this turn, and when Node's own loop had its last one. */
   #reportsThen = 0;
-  #hostMs: number;
+  #nodeMs: number;
   /** How many things that only Node's own loop can finish are under way. */
-  #hostWork = 0;
+  #nodeWork = 0;
 
   constructor(sys: Sys, backend: Backend) {
     this.sys = sys;
     this.backend = backend;
     this.#nowMs = sys.monotonicMs();
-    this.#hostMs = this.#nowMs;
+    this.#nodeMs = this.#nowMs;
     openedInThread(this);
   }
 
@@ -74,7 +74,7 @@ export class Loop {
       this.backend.active > 0 ||
       this.#timers.size > 0 ||
       this.#tasks.length > 0 ||
-      this.#hostWork > 0
+      this.#nodeWork > 0
     );
   }
 
@@ -135,13 +135,13 @@ export class Loop {
   }
 
   /** Something has been started that Node's own loop finishes (a look-up): it gets its turns. */
-  holdHost(): void {
-    this.#hostWork += 1;
+  holdNodeLoop(): void {
+    this.#nodeWork += 1;
   }
 
   /** It has finished. */
-  releaseHost(): void {
-    this.#hostWork -= 1;
+  releaseNodeLoop(): void {
+    this.#nodeWork -= 1;
   }
 
   /**
@@ -162,11 +162,11 @@ export class Loop {
       await turnOfNode();
       while (!this.#stopping && this.alive) {
         this.turn(WAIT_MS_MAX);
-        if (this.#wantsHostTurn()) {
+        if (this.#wantsNodeTurn()) {
           // Who knows how long that takes.
           this.backend.flush?.();
           await turnOfNode();
-          this.#hostMs = this.nowMs;
+          this.#nodeMs = this.nowMs;
         } else if (promises) {
           await null;
         }
@@ -178,14 +178,14 @@ export class Loop {
     }
   }
 
-  #wantsHostTurn(): boolean {
+  #wantsNodeTurn(): boolean {
     const { reports } = this.backend.stats;
     const nothingCame = reports === this.#reportsThen;
     this.#reportsThen = reports;
-    if (nothingCame || this.#hostWork > 0 || this.backend.interrupted) return true;
-    if (this.#turns % TURNS_PER_HOST_TURN === 0) return true;
+    if (nothingCame || this.#nodeWork > 0 || this.backend.interrupted) return true;
+    if (this.#turns % TURNS_PER_NODE_TURN === 0) return true;
     // A turn may have waited long for its one message: the count alone would let Node's loop wait.
-    return this.#turns % TURNS_PER_TIME_CHECK === 0 && this.nowMs - this.#hostMs >= WAIT_MS_MAX;
+    return this.#turns % TURNS_PER_TIME_CHECK === 0 && this.nowMs - this.#nodeMs >= WAIT_MS_MAX;
   }
 
   /**
@@ -209,7 +209,7 @@ export class Loop {
       this.backend.poll(waitMs);
       this.#nowIsOld = true;
       if (this.#tasks.length > 0) this.#runTasks();
-      this.backend.settle();
+      this.backend.closePhase();
     } finally {
       this.#turning = false;
       this.#nowIsOld = true;
@@ -270,7 +270,7 @@ export class Loop {
     // A timer may have been the last thing to wait for.
     if (this.#tasks.length > 0 || this.#stopping || !this.alive) return 0;
     // Asked for here, behind the timers: one of them may have started it.
-    const mostMs = this.#hostWork > 0 ? Math.min(HOST_WAIT_MS, waitMsMax) : waitMsMax;
+    const mostMs = this.#nodeWork > 0 ? Math.min(NODE_WAIT_MS, waitMsMax) : waitMsMax;
     const timerMs = this.#timers.size === 0 ? null : this.#timers.timeoutMs(this.nowMs);
     return timerMs === null ? mostMs : Math.min(timerMs, mostMs);
   }

@@ -14,11 +14,11 @@ export class ReportList {
     return this.#waiting.length;
   }
 
-  /** Adds a subject, once. */
-  add(subject: Reporter): void {
-    if (subject.reporting) return;
-    subject.reporting = true;
-    this.#waiting.push(subject);
+  /** Adds a handle, once. */
+  add(handle: Reporter): void {
+    if (handle.reporting) return;
+    handle.reporting = true;
+    this.#waiting.push(handle);
   }
 
   /** Lets those report that were added before. */
@@ -28,10 +28,10 @@ export class ReportList {
     this.#waiting = [];
     let reported = 0;
     try {
-      for (const subject of reporting) {
+      for (const handle of reporting) {
         reported += 1;
-        subject.reporting = false;
-        if (!subject.gone) subject.report();
+        handle.reporting = false;
+        if (!handle.gone) handle.report();
       }
     } finally {
       // A callback that throws ends the turn; who is left reports in the next one.

@@ -1,35 +1,35 @@
 import type { Interest } from '../poller/poller.ts';
-import { type Host, Subject } from './readiness/handle.ts';
+import { type HandleOwner, ReadinessHandle } from './readiness/handle.ts';
 
 /**
- * Several subjects of one descriptor on a readiness backend: a poller knows each descriptor once,
+ * Several handles of one descriptor on a readiness backend: a poller knows each descriptor once,
  * with one interest. It is registered for what any of them wants, level-triggered, and each hears
  * of what it wants itself.
  */
-export class SharedFd extends Subject {
-  readonly #members: Subject[] = [];
+export class SharedFd extends ReadinessHandle {
+  readonly #members: ReadinessHandle[] = [];
 
-  constructor(host: Host, fd: number) {
-    super(host, fd);
+  constructor(owner: HandleOwner, fd: number) {
+    super(owner, fd);
   }
 
   override get ownsFd(): boolean {
     return false;
   }
 
-  get members(): readonly Subject[] {
+  get members(): readonly ReadinessHandle[] {
     return this.#members;
   }
 
-  /** Takes in a subject, which the poller does not know. */
-  add(subject: Subject): void {
-    subject.shared = this;
-    subject.useLevels();
-    this.#members.push(subject);
+  /** Takes in a handle, which the poller does not know. */
+  add(handle: ReadinessHandle): void {
+    handle.shared = this;
+    handle.useLevels();
+    this.#members.push(handle);
   }
 
-  drop(subject: Subject): void {
-    const at = this.#members.indexOf(subject);
+  drop(handle: ReadinessHandle): void {
+    const at = this.#members.indexOf(handle);
     if (at >= 0) this.#members.splice(at, 1);
   }
 

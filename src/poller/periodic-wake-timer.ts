@@ -7,20 +7,20 @@ import type { Sys } from '../sys/sys.ts';
  * A wait that it ends in time needs no timeout of its own, which the kernel would set up and take
  * down each time: 0.3 us, 4 % of a message on a single connection.
  */
-export class Heartbeat {
+export class PeriodicWakeTimer {
   readonly #sys: Sys;
   readonly fd: number;
 
   /** Begins to beat every `periodMs`. */
-  static open(sys: Sys, periodMs: number): Heartbeat | null {
+  static open(sys: Sys, periodMs: number): PeriodicWakeTimer | null {
     const { CLOCK_MONOTONIC, TFD_CLOEXEC, TFD_NONBLOCK } = sys.abi.constants;
     if (CLOCK_MONOTONIC === undefined || TFD_CLOEXEC === undefined) return null;
     const fd = sys.timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | (TFD_NONBLOCK ?? 0));
     // Without a descriptor for it every wait has a timeout of its own, which is as right.
     if (fd < 0) return null;
-    const heartbeat = new Heartbeat(sys, fd);
-    if (sys.timerfd_settime(fd, 0, periodOf(sys, periodMs)) >= 0) return heartbeat;
-    heartbeat.close();
+    const timer = new PeriodicWakeTimer(sys, fd);
+    if (sys.timerfd_settime(fd, 0, periodOf(sys, periodMs)) >= 0) return timer;
+    timer.close();
     return null;
   }
 
@@ -29,8 +29,8 @@ export class Heartbeat {
     this.fd = fd;
   }
 
-  /** It has beaten: Linux sets the timer anew only once somebody has read it. */
-  beaten(): void {
+  /** It has expired: Linux sets the timer anew only once somebody has read it. */
+  expired(): void {
     this.#sys.read(this.fd, beats, 0, beats.length);
   }
 
@@ -39,7 +39,7 @@ export class Heartbeat {
   }
 }
 
-/** How often it has beaten since it was read: 8 bytes that nobody looks at. */
+/** How often it has expired since it was read: 8 bytes that nobody looks at. */
 const beats = new Uint8Array(8);
 
 /** An itimerspec: the period, and the same as the first time. */

@@ -97,7 +97,7 @@ export class RingMemory {
    * Puts an entry, all of it, into the submission queue, which has room. `code` is the opcode, the
    * flags from bit 8 and the ioprio from bit 16 on; 64-bit fields are two words, the lower first.
    */
-  put(
+  push(
     code: number,
     fd: number,
     offsetLow: number,

@@ -5,9 +5,11 @@ import { waitErrnoKind } from '../sys/error-kinds.ts';
 import { writeInteger } from '../sys/struct.ts';
 import type { Sys } from '../sys/sys.ts';
 import { sysError } from '../sys/sys-error.ts';
+import { Completions } from './completions.ts';
 import { RING_SIZES, type RingSize, SUBMIT_ATTEMPTS_MAX } from './limits.ts';
 import { RingMemory } from './memory.ts';
 import { giveRegionBack, REGION, takeRegion } from './region.ts';
+import { Submission } from './submission.ts';
 
 /**
  * An io_uring(7) and the call that drives it, io_uring_enter(2).
@@ -19,9 +21,11 @@ export class Ring {
   readonly sys: Sys;
   readonly abi: IoUringAbi;
   readonly fd: number;
-  readonly memory: RingMemory;
+  protected readonly memory: RingMemory;
   /** What is shared with the kernel beside the queues. */
   readonly region: Arena;
+  /** Submits the operations. */
+  readonly submission: Submission;
   /** Whether the last wait was ended by a signal. */
   interrupted = false;
   /** The ring among those that this task has registered, and what says so to the call. */
@@ -55,6 +59,23 @@ export class Ring {
     this.#enterFd = this.fd;
     this.#enterFlags = abi.constants.IORING_ENTER_GETEVENTS;
     this.#registerItself();
+    this.submission = new Submission(this, this.memory);
+  }
+
+  /** A new cursor over the completion queue. */
+  completions(): Completions {
+    const { IORING_CQE_F_MORE, IORING_CQE_BUFFER_SHIFT } = this.abi.constants;
+    return new Completions(this.memory, IORING_CQE_F_MORE, IORING_CQE_BUFFER_SHIFT);
+  }
+
+  /** How many submissions the kernel has not taken yet. */
+  get pending(): number {
+    return this.memory.pending;
+  }
+
+  /** True if the kernel holds completions back because the queue was full. */
+  get overflowed(): boolean {
+    return this.memory.overflowed;
   }
 
   /** The argument of a wait with a timeout. All of it but the time stays as it is. */

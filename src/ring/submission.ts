@@ -1,6 +1,7 @@
 import type { IoUringAbi } from '../sys/abi/abi.ts';
 import type { Sys } from '../sys/sys.ts';
 import { ADDRESSES_MAX } from './limits.ts';
+import type { RingMemory } from './memory.ts';
 import { ADDRESS_BYTES, REGION } from './region.ts';
 import type { Ring } from './ring.ts';
 
@@ -11,14 +12,16 @@ import type { Ring } from './ring.ts';
  */
 export class Submission {
   readonly #ring: Ring;
+  readonly #memory: RingMemory;
   readonly #codes: Codes;
   readonly #addressLow: number;
   readonly #addressHigh: number;
   /** The next place for a socket address. */
   #addressPlace = 0;
 
-  constructor(ring: Ring) {
+  constructor(ring: Ring, memory: RingMemory) {
     this.#ring = ring;
+    this.#memory = memory;
     this.#codes = codesOf(ring.sys, ring.abi);
     this.#addressLow = ring.region.address % 2 ** 32;
     this.#addressHigh = Math.floor(ring.region.address / 2 ** 32);
@@ -26,7 +29,7 @@ export class Submission {
 
   /** Whether there is room, made by a call if need be. */
   #room(): boolean {
-    return this.#ring.memory.hasRoom || (this.#ring.submit() && this.#ring.memory.hasRoom);
+    return this.#memory.hasRoom || (this.#ring.submit() && this.#memory.hasRoom);
   }
 
   /**
@@ -36,7 +39,7 @@ export class Submission {
   accept(fd: number, token: number, kind: number, again: boolean): boolean {
     if (!this.#room()) return false;
     const { accept, acceptAgain, acceptFlags } = this.#codes;
-    this.#ring.memory.put(again ? acceptAgain : accept, fd, 0, 0, 0, 0, acceptFlags, token, kind);
+    this.#memory.push(again ? acceptAgain : accept, fd, 0, 0, 0, 0, acceptFlags, token, kind);
     return true;
   }
 
@@ -44,7 +47,7 @@ export class Submission {
   receive(fd: number, token: number, kind: number, again: boolean): boolean {
     if (!this.#room()) return false;
     const { receive, receiveAgain } = this.#codes;
-    this.#ring.memory.put(again ? receiveAgain : receive, fd, 0, 0, 0, 0, 0, token, kind);
+    this.#memory.push(again ? receiveAgain : receive, fd, 0, 0, 0, 0, 0, token, kind);
     return true;
   }
 
@@ -58,13 +61,13 @@ export class Submission {
     const { send, nowFlags } = this.#codes;
     const low = this.#addressLow + offset;
     const high = low < 2 ** 32 ? this.#addressHigh : this.#addressHigh + 1;
-    this.#ring.memory.put(send, fd, 0, low, high, length, nowFlags, token, kind);
+    this.#memory.push(send, fd, 0, low, high, length, nowFlags, token, kind);
     return true;
   }
 
   /** Makes the send that was put last `bytes` longer. False if it is another's, or submitted. */
   lengthenSend(token: number, kind: number, bytes: number): boolean {
-    return this.#ring.memory.lengthenLast(token, kind, bytes);
+    return this.#memory.lengthenLast(token, kind, bytes);
   }
 
   /** send(2) of `length` bytes at `address`, as many as there is room for, once there is some. */
@@ -72,7 +75,7 @@ export class Submission {
     if (!this.#room()) return false;
     const { sendWaiting, sendFlags } = this.#codes;
     const [low, high] = [address % 2 ** 32, address / 2 ** 32];
-    this.#ring.memory.put(sendWaiting, fd, 0, low, high, length, sendFlags, token, kind);
+    this.#memory.push(sendWaiting, fd, 0, low, high, length, sendFlags, token, kind);
     return true;
   }
 
@@ -89,32 +92,32 @@ export class Submission {
     this.#ring.region.bytes.set(address, at);
     const low = this.#addressLow + at;
     const high = low < 2 ** 32 ? this.#addressHigh : this.#addressHigh + 1;
-    this.#ring.memory.put(this.#codes.connect, fd, address.length, low, high, 0, 0, token, kind);
+    this.#memory.push(this.#codes.connect, fd, address.length, low, high, 0, 0, token, kind);
     return true;
   }
 
   /** poll(2) of one descriptor for `events` (POLLIN, POLLOUT), once. */
   poll(fd: number, events: number, token: number, kind: number): boolean {
     if (!this.#room()) return false;
-    this.#ring.memory.put(this.#codes.poll, fd, 0, 0, 0, 0, events, token, kind);
+    this.#memory.push(this.#codes.poll, fd, 0, 0, 0, 0, events, token, kind);
     return true;
   }
 
   /** A completion every `periodMs`, until it is cancelled. Before Linux 6.4 it fails at once. */
-  heartbeat(periodMs: number, kind: number): boolean {
+  periodicTimeout(periodMs: number, kind: number): boolean {
     if (!this.#room()) return false;
     const at = this.#ring.periodAt(periodMs);
     const low = this.#addressLow + at;
     const high = low < 2 ** 32 ? this.#addressHigh : this.#addressHigh + 1;
     const { timeout, timeoutFlags } = this.#codes;
-    this.#ring.memory.put(timeout, -1, 0, low, high, 1, timeoutFlags, 0, kind);
+    this.#memory.push(timeout, -1, 0, low, high, 1, timeoutFlags, 0, kind);
     return true;
   }
 
   /** Ends the operation that carries (`token`, `kind`). That it did is not posted. */
   cancel(token: number, kind: number, carries: number): boolean {
     if (!this.#room()) return false;
-    this.#ring.memory.put(this.#codes.cancel, -1, 0, token, kind, 0, 0, 0, carries);
+    this.#memory.push(this.#codes.cancel, -1, 0, token, kind, 0, 0, 0, carries);
     return true;
   }
 
@@ -122,7 +125,7 @@ export class Submission {
   cancelAll(carries: number): boolean {
     if (!this.#room()) return false;
     const { cancelAll, cancelAllFlags } = this.#codes;
-    this.#ring.memory.put(cancelAll, -1, 0, 0, 0, 0, cancelAllFlags, 0, carries);
+    this.#memory.push(cancelAll, -1, 0, 0, 0, 0, cancelAllFlags, 0, carries);
     return true;
   }
 }

@@ -1,23 +1,23 @@
-import type { Subject, World } from './environment.ts';
+import type { Environment, LoopTarget } from './environment.ts';
 
 /** One case of the conformance suite. */
 export interface Case {
   readonly name: string;
   /** The laws of `src/loop/backend.ts` that it shows; none for what lies above them. */
   readonly laws: readonly number[];
-  /** Why it does not run on a subject; null where it does. */
-  skip?(subject: Subject): string | null;
-  run(open: Subject['create']): void | Promise<void>;
+  /** Why it does not run on a target; null where it does. */
+  skip?(target: LoopTarget): string | null;
+  run(open: LoopTarget['create']): void | Promise<void>;
 }
 
-/** A case that needs nothing but a world. */
-export function inWorld(body: (world: World) => void): Case['run'] {
+/** A case that needs nothing but a environment. */
+export function inEnvironment(body: (environment: Environment) => void): Case['run'] {
   return (open) => {
-    const world = open();
+    const environment = open();
     try {
-      body(world);
+      body(environment);
     } finally {
-      world.close();
+      environment.close();
     }
   };
 }

@@ -4,27 +4,27 @@ import { suite, test } from 'node:test';
 import { leakCheck } from '#test/harness/leaks.js';
 import { cases } from './cases/all.ts';
 import { matrixPage, type Row } from './matrix.ts';
-import { subjects } from './targets.ts';
+import { targets } from './targets.ts';
 
 // Every case over every backend. What a backend leaves out says why, and the page of the matrix
 // is written from what was seen.
 
 const rows: Row[] = cases.map((one) => ({ name: one.name, laws: one.laws, cells: new Map() }));
 
-for (const subject of subjects) {
-  suite(`conformance: ${subject.name}`, () => {
+for (const target of targets) {
+  suite(`conformance: ${target.name}`, () => {
     for (const [index, one] of cases.entries()) {
       const cells = rows[index]?.cells;
-      const missing = subject.available === true ? null : subject.available.reason;
-      const reason = missing ?? one.skip?.(subject) ?? null;
-      cells?.set(subject.name, reason === null ? 'fail' : { skip: reason });
-      test(`${subject.name}: ${one.name}`, {
+      const missing = target.available === true ? null : target.available.reason;
+      const reason = missing ?? one.skip?.(target) ?? null;
+      cells?.set(target.name, reason === null ? 'fail' : { skip: reason });
+      test(`${target.name}: ${one.name}`, {
         skip: reason ?? false,
         timeout: 60_000,
       }, async (t) => {
         leakCheck(t);
-        await one.run((options) => subject.create(options));
-        cells?.set(subject.name, 'pass');
+        await one.run((options) => target.create(options));
+        cells?.set(target.name, 'pass');
       });
     }
   });
@@ -36,7 +36,7 @@ const committed = readFileSync(new URL('../../../docs/conformance.md', import.me
 
 /** Why this machine sees another matrix than the committed one, or false. */
 function otherMachine(): string | false {
-  for (const { name, available } of subjects) {
+  for (const { name, available } of targets) {
     if (available !== true && !committed.includes(available.reason)) {
       return `the page was made where ${name} is: here, ${available.reason}`;
     }
@@ -47,7 +47,7 @@ function otherMachine(): string | false {
 test('conformance: docs/conformance.md is what was seen; `make docs` writes it', {
   skip: otherMachine(),
 }, () => {
-  const { text, markdown } = matrixPage(subjects, rows);
+  const { text, markdown } = matrixPage(targets, rows);
   process.stdout.write(`${text}\n`);
   if (writeTo === undefined) assert.equal(markdown, committed);
   else writeFileSync(writeTo, markdown);

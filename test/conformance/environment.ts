@@ -3,10 +3,10 @@ import type { EventLoop } from '#src/net/event-loop.js';
 import type { Connection, ConnectionHandlers } from '#src/net/stream/connection.js';
 import type { Listener } from '#src/net/stream/listener.js';
 
-// A world is a loop with a kernel under it, real or simulated. Each case builds what it needs in a
+// A environment is a loop with a kernel under it, real or simulated. Each case builds what it needs in a
 // new one, plays server and client on the same loop, and turns it until something has come about.
 
-export interface World {
+export interface Environment {
   readonly loop: EventLoop;
   readonly backend: Backend;
   /** One turn: with a real kernel it waits a little, with a simulated one virtual time passes. */
@@ -22,31 +22,31 @@ export interface World {
 }
 
 /** Something that the suite runs over. */
-export interface Subject {
+export interface LoopTarget {
   readonly name: string;
   /** Whether this machine has it, and if not, why. */
   readonly available: true | { readonly reason: string };
   readonly simulated: boolean;
-  create(options?: WorldOptions): World;
+  create(options?: EnvironmentOptions): Environment;
 }
 
-export interface WorldOptions {
+export interface EnvironmentOptions {
   /** The most descriptors that may be open. Simulated kernels only. */
   readonly descriptorsMax?: number;
 }
 
 /** Turns until `done` says so. Throws with `what` where it never does. */
-export function until(world: World, done: () => boolean, what: string): void {
-  for (let turns = 0; turns < world.turnsMax; turns++) {
+export function until(environment: Environment, done: () => boolean, what: string): void {
+  for (let turns = 0; turns < environment.turnsMax; turns++) {
     if (done()) return;
-    world.turn();
+    environment.turn();
   }
   if (!done()) throw new Error(`waited in vain until ${what}`);
 }
 
 /** A few turns more, in which nothing is expected. */
-export function turnOn(world: World, turns = 5): void {
-  for (let i = 0; i < turns; i++) world.turn();
+export function turnOn(environment: Environment, turns = 5): void {
+  for (let i = 0; i < turns; i++) environment.turn();
 }
 
 /** What a connection went through, by the names of its handlers. */
@@ -99,7 +99,7 @@ export interface Pair {
 
 /** Connects a client to a server on one loop. `end` keeps its side open unless a case says else. */
 export function connectedPair(
-  world: World,
+  environment: Environment,
   serverHandlers: ConnectionHandlers = {},
   clientHandlers: ConnectionHandlers = {},
 ): Pair {
@@ -107,7 +107,7 @@ export function connectedPair(
   const clientLog = newLog();
   let server: Connection | null = null;
   let client: Connection | null = null;
-  const listener = world.loop.listen({
+  const listener = environment.loop.listen({
     host: '127.0.0.1',
     port: 0,
     handlers: logging(serverLog, {
@@ -119,7 +119,7 @@ export function connectedPair(
       },
     }),
   });
-  world.loop.connect({
+  environment.loop.connect({
     host: '127.0.0.1',
     port: portOf(listener),
     handlers: logging(clientLog, {
@@ -131,7 +131,7 @@ export function connectedPair(
       },
     }),
   });
-  until(world, () => server !== null && client !== null, 'both ends are open');
+  until(environment, () => server !== null && client !== null, 'both ends are open');
   if (server === null || client === null) throw new Error('unreachable');
   return { listener, server, client, serverLog, clientLog };
 }
@@ -143,12 +143,16 @@ export function portOf(listener: Listener): number {
 }
 
 /** Closes what a pair has open and turns until both ends know. */
-export function closePair(world: World, pair: Pair): void {
+export function closePair(environment: Environment, pair: Pair): void {
   pair.client.close();
   pair.server.close();
   pair.listener.close();
   const closed = (log: Log): boolean => log.events.includes('close');
-  until(world, () => closed(pair.serverLog) && closed(pair.clientLog), 'both ends are closed');
+  until(
+    environment,
+    () => closed(pair.serverLog) && closed(pair.clientLog),
+    'both ends are closed',
+  );
 }
 
 /** `length` bytes that tell where they stand, so that any loss or swap shows. */

@@ -1,4 +1,4 @@
-import type { Subject } from './environment.ts';
+import type { LoopTarget } from './environment.ts';
 
 /** What came of one case on one backend. */
 type Cell = 'pass' | 'fail' | { readonly skip: string };
@@ -11,10 +11,10 @@ export interface Row {
 
 /** The matrix backend x case, as lines for a terminal and as a page. */
 export function matrixPage(
-  subjects: readonly Subject[],
+  targets: readonly LoopTarget[],
   rows: readonly Row[],
 ): { text: string; markdown: string } {
-  const names = subjects.map((subject) => subject.name);
+  const names = targets.map((target) => target.name);
   const notes: string[] = [];
   const noteOf = (reason: string): number => {
     if (!notes.includes(reason)) notes.push(reason);

@@ -8,7 +8,7 @@ import { pollers } from '#src/poller/pollers.js';
 import { abiFor } from '#src/sys/abi/index.js';
 import { nativeSys } from '#src/sys/native.js';
 import { openFds } from '#test/harness/leaks.js';
-import type { Subject, World, WorldOptions } from './environment.ts';
+import type { Environment, EnvironmentOptions, LoopTarget } from './environment.ts';
 
 // The real kernel behind each backend of this machine.
 
@@ -18,7 +18,7 @@ const TURN_MS = 5;
 /** Ten seconds of turns in which nothing happens; a turn in which something does takes less. */
 const TURNS_MAX = 2000;
 
-function realWorld(name: Subject['name']): World {
+function realEnvironment(name: LoopTarget['name']): Environment {
   const sys = nativeSys();
   const entry = backends.find((one) => one.name === name);
   if (entry === undefined) throw new Error(`there is no backend ${name}`);
@@ -36,23 +36,23 @@ function realWorld(name: Subject['name']): World {
   };
 }
 
-const realSubjects: readonly Subject[] = backends.map((entry) => ({
+const realTargets: readonly LoopTarget[] = backends.map((entry) => ({
   name: entry.name,
   available: entry.available(nativeSys()),
   simulated: false,
-  create: () => realWorld(entry.name),
+  create: () => realEnvironment(entry.name),
 }));
 
 /** Virtual time passes at once, and a simulated kernel moves small pieces: many turns are cheap. */
 const SIMULATED_TURNS_MAX = 200_000;
 
-/** Every world of the suite is the same at every run. */
+/** Every environment of the suite is the same at every run. */
 const SEED = 20_261_122;
 
 interface SimulatedPlatform {
   readonly name: string;
   readonly platform: string;
-  readonly poller: Subject['name'] | 'simulated';
+  readonly poller: LoopTarget['name'] | 'simulated';
 }
 
 const simulatedPlatforms: readonly SimulatedPlatform[] = [
@@ -65,13 +65,13 @@ const simulatedPlatforms: readonly SimulatedPlatform[] = [
   { name: 'sim completions', platform: 'linux', poller: 'simulated' },
 ];
 
-/** A world over a simulated kernel of a platform. */
-function simulatedWorld(
+/** A environment over a simulated kernel of a platform. */
+function simulatedEnvironment(
   { platform, poller }: SimulatedPlatform,
   seed: number,
-  options: WorldOptions = {},
+  options: EnvironmentOptions = {},
   faults: FaultPlan = FaultPlan.none,
-): World & { readonly sys: SimSys } {
+): Environment & { readonly sys: SimSys } {
   const abi = abiFor(platform, 'x64');
   if (abi === null) throw new Error(`there is no table for ${platform}`);
   const { descriptorsMax } = options;
@@ -103,11 +103,11 @@ function simulatedWorld(
   };
 }
 
-const simulatedSubjects: readonly Subject[] = simulatedPlatforms.map((one) => ({
+const simulatedTargets: readonly LoopTarget[] = simulatedPlatforms.map((one) => ({
   name: one.name,
   available: true,
   simulated: true,
-  create: (options) => simulatedWorld(one, SEED, options),
+  create: (options) => simulatedEnvironment(one, SEED, options),
 }));
 
-export const subjects: readonly Subject[] = [...realSubjects, ...simulatedSubjects];
+export const targets: readonly LoopTarget[] = [...realTargets, ...simulatedTargets];

@@ -1,4 +1,4 @@
-/** The other thread of the kernel's world: it does what it is told through shared memory. */
+/** The other thread of the kernel's environment: it does what it is told through shared memory. */
 
 import { workerData } from 'node:worker_threads';
 import { wake } from '#src/poller/wakers.js';

@@ -1,4 +1,4 @@
-/** How the kernel's world tells its other thread what to do: one deed at a time. */
+/** How the kernel's environment tells its other thread what to do: one deed at a time. */
 
 import { Worker } from 'node:worker_threads';
 import type { WakeHandle } from '#src/poller/poller.js';

@@ -14,7 +14,7 @@ export interface RepeatedWakes {
 }
 
 /** A kernel with everything that happens beside the one thread that waits. */
-export interface World {
+export interface Environment {
   readonly sys: Sys;
   /** Wakes a poller `count` times in a row, after `delayMs`, from another thread. */
   wakeLater(delayMs: number, handle: WakeHandle, count: number): void;
@@ -30,8 +30,8 @@ export interface World {
   close(): void;
 }
 
-/** One poller with one waker in one kind of world. */
-export interface PollerSubject {
+/** One poller with one waker in one kind of environment. */
+export interface PollerTarget {
   /** `epoll, woken by pipe`. */
   readonly name: string;
   readonly poller: PollerName;
@@ -40,8 +40,8 @@ export interface PollerSubject {
   readonly available: true | { readonly reason: string };
   /** Why a case whose name begins with this cannot hold. */
   readonly skips: ReadonlyMap<string, string>;
-  /** A world for one test. */
-  open(t: TestContext): World;
+  /** A environment for one test. */
+  open(t: TestContext): Environment;
 }
 
 /**

@@ -1,4 +1,4 @@
-/** Where a case plays: a world, a poller, and descriptors that are closed behind it. */
+/** Where a case plays: a environment, a poller, and descriptors that are closed behind it. */
 
 import assert from 'node:assert/strict';
 import type { Interest, Poller, ReadySink } from '#src/poller/poller.js';
@@ -8,7 +8,7 @@ import { errnoName } from '#src/sys/errno.js';
 import { raiseOpenFilesLimit } from '#src/sys/rlimit.js';
 import { encodeSockaddr, SOCKADDR_BYTES_MAX } from '#src/sys/sockaddr.js';
 import type { Sys } from '#src/sys/sys.js';
-import type { PollerSubject, World } from './environment.ts';
+import type { Environment, PollerTarget } from './environment.ts';
 
 /** What a poller said of one descriptor. */
 export interface Report {
@@ -32,24 +32,24 @@ export const PATIENCE_MS = 5000;
 const byte = new Uint8Array([120]);
 const chunk = new Uint8Array(65_536);
 
-export class Stage {
-  readonly subject: PollerSubject;
-  readonly world: World;
+export class Fixture {
+  readonly target: PollerTarget;
+  readonly environment: Environment;
   readonly sys: Sys;
   readonly poller: Poller;
   readonly #open = new Set<number>();
   readonly #pollers: Poller[] = [];
 
-  constructor(subject: PollerSubject, world: World) {
-    this.subject = subject;
-    this.world = world;
-    this.sys = world.sys;
+  constructor(target: PollerTarget, environment: Environment) {
+    this.target = target;
+    this.environment = environment;
+    this.sys = environment.sys;
     this.poller = this.anotherPoller();
   }
 
   /** One more poller of the same kind. */
   anotherPoller(): Poller {
-    const { poller, waker } = this.subject;
+    const { poller, waker } = this.target;
     const another = createPoller(poller, { sys: this.sys, waker });
     this.#pollers.push(another);
     return another;
@@ -59,7 +59,7 @@ export class Stage {
   close(): void {
     for (const poller of this.#pollers) poller.close();
     for (const fd of this.#open) this.sys.close(fd);
-    this.world.close();
+    this.environment.close();
   }
 
   /** Remembers `fd`, the result of a call, to close it in the end. */

@@ -1,4 +1,4 @@
-/** The kernel of this machine as a world, with one other thread for all tests of a file. */
+/** The kernel of this machine as a environment, with one other thread for all tests of a file. */
 
 import { after, before, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -8,12 +8,12 @@ import type { WakerKind } from '#src/poller/wakers.js';
 import { nativeSys } from '#src/sys/native.js';
 import { leakCheck } from '#test/harness/leaks.js';
 import { Deed, OtherThread } from './elsewhere.ts';
-import { type PollerSubject, skipsOf, type World } from './environment.ts';
+import { type Environment, type PollerTarget, skipsOf } from './environment.ts';
 
 const plainFile = { path: fileURLToPath(import.meta.url) };
 
 /** Every poller with every waker on this kernel. To be called once, outside of any test. */
-export function kernelSubjects(): PollerSubject[] {
+export function kernelTargets(): PollerTarget[] {
   let thread: OtherThread | undefined;
   const ignore = (): undefined => undefined;
   before(() => {
@@ -25,7 +25,7 @@ export function kernelSubjects(): PollerSubject[] {
     await thread?.end();
   });
 
-  const open = (t: TestContext): World => {
+  const open = (t: TestContext): Environment => {
     if (thread === undefined) throw new Error('the other thread has not been started');
     leakCheck(t);
     return worldOf(thread);
@@ -48,7 +48,7 @@ function wakersOf(poller: PollerName): WakerKind[] {
   return EFD_CLOEXEC === undefined ? wakers : ['eventfd', ...wakers];
 }
 
-function worldOf(thread: OtherThread): World {
+function worldOf(thread: OtherThread): Environment {
   return {
     sys: nativeSys(),
     plainFile,

@@ -1,4 +1,4 @@
-/** The simulated kernel as a world: other threads are actions of its clock. */
+/** The simulated kernel as a environment: other threads are actions of its clock. */
 
 import assert from 'node:assert/strict';
 import { FaultPlan } from '#sim/faults.js';
@@ -8,7 +8,7 @@ import { pollers } from '#src/poller/pollers.js';
 import { type WakerKind, wake } from '#src/poller/wakers.js';
 import type { Abi } from '#src/sys/abi/abi.js';
 import { abis } from '#src/sys/abi/index.js';
-import { type PollerSubject, type RepeatedWakes, skipsOf, type World } from './environment.ts';
+import { type Environment, type PollerTarget, type RepeatedWakes, skipsOf } from './environment.ts';
 
 /** What a process may open at first: the suite raises it as it would on a kernel. */
 const DESCRIPTORS_MAX = 8192;
@@ -17,7 +17,7 @@ const DESCRIPTORS_MAX = 8192;
 const PLATFORMS: readonly string[] = ['linux-x64', 'linux-arm64', 'darwin-arm64', 'freebsd-x64'];
 
 /** Every poller with every waker, on every kind of platform. */
-export function simulatedSubjects(): (PollerSubject & { readonly abi: Abi })[] {
+export function simulatedTargets(): (PollerTarget & { readonly abi: Abi })[] {
   const chosen = abis.filter(({ platform }) => PLATFORMS.includes(platform));
   return chosen.flatMap((abi) =>
     pollers.flatMap(({ name, available }) =>
@@ -45,7 +45,7 @@ function wakersOf(poller: PollerName, abi: Abi): WakerKind[] {
   return abi.constants.EFD_CLOEXEC === undefined ? wakers : ['eventfd', ...wakers];
 }
 
-function worldOf(sys: SimSys): World {
+function worldOf(sys: SimSys): Environment {
   const { kernel } = sys;
   return {
     sys,

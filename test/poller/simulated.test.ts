@@ -4,14 +4,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createPoller } from '#src/poller/pollers.js';
-import { interruptingSys, simulatedSubjects } from './simulated-environment.ts';
+import { interruptingSys, simulatedTargets } from './simulated-environment.ts';
 import { describePoller } from './suite.ts';
 
-const subjects = simulatedSubjects();
-for (const subject of subjects) describePoller(subject);
+const targets = simulatedTargets();
+for (const target of targets) describePoller(target);
 
 test('simulated: a wait that a signal interrupts ends with nothing, and says so', () => {
-  for (const { poller: name, available, abi, waker } of subjects) {
+  for (const { poller: name, available, abi, waker } of targets) {
     if (available !== true) continue;
     const poller = createPoller(name, { sys: interruptingSys(abi), waker });
     const silent = { ready: () => assert.fail('nothing is ready') };

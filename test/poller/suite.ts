@@ -7,8 +7,8 @@ import { readinessCases } from './cases/readiness.ts';
 import { registrationCases } from './cases/registration.ts';
 import { reportingCases } from './cases/reporting.ts';
 import { wakingCases } from './cases/waking.ts';
-import type { PollerSubject } from './environment.ts';
-import { Stage } from './fixture.ts';
+import type { PollerTarget } from './environment.ts';
+import { Fixture } from './fixture.ts';
 
 /** Why a case cannot be played. */
 export interface Skip {
@@ -19,16 +19,16 @@ export interface Skip {
 export interface PollerCase {
   /** What holds, as a sentence. */
   readonly name: string;
-  /** Plays it; returns why where this subject cannot. */
-  run(stage: Stage): Skip | undefined;
+  /** Plays it; returns why where this target cannot. */
+  run(fixture: Fixture): Skip | undefined;
 }
 
-/** How a case ended on a subject. */
+/** How a case ended on a target. */
 type Verdict = 'pass' | 'fail' | Skip;
 
 /** One cell of the matrix. */
 export interface PollerVerdict {
-  readonly subject: string;
+  readonly target: string;
   readonly case: string;
   readonly verdict: Verdict;
 }
@@ -45,10 +45,10 @@ const pollerCases: readonly PollerCase[] = [
 const verdicts: PollerVerdict[] = [];
 
 /** The whole suite over one poller. */
-export function describePoller(subject: PollerSubject): void {
-  const { name, available } = subject;
+export function describePoller(target: PollerTarget): void {
+  const { name, available } = target;
   const note = (caseName: string, verdict: Verdict): void => {
-    verdicts.push({ subject: name, case: caseName, verdict });
+    verdicts.push({ target: name, case: caseName, verdict });
   };
   describe(`poller: ${name}`, () => {
     if (available !== true) {
@@ -58,7 +58,7 @@ export function describePoller(subject: PollerSubject): void {
       return;
     }
     for (const { name: caseName, run } of pollerCases) {
-      const skip = skipReason(subject, caseName);
+      const skip = skipReason(target, caseName);
       if (skip !== undefined) {
         test(`${name}: ${caseName}`, { skip }, () => undefined);
         note(caseName, { skip });
@@ -67,11 +67,11 @@ export function describePoller(subject: PollerSubject): void {
       test(`${name}: ${caseName}`, (t) => {
         let verdict: Verdict = 'fail';
         try {
-          const stage = new Stage(subject, subject.open(t));
+          const fixture = new Fixture(target, target.open(t));
           try {
-            verdict = run(stage) ?? 'pass';
+            verdict = run(fixture) ?? 'pass';
           } finally {
-            stage.close();
+            fixture.close();
           }
         } finally {
           note(caseName, verdict);
@@ -82,17 +82,17 @@ export function describePoller(subject: PollerSubject): void {
   });
 }
 
-function skipReason({ skips }: PollerSubject, caseName: string): string | undefined {
+function skipReason({ skips }: PollerTarget, caseName: string): string | undefined {
   for (const [beginning, reason] of skips) if (caseName.startsWith(beginning)) return reason;
   return undefined;
 }
 
-/** The matrix as text: a line for each case, a column for each subject, then the reasons. */
+/** The matrix as text: a line for each case, a column for each target, then the reasons. */
 export function formatMatrix(cells: readonly PollerVerdict[] = verdicts): string {
-  const subjects = [...new Set(cells.map((cell) => cell.subject))];
+  const targets = [...new Set(cells.map((cell) => cell.target))];
   const reasons: string[] = [];
-  const cellText = (caseName: string, subject: string): string => {
-    const cell = cells.find((each) => each.case === caseName && each.subject === subject);
+  const cellText = (caseName: string, target: string): string => {
+    const cell = cells.find((each) => each.case === caseName && each.target === target);
     if (cell === undefined) return '';
     if (typeof cell.verdict === 'string') return cell.verdict;
     if (!reasons.includes(cell.verdict.skip)) reasons.push(cell.verdict.skip);
@@ -100,11 +100,9 @@ export function formatMatrix(cells: readonly PollerVerdict[] = verdicts): string
   };
   const names = [...new Set(cells.map((cell) => cell.case))];
   return [
-    `| case | ${subjects.join(' | ')} |`,
-    `| --- |${' --- |'.repeat(subjects.length)}`,
-    ...names.map(
-      (name) => `| ${[name, ...subjects.map((of) => cellText(name, of))].join(' | ')} |`,
-    ),
+    `| case | ${targets.join(' | ')} |`,
+    `| --- |${' --- |'.repeat(targets.length)}`,
+    ...names.map((name) => `| ${[name, ...targets.map((of) => cellText(name, of))].join(' | ')} |`),
     '',
     ...reasons.map((reason, index) => `skip ${index + 1}: ${reason}`),
   ].join('\n');

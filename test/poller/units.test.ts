@@ -282,10 +282,10 @@ test('kqueue: a change that is interrupted has been made', () => {
 
 test('suite: the matrix names each skip once', () => {
   const cells = [
-    { subject: 'a', case: 'one', verdict: 'pass' },
-    { subject: 'b', case: 'one', verdict: { skip: 'why' } },
-    { subject: 'a', case: 'two', verdict: 'fail' },
-    { subject: 'b', case: 'two', verdict: { skip: 'why' } },
+    { target: 'a', case: 'one', verdict: 'pass' },
+    { target: 'b', case: 'one', verdict: { skip: 'why' } },
+    { target: 'a', case: 'two', verdict: 'fail' },
+    { target: 'b', case: 'two', verdict: { skip: 'why' } },
   ] as const;
   assert.equal(
     formatMatrix(cells),

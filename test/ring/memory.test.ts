@@ -8,7 +8,6 @@ import { describe, it } from 'node:test';
 import { ADDRESSES_MAX, SUBMIT_ATTEMPTS_MAX } from '#src/ring/limits.js';
 import type { RingMemory } from '#src/ring/memory.js';
 import { Ring } from '#src/ring/ring.js';
-import { Submission } from '#src/ring/submission.js';
 import { nativeSys } from '#src/sys/native.js';
 import { SysError } from '#src/sys/sys-error.js';
 import { leakCheck } from '#test/harness/leaks.js';
@@ -21,11 +20,18 @@ const { EINTR, EAGAIN, EBUSY = 16, ETIME = 62, EBADR = 53, EFAULT = 14 } = abi.e
 /** Indices of both queues: new ones, and shortly before the sign and before 32 bits are used up. */
 const STARTS = [0, 2 ** 31 - 5, -5];
 
+/** A ring whose queues a test can look at. */
+class OpenedRing extends Ring {
+  get queues(): RingMemory {
+    return this.memory;
+  }
+}
+
 /** Puts an entry for each number, which it carries. */
 function putNumbered(memory: RingMemory, numbers: readonly number[]): void {
   for (const number of numbers) {
     assert.ok(memory.hasRoom);
-    memory.put(0, -1, 0, 0, 0, 10, 0, number, number + 1);
+    memory.push(0, -1, 0, 0, 0, 10, 0, number, number + 1);
   }
 }
 
@@ -51,16 +57,16 @@ function entriesFrom(start: number, withArray: boolean): void {
   it('offers entries in their order and none twice, round after round', (t) => {
     leakCheck(t);
     const kernel = new PlainRing(start, withArray);
-    const ring = new Ring(kernel.sys);
+    const ring = new OpenedRing(kernel.sys);
     for (let round = 0; round < 10; round++) {
       const numbers = range(round * 100, round * 100 + (round % SUBMISSIONS));
-      putNumbered(ring.memory, numbers);
-      assert.equal(ring.memory.pending, numbers.length);
-      assert.equal(ring.memory.publish(), numbers.length);
+      putNumbered(ring.queues, numbers);
+      assert.equal(ring.queues.pending, numbers.length);
+      assert.equal(ring.queues.publish(), numbers.length);
       const expected = numbers.map((number) => [number, number + 1]);
       assert.deepEqual(kernel.offered, expected);
       assert.ok(ring.submit());
-      assert.equal(ring.memory.pending, 0);
+      assert.equal(ring.queues.pending, 0);
       assert.deepEqual(kernel.offered, []);
     }
   });
@@ -68,30 +74,30 @@ function entriesFrom(start: number, withArray: boolean): void {
   it('is full with as many entries as it has, and takes more when some are gone', (t) => {
     leakCheck(t);
     const kernel = new PlainRing(start, withArray);
-    const ring = new Ring(kernel.sys);
-    putNumbered(ring.memory, range(1, SUBMISSIONS));
-    assert.equal(ring.memory.hasRoom, false);
+    const ring = new OpenedRing(kernel.sys);
+    putNumbered(ring.queues, range(1, SUBMISSIONS));
+    assert.equal(ring.queues.hasRoom, false);
     kernel.onEnter = () => kernel.take(3);
     ring.enter(0);
-    assert.equal(ring.memory.pending, SUBMISSIONS - 3);
-    putNumbered(ring.memory, [20, 21, 22]);
-    assert.equal(ring.memory.hasRoom, false);
-    ring.memory.publish();
+    assert.equal(ring.queues.pending, SUBMISSIONS - 3);
+    putNumbered(ring.queues, [20, 21, 22]);
+    assert.equal(ring.queues.hasRoom, false);
+    ring.queues.publish();
     assert.deepEqual(offered(kernel), [...range(4, SUBMISSIONS), 20, 21, 22]);
   });
 
   it('lengthens the last entry while it is there and carries the same data', (t) => {
     leakCheck(t);
     const kernel = new PlainRing(start, withArray);
-    const ring = new Ring(kernel.sys);
+    const ring = new OpenedRing(kernel.sys);
     for (let round = 0; round < 2 * SUBMISSIONS; round++) {
-      putNumbered(ring.memory, [7]);
-      assert.equal(ring.memory.lengthenLast(8, 8, 5), false, 'other data');
-      assert.equal(ring.memory.lengthenLast(7, 8, 5), true);
-      ring.memory.publish();
+      putNumbered(ring.queues, [7]);
+      assert.equal(ring.queues.lengthenLast(8, 8, 5), false, 'other data');
+      assert.equal(ring.queues.lengthenLast(7, 8, 5), true);
+      ring.queues.publish();
       assert.equal(kernel.lastEntry(6), 15);
       assert.ok(ring.submit());
-      assert.equal(ring.memory.lengthenLast(7, 8, 5), false, 'taken');
+      assert.equal(ring.queues.lengthenLast(7, 8, 5), false, 'taken');
     }
   });
 }
@@ -100,7 +106,7 @@ function completionsFrom(start: number, withArray: boolean): void {
   it('reads completions in their order, round after round', (t) => {
     leakCheck(t);
     const kernel = new PlainRing(start, withArray);
-    const { memory } = new Ring(kernel.sys);
+    const { queues: memory } = new OpenedRing(kernel.sys);
     for (let round = 0; round < 10; round++) {
       const posted = range(1, 1 + ((round * 3) % COMPLETIONS)).map((n) => [round, n, -n, n * 7]);
       for (const [low = 0, high = 0, result = 0, flags = 0] of posted) {
@@ -120,7 +126,7 @@ function completionsFrom(start: number, withArray: boolean): void {
   it('says that completions are kept back for as long as they are', (t) => {
     leakCheck(t);
     const kernel = new PlainRing(start, withArray);
-    const { memory } = new Ring(kernel.sys);
+    const { queues: memory } = new OpenedRing(kernel.sys);
     for (let n = 0; n < COMPLETIONS; n++) assert.ok(kernel.post(n, 0, 0));
     assert.equal(memory.acquire(), COMPLETIONS);
     assert.equal(memory.overflowed, false, 'full, and nothing more');
@@ -152,17 +158,17 @@ describe('ring: io_uring_enter(2) that does not do all', { skip }, () => {
     leakCheck(t);
     for (const errno of [EINTR, EAGAIN, EBUSY, ETIME]) {
       const kernel = new PlainRing(0, true);
-      const ring = new Ring(kernel.sys);
-      putNumbered(ring.memory, [1, 2, 3]);
+      const ring = new OpenedRing(kernel.sys);
+      putNumbered(ring.queues, [1, 2, 3]);
       kernel.onEnter = () => -errno;
       ring.enter(10);
       assert.equal(ring.interrupted, errno === EINTR);
-      assert.equal(ring.memory.pending, 3);
+      assert.equal(ring.queues.pending, 3);
       assert.deepEqual(offered(kernel), [1, 2, 3]);
       kernel.onEnter = (toSubmit) => kernel.take(toSubmit);
       ring.enter(null);
       assert.equal(ring.interrupted, false);
-      assert.equal(ring.memory.pending, 0);
+      assert.equal(ring.queues.pending, 0);
       assert.deepEqual(
         kernel.enters.map(({ toSubmit }) => toSubmit),
         [3, 3],
@@ -174,17 +180,17 @@ describe('ring: io_uring_enter(2) that does not do all', { skip }, () => {
     leakCheck(t);
     for (const errno of [EINTR, ETIME]) {
       const kernel = new PlainRing(-2, true);
-      const ring = new Ring(kernel.sys);
-      putNumbered(ring.memory, [1, 2, 3, 4, 5]);
+      const ring = new OpenedRing(kernel.sys);
+      putNumbered(ring.queues, [1, 2, 3, 4, 5]);
       kernel.onEnter = () => {
         kernel.take(3);
         return -errno;
       };
       ring.enter(10);
-      assert.equal(ring.memory.pending, 2);
+      assert.equal(ring.queues.pending, 2);
       kernel.onEnter = (toSubmit) => kernel.take(toSubmit);
       ring.enter(0);
-      assert.equal(ring.memory.pending, 0);
+      assert.equal(ring.queues.pending, 0);
       assert.deepEqual(
         kernel.enters.map(({ toSubmit }) => toSubmit),
         [5, 2],
@@ -195,8 +201,8 @@ describe('ring: io_uring_enter(2) that does not do all', { skip }, () => {
   it('what is taken in parts is offered again until all is gone', (t) => {
     leakCheck(t);
     const kernel = new PlainRing(0, true);
-    const ring = new Ring(kernel.sys);
-    putNumbered(ring.memory, range(1, 7));
+    const ring = new OpenedRing(kernel.sys);
+    putNumbered(ring.queues, range(1, 7));
     kernel.onEnter = (toSubmit) => kernel.take(Math.min(toSubmit, 2));
     assert.equal(ring.submit(), true);
     assert.deepEqual(
@@ -212,12 +218,12 @@ describe('ring: io_uring_enter(2) that does not do all', { skip }, () => {
   it('a kernel that takes nothing is asked so often and no more', (t) => {
     leakCheck(t);
     const kernel = new PlainRing(0, true);
-    const ring = new Ring(kernel.sys);
-    putNumbered(ring.memory, [1]);
+    const ring = new OpenedRing(kernel.sys);
+    putNumbered(ring.queues, [1]);
     kernel.onEnter = () => -EAGAIN;
     assert.equal(ring.submit(), false);
     assert.equal(kernel.enters.length, SUBMIT_ATTEMPTS_MAX);
-    assert.equal(ring.memory.pending, 1);
+    assert.equal(ring.queues.pending, 1);
   });
 
   it('lost completions (EBADR) and what is wrong (EFAULT) are errors that name the call', (t) => {
@@ -225,8 +231,8 @@ describe('ring: io_uring_enter(2) that does not do all', { skip }, () => {
     for (const [code, errno] of Object.entries({ EBADR, EFAULT })) {
       for (const call of ['enter', 'submit'] as const) {
         const kernel = new PlainRing(0, true);
-        const ring = new Ring(kernel.sys);
-        putNumbered(ring.memory, [1]);
+        const ring = new OpenedRing(kernel.sys);
+        putNumbered(ring.queues, [1]);
         kernel.onEnter = () => -errno;
         assert.throws(
           () => (call === 'enter' ? ring.enter(0) : ring.submit()),
@@ -246,22 +252,22 @@ describe('submission: a queue that is full', { skip }, () => {
   it('is handed over early, and the operation is put behind', (t) => {
     leakCheck(t);
     const kernel = new PlainRing(2 ** 31 - 4, false);
-    const ring = new Ring(kernel.sys);
-    const submission = new Submission(ring);
+    const ring = new OpenedRing(kernel.sys);
+    const { submission } = ring;
     for (let n = 0; n < 3 * SUBMISSIONS; n++) assert.ok(submission.poll(9, 1, n, 6));
     assert.deepEqual(
       kernel.enters.map(({ toSubmit }) => toSubmit),
       [SUBMISSIONS, SUBMISSIONS],
     );
-    ring.memory.publish();
+    ring.queues.publish();
     assert.deepEqual(offered(kernel), range(2 * SUBMISSIONS, 3 * SUBMISSIONS - 1));
   });
 
   it('says no and puts nothing while the kernel takes nothing', (t) => {
     leakCheck(t);
     const kernel = new PlainRing(0, true);
-    const ring = new Ring(kernel.sys);
-    const submission = new Submission(ring);
+    const ring = new OpenedRing(kernel.sys);
+    const { submission } = ring;
     for (let n = 0; n < SUBMISSIONS; n++) assert.ok(submission.poll(9, 1, n, 6));
     kernel.onEnter = () => -EBUSY;
     const refused = [
@@ -278,15 +284,15 @@ describe('submission: a queue that is full', { skip }, () => {
     assert.deepEqual(offered(kernel), range(0, SUBMISSIONS - 1));
     kernel.onEnter = (toSubmit) => kernel.take(toSubmit);
     assert.ok(submission.poll(9, 1, 51, 6));
-    ring.memory.publish();
+    ring.queues.publish();
     assert.deepEqual(kernel.offered, [[51, 6]]);
   });
 
   it('keeps the address of a connect until the kernel has taken it', (t) => {
     leakCheck(t);
     const kernel = new PlainRing(0, true);
-    const ring = new Ring(kernel.sys);
-    const submission = new Submission(ring);
+    const ring = new OpenedRing(kernel.sys);
+    const { submission } = ring;
     const { address: base, bytes } = ring.region;
     const waiting: { place: number; n: number }[] = [];
     kernel.onEnter = (toSubmit) => {
@@ -297,7 +303,7 @@ describe('submission: a queue that is full', { skip }, () => {
     };
     for (let n = 1; n <= 3 * ADDRESSES_MAX; n++) {
       assert.ok(submission.connect(9, new Uint8Array(8).fill(n), n, 5));
-      ring.memory.publish();
+      ring.queues.publish();
       waiting.push({ place: kernel.lastEntry(4) + kernel.lastEntry(5) * 2 ** 32 - base, n });
     }
     assert.ok(ring.submit());

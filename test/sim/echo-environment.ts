@@ -153,9 +153,9 @@ export interface EchoRun {
   readonly fired: Readonly<Record<FaultKind, number>>;
 }
 
-/** The world of a seed: its sizes, its latencies, its faults. */
+/** The environment of a seed: its sizes, its latencies, its faults. */
 function worldOf(seed: number, kinds: readonly FaultKind[], traceLines: number): SimSys {
-  const random = new Random(seed, 'world');
+  const random = new Random(seed, 'environment');
   const latencyMs = random.chance(0.5) ? 0 : random.between(1, 8);
   return new SimSys({
     seed,
@@ -170,7 +170,7 @@ function worldOf(seed: number, kinds: readonly FaultKind[], traceLines: number):
   });
 }
 
-/** Runs an echo server and some clients in the world of `seed`. */
+/** Runs an echo server and some clients in the environment of `seed`. */
 export function runEcho(
   seed: number,
   bug: PlantedBug = 'none',

@@ -1,6 +1,6 @@
-// Goal: the world around the simulated process is what its users count on: virtual time, latency,
+// Goal: the environment around the simulated process is what its users count on: virtual time, latency,
 // deadlocks that are noticed, peers, faults that are drawn apart from each other.
-// Method: small worlds in which one thing happens.
+// Method: small environments in which one thing happens.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -15,10 +15,10 @@ import { epollEvent, pollState } from './states.ts';
 
 const HERE = { family: 'IPv4', address: '127.0.0.1', port: 7007 } as const;
 
-test('sim world: the abi tells the platform, and what it lacks is ENOSYS', () => {
+test('sim environment: the abi tells the platform, and what it lacks is ENOSYS', () => {
   for (const abi of abis) {
     const sys = new SimSys({ seed: 1, abi });
-    const arm = new Arm(sys, false, 'world');
+    const arm = new Arm(sys, false, 'environment');
     const isLinux = abi.platform.startsWith('linux');
     const isDarwin = abi.platform.startsWith('darwin');
     const epoll = sys.epoll_create1(0);
@@ -34,10 +34,10 @@ test('sim world: the abi tells the platform, and what it lacks is ENOSYS', () =>
   }
 });
 
-test('sim world: a BSD hands O_NONBLOCK down, and accept4 does not', () => {
+test('sim environment: a BSD hands O_NONBLOCK down, and accept4 does not', () => {
   for (const abi of abis) {
     const sys = new SimSys({ seed: 1, abi });
-    const arm = new Arm(sys, false, 'world');
+    const arm = new Arm(sys, false, 'environment');
     const { F_GETFL, O_NONBLOCK } = abi.constants;
     const { fd, address } = arm.listener();
     arm.connect(arm.socket(), address);
@@ -50,9 +50,9 @@ test('sim world: a BSD hands O_NONBLOCK down, and accept4 does not', () => {
   }
 });
 
-test('sim world: waiting costs virtual time only', () => {
+test('sim environment: waiting costs virtual time only', () => {
   const sys = new SimSys({ seed: 1 });
-  const arm = new Arm(sys, false, 'world');
+  const arm = new Arm(sys, false, 'environment');
   const [left] = arm.unixPair();
   const begin = sys.monotonicMs();
   assert.equal(pollState(sys, left, 0), '1 OUT');
@@ -61,9 +61,9 @@ test('sim world: waiting costs virtual time only', () => {
   assert.ok(passed >= 3_600_000 && passed < 3_600_001, `${passed} ms`);
 });
 
-test('sim world: what is scheduled happens at its time, and ends a wait', () => {
+test('sim environment: what is scheduled happens at its time, and ends a wait', () => {
   const sys = new SimSys({ seed: 1 });
-  const arm = new Arm(sys, false, 'world');
+  const arm = new Arm(sys, false, 'environment');
   const fd = arm.own(sys.eventfd(0, 0));
   const at = sys.monotonicMs() + 40;
   sys.kernel.at(at, () => sys.write(fd, new Uint8Array([1, 0, 0, 0, 0, 0, 0, 0]), 0, 8));
@@ -72,16 +72,16 @@ test('sim world: what is scheduled happens at its time, and ends a wait', () => 
   assert.equal(sys.monotonicMs(), at);
 });
 
-test('sim world: who acts for others must not wait', () => {
+test('sim environment: who acts for others must not wait', () => {
   const sys = new SimSys({ seed: 1 });
   const fd = sys.eventfd(0, 0);
   sys.kernel.after(5, () => sys.read(fd, new Uint8Array(8), 0, 8));
   assert.throws(() => sys.poll(new Uint8Array(0), 0, 10), /must not wait/);
 });
 
-test('sim world: a wait for what never comes is a deadlock, with its story', () => {
+test('sim environment: a wait for what never comes is a deadlock, with its story', () => {
   const sys = new SimSys({ seed: 42, traceLines: 50 });
-  const arm = new Arm(sys, false, 'world');
+  const arm = new Arm(sys, false, 'environment');
   const [left, right] = arm.unixPair();
   arm.send(right, 'a');
   arm.recv(left);
@@ -102,9 +102,9 @@ test('sim world: a wait for what never comes is a deadlock, with its story', () 
   assert.throws(() => sys.epoll_wait(epoll, new Uint8Array(64), 1, -1), words);
 });
 
-test('sim world: bytes, connections and ends take their time and keep their order', () => {
+test('sim environment: bytes, connections and ends take their time and keep their order', () => {
   const sys = new SimSys({ seed: 1, limits: { latencyMs: [10, 30] } });
-  const arm = new Arm(sys, false, 'world');
+  const arm = new Arm(sys, false, 'environment');
   const { fd, address } = arm.listener();
   const client = arm.socket();
   const begin = sys.monotonicMs();
@@ -127,9 +127,9 @@ test('sim world: bytes, connections and ends take their time and keep their orde
   assert.equal(got, '"a""b""c"');
 });
 
-test('sim world: who does not answer lets connect time out, a full backlog lets it wait', () => {
+test('sim environment: who does not answer lets connect time out, a full backlog lets it wait', () => {
   const sys = new SimSys({ seed: 1 });
-  const arm = new Arm(sys, false, 'world');
+  const arm = new Arm(sys, false, 'environment');
   const far = arm.socket();
   arm.connect(far, { family: 'IPv4', address: '192.0.2.1', port: 7 });
   const begin = sys.monotonicMs();
@@ -146,9 +146,9 @@ test('sim world: who does not answer lets connect time out, a full backlog lets 
   assert.equal(pollState(sys, waiting, -1), '1 OUT');
 });
 
-test('sim world: a peer talks to a server of one thread', () => {
+test('sim environment: a peer talks to a server of one thread', () => {
   const sys = new SimSys({ seed: 7, limits: { latencyMs: [1, 5], sendBufferBytes: 3 } });
-  const arm = new Arm(sys, false, 'world');
+  const arm = new Arm(sys, false, 'environment');
   const listener = arm.socket('IPv4', 'blocking');
   arm.bind(listener, HERE);
   sys.listen(listener, 5);
@@ -179,9 +179,9 @@ test('sim world: a peer talks to a server of one thread', () => {
   assert.deepEqual(sys.openDescriptors(), []);
 });
 
-test('sim world: a peer can be the server', () => {
+test('sim environment: a peer can be the server', () => {
   const sys = new SimSys({ seed: 7 });
-  const arm = new Arm(sys, false, 'world');
+  const arm = new Arm(sys, false, 'environment');
   const child = new Peer(sys, 'connection', () => {
     child.send(new TextEncoder().encode('welcome'));
     child.end();
@@ -194,7 +194,7 @@ test('sim world: a peer can be the server', () => {
   assert.equal(arm.recv(client), '""');
 });
 
-test('sim world: keys are read from descriptor 0', () => {
+test('sim environment: keys are read from descriptor 0', () => {
   const sys = new SimSys({ seed: 1 });
   sys.kernel.after(20, () => sys.type('q\n'));
   assert.equal(pollState(sys, 0, -1), '1 IN');
@@ -203,9 +203,9 @@ test('sim world: keys are read from descriptor 0', () => {
   assert.deepEqual([...bytes.subarray(0, 2)], [113, 10]);
 });
 
-test('sim world: one fault alone, and none after healing', () => {
+test('sim environment: one fault alone, and none after healing', () => {
   const sys = new SimSys({ seed: 1, faults: new FaultPlan({ interrupt: 1 }) });
-  const arm = new Arm(sys, false, 'world');
+  const arm = new Arm(sys, false, 'environment');
   assert.equal(arm.name(sys.poll(new Uint8Array(0), 0, 1000)), 'EINTR');
   sys.kernel.heal();
   assert.equal(sys.poll(new Uint8Array(0), 0, 1000), 0);
@@ -215,9 +215,9 @@ test('sim world: one fault alone, and none after healing', () => {
   );
 });
 
-test('sim world: a false EAGAIN gives whoever waits for an edge another one', () => {
+test('sim environment: a false EAGAIN gives whoever waits for an edge another one', () => {
   const sys = new SimSys({ seed: 1, faults: new FaultPlan({ falseEagain: 0.5 }) });
-  const arm = new Arm(sys, false, 'world');
+  const arm = new Arm(sys, false, 'environment');
   const [left, right] = arm.unixPair();
   const { EPOLLIN = 0, EPOLLET = 0, EPOLL_CTL_ADD = 0 } = sys.abi.constants;
   const epoll = arm.own(sys.epoll_create1(0));
@@ -231,7 +231,7 @@ test('sim world: a false EAGAIN gives whoever waits for an edge another one', ()
   assert.ok(sys.kernel.faults.fired.falseEagain > 20);
 });
 
-test('sim world: the draws of one concern do not shift those of another', () => {
+test('sim environment: the draws of one concern do not shift those of another', () => {
   const first = new Random(5).split('a');
   const expected = Array.from({ length: 5 }, () => first.word());
   const root = new Random(5);
@@ -247,7 +247,7 @@ test('sim world: the draws of one concern do not shift those of another', () => 
   assert.notEqual(new Random(5 + 2 ** 40).split('a').word(), expected[0]);
 });
 
-test('sim world: the numbers are spread evenly', () => {
+test('sim environment: the numbers are spread evenly', () => {
   const random = new Random(1, 'evenly');
   const counts = new Array<number>(10).fill(0);
   for (let draw = 0; draw < 100_000; draw += 1) {

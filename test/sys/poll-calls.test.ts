@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { Heartbeat } from '#src/poller/periodic-wake-timer.js';
+import { PeriodicWakeTimer } from '#src/poller/periodic-wake-timer.js';
 import { abiFor } from '#src/sys/abi/index.js';
 import type { CLibrary } from '#src/sys/c-library.js';
 import { nativeSys } from '#src/sys/native.js';
@@ -241,21 +241,21 @@ test('sys-poll-calls: epoll refuses with the errno of its man page', onLinux, (t
   assert.throws(() => sys.epoll_ctl(epfd, e.EPOLL_CTL_MOD, reader, new Uint8Array(8)), RangeError);
 });
 
-test('sys-poll-calls: a heartbeat makes its descriptor ready again and again', (t) => {
+test('sys-poll-calls: a timer makes its descriptor ready again and again', (t) => {
   leakCheck(t);
   const sys = nativeSys();
-  const heartbeat = Heartbeat.open(sys, 10);
-  if (sys.abi.constants.TFD_CLOEXEC === undefined) return assert.equal(heartbeat, null);
-  assert.ok(heartbeat !== null);
-  const pollfd = new Int32Array([heartbeat.fd, sys.abi.constants.POLLIN]);
+  const timer = PeriodicWakeTimer.open(sys, 10);
+  if (sys.abi.constants.TFD_CLOEXEC === undefined) return assert.equal(timer, null);
+  assert.ok(timer !== null);
+  const pollfd = new Int32Array([timer.fd, sys.abi.constants.POLLIN]);
   const bytes = new Uint8Array(pollfd.buffer);
   const beats = new BigUint64Array(1);
   for (let beat = 0; beat < 3; beat += 1) {
     assert.equal(sys.poll(bytes, 1, 5000), 1);
-    assert.equal(sys.read(heartbeat.fd, new Uint8Array(beats.buffer), 0, 8), 8);
+    assert.equal(sys.read(timer.fd, new Uint8Array(beats.buffer), 0, 8), 8);
     assert.ok((beats[0] ?? 0n) >= 1n);
   }
-  return heartbeat.close();
+  return timer.close();
 });
 
 test('sys-poll-calls: eventfd counts, and a read takes the count', (t) => {

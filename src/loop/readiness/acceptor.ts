@@ -5,22 +5,22 @@ import { SOCKADDR_BYTES_MAX } from '../../sys/sockaddr.ts';
 import type { AcceptSink, Subscription } from '../backend.ts';
 import { ACCEPTS_PER_TURN } from '../limits.ts';
 import { ReserveDescriptor } from '../reserve-descriptor.ts';
-import { type Host, Subject } from './handle.ts';
+import { type HandleOwner, ReadinessHandle } from './handle.ts';
 
 const address = new Uint8Array(SOCKADDR_BYTES_MAX);
 const length = new Int32Array(1);
 
 /** A listening socket on a readiness backend. */
-export class Acceptance extends Subject implements Subscription {
+export class ReadinessAcceptor extends ReadinessHandle implements Subscription {
   readonly #sink: AcceptSink;
   readonly #reserve: ReserveDescriptor;
   /** The errno with which the kernel refused to watch it, until that is reported. */
   #refusal = 0;
 
-  constructor(host: Host, fd: number, sink: AcceptSink) {
-    super(host, fd);
+  constructor(owner: HandleOwner, fd: number, sink: AcceptSink) {
+    super(owner, fd);
     this.#sink = sink;
-    this.#reserve = new ReserveDescriptor(host.sys);
+    this.#reserve = new ReserveDescriptor(owner.sys);
   }
 
   wanted(): Interest {
@@ -28,7 +28,7 @@ export class Acceptance extends Subject implements Subscription {
   }
 
   ready(): void {
-    const { sys, stats } = this.host;
+    const { sys, stats } = this.owner;
     let failures = 0;
     for (let accepts = 0; accepts < ACCEPTS_PER_TURN; accepts++) {
       if (this.gone || this.paused) return;
@@ -46,7 +46,7 @@ export class Acceptance extends Subject implements Subscription {
 
   /** Whether to try the next connection after `errno`, one of so many failures in a row. */
   #goOn(errno: number, failures: number): boolean {
-    const { sys, stats } = this.host;
+    const { sys, stats } = this.owner;
     const { EAGAIN, EINTR } = sys.abi.errno;
     if (errno === EAGAIN) return false;
     if (errno === EINTR) {
@@ -64,7 +64,7 @@ export class Acceptance extends Subject implements Subscription {
       this.#sink.exhausted(errno, shed);
       return false;
     }
-    this.host.remove(this);
+    this.owner.remove(this);
     this.#sink.failed(errno);
     return false;
   }
@@ -72,7 +72,7 @@ export class Acceptance extends Subject implements Subscription {
   /** As with descriptors: it rests, and tries again. */
   override refused(errno: number): boolean {
     this.#refusal = errno;
-    this.host.reportLater(this);
+    this.owner.reportLater(this);
     return true;
   }
 

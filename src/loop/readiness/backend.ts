@@ -1,6 +1,6 @@
 import { receiveMemory } from '../../base/borrowed.ts';
 import { NO_TOKEN, TokenSlab } from '../../base/token-slab.ts';
-import { Heartbeat } from '../../poller/periodic-wake-timer.ts';
+import { PeriodicWakeTimer } from '../../poller/periodic-wake-timer.ts';
 import { Interest, type Poller, type ReadySink, type WakeHandle } from '../../poller/poller.ts';
 import { sendFlags } from '../../sys/descriptors.ts';
 import type { Sys } from '../../sys/sys.ts';
@@ -11,6 +11,7 @@ import {
   type BackendName,
   type BackendStats,
   type ConnectSink,
+  type Handle,
   newStats,
   type Stream,
   type StreamSink,
@@ -19,47 +20,47 @@ import {
   type WatchSink,
 } from '../backend.ts';
 import { ClosingList } from '../closing-list.ts';
-import { HEARTBEAT_MS, RECEIVE_BYTES, STALL_MS } from '../limits.ts';
+import { RECEIVE_BYTES, STALL_MS, WAKE_PERIOD_MS } from '../limits.ts';
 import { ReportList } from '../report-list.ts';
 import { SharedFd } from '../shared-fd.ts';
-import { Acceptance } from './acceptor.ts';
+import { ReadinessAcceptor } from './acceptor.ts';
 import { ChunkViews } from './chunk-views.ts';
-import { Connecting } from './connect-operation.ts';
-import type { Host, Subject } from './handle.ts';
+import { ReadinessConnectOperation } from './connect-operation.ts';
+import type { HandleOwner, ReadinessHandle } from './handle.ts';
 import { ReadinessStream } from './stream.ts';
-import { FdWatch } from './watch.ts';
+import { ReadinessWatch } from './watch.ts';
 
 /**
  * Any {@link Poller} as a {@link Backend}: what is ready is done at once, with one call.
  *
- * The work lies with the subjects (a stream, a listener, a connect, a watch), each in a file of
+ * The work lies with the handles (a stream, a listener, a connect, a watch), each in a file of
  * its own. Here is what they share: who has which token, which interest the poller still has to be
  * told, what is to be reported in the next turn, and what is to be closed.
  */
-export class ReadinessBackend implements Backend, ReadySink, Host {
+export class ReadinessBackend implements Backend, ReadySink, HandleOwner {
   readonly name: BackendName;
   readonly sys: Sys;
   /** What every receive reads into: no buffer per connection. */
   readonly receiveBuffer = receiveMemory(RECEIVE_BYTES);
   readonly views = new ChunkViews();
-  lent: Uint8Array | null = null;
+  borrowed: Uint8Array | null = null;
   readonly sendFlags: number;
   readonly stats: BackendStats = newStats();
   readonly #poller: Poller;
-  readonly #subjects = new TokenSlab<Subject>();
+  readonly #handles = new TokenSlab<ReadinessHandle>();
   /** By descriptor: who the poller knows for it, or will. */
-  readonly #byFd: (Subject | undefined)[] = [];
-  /** How many of the subjects only stand for others. */
+  readonly #byFd: (ReadinessHandle | undefined)[] = [];
+  /** How many of the handles only stand for others. */
   #sharedFds = 0;
   /** Whose interest differs from what the poller knows; told before the next wait, once. */
-  readonly #dirty: Subject[] = [];
+  readonly #dirty: ReadinessHandle[] = [];
   readonly #reports = new ReportList();
   /** Who rests until then, because its calls kept saying EAGAIN. */
-  #stalled: Subject[] = [];
+  #stalled: ReadinessHandle[] = [];
   #stalledUntilMs = 0;
   readonly #closing: ClosingList;
   /** Ends the waits that nothing else ends: epoll alone can be told of it for nothing. */
-  readonly #heartbeat: Heartbeat | null;
+  readonly #wakeTimer: PeriodicWakeTimer | null;
 
   constructor(sys: Sys, poller: Poller) {
     this.sys = sys;
@@ -67,9 +68,9 @@ export class ReadinessBackend implements Backend, ReadySink, Host {
     this.sendFlags = sendFlags(sys);
     this.#closing = new ClosingList(sys);
     this.#poller = poller;
-    this.#heartbeat = poller.edgeTriggered ? Heartbeat.open(sys, HEARTBEAT_MS) : null;
-    if (this.#heartbeat === null) return;
-    poller.register(this.#heartbeat.fd, Interest.read, NO_TOKEN, true);
+    this.#wakeTimer = poller.edgeTriggered ? PeriodicWakeTimer.open(sys, WAKE_PERIOD_MS) : null;
+    if (this.#wakeTimer === null) return;
+    poller.register(this.#wakeTimer.fd, Interest.read, NO_TOKEN, true);
   }
 
   get fdLimit(): number {
@@ -85,11 +86,11 @@ export class ReadinessBackend implements Backend, ReadySink, Host {
   }
 
   get active(): number {
-    return this.#subjects.size - this.#sharedFds + this.#closing.length;
+    return this.#handles.size - this.#sharedFds + this.#closing.length;
   }
 
   accept(fd: number, sink: AcceptSink): Subscription {
-    return this.#added(new Acceptance(this, fd, sink));
+    return this.#added(new ReadinessAcceptor(this, fd, sink));
   }
 
   open(fd: number, sink: StreamSink, tcp = false): Stream {
@@ -97,15 +98,15 @@ export class ReadinessBackend implements Backend, ReadySink, Host {
     return this.#added(new ReadinessStream(this, fd, sink, edge));
   }
 
-  connect(fd: number, address: Uint8Array, length: number, sink: ConnectSink): Subscription {
-    const connecting = this.#added(new Connecting(this, fd, sink));
+  connect(fd: number, address: Uint8Array, length: number, sink: ConnectSink): Handle {
+    const connecting = this.#added(new ReadinessConnectOperation(this, fd, sink));
     connecting.start(address, length);
     return connecting;
   }
 
   watch(fd: number, interest: Interest, sink: WatchSink): Watch {
-    const watch = new FdWatch(this, fd, interest, sink);
-    this.#subjects.allocate(watch);
+    const watch = new ReadinessWatch(this, fd, interest, sink);
+    this.#handles.allocate(watch);
     const other = this.#byFd[fd];
     if (other === undefined) this.#byFd[fd] = watch;
     else this.#sharedBy(other).add(watch);
@@ -114,54 +115,30 @@ export class ReadinessBackend implements Backend, ReadySink, Host {
   }
 
   /** Adds the owner of a descriptor that is new: watches of its number were those of another. */
-  #added<Kind extends Subject>(subject: Kind): Kind {
-    const other = this.#byFd[subject.fd];
+  #added<Kind extends ReadinessHandle>(handle: Kind): Kind {
+    const other = this.#byFd[handle.fd];
     if (other !== undefined) this.#endAllOf(other);
-    this.#subjects.allocate(subject);
-    this.#byFd[subject.fd] = subject;
-    this.interestChanged(subject);
-    return subject;
+    this.#handles.allocate(handle);
+    this.#byFd[handle.fd] = handle;
+    this.interestChanged(handle);
+    return handle;
   }
 
-  #sharedBy(subject: Subject): SharedFd {
-    if (subject instanceof SharedFd) return subject;
-    const shared = new SharedFd(this, subject.fd);
-    this.#subjects.allocate(shared);
+  #sharedBy(handle: ReadinessHandle): SharedFd {
+    if (handle instanceof SharedFd) return handle;
+    const shared = new SharedFd(this, handle.fd);
+    this.#handles.allocate(shared);
     this.#sharedFds += 1;
-    if (subject.registered) this.#poller.deregister(subject.fd);
-    subject.registered = false;
-    this.#byFd[subject.fd] = shared;
-    shared.add(subject);
+    if (handle.registered) this.#poller.deregister(handle.fd);
+    handle.registered = false;
+    this.#byFd[handle.fd] = shared;
+    shared.add(handle);
     return shared;
   }
 
-  #endAllOf(subject: Subject): void {
-    if (!(subject instanceof SharedFd)) this.release(subject);
-    else for (const member of [...subject.members]) if (!member.gone) this.release(member);
-  }
-
-  pause(subject: Subscription | Stream): void {
-    (subject as Subject).setPaused(true);
-  }
-
-  resume(subject: Subscription | Stream): void {
-    (subject as Subject).setPaused(false);
-  }
-
-  close(subject: Subscription | Stream): void {
-    this.remove(subject as Subject);
-  }
-
-  send(stream: Stream, bytes: Uint8Array, offset: number, length: number): number {
-    return (stream as ReadinessStream).send(bytes, offset, length);
-  }
-
-  finish(stream: Stream): void {
-    (stream as ReadinessStream).finish();
-  }
-
-  reset(stream: Stream): void {
-    (stream as ReadinessStream).reset();
+  #endAllOf(handle: ReadinessHandle): void {
+    if (!(handle instanceof SharedFd)) this.release(handle);
+    else for (const member of [...handle.members]) if (!member.gone) this.release(member);
   }
 
   poll(timeoutMs: number | null): void {
@@ -173,9 +150,9 @@ export class ReadinessBackend implements Backend, ReadySink, Host {
   #poll(timeoutMs: number | null): void {
     const waiting = this.#reports.length === 0 && this.#closing.length === 0;
     this.stats.waits += 1;
-    const beats = this.#heartbeat !== null && timeoutMs !== null && timeoutMs >= HEARTBEAT_MS;
+    const timed = this.#wakeTimer !== null && timeoutMs !== null && timeoutMs >= WAKE_PERIOD_MS;
     // Read before it is added: `ready` takes away what was no report.
-    const reports = this.#poller.wait(waiting ? (beats ? null : timeoutMs) : 0, this);
+    const reports = this.#poller.wait(waiting ? (timed ? null : timeoutMs) : 0, this);
     this.stats.reports += reports;
     if (this.#poller.interrupted) this.stats.eintr += 1;
     this.#reports.run();
@@ -186,23 +163,23 @@ export class ReadinessBackend implements Backend, ReadySink, Host {
     if (this.sys.monotonicMs() < this.#stalledUntilMs) return;
     const stalled = this.#stalled;
     this.#stalled = [];
-    for (const subject of stalled) if (!subject.gone) subject.retry();
+    for (const handle of stalled) if (!handle.gone) handle.retry();
   }
 
   /** What the poller found. Called from its wait, and so from the loop's turn. */
   ready(token: number, interest: Interest, errno: number): void {
-    const subject = this.#subjects.get(token);
-    if (subject === undefined) {
+    const handle = this.#handles.get(token);
+    if (handle === undefined) {
       this.stats.reports -= 1;
-      if (token === NO_TOKEN) this.#heartbeat?.beaten();
+      if (token === NO_TOKEN) this.#wakeTimer?.expired();
       else this.stats.stale += 1; // Law 7.
       return;
     }
-    subject.ready(interest, errno);
+    handle.ready(interest, errno);
   }
 
-  settle(): void {
-    this.#closing.settle();
+  closePhase(): void {
+    this.#closing.closePhase();
   }
 
   wake(): void {
@@ -211,64 +188,64 @@ export class ReadinessBackend implements Backend, ReadySink, Host {
 
   fds(): number[] {
     const fds = [...this.#poller.fds, ...this.#closing.fds];
-    if (this.#heartbeat !== null) fds.push(this.#heartbeat.fd);
-    for (const subject of this.#subjects.values()) {
-      if (subject.ownsFd) fds.push(subject.fd, ...subject.extraFds);
+    if (this.#wakeTimer !== null) fds.push(this.#wakeTimer.fd);
+    for (const handle of this.#handles.values()) {
+      if (handle.ownsFd) fds.push(handle.fd, ...handle.extraFds);
     }
     return fds;
   }
 
   destroy(): void {
-    for (const subject of [...this.#subjects.values()]) this.remove(subject);
+    for (const handle of [...this.#handles.values()]) this.remove(handle);
     this.#closing.closeAll();
     this.#poller.close();
-    this.#heartbeat?.close();
+    this.#wakeTimer?.close();
   }
 
-  interestChanged(subject: Subject): void {
-    const known = subject.shared ?? subject;
+  interestChanged(handle: ReadinessHandle): void {
+    const known = handle.shared ?? handle;
     if (known.dirty) return;
     known.dirty = true;
     this.#dirty.push(known);
   }
 
-  reportLater(subject: Subject): void {
-    this.#reports.add(subject);
+  reportLater(handle: ReadinessHandle): void {
+    this.#reports.add(handle);
   }
 
-  retryLater(subject: Subject): void {
+  retryLater(handle: ReadinessHandle): void {
     if (this.#stalled.length === 0) this.#stalledUntilMs = this.sys.monotonicMs() + STALL_MS;
-    this.#stalled.push(subject);
+    this.#stalled.push(handle);
   }
 
-  /** Forgets a subject and, unless its descriptor is somebody else's, closes it in `settle`. */
-  remove(subject: Subject): void {
-    if (subject.gone) return;
-    this.release(subject);
-    if (subject.ownsFd) this.#closing.add(subject);
+  /** Forgets a handle and, unless its descriptor is somebody else's, closes it in the close phase. */
+  remove(handle: ReadinessHandle): void {
+    if (handle.gone) return;
+    this.release(handle);
+    if (handle.ownsFd) this.#closing.add(handle);
   }
 
-  /** Forgets a subject whose descriptor goes on elsewhere. */
-  release(subject: Subject): void {
-    subject.gone = true;
-    this.#subjects.free(subject.token);
-    const { shared } = subject;
+  /** Forgets a handle whose descriptor goes on elsewhere. */
+  release(handle: ReadinessHandle): void {
+    handle.gone = true;
+    this.#handles.free(handle.token);
+    const { shared } = handle;
     if (shared instanceof SharedFd) {
-      if (!shared.gone) this.#leave(shared, subject);
+      if (!shared.gone) this.#leave(shared, handle);
       return;
     }
-    if (subject.registered) this.#poller.deregister(subject.fd);
-    if (this.#byFd[subject.fd] === subject) this.#byFd[subject.fd] = undefined;
-    if (subject instanceof SharedFd) this.#sharedFds -= 1;
+    if (handle.registered) this.#poller.deregister(handle.fd);
+    if (this.#byFd[handle.fd] === handle) this.#byFd[handle.fd] = undefined;
+    if (handle instanceof SharedFd) this.#sharedFds -= 1;
   }
 
-  #leave(shared: SharedFd, subject: Subject): void {
-    shared.drop(subject);
-    if (subject.ownsFd) {
+  #leave(shared: SharedFd, handle: ReadinessHandle): void {
+    shared.drop(handle);
+    if (handle.ownsFd) {
       // The descriptor gets closed: its watches end with it.
       for (const watch of shared.members) {
         watch.gone = true;
-        this.#subjects.free(watch.token);
+        this.#handles.free(watch.token);
       }
     } else if (shared.members.length > 0) {
       this.interestChanged(shared);
@@ -278,23 +255,23 @@ export class ReadinessBackend implements Backend, ReadySink, Host {
   }
 
   #tellPoller(): void {
-    // Steal nothing: a subject that is told cannot become dirty by being told.
-    for (const subject of this.#dirty) {
-      subject.dirty = false;
-      if (subject.gone || subject.shared !== null) continue;
-      const wanted = subject.wanted();
-      if (wanted === subject.installed && !subject.rearm) continue;
+    // Steal nothing: a handle that is told cannot become dirty by being told.
+    for (const handle of this.#dirty) {
+      handle.dirty = false;
+      if (handle.gone || handle.shared !== null) continue;
+      const wanted = handle.wanted();
+      if (wanted === handle.installed && !handle.rearm) continue;
       try {
-        if (subject.registered) this.#poller.modify(subject.fd, wanted, subject.token);
-        else this.#poller.register(subject.fd, wanted, subject.token, subject.edge);
+        if (handle.registered) this.#poller.modify(handle.fd, wanted, handle.token);
+        else this.#poller.register(handle.fd, wanted, handle.token, handle.edge);
       } catch (error) {
-        // Out of memory, or of watches (ENOSPC): one subject is the worse for it, not the loop.
-        if (!(error instanceof SysError) || !subject.refused(-error.errno)) throw error;
+        // Out of memory, or of watches (ENOSPC): one handle is the worse for it, not the loop.
+        if (!(error instanceof SysError) || !handle.refused(-error.errno)) throw error;
         continue;
       }
-      subject.registered = true;
-      subject.rearm = false;
-      subject.installed = wanted;
+      handle.registered = true;
+      handle.rearm = false;
+      handle.installed = wanted;
     }
     this.#dirty.length = 0;
   }

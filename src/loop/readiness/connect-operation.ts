@@ -1,30 +1,30 @@
 import { Interest } from '../../poller/poller.ts';
 import { pendingError } from '../../socket/connect.ts';
-import type { ConnectSink, Subscription } from '../backend.ts';
-import { type Host, Subject } from './handle.ts';
+import type { ConnectSink, Handle } from '../backend.ts';
+import { type HandleOwner, ReadinessHandle } from './handle.ts';
 
 /** A connect that is under way on a readiness backend. */
-export class Connecting extends Subject implements Subscription {
+export class ReadinessConnectOperation extends ReadinessHandle implements Handle {
   readonly #sink: ConnectSink;
   /** What came of it: undefined until it has ended, then 0 or an errno. */
   #outcome: number | undefined;
 
-  constructor(host: Host, fd: number, sink: ConnectSink) {
-    super(host, fd);
+  constructor(owner: HandleOwner, fd: number, sink: ConnectSink) {
+    super(owner, fd);
     this.#sink = sink;
   }
 
   /** connect(2). What it gives at once is reported in the next turn: law 2. */
   start(address: Uint8Array, length: number): void {
-    const { sys } = this.host;
+    const { sys } = this.owner;
     const result = sys.connect(this.fd, address, length);
     // An interrupted connect goes on by itself: POSIX, connect(). A full backlog of a UNIX
     // listener is EAGAIN on Linux, and nothing is under way then.
     const { EINPROGRESS, EINTR } = sys.abi.errno;
     if (result === -EINPROGRESS || result === -EINTR) return;
     this.#outcome = -result;
-    this.host.interestChanged(this);
-    this.host.reportLater(this);
+    this.owner.interestChanged(this);
+    this.owner.reportLater(this);
   }
 
   wanted(): Interest {
@@ -33,24 +33,24 @@ export class Connecting extends Subject implements Subscription {
 
   ready(_interest: Interest, errno: number): void {
     if (this.#outcome !== undefined) return;
-    const error = -pendingError(this.host.sys, this.fd);
+    const error = -pendingError(this.owner.sys, this.fd);
     this.#outcome = error === 0 ? errno : error;
     this.report();
   }
 
   override refused(errno: number): boolean {
     this.#outcome ??= errno;
-    this.host.reportLater(this);
+    this.owner.reportLater(this);
     return true;
   }
 
   report(): void {
     if (this.#outcome === undefined) return;
     if (this.#outcome === 0) {
-      this.host.release(this);
+      this.owner.release(this);
       this.#sink.connected(this.fd);
     } else {
-      this.host.remove(this);
+      this.owner.remove(this);
       this.#sink.failed(this.#outcome);
     }
   }

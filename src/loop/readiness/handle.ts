@@ -3,34 +3,34 @@ import type { Sys } from '../../sys/sys.ts';
 import type { BackendStats } from '../backend.ts';
 import type { ChunkViews } from './chunk-views.ts';
 
-/** What a subject of a readiness backend may ask of it. */
-export interface Host {
+/** What a handle of a readiness backend may ask of it. */
+export interface HandleOwner {
   readonly sys: Sys;
   readonly stats: BackendStats;
   readonly receiveBuffer: Uint8Array;
   readonly views: ChunkViews;
   /** The last chunk that was delivered, which begins where the buffer begins. */
-  lent: Uint8Array | null;
+  borrowed: Uint8Array | null;
   /** The flags of every send. */
   readonly sendFlags: number;
   /** `wanted()` gives something else than before: the poller is told before the next wait. */
-  interestChanged(subject: Subject): void;
+  interestChanged(handle: ReadinessHandle): void;
   /** `report()` is to be called in the next turn. */
-  reportLater(subject: Subject): void;
+  reportLater(handle: ReadinessHandle): void;
   /** `retry()` is to be called in a few milliseconds. */
-  retryLater(subject: Subject): void;
-  /** The subject has ended: its descriptor is closed in the closes phase. */
-  remove(subject: Subject): void;
-  /** The subject has ended, and its descriptor goes on elsewhere. */
-  release(subject: Subject): void;
+  retryLater(handle: ReadinessHandle): void;
+  /** The handle has ended: its descriptor is closed in the closes phase. */
+  remove(handle: ReadinessHandle): void;
+  /** The handle has ended, and its descriptor goes on elsewhere. */
+  release(handle: ReadinessHandle): void;
 }
 
 /** Something that a readiness backend waits for, with all that the backend keeps about it. */
-export abstract class Subject {
+export abstract class ReadinessHandle {
   // What every report touches comes first, so that it shares a cache line.
   readonly fd: number;
   token = -1;
-  protected readonly host: Host;
+  protected readonly owner: HandleOwner;
   /** Whether it was removed: no callback follows but `closed`. */
   gone = false;
   protected paused = false;
@@ -42,11 +42,11 @@ export abstract class Subject {
   rearm = false;
   reporting = false;
   /** Where others want the same descriptor: who the poller knows in place of this one. */
-  shared: Subject | null = null;
+  shared: ReadinessHandle | null = null;
 
-  constructor(host: Host, fd: number) {
+  constructor(owner: HandleOwner, fd: number) {
     this.fd = fd;
-    this.host = host;
+    this.owner = owner;
   }
 
   /** Whether it copes with being told once of what is ready. */
@@ -64,10 +64,22 @@ export abstract class Subject {
     return true;
   }
 
-  setPaused(paused: boolean): void {
+  pause(): void {
+    this.setPaused(true);
+  }
+
+  resume(): void {
+    this.setPaused(false);
+  }
+
+  close(): void {
+    this.owner.remove(this);
+  }
+
+  protected setPaused(paused: boolean): void {
     if (this.paused === paused || this.gone) return;
     this.paused = paused;
-    this.host.interestChanged(this);
+    this.owner.interestChanged(this);
   }
 
   /** What to watch the descriptor for. */
@@ -82,7 +94,7 @@ export abstract class Subject {
     return false;
   }
 
-  /** The time of {@link Host.retryLater} is over. */
+  /** The time of {@link HandleOwner.retryLater} is over. */
   retry(): void {
     // Most never ask for it.
   }

@@ -3,11 +3,11 @@ import { ENDING, Interest } from '../../poller/poller.ts';
 import type { Stream, StreamSink } from '../backend.ts';
 import { EAGAINS_MAX, RETRIES_MAX, SENDS_PER_TURN } from '../limits.ts';
 import { Outbox } from '../outbox.ts';
-import { lingerForNoTime } from '../reset-on-close.ts';
-import { type Host, Subject } from './handle.ts';
+import { resetOnClose } from '../reset-on-close.ts';
+import { type HandleOwner, ReadinessHandle } from './handle.ts';
 
 /** A connected socket on a readiness backend. */
-export class ReadinessStream extends Subject implements Stream {
+export class ReadinessStream extends ReadinessHandle implements Stream {
   // What every message touches comes first, so that it lies together.
   readonly #sink: StreamSink;
   /** Made at the first send that falls short: most connections never need one. */
@@ -37,8 +37,8 @@ export class ReadinessStream extends Subject implements Stream {
   #takenErrno = 0;
 
   /** With `edge` it is told once of what is ready, and remembers. */
-  constructor(host: Host, fd: number, sink: StreamSink, edge: boolean) {
-    super(host, fd);
+  constructor(owner: HandleOwner, fd: number, sink: StreamSink, edge: boolean) {
+    super(owner, fd);
     this.#sink = sink;
     this.#edge = edge;
   }
@@ -50,7 +50,7 @@ export class ReadinessStream extends Subject implements Stream {
   override useLevels(): void {
     if (!this.#edge) return;
     this.#edge = false;
-    this.host.interestChanged(this);
+    this.owner.interestChanged(this);
   }
 
   get queuedBytes(): number {
@@ -96,25 +96,25 @@ export class ReadinessStream extends Subject implements Stream {
     if (this.gone || this.paused || this.#errno !== 0 || this.#peerEnded) return;
     this.#receive();
     const more = this.#edge && this.#readable && !this.paused && !this.gone;
-    if (more) this.host.reportLater(this);
+    if (more) this.owner.reportLater(this);
   }
 
-  override setPaused(paused: boolean): void {
+  protected override setPaused(paused: boolean): void {
     super.setPaused(paused);
-    if (this.#edge && this.#readable && !paused && !this.gone) this.host.reportLater(this);
+    if (this.#edge && this.#readable && !paused && !this.gone) this.owner.reportLater(this);
   }
 
   #receive(): void {
-    const { sys, stats, receiveBuffer } = this.host;
+    const { sys, stats, receiveBuffer } = this.owner;
     const length = sys.recv(this.fd, receiveBuffer, 0, receiveBuffer.length, 0);
     if (length > 0) {
       // A receive that fell short took all there was, but for the end that comes behind.
       this.#readable = length === receiveBuffer.length || this.#ending;
       this.#eagains = 0;
       // Before the callback, which may throw.
-      if (this.#readable && this.#edge) this.host.reportLater(this);
-      const chunk = this.host.views.of(receiveBuffer, length);
-      this.host.lent = chunk;
+      if (this.#readable && this.#edge) this.owner.reportLater(this);
+      const chunk = this.owner.views.of(receiveBuffer, length);
+      this.owner.borrowed = chunk;
       deliver(this.#sink, chunk);
     } else if (length === 0) {
       this.#readable = false;
@@ -134,7 +134,7 @@ export class ReadinessStream extends Subject implements Stream {
 
   #ended(): void {
     this.#peerEnded = true;
-    this.host.interestChanged(this);
+    this.owner.interestChanged(this);
     this.#sink.ended();
   }
 
@@ -143,12 +143,12 @@ export class ReadinessStream extends Subject implements Stream {
    * socket that is ready, and an edge has been told of then: it is asked again, and not for ever.
    */
   #gaveNothing(): void {
-    this.host.stats.eagain += 1;
+    this.owner.stats.eagain += 1;
     this.#eagains += 1;
     if (this.#eagains >= EAGAINS_MAX && !this.#stalled) {
       this.#stalled = true;
-      this.host.interestChanged(this);
-      this.host.retryLater(this);
+      this.owner.interestChanged(this);
+      this.owner.retryLater(this);
     } else if (this.#edge) {
       this.#rearm();
     }
@@ -156,7 +156,7 @@ export class ReadinessStream extends Subject implements Stream {
 
   #rearm(): void {
     this.rearm = true;
-    this.host.interestChanged(this);
+    this.owner.interestChanged(this);
   }
 
   override retry(): void {
@@ -169,19 +169,19 @@ export class ReadinessStream extends Subject implements Stream {
     if (this.#errno !== 0) return this.#lose(length);
     let sent = 0;
     if (this.queuedBytes === 0) {
-      const { lent, receiveBuffer } = this.host;
+      const { borrowed, receiveBuffer } = this.owner;
       // An echo goes from the buffer itself: its address is known, that of each chunk is not.
-      sent = this.#trySend(bytes === lent ? receiveBuffer : bytes, offset, length);
+      sent = this.#trySend(bytes === borrowed ? receiveBuffer : bytes, offset, length);
       if (sent === length) return 0;
       if (this.#errno !== 0) return this.#lose(length);
-      if (sent > 0) this.host.stats.partialSends += 1;
+      if (sent > 0) this.owner.stats.partialSends += 1;
     }
     this.#outbox ??= new Outbox();
     this.#outbox.append(bytes, offset + sent, length - sent);
     this.#drained = false;
     // What it waits for may be as before, and told of: an edge is to be looked for again.
     if (this.#edge) this.rearm = true;
-    this.host.interestChanged(this);
+    this.owner.interestChanged(this);
     return this.#outbox.length;
   }
 
@@ -192,7 +192,7 @@ export class ReadinessStream extends Subject implements Stream {
 
   /** What the kernel takes now: 0 if it has no room. An error is kept for the next turn. */
   #trySend(bytes: Uint8Array, offset: number, length: number): number {
-    const { sys, stats, sendFlags } = this.host;
+    const { sys, stats, sendFlags } = this.owner;
     for (let attempt = 0; attempt < RETRIES_MAX; attempt++) {
       const result = sys.send(this.fd, bytes, offset, length, sendFlags);
       if (result >= 0) {
@@ -231,11 +231,11 @@ export class ReadinessStream extends Subject implements Stream {
     }
     if (this.#errno !== 0 || outbox.length > 0) {
       if (this.#errno !== 0) this.report();
-      else if (this.#writable) this.host.reportLater(this);
+      else if (this.#writable) this.owner.reportLater(this);
       return;
     }
     this.#writable = false;
-    this.host.interestChanged(this);
+    this.owner.interestChanged(this);
     this.#drained = true;
     if (this.#finishing) this.#sendFin();
   }
@@ -249,7 +249,7 @@ export class ReadinessStream extends Subject implements Stream {
   #sendFin(): void {
     if (this.#finished) return;
     this.#finished = true;
-    const { sys } = this.host;
+    const { sys } = this.owner;
     const result = sys.shutdown(this.fd, sys.abi.constants.SHUT_WR);
     // ENOTCONN: the peer has reset the connection; the next receive tells.
     if (result < 0 && result !== -sys.abi.errno.ENOTCONN) this.#broken(-result);
@@ -257,8 +257,8 @@ export class ReadinessStream extends Subject implements Stream {
 
   reset(): void {
     if (this.gone) return;
-    lingerForNoTime(this.host.sys, this.fd);
-    this.host.remove(this);
+    resetOnClose(this.owner.sys, this.fd);
+    this.owner.remove(this);
   }
 
   override refused(errno: number): boolean {
@@ -269,8 +269,8 @@ export class ReadinessStream extends Subject implements Stream {
   #broken(errno: number): void {
     if (this.#errno !== 0) return;
     this.#errno = errno;
-    this.host.interestChanged(this);
-    this.host.reportLater(this);
+    this.owner.interestChanged(this);
+    this.owner.reportLater(this);
   }
 
   /** Reports an error or an empty queue, once. */
@@ -278,7 +278,7 @@ export class ReadinessStream extends Subject implements Stream {
     // A handler that has just run may have closed it, with an error or a queue to tell of.
     if (this.gone) return;
     if (this.#errno !== 0) {
-      this.host.remove(this);
+      this.owner.remove(this);
       this.#sink.failed(this.#errno);
       return;
     }

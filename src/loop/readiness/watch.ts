@@ -1,14 +1,14 @@
 import { Interest } from '../../poller/poller.ts';
 import type { Watch, WatchSink } from '../backend.ts';
-import { type Host, Subject } from './handle.ts';
+import { type HandleOwner, ReadinessHandle } from './handle.ts';
 
 /** A watched descriptor on a readiness backend. */
-export class FdWatch extends Subject implements Watch {
+export class ReadinessWatch extends ReadinessHandle implements Watch {
   readonly #sink: WatchSink;
   #interest: Interest;
 
-  constructor(host: Host, fd: number, interest: Interest, sink: WatchSink) {
-    super(host, fd);
+  constructor(owner: HandleOwner, fd: number, interest: Interest, sink: WatchSink) {
+    super(owner, fd);
     this.#sink = sink;
     this.#interest = interest;
   }
@@ -20,11 +20,11 @@ export class FdWatch extends Subject implements Watch {
   modify(interest: Interest): void {
     if (this.gone || this.#interest === interest) return;
     this.#interest = interest;
-    this.host.interestChanged(this);
+    this.owner.interestChanged(this);
   }
 
   unwatch(): void {
-    if (!this.gone) this.host.release(this);
+    if (!this.gone) this.owner.release(this);
   }
 
   wanted(): Interest {

@@ -2,10 +2,10 @@ import { acceptErrnoKind } from '../../sys/error-kinds.ts';
 import type { AcceptSink, Subscription } from '../backend.ts';
 import { ACCEPTS_PER_TURN } from '../limits.ts';
 import { ReserveDescriptor } from '../reserve-descriptor.ts';
-import { Operation, type RingHost, RingSubject } from './handle.ts';
+import { Operation, RingHandle, type RingHandleOwner } from './handle.ts';
 
 /** A listening socket on the ring. */
-export class RingAcceptance extends RingSubject implements Subscription {
+export class RingAcceptor extends RingHandle implements Subscription {
   readonly #sink: AcceptSink;
   readonly #reserve: ReserveDescriptor;
   /** Whether connections are to be taken one at a time. */
@@ -24,11 +24,11 @@ export class RingAcceptance extends RingSubject implements Subscription {
   /** Connections that came while it was paused. */
   readonly #held: number[] = [];
 
-  constructor(host: RingHost, fd: number, sink: AcceptSink, limited: boolean) {
-    super(host, fd);
+  constructor(owner: RingHandleOwner, fd: number, sink: AcceptSink, limited: boolean) {
+    super(owner, fd);
     this.#sink = sink;
     this.#limited = limited;
-    this.#reserve = new ReserveDescriptor(host.sys);
+    this.#reserve = new ReserveDescriptor(owner.sys);
   }
 
   get inFlight(): boolean {
@@ -38,31 +38,31 @@ export class RingAcceptance extends RingSubject implements Subscription {
   prepare(): void {
     if (this.inFlight && (this.gone || this.paused) && !this.#cancelling) this.#cancel();
     if (this.inFlight || this.gone || this.paused || this.#held.length > 0) return;
-    const { submission, sys } = this.host;
+    const { submission, sys } = this.owner;
     const operation = this.#short ? Operation.poll : Operation.accept;
-    const put = this.#short
+    const submitted = this.#short
       ? submission.poll(this.fd, sys.abi.constants.POLLIN, this.token, operation)
       : submission.accept(this.fd, this.token, operation, !this.#limited);
-    if (put) this.#operation = operation;
-    else this.host.attend(this);
+    if (submitted) this.#operation = operation;
+    else this.owner.markDirty(this);
   }
 
   #cancel(): void {
-    const { submission } = this.host;
+    const { submission } = this.owner;
     this.#cancelling = submission.cancel(this.token, this.#operation, Operation.none);
-    if (!this.#cancelling) this.host.attend(this);
+    if (!this.#cancelling) this.owner.markDirty(this);
   }
 
-  completed(operation: Operation, result: number, goesOn: boolean): void {
-    if (!goesOn) {
+  completed(operation: Operation, result: number, more: boolean): void {
+    if (!more) {
       this.#operation = Operation.none;
       this.#cancelling = false;
-      this.host.attend(this);
+      this.owner.markDirty(this);
     }
     const polled = operation === Operation.poll;
     if (this.gone) {
-      if (result >= 0 && !polled) this.host.sys.close(result);
-      if (!goesOn) this.host.letGo(this);
+      if (result >= 0 && !polled) this.owner.sys.close(result);
+      if (!more) this.owner.letGo(this);
     } else if (polled) {
       this.#short = false;
       this.#somebodyCame = result > 0;
@@ -78,12 +78,12 @@ export class RingAcceptance extends RingSubject implements Subscription {
   #accepted(fd: number): void {
     this.#somebodyCame = false;
     this.#failures = 0;
-    this.host.stats.accepted += 1;
+    this.owner.stats.accepted += 1;
     this.#sink.accepted(fd);
   }
 
   #failed(errno: number): void {
-    const { sys, stats } = this.host;
+    const { sys, stats } = this.owner;
     const { EINTR, EAGAIN, ECANCELED } = sys.abi.errno;
     if (errno === EINTR || errno === EAGAIN || errno === ECANCELED) return;
     const kind = acceptErrnoKind(sys.abi, errno);
@@ -100,13 +100,13 @@ export class RingAcceptance extends RingSubject implements Subscription {
       this.#sink.exhausted(errno, shed);
       return;
     }
-    this.host.remove(this);
+    this.owner.remove(this);
     this.#sink.failed(errno);
   }
 
-  override setPaused(paused: boolean): void {
+  protected override setPaused(paused: boolean): void {
     super.setPaused(paused);
-    if (!paused && this.#held.length > 0) this.host.reportLater(this);
+    if (!paused && this.#held.length > 0) this.owner.reportLater(this);
   }
 
   /** Hands over what was held. */
@@ -115,12 +115,12 @@ export class RingAcceptance extends RingSubject implements Subscription {
       if (this.gone || this.paused) return;
       const fd = this.#held.shift();
       if (fd === undefined) {
-        this.host.attend(this);
+        this.owner.markDirty(this);
         return;
       }
       this.#accepted(fd);
     }
-    this.host.reportLater(this);
+    this.owner.reportLater(this);
   }
 
   closed(): void {
@@ -132,7 +132,7 @@ export class RingAcceptance extends RingSubject implements Subscription {
   }
 
   override dispose(): void {
-    for (const fd of this.#held.splice(0)) this.host.sys.close(fd);
+    for (const fd of this.#held.splice(0)) this.owner.sys.close(fd);
     this.#reserve.close();
   }
 }

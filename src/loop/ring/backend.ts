@@ -3,15 +3,17 @@ import { TokenSlab } from '../../base/token-slab.ts';
 import { WatchTable } from '../../base/watch-table.ts';
 import type { Interest, WakeHandle } from '../../poller/poller.ts';
 import type { Buffers } from '../../ring/buffers.ts';
+import type { Completions } from '../../ring/completions.ts';
 import { openRing } from '../../ring/open-ring.ts';
 import type { Ring } from '../../ring/ring.ts';
-import { Submission } from '../../ring/submission.ts';
+import type { Submission } from '../../ring/submission.ts';
 import { sendFlags } from '../../sys/descriptors.ts';
 import type { Sys } from '../../sys/sys.ts';
 import {
   type AcceptSink,
   type Backend,
   type ConnectSink,
+  type Handle,
   newStats,
   type Stream,
   type StreamSink,
@@ -22,10 +24,10 @@ import {
 import { ClosingList } from '../closing-list.ts';
 import { DESTROY_MS_MAX, OVERFLOW_ROUNDS_MAX } from '../limits.ts';
 import { ReportList } from '../report-list.ts';
-import { RingAcceptance } from './acceptor.ts';
-import { RingConnecting } from './connect-operation.ts';
-import { Operation, type RingHost, type RingSubject } from './handle.ts';
-import { RingHeartbeat } from './heartbeat.ts';
+import { RingAcceptor } from './acceptor.ts';
+import { RingConnectOperation } from './connect-operation.ts';
+import { Operation, type RingHandle, type RingHandleOwner } from './handle.ts';
+import { RingWakeTimer } from './periodic-wake-timer.ts';
 import { RingSends } from './sends.ts';
 import { RingStream } from './stream.ts';
 import { RingWaker } from './waker.ts';
@@ -39,7 +41,7 @@ import { RingWatch } from './watch.ts';
  * out of the buffer that it came into. The sends of a turn are submitted together and are done when
  * the call returns; only one that fell short is heard of.
  */
-export class RingBackend implements Backend, RingHost {
+export class RingBackend implements Backend, RingHandleOwner {
   readonly name = 'io_uring';
   readonly fdLimit = Number.POSITIVE_INFINITY;
   readonly sys: Sys;
@@ -50,24 +52,24 @@ export class RingBackend implements Backend, RingHost {
   readonly sends: RingSends;
   readonly #ring: Ring;
   readonly #waker: RingWaker;
-  readonly #subjects = new TokenSlab<RingSubject>();
+  readonly #handles = new TokenSlab<RingHandle>();
   readonly #watches = new WatchTable();
   /** Who has something to put before the next wait. */
-  #attended: RingSubject[] = [];
-  #attendedNext: RingSubject[] = [];
+  #dirty: RingHandle[] = [];
+  #dirtyNext: RingHandle[] = [];
   readonly #reports = new ReportList();
   readonly #closing: ClosingList;
-  #starved = false;
-  readonly #heartbeat: RingHeartbeat;
+  #outOfBuffers = false;
+  readonly #wakeTimer: RingWakeTimer;
   /** Whether completions are being read, and whether that is to be the last thing. */
   #polling = false;
   #destroyed = false;
-  /** How many of the completions that are there were delivered. */
-  #delivered = 0;
+  /** The completions that are being delivered. */
+  readonly #completions: Completions;
+  /** Those that may be short writes, which are handled before anything is delivered. */
+  readonly #lookahead: Completions;
   /** Whether a send of something that is closed could not be submitted yet. */
   #stuck = false;
-  readonly #goesOn: number;
-  readonly #bufferShift: number;
 
   /** Throws a SysError that names the call which failed. */
   constructor(sys: Sys) {
@@ -77,17 +79,16 @@ export class RingBackend implements Backend, RingHost {
     const { ring, buffers } = openRing(sys);
     this.#ring = ring;
     this.buffers = buffers;
-    const { IORING_CQE_F_MORE, IORING_CQE_BUFFER_SHIFT } = this.#ring.abi.constants;
-    this.#goesOn = IORING_CQE_F_MORE;
-    this.#bufferShift = IORING_CQE_BUFFER_SHIFT;
-    this.submission = new Submission(this.#ring);
+    this.submission = ring.submission;
+    this.#completions = ring.completions();
+    this.#lookahead = ring.completions();
     try {
       this.#waker = new RingWaker(sys, this.submission);
     } catch (error) {
       this.#ring.close();
       throw error;
     }
-    this.#heartbeat = new RingHeartbeat(sys, this.submission);
+    this.#wakeTimer = new RingWakeTimer(sys, this.submission);
     this.sends = new RingSends(this.buffers);
     registerReceiveMemory(this.buffers.bytes.buffer);
   }
@@ -101,19 +102,19 @@ export class RingBackend implements Backend, RingHost {
   }
 
   get active(): number {
-    return this.#subjects.size + this.#closing.length;
+    return this.#handles.size + this.#closing.length;
   }
 
   accept(fd: number, sink: AcceptSink, limited = false): Subscription {
-    return this.#added(new RingAcceptance(this, fd, sink, limited));
+    return this.#added(new RingAcceptor(this, fd, sink, limited));
   }
 
   open(fd: number, sink: StreamSink): Stream {
     return this.#added(new RingStream(this, fd, sink));
   }
 
-  connect(fd: number, address: Uint8Array, length: number, sink: ConnectSink): Subscription {
-    return this.#added(new RingConnecting(this, fd, address.slice(0, length), sink));
+  connect(fd: number, address: Uint8Array, length: number, sink: ConnectSink): Handle {
+    return this.#added(new RingConnectOperation(this, fd, address.slice(0, length), sink));
   }
 
   watch(fd: number, interest: Interest, sink: WatchSink): Watch {
@@ -122,35 +123,11 @@ export class RingBackend implements Backend, RingHost {
     return watch;
   }
 
-  #added<Kind extends RingSubject>(subject: Kind): Kind {
-    if (subject.ownsFd) this.#watches.endAllOf(subject.fd);
-    this.#subjects.allocate(subject);
-    this.attend(subject);
-    return subject;
-  }
-
-  pause(subject: Subscription | Stream): void {
-    (subject as RingSubject).setPaused(true);
-  }
-
-  resume(subject: Subscription | Stream): void {
-    (subject as RingSubject).setPaused(false);
-  }
-
-  close(subject: Subscription | Stream): void {
-    this.remove(subject as RingSubject);
-  }
-
-  send(stream: Stream, bytes: Uint8Array, offset: number, length: number): number {
-    return (stream as RingStream).send(bytes, offset, length);
-  }
-
-  finish(stream: Stream): void {
-    (stream as RingStream).finish();
-  }
-
-  reset(stream: Stream): void {
-    (stream as RingStream).reset();
+  #added<Kind extends RingHandle>(handle: Kind): Kind {
+    if (handle.ownsFd) this.#watches.endAllOf(handle.fd);
+    this.#handles.allocate(handle);
+    this.markDirty(handle);
+    return handle;
   }
 
   poll(timeoutMs: number | null): void {
@@ -165,30 +142,30 @@ export class RingBackend implements Backend, RingHost {
   }
 
   #turn(timeoutMs: number | null): void {
-    if (this.#attended.length > 0) this.#prepare();
+    if (this.#dirty.length > 0) this.#prepare();
     this.#waker.prepare();
     const waiting =
-      this.#reports.length === 0 && this.#closing.length === 0 && this.#attended.length === 0;
-    this.#ring.enter(waiting ? this.#heartbeat.timeoutBeside(timeoutMs) : 0);
+      this.#reports.length === 0 && this.#closing.length === 0 && this.#dirty.length === 0;
+    this.#ring.enter(waiting ? this.#wakeTimer.timeoutBeside(timeoutMs) : 0);
     this.stats.waits += 1;
     if (this.#ring.interrupted) this.stats.eintr += 1;
     this.#confirmSends();
     this.#deliver();
-    if (this.#ring.memory.overflowed) this.#deliverOverflow();
-    if (this.#starved) this.#feed();
+    if (this.#ring.overflowed) this.#deliverOverflow();
+    if (this.#outOfBuffers) this.#feed();
     this.#reports.run();
   }
 
   #prepare(): void {
     // Two lists take turns: a new one each time would be what a turn allocates.
-    const attended = this.#attended;
-    this.#attended = this.#attendedNext;
-    this.#attendedNext = attended;
-    for (const subject of attended) {
-      subject.attended = false;
-      subject.prepare();
+    const dirty = this.#dirty;
+    this.#dirty = this.#dirtyNext;
+    this.#dirtyNext = dirty;
+    for (const handle of dirty) {
+      handle.dirty = false;
+      handle.prepare();
     }
-    attended.length = 0;
+    dirty.length = 0;
   }
 
   /**
@@ -196,160 +173,149 @@ export class RingBackend implements Backend, RingHost {
    * done, and their buffers free. Not while some of it is to be submitted, or to be heard of.
    */
   #confirmSends(): void {
-    const { memory } = this.#ring;
-    const count = memory.acquire();
-    for (let i = 0; i < count; i++) {
-      const place = memory.place(i);
-      if (memory.dataHigh(place) === Operation.sendNow) this.#sendFell(place);
+    const completions = this.#lookahead;
+    completions.rewind();
+    while (completions.next()) {
+      if (completions.kind === Operation.sendNow) this.#shortWrite(completions);
     }
-    if (memory.overflowed || memory.pending > 0) return;
+    if (this.#ring.overflowed || this.#ring.pending > 0) return;
     this.sends.confirm();
     this.buffers.publish();
   }
 
-  #sendFell(place: number): void {
-    const { memory } = this.#ring;
-    const subject = this.#subjects.get(memory.dataLow(place));
-    if (subject === undefined)
+  #shortWrite(completion: Completions): void {
+    const handle = this.#handles.get(completion.token);
+    if (handle === undefined)
       this.stats.stale += 1; // Law 7.
-    else (subject as RingStream).sendFell(memory.result(place));
-    memory.overwriteData(place, Operation.none);
+    else (handle as RingStream).shortWrite(completion.result);
+    completion.replaceKind(Operation.none);
   }
 
-  settleSends(): void {
+  flushSends(): void {
     this.#ring.submit();
     this.#confirmSends();
   }
 
   /** All that was there when it began: a bounded queue, and so bounded work (law 8). */
   #deliver(): void {
-    const { memory } = this.#ring;
-    const count = memory.acquire();
+    const completions = this.#completions;
+    completions.rewind();
     try {
-      while (this.#delivered < count) {
-        const place = memory.place(this.#delivered);
-        this.#delivered += 1;
-        this.#completed(
-          memory.dataLow(place),
-          memory.dataHigh(place) as Operation,
-          memory.result(place),
-          memory.flags(place),
-        );
-      }
+      while (completions.next()) this.#completed(completions);
     } finally {
-      // A callback that throws ends the turn; what is left is delivered in the next one.
-      this.sends.takeBack();
-      memory.release(this.#delivered);
-      this.#delivered = 0;
+      // A callback that throws ends the turn; the rest is delivered in the next one.
+      this.sends.giveBack();
+      completions.release();
     }
   }
 
-  #completed(token: number, operation: Operation, result: number, flags: number): void {
-    if (operation === Operation.none) return;
-    if (operation === Operation.wake) {
+  #completed(completion: Completions): void {
+    const { kind, result } = completion;
+    if (kind === Operation.none) return;
+    if (kind === Operation.wake) {
       this.#waker.completed();
       return;
     }
-    const goesOn = (flags & this.#goesOn) !== 0;
-    if (operation === Operation.heartbeat) {
-      this.#heartbeat.completed(result, goesOn);
+    const { more } = completion;
+    if (kind === Operation.wakeTimer) {
+      this.#wakeTimer.completed(result, more);
       return;
     }
-    const subject = this.#subjects.get(token);
-    if (operation !== Operation.receive || result <= 0) {
-      if (subject === undefined) {
+    const handle = this.#handles.get(completion.token);
+    if (kind !== Operation.receive || result <= 0) {
+      if (handle === undefined) {
         this.stats.stale += 1; // Law 7.
         return;
       }
       this.stats.reports += 1;
-      subject.completed(operation, result, goesOn);
+      handle.completed(kind as Operation, result, more);
       return;
     }
-    const id = flags >>> this.#bufferShift;
+    const id = completion.buffer;
     const chunk = this.buffers.chunk(id, result);
-    this.sends.lend(id, chunk);
-    if (subject === undefined) this.stats.stale += 1;
+    this.sends.borrow(id, chunk);
+    if (handle === undefined) this.stats.stale += 1;
     else {
       this.stats.reports += 1;
-      (subject as RingStream).received(chunk, goesOn);
+      (handle as RingStream).received(chunk, more);
     }
-    this.sends.takeBack();
+    this.sends.giveBack();
   }
 
   /** The kernel kept completions back: law 12. They come with the next calls. */
   #deliverOverflow(): void {
     this.stats.overflows += 1;
-    for (let round = 0; round < OVERFLOW_ROUNDS_MAX && this.#ring.memory.overflowed; round++) {
+    for (let round = 0; round < OVERFLOW_ROUNDS_MAX && this.#ring.overflowed; round++) {
       this.#ring.enter(0);
       this.#confirmSends();
       this.#deliver();
     }
   }
 
-  starved(): void {
-    this.stats.starved += 1;
-    this.#starved = true;
+  outOfBuffers(): void {
+    this.stats.outOfBuffers += 1;
+    this.#outOfBuffers = true;
   }
 
   /** Buffers ran out. Those of the sends are back by now, and from now on there are more. */
   #feed(): void {
-    this.#starved = false;
+    this.#outOfBuffers = false;
     this.buffers.grow();
     this.buffers.publish();
   }
 
   flush(): void {
-    if (!this.#destroyed && this.#ring.memory.pending > 0) this.#ring.submit();
+    if (!this.#destroyed && this.#ring.pending > 0) this.#ring.submit();
   }
 
-  settle(): void {
+  closePhase(): void {
     if (this.#stuck && !this.#ring.submit()) return;
     this.#stuck = false;
-    this.#closing.settle();
+    this.#closing.closePhase();
   }
 
   wake(): void {
     if (!this.#destroyed) this.#waker.wake();
   }
 
-  attend(subject: RingSubject): void {
-    if (subject.attended) return;
-    subject.attended = true;
-    this.#attended.push(subject);
+  markDirty(handle: RingHandle): void {
+    if (handle.dirty) return;
+    handle.dirty = true;
+    this.#dirty.push(handle);
   }
 
-  reportLater(subject: RingSubject): void {
-    this.#reports.add(subject);
+  reportLater(handle: RingHandle): void {
+    this.#reports.add(handle);
   }
 
-  remove(subject: RingSubject): void {
-    if (subject.gone) return;
-    subject.gone = true;
-    if (subject.ownsFd) this.#watches.endAllOf(subject.fd);
-    else this.#watches.delete(subject);
+  remove(handle: RingHandle): void {
+    if (handle.gone) return;
+    handle.gone = true;
+    if (handle.ownsFd) this.#watches.endAllOf(handle.fd);
+    else this.#watches.delete(handle);
     // A send that was not submitted yet would go to whoever gets the number of the descriptor.
-    if (subject.unsubmitted) {
-      this.settleSends();
-      if (this.#ring.memory.pending > 0) this.#stuck = true;
+    if (handle.unsubmitted) {
+      this.flushSends();
+      if (this.#ring.pending > 0) this.#stuck = true;
     }
-    if (subject.inFlight) this.attend(subject);
-    else this.letGo(subject);
+    if (handle.inFlight) this.markDirty(handle);
+    else this.letGo(handle);
   }
 
-  letGo(subject: RingSubject): void {
-    this.#subjects.free(subject.token);
-    if (subject.ownsFd) this.#closing.add(subject);
+  letGo(handle: RingHandle): void {
+    this.#handles.free(handle.token);
+    if (handle.ownsFd) this.#closing.add(handle);
   }
 
-  release(subject: RingSubject): void {
-    subject.gone = true;
-    this.#subjects.free(subject.token);
+  release(handle: RingHandle): void {
+    handle.gone = true;
+    this.#handles.free(handle.token);
   }
 
   fds(): number[] {
     const fds = [this.#ring.fd, ...this.#waker.fds, ...this.#closing.fds];
-    for (const subject of this.#subjects.values()) {
-      if (subject.ownsFd) fds.push(subject.fd, ...subject.extraFds);
+    for (const handle of this.#handles.values()) {
+      if (handle.ownsFd) fds.push(handle.fd, ...handle.extraFds);
     }
     return fds;
   }
@@ -357,23 +323,22 @@ export class RingBackend implements Backend, RingHost {
   destroy(atOnce = false): void {
     if (this.#destroyed && !(atOnce && this.#polling)) return;
     this.#destroyed = true;
-    for (const subject of this.#subjects.values()) subject.gone = true;
+    for (const handle of this.#handles.values()) handle.gone = true;
     // Inside of a callback the queue is still being read from: the turn ends with it.
     if (this.#polling && !atOnce) return;
-    this.#ring.memory.release(this.#delivered);
-    this.#delivered = 0;
+    this.#completions.release();
     this.#tearDown();
   }
 
   /** Ends every operation, waits until the kernel has let go, and closes all that is open. */
   #tearDown(): void {
-    const subjects = [...this.#subjects.values()];
+    const handles = [...this.#handles.values()];
     try {
-      this.#joinAll(subjects);
+      this.#joinAll(handles);
     } finally {
-      for (const subject of this.#subjects.values()) this.letGo(subject);
+      for (const handle of this.#handles.values()) this.letGo(handle);
       this.#closing.closeAll();
-      this.#attended = [];
+      this.#dirty = [];
       this.#stuck = false;
       // From here on no stream has a send that may still be asked for.
       this.sends.confirm();
@@ -382,18 +347,18 @@ export class RingBackend implements Backend, RingHost {
     }
   }
 
-  #joinAll(subjects: readonly RingSubject[]): void {
-    for (const subject of subjects) subject.gone = true;
-    this.settleSends();
+  #joinAll(handles: readonly RingHandle[]): void {
+    for (const handle of handles) handle.gone = true;
+    this.flushSends();
     this.submission.cancelAll(Operation.none);
     const endMs = this.sys.monotonicMs() + DESTROY_MS_MAX;
-    let open = subjects.filter((subject) => subject.inFlight);
+    let open = handles.filter((handle) => handle.inFlight);
     while (open.length > 0 && this.sys.monotonicMs() < endMs) {
-      for (const subject of open) subject.prepare();
+      for (const handle of open) handle.prepare();
       this.#ring.enter(1);
       this.#confirmSends();
       this.#deliver();
-      open = open.filter((subject) => subject.inFlight);
+      open = open.filter((handle) => handle.inFlight);
     }
   }
 }

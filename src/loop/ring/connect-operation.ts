@@ -1,15 +1,15 @@
-import type { ConnectSink, Subscription } from '../backend.ts';
-import { Operation, type RingHost, RingSubject } from './handle.ts';
+import type { ConnectSink, Handle } from '../backend.ts';
+import { Operation, RingHandle, type RingHandleOwner } from './handle.ts';
 
 /** A connect that is under way on the ring. */
-export class RingConnecting extends RingSubject implements Subscription {
+export class RingConnectOperation extends RingHandle implements Handle {
   readonly #sink: ConnectSink;
   readonly #address: Uint8Array;
   #connecting = false;
   #cancelling = false;
 
-  constructor(host: RingHost, fd: number, address: Uint8Array, sink: ConnectSink) {
-    super(host, fd);
+  constructor(owner: RingHandleOwner, fd: number, address: Uint8Array, sink: ConnectSink) {
+    super(owner, fd);
     this.#sink = sink;
     this.#address = address;
   }
@@ -19,29 +19,29 @@ export class RingConnecting extends RingSubject implements Subscription {
   }
 
   prepare(): void {
-    const { submission } = this.host;
+    const { submission } = this.owner;
     if (this.gone) {
       if (!this.#connecting || this.#cancelling) return;
       this.#cancelling = submission.cancel(this.token, Operation.connect, Operation.none);
-      if (!this.#cancelling) this.host.attend(this);
+      if (!this.#cancelling) this.owner.markDirty(this);
     } else if (!this.#connecting) {
       const address = this.#address;
       this.#connecting = submission.connect(this.fd, address, this.token, Operation.connect);
-      if (!this.#connecting) this.host.attend(this);
+      if (!this.#connecting) this.owner.markDirty(this);
     }
   }
 
   completed(_operation: Operation, result: number): void {
     this.#connecting = false;
     if (this.gone) {
-      this.host.letGo(this);
+      this.owner.letGo(this);
     } else if (result === 0) {
-      this.host.release(this);
+      this.owner.release(this);
       this.#sink.connected(this.fd);
-    } else if (result === -this.host.sys.abi.errno.EINTR) {
-      this.host.attend(this);
+    } else if (result === -this.owner.sys.abi.errno.EINTR) {
+      this.owner.markDirty(this);
     } else {
-      this.host.remove(this);
+      this.owner.remove(this);
       this.#sink.failed(-result);
     }
   }

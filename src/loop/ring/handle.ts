@@ -4,7 +4,7 @@ import type { Sys } from '../../sys/sys.ts';
 import type { BackendStats } from '../backend.ts';
 import type { RingSends } from './sends.ts';
 
-/** What an operation is, as it stands beside its subject's token in what the kernel carries. */
+/** What an operation is, as it stands beside its handle's token in what the kernel carries. */
 export const Operation = {
   /** What nobody waits for: a cancellation, or a completion that was dealt with before its turn. */
   none: 0,
@@ -16,12 +16,12 @@ export const Operation = {
   connect: 5,
   poll: 6,
   wake: 7,
-  heartbeat: 8,
+  wakeTimer: 8,
 } as const;
 export type Operation = (typeof Operation)[keyof typeof Operation];
 
-/** What a subject of the ring backend may ask of it. */
-export interface RingHost {
+/** What a handle of the ring backend may ask of it. */
+export interface RingHandleOwner {
   readonly sys: Sys;
   readonly stats: BackendStats;
   /** The flags of every send(2). */
@@ -30,36 +30,36 @@ export interface RingHost {
   readonly buffers: Buffers;
   readonly sends: RingSends;
   /** `prepare()` is to be called before the next wait. */
-  attend(subject: RingSubject): void;
+  markDirty(handle: RingHandle): void;
   /** `report()` is to be called in the next turn. */
-  reportLater(subject: RingSubject): void;
+  reportLater(handle: RingHandle): void;
   /** A receive has ended because no buffer was left. */
-  starved(): void;
+  outOfBuffers(): void;
   /** Submits what was put, and looks at what became of the sends. */
-  settleSends(): void;
-  /** The subject has ended: once the kernel has let go of it, its descriptor is closed. */
-  remove(subject: RingSubject): void;
-  /** The kernel has let go of a subject that was removed. */
-  letGo(subject: RingSubject): void;
-  /** The subject has ended, and its descriptor goes on elsewhere. */
-  release(subject: RingSubject): void;
+  flushSends(): void;
+  /** The handle has ended: once the kernel has let go of it, its descriptor is closed. */
+  remove(handle: RingHandle): void;
+  /** The kernel has let go of a handle that was removed. */
+  letGo(handle: RingHandle): void;
+  /** The handle has ended, and its descriptor goes on elsewhere. */
+  release(handle: RingHandle): void;
 }
 
 /** Something that the ring backend works for, with all that the backend keeps about it. */
-export abstract class RingSubject {
+export abstract class RingHandle {
   // What every report touches comes first, so that it shares a cache line.
   readonly fd: number;
   token = -1;
-  protected readonly host: RingHost;
+  protected readonly owner: RingHandleOwner;
   /** Whether it was removed: no callback follows but `closed`. */
   gone = false;
   protected paused = false;
-  attended = false;
+  dirty = false;
   reporting = false;
 
-  constructor(host: RingHost, fd: number) {
+  constructor(owner: RingHandleOwner, fd: number) {
     this.fd = fd;
-    this.host = host;
+    this.owner = owner;
   }
 
   /** Whether the backend closes the descriptor. */
@@ -67,10 +67,22 @@ export abstract class RingSubject {
     return true;
   }
 
-  setPaused(paused: boolean): void {
+  pause(): void {
+    this.setPaused(true);
+  }
+
+  resume(): void {
+    this.setPaused(false);
+  }
+
+  close(): void {
+    this.owner.remove(this);
+  }
+
+  protected setPaused(paused: boolean): void {
     if (this.paused === paused || this.gone) return;
     this.paused = paused;
-    this.host.attend(this);
+    this.owner.markDirty(this);
   }
 
   /** Whether the kernel works for it, so that a completion is still to come. */
@@ -82,8 +94,8 @@ export abstract class RingSubject {
 
   /** Puts what it wants and is not under way, and cancels what it does not want any more. */
   abstract prepare(): void;
-  /** An operation gave `result`; `goesOn` says that it has not ended with that. */
-  abstract completed(operation: Operation, result: number, goesOn: boolean): void;
+  /** An operation gave `result`; `more` says that it has not ended with that. */
+  abstract completed(operation: Operation, result: number, more: boolean): void;
   /** Something came up inside a call, and it is time to report it. */
   abstract report(): void;
   /** The descriptor is closed. */

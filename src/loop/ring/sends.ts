@@ -19,29 +19,29 @@ export class RingSends {
   #sentFromCount = 0;
   #staged = 0;
   /** The buffer that is lent to a sink right now, -1 for none, and the last batch to send of it. */
-  #lent = -1;
-  #lentChunk: Uint8Array | null = null;
-  #lentBatch = -1;
+  #borrowed = -1;
+  #borrowedChunk: Uint8Array | null = null;
+  #borrowedBatch = -1;
 
   constructor(buffers: Buffers) {
     this.#buffers = buffers;
     this.#memory = buffers.bytes.buffer;
   }
 
-  /** A sink gets the chunk in the buffer `id`, until {@link takeBack}. */
-  lend(id: number, chunk: Uint8Array): void {
-    this.#lent = id;
-    this.#lentChunk = chunk;
+  /** A sink gets the chunk in the buffer `id`, until {@link giveBack}. */
+  borrow(id: number, chunk: Uint8Array): void {
+    this.#borrowed = id;
+    this.#borrowedChunk = chunk;
   }
 
   /** The sink has returned: its buffer goes back to the kernel, at once or with the batch. */
-  takeBack(): void {
-    if (this.#lent < 0) return;
-    if (this.#lentBatch === this.batch) this.#sentFrom[this.#sentFromCount++] = this.#lent;
-    else this.#buffers.give(this.#lent);
-    this.#lent = -1;
-    this.#lentChunk = null;
-    this.#lentBatch = -1;
+  giveBack(): void {
+    if (this.#borrowed < 0) return;
+    if (this.#borrowedBatch === this.batch) this.#sentFrom[this.#sentFromCount++] = this.#borrowed;
+    else this.#buffers.give(this.#borrowed);
+    this.#borrowed = -1;
+    this.#borrowedChunk = null;
+    this.#borrowedBatch = -1;
   }
 
   /**
@@ -49,16 +49,16 @@ export class RingSends {
    * that is lent, else where they were copied to. -1 if they are too many to be copied.
    */
   place(bytes: Uint8Array, offset: number, length: number): number {
-    const chunk = this.#lentChunk;
+    const chunk = this.#borrowedChunk;
     if (bytes === chunk) {
-      this.#lentBatch = this.batch;
-      return this.#buffers.offset(this.#lent) + offset;
+      this.#borrowedBatch = this.batch;
+      return this.#buffers.offset(this.#borrowed) + offset;
     }
     if (chunk !== null && bytes.buffer === this.#memory) {
       const start = bytes.byteOffset + offset;
-      const first = this.#buffers.offset(this.#lent);
+      const first = this.#buffers.offset(this.#borrowed);
       if (start >= first && start + length <= first + chunk.length) {
-        this.#lentBatch = this.batch;
+        this.#borrowedBatch = this.batch;
         return start;
       }
     }

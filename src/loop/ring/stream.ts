@@ -2,11 +2,11 @@ import { deliver, deliverCopy } from '../../base/borrowed.ts';
 import type { Stream, StreamSink } from '../backend.ts';
 import { MULTISHOT_BYTES_MAX } from '../limits.ts';
 import { Outbox } from '../outbox.ts';
-import { lingerForNoTime } from '../reset-on-close.ts';
-import { Operation, type RingHost, RingSubject } from './handle.ts';
+import { resetOnClose } from '../reset-on-close.ts';
+import { Operation, RingHandle, type RingHandleOwner } from './handle.ts';
 
 /** A connected socket on the ring. */
-export class RingStream extends RingSubject implements Stream {
+export class RingStream extends RingHandle implements Stream {
   // What every message touches comes first, so that it lies together.
   readonly #sink: StreamSink;
   /** The batch that its last send belongs to: until that is confirmed, nobody knows its outcome. */
@@ -41,22 +41,22 @@ export class RingStream extends RingSubject implements Stream {
   /** What was given to `send` and will never go. */
   #lost = 0;
 
-  constructor(host: RingHost, fd: number, sink: StreamSink) {
-    super(host, fd);
+  constructor(owner: RingHandleOwner, fd: number, sink: StreamSink) {
+    super(owner, fd);
     this.#sink = sink;
   }
 
   get queuedBytes(): number {
-    if (this.#batch === this.host.sends.batch) this.#settle();
+    if (this.#batch === this.owner.sends.batch) this.#settle();
     return this.queuedBytesAtMost;
   }
 
   /** It may be that the kernel holds the answer back, or has not taken the send yet: law 12. */
   #settle(): void {
-    this.host.settleSends();
-    if (this.#batch !== this.host.sends.batch) return;
+    this.owner.flushSends();
+    if (this.#batch !== this.owner.sends.batch) return;
     this.#undecided = true;
-    this.host.attend(this);
+    this.owner.markDirty(this);
   }
 
   get unsentBytes(): number {
@@ -68,7 +68,7 @@ export class RingStream extends RingSubject implements Stream {
   }
 
   get queuedBytesAtMost(): number {
-    const inFlight = this.#batch === this.host.sends.batch ? this.#flightLength : 0;
+    const inFlight = this.#batch === this.owner.sends.batch ? this.#flightLength : 0;
     return inFlight + (this.#outbox === null ? 0 : this.#outbox.length);
   }
 
@@ -77,7 +77,7 @@ export class RingStream extends RingSubject implements Stream {
   }
 
   override get unsubmitted(): boolean {
-    return this.#batch === this.host.sends.batch;
+    return this.#batch === this.owner.sends.batch;
   }
 
   prepare(): void {
@@ -88,13 +88,13 @@ export class RingStream extends RingSubject implements Stream {
     if (this.#errno !== 0) return;
     if (this.#wantsReceive() && !this.#receiving) this.#startReceive();
     if (this.paused && this.#held !== null && this.#receiving) this.#cancelReceive();
-    if (this.#batch === this.host.sends.batch) {
-      this.host.attend(this); // Once the batch is confirmed.
+    if (this.#batch === this.owner.sends.batch) {
+      this.owner.markDirty(this); // Once the batch is confirmed.
     } else if (!this.#sending && this.#outbox !== null && this.#outbox.length > 0) {
       this.#startSend(this.#outbox);
     } else if (!this.#sending) {
       if (this.#finishing) this.#sendFin();
-      if (this.#undecided) this.host.reportLater(this);
+      if (this.#undecided) this.owner.reportLater(this);
     }
   }
 
@@ -103,58 +103,58 @@ export class RingStream extends RingSubject implements Stream {
   }
 
   #startReceive(): void {
-    const { submission } = this.host;
+    const { submission } = this.owner;
     this.#receiving = submission.receive(this.fd, this.token, Operation.receive, this.#again);
-    if (!this.#receiving) this.host.attend(this);
+    if (!this.#receiving) this.owner.markDirty(this);
   }
 
   #cancelReceive(): void {
     if (this.#cancelling) return;
-    const { submission } = this.host;
+    const { submission } = this.owner;
     this.#cancelling = submission.cancel(this.token, Operation.receive, Operation.none);
-    if (!this.#cancelling) this.host.attend(this);
+    if (!this.#cancelling) this.owner.markDirty(this);
   }
 
   #startSend(outbox: Outbox): void {
-    const { submission, sys } = this.host;
+    const { submission, sys } = this.owner;
     const bytes = outbox.peek();
     const address = sys.address(bytes);
     this.#sending = submission.send(this.fd, address, bytes.length, this.token, Operation.send);
-    if (!this.#sending) this.host.attend(this);
+    if (!this.#sending) this.owner.markDirty(this);
   }
 
   #cancelAll(): void {
     if (this.#receiving) this.#cancelReceive();
     if (!this.#sending) return;
-    const { submission } = this.host;
+    const { submission } = this.owner;
     const cancelled = submission.cancel(this.token, Operation.send, Operation.none);
-    if (!cancelled) this.host.attend(this);
+    if (!cancelled) this.owner.markDirty(this);
   }
 
   /** A receive brought bytes, which lie in `chunk` for as long as this call takes. */
-  received(chunk: Uint8Array, goesOn: boolean): void {
-    if (!goesOn) {
+  received(chunk: Uint8Array, more: boolean): void {
+    if (!more) {
       this.#receiving = false;
       this.#cancelling = false;
-      this.host.attend(this);
+      this.owner.markDirty(this);
     }
-    if (chunk.length > MULTISHOT_BYTES_MAX) this.#oneByOne(goesOn);
-    else if (!goesOn) this.#again = true;
+    if (chunk.length > MULTISHOT_BYTES_MAX) this.#oneByOne(more);
+    else if (!more) this.#again = true;
     if (this.gone) {
       this.#letGo();
     } else if (this.paused || this.#held !== null) {
       this.#held ??= new Outbox();
       this.#held.append(chunk, 0, chunk.length);
-      this.host.attend(this);
+      this.owner.markDirty(this);
     } else {
       deliver(this.#sink, chunk);
     }
   }
 
-  #oneByOne(goesOn: boolean): void {
+  #oneByOne(more: boolean): void {
     if (!this.#again) return;
     this.#again = false;
-    if (goesOn) this.#cancelReceive();
+    if (more) this.#cancelReceive();
   }
 
   completed(operation: Operation, result: number): void {
@@ -164,7 +164,7 @@ export class RingStream extends RingSubject implements Stream {
 
   /** A receive has ended without bytes. */
   #receiveEnded(result: number): void {
-    const { errno } = this.host.sys.abi;
+    const { errno } = this.owner.sys.abi;
     this.#receiving = false;
     this.#cancelling = false;
     if (this.gone) {
@@ -175,10 +175,10 @@ export class RingStream extends RingSubject implements Stream {
       this.#endHeld = true;
       if (!this.paused && this.#held === null) this.#ended();
     } else if (result === -errno.ENOBUFS) {
-      this.host.starved();
-      this.host.attend(this);
+      this.owner.outOfBuffers();
+      this.owner.markDirty(this);
     } else if (isForNow(errno, result)) {
-      this.host.attend(this);
+      this.owner.markDirty(this);
     } else {
       this.#broken(-result);
     }
@@ -192,16 +192,16 @@ export class RingStream extends RingSubject implements Stream {
 
   /** A send from the outbox has ended. */
   #sent(result: number): void {
-    const { errno } = this.host.sys.abi;
+    const { errno } = this.owner.sys.abi;
     this.#sending = false;
     if (result > 0) this.#outbox?.consume(result);
     if (this.gone) {
       this.#letGo();
     } else if (result >= 0) {
-      if (this.queuedBytesAtMost > 0) this.host.attend(this);
+      if (this.queuedBytesAtMost > 0) this.owner.markDirty(this);
       else this.#drained();
     } else if (isForNow(errno, result)) {
-      this.host.attend(this);
+      this.owner.markDirty(this);
     } else {
       this.#broken(-result);
     }
@@ -215,13 +215,13 @@ export class RingStream extends RingSubject implements Stream {
 
   /** The kernel has ended an operation of a stream that was removed. */
   #letGo(): void {
-    if (!this.inFlight) this.host.letGo(this);
+    if (!this.inFlight) this.owner.letGo(this);
   }
 
   send(bytes: Uint8Array, offset: number, length: number): number {
     if (this.#finishing || this.gone) return 0;
     if (this.#errno !== 0) return this.#lose(length);
-    const { sends, submission } = this.host;
+    const { sends, submission } = this.owner;
     if (this.#batch === sends.batch || this.#outbox !== null) {
       return this.#sendBehind(bytes, offset, length);
     }
@@ -244,7 +244,7 @@ export class RingStream extends RingSubject implements Stream {
   #sendBehind(bytes: Uint8Array, offset: number, length: number): number {
     const waiting = this.#outbox === null ? 0 : this.#outbox.length;
     if (waiting === 0 && !this.#sending) {
-      const { sends, submission } = this.host;
+      const { sends, submission } = this.owner;
       if (this.#batch !== sends.batch) {
         this.#outbox = null;
         return this.send(bytes, offset, length);
@@ -262,13 +262,13 @@ export class RingStream extends RingSubject implements Stream {
   #queue(bytes: Uint8Array, offset: number, length: number): number {
     this.#outbox ??= new Outbox();
     this.#outbox.append(bytes, offset, length);
-    if (!this.#sending) this.host.attend(this);
+    if (!this.#sending) this.owner.markDirty(this);
     return this.#outbox.length;
   }
 
   /** What is too long to be copied goes by send(2), as much as the kernel takes now. */
   #sendDirectly(bytes: Uint8Array, offset: number, length: number): number {
-    const { sys, stats, sendFlags } = this.host;
+    const { sys, stats, sendFlags } = this.owner;
     const sent = sys.send(this.fd, bytes, offset, length, sendFlags);
     if (sent === length) return 0;
     if (sent >= 0) {
@@ -284,8 +284,8 @@ export class RingStream extends RingSubject implements Stream {
   }
 
   /** Its last send took `result` bytes, and not all: the rest goes before what was queued since. */
-  sendFell(result: number): void {
-    const { sys, stats, buffers } = this.host;
+  shortWrite(result: number): void {
+    const { sys, stats, buffers } = this.owner;
     const sent = Math.max(result, 0);
     const start = this.#flightOffset + sent;
     const rest = buffers.bytes.subarray(start, this.#flightOffset + this.#flightLength);
@@ -300,20 +300,20 @@ export class RingStream extends RingSubject implements Stream {
     else stats.eagain += 1;
     this.#outbox ??= new Outbox();
     this.#outbox.prepend(rest);
-    this.host.attend(this);
+    this.owner.markDirty(this);
   }
 
   finish(): void {
     if (this.#finishing || this.#errno !== 0 || this.gone) return;
     this.#finishing = true;
     if (this.queuedBytesAtMost === 0) this.#sendFin();
-    else this.host.attend(this);
+    else this.owner.markDirty(this);
   }
 
   #sendFin(): void {
     if (this.#finished) return;
     this.#finished = true;
-    const { sys } = this.host;
+    const { sys } = this.owner;
     const result = sys.shutdown(this.fd, sys.abi.constants.SHUT_WR);
     // ENOTCONN: the peer has reset the connection; the receive tells.
     if (result < 0 && result !== -sys.abi.errno.ENOTCONN) this.#broken(-result);
@@ -321,47 +321,47 @@ export class RingStream extends RingSubject implements Stream {
 
   reset(): void {
     if (this.gone) return;
-    lingerForNoTime(this.host.sys, this.fd);
-    this.host.remove(this);
+    resetOnClose(this.owner.sys, this.fd);
+    this.owner.remove(this);
   }
 
-  override setPaused(paused: boolean): void {
+  protected override setPaused(paused: boolean): void {
     if (this.paused === paused || this.gone) return;
     this.paused = paused;
     // A receive that is under way goes on: what it brings is held, and then it is told to end.
     if (paused) return;
-    if (this.#held !== null || this.#endHeld) this.host.reportLater(this);
-    else if (!this.#receiving) this.host.attend(this);
+    if (this.#held !== null || this.#endHeld) this.owner.reportLater(this);
+    else if (!this.#receiving) this.owner.markDirty(this);
   }
 
   #broken(errno: number): void {
     if (this.#errno !== 0) return;
     this.#errno = errno;
-    this.host.reportLater(this);
+    this.owner.reportLater(this);
   }
 
   /** Reports an error, or what was held. */
   report(): void {
     if (this.#errno !== 0) {
-      this.host.remove(this);
+      this.owner.remove(this);
       this.#sink.failed(this.#errno);
       return;
     }
     if (this.#undecided) {
       if (this.queuedBytesAtMost === 0) this.#drained();
-      else this.host.attend(this);
+      else this.owner.markDirty(this);
     }
     if (this.paused || this.gone) return;
     if (this.#held !== null && this.#held.length > 0) {
       const chunk = this.#held.peek();
       this.#held.consume(chunk.length);
-      this.host.reportLater(this);
+      this.owner.reportLater(this);
       deliverCopy(this.#sink, chunk);
       return;
     }
     this.#held = null;
     if (this.#endHeld) this.#ended();
-    else if (!this.#receiving) this.host.attend(this);
+    else if (!this.#receiving) this.owner.markDirty(this);
   }
 
   fail(errno: number): void {

@@ -1,17 +1,17 @@
 import { Interest } from '../../poller/poller.ts';
 import type { Watch, WatchSink } from '../backend.ts';
-import { Operation, type RingHost, RingSubject } from './handle.ts';
+import { Operation, RingHandle, type RingHandleOwner } from './handle.ts';
 
 /** A watched descriptor on the ring: a poll that is put anew after each report of it. */
-export class RingWatch extends RingSubject implements Watch {
+export class RingWatch extends RingHandle implements Watch {
   readonly #sink: WatchSink;
   #interest: Interest;
   /** What the poll that is under way asks for. */
   #polling: Interest = Interest.none;
   #cancelling = false;
 
-  constructor(host: RingHost, fd: number, interest: Interest, sink: WatchSink) {
-    super(host, fd);
+  constructor(owner: RingHandleOwner, fd: number, interest: Interest, sink: WatchSink) {
+    super(owner, fd);
     this.#sink = sink;
     this.#interest = interest;
   }
@@ -28,16 +28,16 @@ export class RingWatch extends RingSubject implements Watch {
     if (this.gone || (this.#interest === interest && !this.paused)) return;
     this.#interest = interest;
     this.paused = false;
-    this.host.attend(this);
+    this.owner.markDirty(this);
   }
 
   unwatch(): void {
     if (this.gone) return;
-    this.host.remove(this);
+    this.owner.remove(this);
     if (!this.inFlight) return;
     // Its owner may close the descriptor next, and a poll would keep the file open.
     this.prepare();
-    this.host.settleSends();
+    this.owner.flushSends();
   }
 
   #wanted(): Interest {
@@ -45,22 +45,22 @@ export class RingWatch extends RingSubject implements Watch {
   }
 
   prepare(): void {
-    const { submission } = this.host;
+    const { submission } = this.owner;
     const wanted = this.#wanted();
     if (wanted === this.#polling) return;
     if (this.#polling !== Interest.none) {
       if (this.#cancelling) return;
       this.#cancelling = submission.cancel(this.token, Operation.poll, Operation.none);
-      if (!this.#cancelling) this.host.attend(this);
+      if (!this.#cancelling) this.owner.markDirty(this);
       return;
     }
-    const put = submission.poll(this.fd, this.#eventsOf(wanted), this.token, Operation.poll);
-    if (put) this.#polling = wanted;
-    else this.host.attend(this);
+    const submitted = submission.poll(this.fd, this.#eventsOf(wanted), this.token, Operation.poll);
+    if (submitted) this.#polling = wanted;
+    else this.owner.markDirty(this);
   }
 
   #eventsOf(interest: Interest): number {
-    const { POLLIN, POLLOUT } = this.host.sys.abi.constants;
+    const { POLLIN, POLLOUT } = this.owner.sys.abi.constants;
     return (
       ((interest & Interest.read) !== 0 ? POLLIN : 0) |
       ((interest & Interest.write) !== 0 ? POLLOUT : 0)
@@ -71,16 +71,16 @@ export class RingWatch extends RingSubject implements Watch {
     this.#polling = Interest.none;
     this.#cancelling = false;
     if (this.gone) {
-      this.host.letGo(this);
+      this.owner.letGo(this);
       return;
     }
-    this.host.attend(this);
+    this.owner.markDirty(this);
     // A poll that failed (EBADF: closed under it) is put anew only when somebody asks again.
-    const { ECANCELED, EBADF } = this.host.sys.abi.errno;
+    const { ECANCELED, EBADF } = this.owner.sys.abi.errno;
     if (result === -EBADF) this.paused = true;
     if (result <= 0 && result !== -EBADF && result !== -(ECANCELED ?? 0)) this.paused = true;
     if (result <= 0) return;
-    const { POLLIN, POLLOUT } = this.host.sys.abi.constants;
+    const { POLLIN, POLLOUT } = this.owner.sys.abi.constants;
     // A hang-up or an error is neither bit, and so makes ready whatever is of interest.
     const read = (result & ~POLLOUT) !== 0 ? Interest.read : Interest.none;
     const write = (result & ~POLLIN) !== 0 ? Interest.write : Interest.none;

@@ -1,5 +1,5 @@
 import { requireFunction, requireHost, requirePort, requireWhole } from '../../base/arguments.ts';
-import type { ConnectSink, Subscription } from '../../loop/backend.ts';
+import type { ConnectSink, Handle } from '../../loop/backend.ts';
 import type { Loop } from '../../loop/loop.ts';
 import type { Timer } from '../../loop/timers.ts';
 import { tooHigh } from '../../loop/watchable.ts';
@@ -143,7 +143,7 @@ export class Connector<Data = undefined> implements Disposable {
   cancel(): void {
     if (this.#over) return;
     this.#over = true;
-    if (this.#looking) this.#loop.releaseHost();
+    if (this.#looking) this.#loop.releaseNodeLoop();
     this.#looking = false;
     this.#next?.cancel();
     this.#deadline?.cancel();
@@ -172,12 +172,12 @@ export class Connector<Data = undefined> implements Disposable {
       this.#looking = false;
       // This is Node's own loop: handlers run in a turn of ours.
       this.#loop.defer(() => {
-        this.#loop.releaseHost();
+        this.#loop.releaseNodeLoop();
         if (!this.#over) this.#resolved(host, port, error, found);
       });
     });
     // Behind the call: a look-up that throws holds nothing.
-    this.#loop.holdHost();
+    this.#loop.holdNodeLoop();
     return null;
   }
 
@@ -320,22 +320,20 @@ export class Connector<Data = undefined> implements Disposable {
 class Attempt implements ConnectSink {
   readonly fd: number;
   readonly address: SocketAddress;
-  readonly #loop: Loop;
   readonly #outcome: AttemptOutcome;
-  readonly #subscription: Subscription;
+  readonly #operation: Handle;
 
   /** Connects the new socket `fd`. */
   constructor(loop: Loop, address: SocketAddress, fd: number, outcome: AttemptOutcome) {
     this.fd = fd;
     this.address = address;
-    this.#loop = loop;
     this.#outcome = outcome;
     const length = encodeSockaddr(loop.sys.abi, address, name);
-    this.#subscription = loop.backend.connect(fd, name, length, this);
+    this.#operation = loop.backend.connect(fd, name, length, this);
   }
 
   cancel(): void {
-    this.#loop.backend.close(this.#subscription);
+    this.#operation.close();
   }
 
   connected(): void {

@@ -166,7 +166,7 @@ export class Listener<Data = undefined> implements Iterable<Connection<Data>>, D
     if (this.#closed) return;
     this.removeFile();
     this.#over();
-    this.#loop.backend.close(this.#subscription);
+    this.#subscription.close();
   }
 
   /** Closes the listener, as {@link close}, at the end of a `using` block. */
@@ -193,9 +193,9 @@ export class Listener<Data = undefined> implements Iterable<Connection<Data>>, D
     if (this.#closed) return;
     const full = this.#connections.size >= this.#connectionsMax;
     if (this.#paused || full || this.#exhaustion !== null) {
-      this.#loop.backend.pause(this.#subscription);
+      this.#subscription.pause();
     } else {
-      this.#loop.backend.resume(this.#subscription);
+      this.#subscription.resume();
     }
   }
 

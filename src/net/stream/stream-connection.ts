@@ -117,10 +117,10 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
     const length = sendableLength(bytes, offset, byteLength, 'write');
     if (this.#ended) throw writeAfterEnd();
     if (this.#ending || this.#closing || this.#group.loop.closed) return false;
-    const { backend, queueBytesHigh, queueBytesMax } = this.#group;
+    const { queueBytesHigh, queueBytesMax } = this.#group;
     const stream = this.#stream;
     if (stream.queuedBytesAtMost + length > queueBytesMax) this.#refuseIfTooLong(length);
-    const queued = length === 0 ? stream.queuedBytes : backend.send(stream, bytes, offset, length);
+    const queued = length === 0 ? stream.queuedBytes : stream.send(bytes, offset, length);
     this.#written += length;
     if (this.#idleMs > 0) this.#activeMs = this.#group.loop.nowMs;
     if (queued <= queueBytesHigh) return true;
@@ -149,7 +149,7 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
     this.#ending = true;
     // With nothing left to do the close(2) that follows sends the FIN, and spares a shutdown(2).
     const over = this.#peerEnded && this.#stream.queuedBytes === 0;
-    if (!over) this.#group.backend.finish(this.#stream);
+    if (!over) this.#stream.finish();
     this.#closeIfOver();
   }
 
@@ -163,18 +163,18 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
 
   pause(): void {
     if (this.#lingering) return;
-    this.#group.loop.backend.pause(this.#stream);
+    this.#stream.pause();
   }
 
   resume(): void {
-    this.#group.loop.backend.resume(this.#stream);
+    this.#stream.resume();
   }
 
   reset(): void {
     if (this.#closing) return;
     this.#unacknowledged = this.unacknowledgedBytes;
     this.#leave();
-    this.#group.loop.backend.reset(this.#stream);
+    this.#stream.reset();
   }
 
   close(options?: CloseOptions): void {
@@ -191,11 +191,11 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
     if (this.#closing) return;
     if (this.#lingering) this.#unacknowledged = this.unacknowledgedBytes;
     this.#leave();
-    this.#group.loop.backend.close(this.#stream);
+    this.#stream.close();
   }
 
   #linger(lingerMs: number): void {
-    const { loop, backend } = this.#group;
+    const { loop } = this.#group;
     this.#lingering = true;
     this.#idleTimer?.cancel();
     this.#idleTimer = null;
@@ -203,7 +203,7 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
     else this.#finish();
     if (this.#closing) return;
     // The peer's end lies behind what it has sent.
-    backend.resume(this.#stream);
+    this.#stream.resume();
     this.#idleTimer = loop.setTimer(lingerMs, () => {
       // Timers come before deliveries: the end may lie in the socket.
       loop.defer(() => this.#lingered(lingerMs));

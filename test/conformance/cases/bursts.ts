@@ -1,24 +1,24 @@
 import assert from 'node:assert/strict';
 import type { Connection } from '#src/net/stream/connection.js';
-import { type Case, inWorld } from '../case.ts';
+import { type Case, inEnvironment } from '../case.ts';
 import {
   closePair,
   connectedPair,
+  type Environment,
   type Pair,
   pattern,
   portOf,
   turnOn,
   until,
-  type World,
 } from '../environment.ts';
 
 // Many at once, and calls in an odd order: laws 1, 2, 5, 6, 8 and 12.
 
 /** Connects `count` clients to a listener that echoes, and turns until all of them are open. */
-function crowd(world: World, count: number) {
+function crowd(environment: Environment, count: number) {
   const clients: Connection<string>[] = [];
   const opened: Connection[] = [];
-  const listener = world.loop.listen({
+  const listener = environment.loop.listen({
     host: '127.0.0.1',
     port: 0,
     backlog: count,
@@ -28,7 +28,7 @@ function crowd(world: World, count: number) {
     },
   });
   for (let i = 0; i < count; i++) {
-    world.loop.connect<string>({
+    environment.loop.connect<string>({
       host: '127.0.0.1',
       port: portOf(listener),
       handlers: {
@@ -43,22 +43,22 @@ function crowd(world: World, count: number) {
       onError: (error) => assert.fail(String(error)),
     });
   }
-  until(world, () => clients.length === count && opened.length === count, 'all are open');
+  until(environment, () => clients.length === count && opened.length === count, 'all are open');
   return { clients, opened, listener };
 }
 
 /** Three rounds in which each of `count` clients says something of its own. */
-function allTalk(world: World, count: number): void {
-  const { clients, opened, listener } = crowd(world, count);
+function allTalk(environment: Environment, count: number): void {
+  const { clients, opened, listener } = crowd(environment, count);
   for (let round = 1; round <= 3; round++) {
     for (const [index, client] of clients.entries()) client.write(Buffer.from(`${index},`));
     const echoed = (): boolean =>
       clients.every(({ data }, index) => data === `${index},`.repeat(round));
-    until(world, echoed, 'each has its own words back');
+    until(environment, echoed, 'each has its own words back');
   }
   for (const connection of [...clients, ...opened]) connection.close();
   listener.close();
-  until(world, () => world.openDescriptors() === 0, 'everything is closed');
+  until(environment, () => environment.openDescriptors() === 0, 'everything is closed');
 }
 
 /** Pieces of all sizes, short ones and such as no copy is worth, and all of them in one. */
@@ -69,11 +69,11 @@ function pieces(): { readonly list: readonly Buffer[]; readonly whole: Buffer } 
 }
 
 /** A pair whose server has more to send than its client takes. */
-function stuckPair(world: World): Pair {
-  const pair = connectedPair(world);
+function stuckPair(environment: Environment): Pair {
+  const pair = connectedPair(environment);
   pair.client.pause();
   pair.server.write(pattern(8 * 1024 * 1024));
-  turnOn(world);
+  turnOn(environment);
   assert.ok(pair.server.queuedBytes > 0, 'it is stuck');
   return pair;
 }
@@ -82,34 +82,34 @@ export const burstCases: readonly Case[] = [
   {
     name: '600 connections that all talk in one turn are all answered',
     laws: [5, 8, 12],
-    skip: (subject) => {
-      if (subject.simulated) return 'a simulated kernel takes long for them; 60 are a case';
-      return subject.name === 'select' ? 'it holds fewer descriptors; 60 are a case' : null;
+    skip: (target) => {
+      if (target.simulated) return 'a simulated kernel takes long for them; 60 are a case';
+      return target.name === 'select' ? 'it holds fewer descriptors; 60 are a case' : null;
     },
-    run: inWorld((world) => allTalk(world, 600)),
+    run: inEnvironment((environment) => allTalk(environment, 600)),
   },
   {
     name: '60 connections that all talk in one turn are all answered',
     laws: [5, 8],
-    run: inWorld((world) => allTalk(world, 60)),
+    run: inEnvironment((environment) => allTalk(environment, 60)),
   },
   {
     name: 'pieces of all sizes, written in one turn, arrive in order',
     laws: [5],
-    run: inWorld((world) => {
+    run: inEnvironment((environment) => {
       const { list, whole } = pieces();
-      const pair = connectedPair(world);
+      const pair = connectedPair(environment);
       for (const piece of list) pair.client.write(piece);
-      until(world, () => pair.serverLog.received.length === whole.length, 'all has arrived');
+      until(environment, () => pair.serverLog.received.length === whole.length, 'all has arrived');
       assert.ok(pair.serverLog.received.equals(whole));
-      closePair(world, pair);
+      closePair(environment, pair);
     }),
   },
   {
     name: 'an answer that is part chunk, part other bytes, arrives in order',
     laws: [5],
-    run: inWorld((world) => {
-      const pair = connectedPair(world, {
+    run: inEnvironment((environment) => {
+      const pair = connectedPair(environment, {
         data: (connection, chunk) => {
           connection.write(Buffer.from('<'));
           connection.write(chunk, 0, 1);
@@ -121,19 +121,23 @@ export const burstCases: readonly Case[] = [
       });
       pair.client.write(Buffer.from('hello'));
       const answer = '<hello|el>';
-      until(world, () => pair.clientLog.received.length >= answer.length, 'the answer is there');
+      until(
+        environment,
+        () => pair.clientLog.received.length >= answer.length,
+        'the answer is there',
+      );
       // The bytes may have come in pieces, each with an answer of its own.
       const { received } = pair.clientLog;
       assert.match(received.toString(), /^<h/);
       if (received.length === answer.length) assert.equal(received.toString(), answer);
-      closePair(world, pair);
+      closePair(environment, pair);
     }),
   },
   {
     name: "a buffer is the caller's again when write() has returned",
     laws: [5],
-    run: inWorld((world) => {
-      const pair = connectedPair(world);
+    run: inEnvironment((environment) => {
+      const pair = connectedPair(environment);
       const expected: Buffer[] = [];
       const bytes = Buffer.alloc(50_000);
       for (const length of [1, 100, 20_000, 5, 50_000]) {
@@ -143,107 +147,107 @@ export const burstCases: readonly Case[] = [
       }
       bytes.fill(0);
       const whole = Buffer.concat(expected);
-      until(world, () => pair.serverLog.received.length === whole.length, 'all has arrived');
+      until(environment, () => pair.serverLog.received.length === whole.length, 'all has arrived');
       assert.ok(pair.serverLog.received.equals(whole));
-      closePair(world, pair);
+      closePair(environment, pair);
     }),
   },
   {
     name: 'what fits into the socket is not lost by a close() right behind write()',
     laws: [5, 6],
-    skip: (subject) =>
-      subject.name === 'sim completions' ? 'there every send completes late, and is dropped' : null,
-    run: inWorld((world) => {
-      const pair = connectedPair(world, {
+    skip: (target) =>
+      target.name === 'sim completions' ? 'there every send completes late, and is dropped' : null,
+    run: inEnvironment((environment) => {
+      const pair = connectedPair(environment, {
         data: (connection, chunk) => {
           connection.write(chunk);
           connection.close();
         },
       });
       pair.client.write(Buffer.from('x'));
-      until(world, () => pair.clientLog.events.includes('end'), 'the end has come');
+      until(environment, () => pair.clientLog.events.includes('end'), 'the end has come');
       assert.equal(pair.clientLog.received.toString(), 'x');
       assert.equal(pair.serverLog.error, null);
       pair.client.close();
       pair.listener.close();
-      until(world, () => world.openDescriptors() === 0, 'everything is closed');
+      until(environment, () => environment.openDescriptors() === 0, 'everything is closed');
     }),
   },
   {
     name: 'what came while it was paused is told in order, the end behind it',
     laws: [4, 5],
-    run: inWorld((world) => {
-      const bytes = pattern(world.turnsMax > 100_000 ? 20_000 : 300_000);
-      const pair = connectedPair(world);
+    run: inEnvironment((environment) => {
+      const bytes = pattern(environment.turnsMax > 100_000 ? 20_000 : 300_000);
+      const pair = connectedPair(environment);
       pair.server.pause();
       pair.client.write(bytes.subarray(0, 100));
-      turnOn(world);
+      turnOn(environment);
       pair.client.write(bytes.subarray(100));
       pair.client.end();
-      turnOn(world);
+      turnOn(environment);
       assert.deepEqual(pair.serverLog.events, ['open']);
       pair.server.resume();
-      until(world, () => pair.serverLog.events.includes('end'), 'the end has come');
+      until(environment, () => pair.serverLog.events.includes('end'), 'the end has come');
       assert.deepEqual(pair.serverLog.events, ['open', 'data', 'end']);
       assert.ok(pair.serverLog.received.equals(bytes));
-      closePair(world, pair);
+      closePair(environment, pair);
     }),
   },
   {
     name: 'pause() and resume() at every chunk lose nothing',
     laws: [5],
-    run: inWorld((world) => {
-      const bytes = pattern(world.turnsMax > 100_000 ? 30_000 : 1_000_000);
+    run: inEnvironment((environment) => {
+      const bytes = pattern(environment.turnsMax > 100_000 ? 30_000 : 1_000_000);
       let chunks = 0;
-      const pair = connectedPair(world, {
+      const pair = connectedPair(environment, {
         data: (connection) => {
           chunks += 1;
           connection.pause();
           if (chunks % 3 === 0) connection.resume();
-          else if (chunks % 3 === 1) world.loop.setTimer(1, () => connection.resume());
-          else world.loop.defer(() => connection.resume());
+          else if (chunks % 3 === 1) environment.loop.setTimer(1, () => connection.resume());
+          else environment.loop.defer(() => connection.resume());
         },
       });
       pair.client.write(bytes);
       pair.client.end();
-      until(world, () => pair.serverLog.events.includes('end'), 'the end has come');
+      until(environment, () => pair.serverLog.events.includes('end'), 'the end has come');
       assert.ok(pair.serverLog.received.equals(bytes));
-      closePair(world, pair);
+      closePair(environment, pair);
     }),
   },
   {
     name: 'close() of a connection whose output is stuck is done at once',
     laws: [1, 6],
-    run: inWorld((world) => {
-      const pair = stuckPair(world);
+    run: inEnvironment((environment) => {
+      const pair = stuckPair(environment);
       pair.server.close();
-      until(world, () => pair.serverLog.events.includes('close'), 'it has closed');
+      until(environment, () => pair.serverLog.events.includes('close'), 'it has closed');
       assert.equal(pair.serverLog.error, null);
       assert.equal(pair.server.queuedBytes, 0);
       pair.client.close();
       pair.listener.close();
-      until(world, () => world.openDescriptors() === 0, 'everything is closed');
+      until(environment, () => environment.openDescriptors() === 0, 'everything is closed');
     }),
   },
   {
     name: 'a loop that is closed in the middle of everything leaves no descriptor open',
     laws: [1, 6],
     run: (open) => {
-      const world = open();
-      const pair = stuckPair(world);
-      const { clients, listener } = crowd(world, 20);
+      const environment = open();
+      const pair = stuckPair(environment);
+      const { clients, listener } = crowd(environment, 20);
       for (const client of clients) client.write(Buffer.from('x'));
-      world.loop.connect({ host: '127.0.0.1', port: portOf(listener), handlers: {} });
+      environment.loop.connect({ host: '127.0.0.1', port: portOf(listener), handlers: {} });
       pair.client.resume();
       let closed = false;
       clients[0]?.write(Buffer.from('y'));
-      world.loop.defer(() => {
+      environment.loop.defer(() => {
         closed = true;
-        world.close();
+        environment.close();
       });
-      world.turn();
+      environment.turn();
       assert.ok(closed);
-      assert.ok(world.openDescriptors() <= 0);
+      assert.ok(environment.openDescriptors() <= 0);
     },
   },
 ];

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import type { Connection } from '#src/net/stream/connection.js';
-import { type Case, inWorld } from '../case.ts';
-import { closePair, connectedPair, type Pair, turnOn, until, type World } from '../environment.ts';
+import { type Case, inEnvironment } from '../case.ts';
+import {
+  closePair,
+  connectedPair,
+  type Environment,
+  type Pair,
+  turnOn,
+  until,
+} from '../environment.ts';
 
 // What may be written: a chunk while its handler runs and not later, and any bytes but no others.
 
@@ -28,9 +35,11 @@ function refusesAll(connection: Connection, views: readonly (string | ArrayBuffe
 }
 
 /** A pair whose server has kept the chunks it got, in every way. */
-function keepingPair(world: World): Pair & { readonly views: (string | ArrayBufferView)[] } {
+function keepingPair(
+  environment: Environment,
+): Pair & { readonly views: (string | ArrayBufferView)[] } {
   const views: (string | ArrayBufferView)[] = [];
-  const pair = connectedPair(world, { data: (_, chunk) => views.push(...kept(chunk)) });
+  const pair = connectedPair(environment, { data: (_, chunk) => views.push(...kept(chunk)) });
   return { ...pair, views };
 }
 
@@ -38,25 +47,25 @@ export const chunkCases: readonly Case[] = [
   {
     name: 'a chunk is refused by write() and end() once its handler has returned',
     laws: [4],
-    run: inWorld((world) => {
+    run: inEnvironment((environment) => {
       for (const length of [2, 60, 200]) {
-        const pair = keepingPair(world);
+        const pair = keepingPair(environment);
         pair.client.write(new Uint8Array(length).fill(7));
-        until(world, () => pair.views.length > 0, 'it has come');
+        until(environment, () => pair.views.length > 0, 'it has come');
         refusesAll(pair.server, pair.views);
         let refused = 0;
-        world.loop.setTimer(0, () => {
+        environment.loop.setTimer(0, () => {
           refusesAll(pair.server, pair.views);
           refused += 1;
         });
-        world.loop.defer(() => {
+        environment.loop.defer(() => {
           refusesAll(pair.client, pair.views);
           refused += 1;
         });
-        until(world, () => refused === 2, 'a timer and a task have run');
-        turnOn(world);
+        until(environment, () => refused === 2, 'a timer and a task have run');
+        turnOn(environment);
         assert.equal(pair.clientLog.received.length, 0, 'nothing of it was sent');
-        closePair(world, pair);
+        closePair(environment, pair);
       }
     }),
   },
@@ -64,10 +73,10 @@ export const chunkCases: readonly Case[] = [
     name: 'a chunk is refused in the rest of an async handler, for every client',
     laws: [4],
     run: async (open) => {
-      const world = open();
+      const environment = open();
       try {
         const refusals: string[] = [];
-        const listener = world.loop.listen({
+        const listener = environment.loop.listen({
           host: '127.0.0.1',
           port: 0,
           handlers: {
@@ -87,7 +96,7 @@ export const chunkCases: readonly Case[] = [
         const { port } = listener.address;
         let received = 0;
         for (const text of ['aaaa', 'bbbb', 'cccc', 'dddd']) {
-          world.loop.connect({
+          environment.loop.connect({
             host: '127.0.0.1',
             port,
             handlers: {
@@ -96,39 +105,39 @@ export const chunkCases: readonly Case[] = [
             },
           });
         }
-        await world.loop.run();
+        await environment.loop.run();
         assert.equal(refusals.length, 4);
         for (const message of refusals) assert.match(message, STALE);
         assert.equal(received, 0, 'nobody got the bytes of another one');
       } finally {
-        world.close();
+        environment.close();
       }
     },
   },
   {
     name: 'a chunk that was held during a pause is refused later as well',
     laws: [4],
-    run: inWorld((world) => {
-      const pair = keepingPair(world);
+    run: inEnvironment((environment) => {
+      const pair = keepingPair(environment);
       pair.server.pause();
-      turnOn(world);
+      turnOn(environment);
       pair.client.write('while it was paused');
-      turnOn(world, 20);
+      turnOn(environment, 20);
       assert.deepEqual(pair.views, []);
       pair.server.resume();
-      until(world, () => pair.views.length > 0, 'it has come');
-      turnOn(world);
+      until(environment, () => pair.views.length > 0, 'it has come');
+      turnOn(environment);
       refusesAll(pair.server, pair.views);
-      closePair(world, pair);
+      closePair(environment, pair);
     }),
   },
   {
     name: 'an old chunk is refused inside of a later handler unless it lies in the new chunk',
     laws: [4],
-    run: inWorld((world) => {
+    run: inEnvironment((environment) => {
       const old: Uint8Array[] = [];
       let refused = 0;
-      const pair = connectedPair(world, {
+      const pair = connectedPair(environment, {
         data: (connection, chunk) => {
           const [first] = old;
           old.push(chunk);
@@ -139,25 +148,25 @@ export const chunkCases: readonly Case[] = [
       });
       const gotBytes = (): number => old.reduce((sum, chunk) => sum + chunk.length, 0);
       pair.client.write(new Uint8Array(300));
-      until(world, () => gotBytes() === 300, 'the first have come');
+      until(environment, () => gotBytes() === 300, 'the first have come');
       // Only a chunk shorter than the first one can tell; a simulated kernel cuts as it likes.
       for (let i = 0; i < 20 && refused === 0; i++) {
         const before = gotBytes();
         pair.client.write(new Uint8Array(1));
-        until(world, () => gotBytes() > before, 'the next one has come');
+        until(environment, () => gotBytes() > before, 'the next one has come');
         if ((old[0]?.length ?? 0) === 1) break;
       }
       assert.ok(refused > 0 || old[0]?.length === 1);
-      closePair(world, pair);
+      closePair(environment, pair);
     }),
   },
   {
     name: 'within its handler a chunk and every part of it can be written, to any connection',
     laws: [4],
-    run: inWorld((world) => {
+    run: inEnvironment((environment) => {
       let other: Connection | null = null;
-      const out = connectedPair(world, { open: (connection) => (other = connection) });
-      const pair = connectedPair(world, {
+      const out = connectedPair(environment, { open: (connection) => (other = connection) });
+      const pair = connectedPair(environment, {
         data: (connection, chunk) => {
           connection.write(chunk);
           for (const at of chunk.keys()) {
@@ -169,23 +178,23 @@ export const chunkCases: readonly Case[] = [
         },
       });
       pair.client.write('echo');
-      until(world, () => pair.clientLog.received.length === 4, 'the echo is there');
-      until(world, () => out.clientLog.received.length === 16, 'the copies are there');
+      until(environment, () => pair.clientLog.received.length === 4, 'the echo is there');
+      until(environment, () => out.clientLog.received.length === 16, 'the copies are there');
       assert.equal(pair.clientLog.received.toString(), 'echo');
       assert.equal(out.clientLog.received.toString(), 'eeeecccchhhhoooo');
-      closePair(world, pair);
-      closePair(world, out);
+      closePair(environment, pair);
+      closePair(environment, out);
     }),
   },
   {
     name: 'write() and end() take strings as UTF-8 and every view as the bytes that it covers',
     laws: [5],
-    run: inWorld((world) => {
+    run: inEnvironment((environment) => {
       const memory = new ArrayBuffer(16);
       new Uint8Array(memory).set([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]);
       const shared = new Uint8Array(new SharedArrayBuffer(4));
       shared.set([21, 22, 23, 24]);
-      const pair = connectedPair(world);
+      const pair = connectedPair(environment);
       const { client } = pair;
       client.write('h\u00e9llo \u{1f600}\n');
       client.write('');
@@ -203,17 +212,17 @@ export const chunkCases: readonly Case[] = [
         Buffer.from([1, 2, 3, 4, 5, 6, 4, 5, 6, 7, 5, 6, 7, 8, 9]),
         Buffer.from([9, 10, 11, 12, 13, 14, 15, 16, 21, 22, 23, 24, 13, 14, 15, 16]),
       ]);
-      until(world, () => pair.serverLog.events.includes('end'), 'all of it has come');
+      until(environment, () => pair.serverLog.events.includes('end'), 'all of it has come');
       assert.deepEqual(pair.serverLog.received, wanted);
       assert.equal(client.bytesSent, wanted.length);
-      closePair(world, pair);
+      closePair(environment, pair);
     }),
   },
   {
     name: 'write() and end() refuse what is no bytes and ranges that are none, and take nothing',
     laws: [5],
-    run: inWorld((world) => {
-      const pair = connectedPair(world);
+    run: inEnvironment((environment) => {
+      const pair = connectedPair(environment);
       const { client } = pair;
       const none = [undefined, null, 5, 5n, true, {}, [1, 2], new ArrayBuffer(4), () => 'x'];
       for (const value of [...none, new SharedArrayBuffer(4), { length: 3 }, new Date()]) {
@@ -243,10 +252,10 @@ export const chunkCases: readonly Case[] = [
         assert.throws(() => client.write(new Uint16Array(2), ...range), RangeError);
       }
       client.end('done');
-      until(world, () => pair.serverLog.events.includes('end'), 'the rest has come');
+      until(environment, () => pair.serverLog.events.includes('end'), 'the rest has come');
       assert.equal(pair.serverLog.received.toString(), 'done');
       assert.equal(client.bytesSent, 4);
-      closePair(world, pair);
+      closePair(environment, pair);
     }),
   },
 ];

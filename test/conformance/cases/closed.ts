@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { type Case, inWorld } from '../case.ts';
+import { type Case, inEnvironment } from '../case.ts';
 import { connectedPair, portOf } from '../environment.ts';
 
 // A loop that is closed, a stop() that comes first, and times that are none.
@@ -11,9 +11,9 @@ export const closedCases: readonly Case[] = [
     name: 'a closed loop refuses whatever would start something, and opens nothing',
     laws: [],
     run: async (open) => {
-      const world = open();
-      const { loop } = world;
-      const pair = connectedPair(world);
+      const environment = open();
+      const { loop } = environment;
+      const pair = connectedPair(environment);
       const { listener, client } = pair;
       const endpoint = { host: '127.0.0.1', port: portOf(listener), handlers: {} };
       const { fd } = client;
@@ -51,18 +51,18 @@ export const closedCases: readonly Case[] = [
       listener.pause();
       listener.resume();
       listener.close();
-      assert.ok(world.openDescriptors() <= 0, 'its own are closed as well');
-      world.close();
+      assert.ok(environment.openDescriptors() <= 0, 'its own are closed as well');
+      environment.close();
     },
   },
   {
     name: 'a loop that a callback closes refuses the rest of it, and run() ends',
     laws: [2],
     run: async (open) => {
-      const world = open();
-      const { loop } = world;
+      const environment = open();
+      const { loop } = environment;
       let refused = 0;
-      const pair = connectedPair(world, {
+      const pair = connectedPair(environment, {
         data: (connection, chunk) => {
           loop.close();
           assert.throws(() => loop.defer(nothing), /the loop is closed/);
@@ -74,16 +74,16 @@ export const closedCases: readonly Case[] = [
       pair.client.write('x');
       await loop.run();
       assert.equal(refused, 1);
-      assert.ok(world.openDescriptors() <= 0, 'its own are closed as well');
-      world.close();
+      assert.ok(environment.openDescriptors() <= 0, 'its own are closed as well');
+      environment.close();
     },
   },
   {
     name: 'stop() before run() ends that run at its beginning, and only that one',
     laws: [],
     run: async (open) => {
-      const world = open();
-      const { loop } = world;
+      const environment = open();
+      const { loop } = environment;
       try {
         let ran = 0;
         loop.setTimer(0, () => (ran += 1));
@@ -106,15 +106,15 @@ export const closedCases: readonly Case[] = [
         await running;
         assert.equal(ran, 2);
       } finally {
-        world.close();
+        environment.close();
       }
     },
   },
   {
     name: 'times and counts that are none are refused by the call, and leave nothing',
     laws: [],
-    run: inWorld((world) => {
-      const { loop } = world;
+    run: inEnvironment((environment) => {
+      const { loop } = environment;
       const none = [Number.NaN, Number.POSITIVE_INFINITY, -1, 2 ** 31, '5', {}];
       const endpoint = { host: '127.0.0.1', port: 0, handlers: {} };
       const target = { ...endpoint, port: 1 };
@@ -142,7 +142,7 @@ export const closedCases: readonly Case[] = [
       const noHandlers = undefined as unknown as object;
       assert.throws(() => loop.connect({ ...target, handlers: noHandlers }), TypeError);
       assert.equal(loop.alive, false);
-      assert.equal(world.openDescriptors(), 0);
+      assert.equal(environment.openDescriptors(), 0);
     }),
   },
 ];

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import type { Connection, ConnectionHandlers } from '#src/net/stream/connection.js';
-import { type Case, inWorld } from '../case.ts';
+import { type Case, inEnvironment } from '../case.ts';
 import {
   closePair,
   connectedPair,
+  type Environment,
   pattern,
   portOf,
   turnOn,
   until,
-  type World,
 } from '../environment.ts';
 
 // Ends of every kind: laws 1, 2, 6 and 7.
@@ -20,7 +20,7 @@ function closeInside(handler: Handler, how: 'close' | 'reset'): Case {
   return {
     name: `${how}() inside of ${handler}() is the last that is heard but close()`,
     laws: [1, 2, 6],
-    run: inWorld((world) => {
+    run: inEnvironment((environment) => {
       let calls = 0;
       const handlers: ConnectionHandlers = {
         [handler]: (connection: Connection) => {
@@ -28,52 +28,54 @@ function closeInside(handler: Handler, how: 'close' | 'reset'): Case {
           connection[how]();
         },
       };
-      const pair = connectedPair(world, handlers);
+      const pair = connectedPair(environment, handlers);
       if (handler === 'data') pair.client.write(Buffer.from('x'));
       if (handler === 'end') pair.client.end();
       if (handler === 'drain') {
         pair.client.pause();
         pair.server.write(pattern(8 * 1024 * 1024));
-        turnOn(world);
+        turnOn(environment);
         pair.client.resume();
       }
-      until(world, () => pair.serverLog.events.includes('close'), 'it has closed');
-      turnOn(world);
+      until(environment, () => pair.serverLog.events.includes('close'), 'it has closed');
+      turnOn(environment);
       assert.equal(calls, 1);
       assert.equal(pair.serverLog.events.at(-1), 'close');
       assert.equal(pair.serverLog.events.filter((event) => event === 'close').length, 1);
       pair.client.close();
       pair.listener.close();
-      until(world, () => pair.clientLog.events.includes('close'), 'the client has closed');
+      until(environment, () => pair.clientLog.events.includes('close'), 'the client has closed');
     }),
   };
 }
 
 /** A moment at which a peer may reset a connection. */
-const MOMENTS: Readonly<Record<string, (world: World) => ReturnType<typeof connectedPair>>> = {
-  'right after it was opened': (world) => connectedPair(world),
-  'after bytes that were read': (world) => {
-    const pair = connectedPair(world);
+const MOMENTS: Readonly<
+  Record<string, (environment: Environment) => ReturnType<typeof connectedPair>>
+> = {
+  'right after it was opened': (environment) => connectedPair(environment),
+  'after bytes that were read': (environment) => {
+    const pair = connectedPair(environment);
     pair.client.write(Buffer.from('x'));
-    until(world, () => pair.serverLog.received.length === 1, 'the byte is there');
+    until(environment, () => pair.serverLog.received.length === 1, 'the byte is there');
     return pair;
   },
-  'behind bytes that nobody has read': (world) => {
-    const pair = connectedPair(world);
+  'behind bytes that nobody has read': (environment) => {
+    const pair = connectedPair(environment);
     pair.client.write(pattern(10_000));
     return pair;
   },
-  'while the other end has bytes queued': (world) => {
-    const pair = connectedPair(world);
+  'while the other end has bytes queued': (environment) => {
+    const pair = connectedPair(environment);
     pair.client.pause();
     pair.server.write(pattern(8 * 1024 * 1024));
-    turnOn(world);
+    turnOn(environment);
     return pair;
   },
-  'after the other end has ended its side': (world) => {
-    const pair = connectedPair(world);
+  'after the other end has ended its side': (environment) => {
+    const pair = connectedPair(environment);
     pair.server.end();
-    until(world, () => pair.clientLog.events.includes('end'), 'the end has come');
+    until(environment, () => pair.clientLog.events.includes('end'), 'the end has come');
     return pair;
   },
 };
@@ -81,18 +83,18 @@ const MOMENTS: Readonly<Record<string, (world: World) => ReturnType<typeof conne
 const resetCases: readonly Case[] = Object.entries(MOMENTS).map(([moment, prepare]) => ({
   name: `a reset ${moment} is reported once, with its errno`,
   laws: [1, 3],
-  run: inWorld((world) => {
-    const pair = prepare(world);
+  run: inEnvironment((environment) => {
+    const pair = prepare(environment);
     pair.client.reset();
-    until(world, () => pair.serverLog.events.includes('close'), 'the server knows');
-    turnOn(world);
+    until(environment, () => pair.serverLog.events.includes('close'), 'the server knows');
+    turnOn(environment);
     assert.equal(pair.serverLog.events.filter((event) => event === 'close').length, 1);
     assert.ok(
       ['ECONNRESET', 'EPIPE'].includes(pair.serverLog.error ?? ''),
       pair.serverLog.error ?? '',
     );
     pair.listener.close();
-    until(world, () => pair.clientLog.events.includes('close'), 'the client has closed');
+    until(environment, () => pair.clientLog.events.includes('close'), 'the client has closed');
   }),
 }));
 
@@ -106,13 +108,13 @@ export const closingCases: readonly Case[] = [
   {
     name: 'write() to a peer that has gone fails once, and later ones are dropped',
     laws: [1, 3],
-    run: inWorld((world) => {
-      const pair = connectedPair(world);
+    run: inEnvironment((environment) => {
+      const pair = connectedPair(environment);
       pair.client.close();
-      until(world, () => pair.clientLog.events.includes('close'), 'the client has gone');
+      until(environment, () => pair.clientLog.events.includes('close'), 'the client has gone');
       let writes = 0;
       until(
-        world,
+        environment,
         () => {
           if (writes < 50) pair.server.write(Buffer.from('is anybody there?'));
           writes += 1;
@@ -121,7 +123,7 @@ export const closingCases: readonly Case[] = [
         'the server knows',
       );
       pair.server.write(Buffer.from('late'));
-      turnOn(world);
+      turnOn(environment);
       assert.equal(pair.serverLog.events.filter((event) => event === 'close').length, 1);
       pair.listener.close();
     }),
@@ -129,17 +131,17 @@ export const closingCases: readonly Case[] = [
   {
     name: 'close() of another connection whose event is later in the same batch',
     laws: [6, 7],
-    run: inWorld((world) => {
-      const one = connectedPair(world, { data: () => two.server.close() });
-      const two: ReturnType<typeof connectedPair> = connectedPair(world, {
+    run: inEnvironment((environment) => {
+      const one = connectedPair(environment, { data: () => two.server.close() });
+      const two: ReturnType<typeof connectedPair> = connectedPair(environment, {
         data: () => one.server.close(),
       });
       one.client.write(Buffer.from('x'));
       two.client.write(Buffer.from('x'));
       const closed = (): boolean =>
         one.serverLog.events.includes('close') || two.serverLog.events.includes('close');
-      until(world, closed, 'one has closed the other');
-      turnOn(world);
+      until(environment, closed, 'one has closed the other');
+      turnOn(environment);
       const logs = [one.serverLog, two.serverLog];
       const heard = logs.filter((log) => log.events.includes('data')).length;
       const ended = logs.filter((log) => log.events.includes('close')).length;
@@ -153,56 +155,56 @@ export const closingCases: readonly Case[] = [
         pair.server.close();
         pair.listener.close();
       }
-      until(world, () => world.openDescriptors() === 0, 'everything is closed');
+      until(environment, () => environment.openDescriptors() === 0, 'everything is closed');
     }),
   },
   {
     name: 'a descriptor that is reused at once gets no event of its former owner',
     laws: [6, 7],
-    run: inWorld((world) => {
+    run: inEnvironment((environment) => {
       for (let round = 0; round < 20; round++) {
-        const old = connectedPair(world);
+        const old = connectedPair(environment);
         old.client.write(pattern(1000));
         old.server.close();
-        const fresh = connectedPair(world);
-        turnOn(world);
+        const fresh = connectedPair(environment);
+        turnOn(environment);
         assert.equal(fresh.serverLog.received.length, 0);
         assert.deepEqual(fresh.serverLog.events, ['open']);
         old.client.close();
         old.listener.close();
-        closePair(world, fresh);
+        closePair(environment, fresh);
       }
-      until(world, () => world.openDescriptors() === 0, 'everything is closed');
+      until(environment, () => environment.openDescriptors() === 0, 'everything is closed');
     }),
   },
   {
     name: 'close() twice, and of what has closed already, is reported once',
     laws: [1, 6],
-    run: inWorld((world) => {
-      const pair = connectedPair(world);
+    run: inEnvironment((environment) => {
+      const pair = connectedPair(environment);
       pair.server.close();
       pair.server.close();
       pair.server.reset();
-      until(world, () => pair.serverLog.events.includes('close'), 'it has closed');
+      until(environment, () => pair.serverLog.events.includes('close'), 'it has closed');
       pair.server.close();
-      turnOn(world);
+      turnOn(environment);
       assert.equal(pair.serverLog.events.filter((event) => event === 'close').length, 1);
       pair.client.close();
       pair.listener.close();
-      turnOn(world);
+      turnOn(environment);
     }),
   },
   {
     name: 'a connect that is refused fails once, in a later turn',
     laws: [1, 2, 3],
-    run: inWorld((world) => {
-      const listener = world.loop.listen({ host: '127.0.0.1', port: 0, handlers: {} });
+    run: inEnvironment((environment) => {
+      const listener = environment.loop.listen({ host: '127.0.0.1', port: 0, handlers: {} });
       const port = portOf(listener);
       listener.close();
-      until(world, () => world.openDescriptors() === 0, 'the port is free');
+      until(environment, () => environment.openDescriptors() === 0, 'the port is free');
       const errors: unknown[] = [];
       let inside = true;
-      world.loop.connect({
+      environment.loop.connect({
         host: '127.0.0.1',
         port,
         handlers: { open: () => assert.fail('nobody listens') },
@@ -212,8 +214,8 @@ export const closingCases: readonly Case[] = [
         },
       });
       inside = false;
-      until(world, () => errors.length > 0, 'it has failed');
-      turnOn(world);
+      until(environment, () => errors.length > 0, 'it has failed');
+      turnOn(environment);
       assert.equal(errors.length, 1);
       assert.match(String(errors[0]), /ECONNREFUSED/);
     }),
@@ -221,19 +223,19 @@ export const closingCases: readonly Case[] = [
   {
     name: 'a connect that is cancelled reports nothing and leaves nothing',
     laws: [1, 6],
-    run: inWorld((world) => {
-      const listener = world.loop.listen({ host: '127.0.0.1', port: 0, handlers: {} });
-      const connector = world.loop.connect({
+    run: inEnvironment((environment) => {
+      const listener = environment.loop.listen({ host: '127.0.0.1', port: 0, handlers: {} });
+      const connector = environment.loop.connect({
         host: '127.0.0.1',
         port: portOf(listener),
         handlers: { open: () => assert.fail('it was cancelled') },
         onError: () => assert.fail('it was cancelled'),
       });
       connector.cancel();
-      turnOn(world);
+      turnOn(environment);
       for (const connection of [...listener]) connection.close();
       listener.close();
-      until(world, () => world.openDescriptors() === 0, 'everything is closed');
+      until(environment, () => environment.openDescriptors() === 0, 'everything is closed');
     }),
   },
 ];

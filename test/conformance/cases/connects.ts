@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import type { Connection } from '#src/net/stream/connection.js';
 import type { SysError } from '#src/sys/sys-error.js';
-import { type Case, inWorld } from '../case.ts';
-import { closePair, connectedPair, portOf, until, type World } from '../environment.ts';
+import { type Case, inEnvironment } from '../case.ts';
+import { closePair, connectedPair, type Environment, portOf, until } from '../environment.ts';
 
 // Connecting: a TCP socket that connects to its own address meets itself (simultaneous open).
 
@@ -10,18 +10,18 @@ import { closePair, connectedPair, portOf, until, type World } from '../environm
 const HOSTS = ['127.0.0.1', '::1', '::ffff:127.0.0.1'] as const;
 
 /** A port of `host` that was free a moment ago. */
-function freePort(world: World, host: string): number {
-  const listener = world.loop.listen({ host, port: 0, handlers: {} });
+function freePort(environment: Environment, host: string): number {
+  const listener = environment.loop.listen({ host, port: 0, handlers: {} });
   const port = portOf(listener);
   listener.close();
-  until(world, () => world.openDescriptors() === 0, 'the port is free again');
+  until(environment, () => environment.openDescriptors() === 0, 'the port is free again');
   return port;
 }
 
 /** Connects from `port` to itself, and says how that ended. */
-function outcomeOf(world: World, options: ToSelf): string[] {
+function outcomeOf(environment: Environment, options: ToSelf): string[] {
   const outcome: string[] = [];
-  world.loop.connect({
+  environment.loop.connect({
     ...options,
     handlers: {
       open: (connection) => {
@@ -33,7 +33,7 @@ function outcomeOf(world: World, options: ToSelf): string[] {
       outcome.push('code' in error ? String(error.code) : String(error), error.message);
     },
   });
-  until(world, () => outcome.length > 0, 'the connect has ended');
+  until(environment, () => outcome.length > 0, 'the connect has ended');
   return outcome;
 }
 
@@ -48,16 +48,16 @@ const selfCases: readonly Case[] = HOSTS.map(
     name: `a socket that connected to itself at ${host} is refused, and leaves its port free`,
     laws: [],
     run: (open) => {
-      const world = open();
+      const environment = open();
       try {
-        const port = freePort(world, host);
-        const [code, message = ''] = outcomeOf(world, { host, port, localPort: port });
+        const port = freePort(environment, host);
+        const [code, message = ''] = outcomeOf(environment, { host, port, localPort: port });
         assert.equal(code, 'ECONNREFUSED');
         assert.match(message, /^cannot connect to .+: ECONNREFUSED \(.*itself.*\)$/);
-        until(world, () => world.openDescriptors() === 0, 'its descriptor is closed');
+        until(environment, () => environment.openDescriptors() === 0, 'its descriptor is closed');
         // Whoever is to listen there can: no connection stays behind in TIME_WAIT.
         let accepted = 0;
-        const listener = world.loop.listen({
+        const listener = environment.loop.listen({
           host,
           port,
           handlers: {
@@ -68,22 +68,22 @@ const selfCases: readonly Case[] = HOSTS.map(
             },
           },
         });
-        world.loop.connect({ host, port, handlers: {} });
-        until(world, () => accepted === 1, 'a server has taken the port over');
-        until(world, () => world.openDescriptors() === 0, 'everything is closed');
+        environment.loop.connect({ host, port, handlers: {} });
+        until(environment, () => accepted === 1, 'a server has taken the port over');
+        until(environment, () => environment.openDescriptors() === 0, 'everything is closed');
       } finally {
-        world.close();
+        environment.close();
       }
     },
   }),
 );
 
 /** A client at `host` connects and resets: the error of the server's side names it, unasked. */
-function resetNamesPeer(world: World, host: string): void {
+function resetNamesPeer(environment: Environment, host: string): void {
   let error: SysError | null = null;
   let remote: unknown = null;
   let client: unknown = null;
-  const listener = world.loop.listen({
+  const listener = environment.loop.listen({
     host,
     port: 0,
     handlers: {
@@ -93,7 +93,7 @@ function resetNamesPeer(world: World, host: string): void {
       },
     },
   });
-  world.loop.connect({
+  environment.loop.connect({
     host,
     port: portOf(listener),
     handlers: {
@@ -101,18 +101,18 @@ function resetNamesPeer(world: World, host: string): void {
         client = connection.localAddress;
         // Some bytes first: the server knows of the connection when the reset comes.
         connection.write(Buffer.from('x'));
-        world.loop.setTimer(10, () => connection.reset());
+        environment.loop.setTimer(10, () => connection.reset());
       },
     },
   });
-  until(world, () => error !== null, 'the server has heard of the reset');
+  until(environment, () => error !== null, 'the server has heard of the reset');
   const { code, address, port, message } = error as unknown as SysError;
   assert.equal(code, 'ECONNRESET');
   assert.deepEqual(remote, client);
   assert.deepEqual({ address, port }, { address: host, port: (client as { port: number }).port });
   assert.match(message, /^cannot keep the connection with .*:\d+: ECONNRESET \(/);
   listener.close();
-  until(world, () => world.openDescriptors() === 0, 'everything is closed');
+  until(environment, () => environment.openDescriptors() === 0, 'everything is closed');
 }
 
 export const connectCases: readonly Case[] = [
@@ -121,15 +121,15 @@ export const connectCases: readonly Case[] = [
     (host): Case => ({
       name: `the error of a connection that broke names its peer at ${host}, whom nobody asked for`,
       laws: [],
-      run: inWorld((world) => resetNamesPeer(world, host)),
+      run: inEnvironment((environment) => resetNamesPeer(environment, host)),
     }),
   ),
   {
     name: 'host null listens on all interfaces of both families',
     laws: [],
-    run: inWorld((world) => {
+    run: inEnvironment((environment) => {
       const seen: string[] = [];
-      const listener = world.loop.listen({
+      const listener = environment.loop.listen({
         host: null,
         port: 0,
         handlers: {
@@ -143,23 +143,23 @@ export const connectCases: readonly Case[] = [
       assert.equal(listener.address.family, 'IPv6');
       for (const host of ['127.0.0.1', '::1']) {
         const open = (connection: Connection): void => connection.end();
-        world.loop.connect({ host, port: portOf(listener), handlers: { open } });
+        environment.loop.connect({ host, port: portOf(listener), handlers: { open } });
       }
-      until(world, () => seen.length === 2, 'both have come');
+      until(environment, () => seen.length === 2, 'both have come');
       assert.deepEqual(seen.sort(), ['::1', '::ffff:127.0.0.1']);
       listener.close();
-      until(world, () => world.openDescriptors() === 0, 'everything is closed');
+      until(environment, () => environment.openDescriptors() === 0, 'everything is closed');
     }),
   },
   {
     name: 'a write after end() has the code of Node',
     laws: [],
-    run: inWorld((world) => {
-      const pair = connectedPair(world);
+    run: inEnvironment((environment) => {
+      const pair = connectedPair(environment);
       pair.client.end();
       const code = 'ERR_STREAM_WRITE_AFTER_END';
       assert.throws(() => pair.client.write(Buffer.from('x')), { code });
-      closePair(world, pair);
+      closePair(environment, pair);
     }),
   },
 ];

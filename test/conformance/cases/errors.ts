@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
-import { type Case, inWorld } from '../case.ts';
-import { connectedPair, type Pair, pattern, turnOn, until, type World } from '../environment.ts';
+import { type Case, inEnvironment } from '../case.ts';
+import {
+  connectedPair,
+  type Environment,
+  type Pair,
+  pattern,
+  turnOn,
+  until,
+} from '../environment.ts';
 
 // What an error leaves behind: law 4, and the count of what the kernel took.
 
@@ -13,10 +20,10 @@ function assertBrokenWithoutEnd(pair: Pair): void {
   assert.ok(RESET.includes(error ?? ''), String(error));
 }
 
-function closeRest(world: World, pair: Pair): void {
+function closeRest(environment: Environment, pair: Pair): void {
   pair.client.close();
   pair.listener.close();
-  until(world, () => world.openDescriptors() === 0, 'everything is closed');
+  until(environment, () => environment.openDescriptors() === 0, 'everything is closed');
 }
 
 /** Writes until the server has heard of the reset that its client has just sent. */
@@ -25,37 +32,37 @@ function sendsAfterReset(bytes: number, queued: number): Case {
   return {
     name: `a reset that a send of ${bytes} bytes${behind} hears of first is never an end`,
     laws: [1, 4],
-    run: inWorld((world) => {
+    run: inEnvironment((environment) => {
       const chunk = pattern(bytes);
       for (let round = 0; round < 10; round++) {
-        const pair = connectedPair(world, {}, { close: () => pair.server.write(chunk) });
+        const pair = connectedPair(environment, {}, { close: () => pair.server.write(chunk) });
         if (queued > 0) {
           pair.client.pause();
           pair.server.write(pattern(queued));
-          turnOn(world);
+          turnOn(environment);
         }
         pair.client.reset();
         until(
-          world,
+          environment,
           () => {
             if (pair.server.queuedBytes < 2 * queued + 1) pair.server.write(chunk);
             return pair.serverLog.events.includes('close');
           },
           'the server knows',
         );
-        turnOn(world);
+        turnOn(environment);
         assertBrokenWithoutEnd(pair);
-        closeRest(world, pair);
+        closeRest(environment, pair);
       }
     }),
   };
 }
 
 /** Turns until nothing has been sent for a while. */
-function settled(world: World, pair: Pair): number {
+function settled(environment: Environment, pair: Pair): number {
   for (;;) {
     const before = pair.server.bytesSent;
-    turnOn(world, 40);
+    turnOn(environment, 40);
     if (pair.server.bytesSent === before) return before;
   }
 }
@@ -67,35 +74,35 @@ export const errorCases: readonly Case[] = [
   {
     name: 'a reset whose SO_ERROR the program has read is no end either',
     laws: [1, 4],
-    run: inWorld((world) => {
-      const pair = connectedPair(world);
+    run: inEnvironment((environment) => {
+      const pair = connectedPair(environment);
       pair.server.pause();
       pair.client.reset();
-      turnOn(world, 40);
+      turnOn(environment, 40);
       // A ring may have heard of it in spite of the pause.
       if (pair.server.isOpen) pair.server.getSockOpt('SO_ERROR');
       pair.server.resume();
-      until(world, () => pair.serverLog.events.includes('close'), 'the server knows');
-      turnOn(world);
+      until(environment, () => pair.serverLog.events.includes('close'), 'the server knows');
+      turnOn(environment);
       assertBrokenWithoutEnd(pair);
-      closeRest(world, pair);
+      closeRest(environment, pair);
     }),
   },
   {
     name: 'bytesSent of a connection that was reset is what the kernel took',
     laws: [12],
-    run: inWorld((world) => {
-      const length = world.turnsMax > 100_000 ? 600_000 : 32 * 1024 * 1024;
-      const pair = connectedPair(world);
+    run: inEnvironment((environment) => {
+      const length = environment.turnsMax > 100_000 ? 600_000 : 32 * 1024 * 1024;
+      const pair = connectedPair(environment);
       pair.client.pause();
-      turnOn(world, 2);
+      turnOn(environment, 2);
       pair.server.write(pattern(length));
-      const sent = settled(world, pair);
+      const sent = settled(environment, pair);
       assert.ok(sent > 0 && sent < length, `${sent} of ${length}`);
       let closedWith = -1;
       pair.client.reset();
       until(
-        world,
+        environment,
         () => {
           closedWith = pair.server.bytesSent;
           return pair.serverLog.events.includes('close');
@@ -103,41 +110,41 @@ export const errorCases: readonly Case[] = [
         'the server knows',
       );
       assert.equal(closedWith, sent);
-      closeRest(world, pair);
+      closeRest(environment, pair);
     }),
   },
   {
     name: 'bytesSent leaves out what a send was refused',
     laws: [12],
-    run: inWorld((world) => {
+    run: inEnvironment((environment) => {
       for (const size of [20, 40_000]) {
-        const pair = connectedPair(world);
+        const pair = connectedPair(environment);
         pair.server.pause();
         pair.client.reset();
-        turnOn(world, 40);
+        turnOn(environment, 40);
         pair.server.write(pattern(size));
         pair.server.write(pattern(size));
-        until(world, () => pair.serverLog.events.includes('close'), 'the server knows');
+        until(environment, () => pair.serverLog.events.includes('close'), 'the server knows');
         assert.equal(pair.server.bytesSent, 0);
-        closeRest(world, pair);
+        closeRest(environment, pair);
       }
     }),
   },
   {
     name: 'bytesSent of a connection that was closed over a queue is what the kernel took',
     laws: [6, 12],
-    run: inWorld((world) => {
-      const length = world.turnsMax > 100_000 ? 600_000 : 32 * 1024 * 1024;
-      const pair = connectedPair(world);
+    run: inEnvironment((environment) => {
+      const length = environment.turnsMax > 100_000 ? 600_000 : 32 * 1024 * 1024;
+      const pair = connectedPair(environment);
       pair.client.pause();
       pair.server.write(pattern(length));
-      settled(world, pair);
+      settled(environment, pair);
       pair.server.close();
-      until(world, () => pair.serverLog.events.includes('close'), 'it is closed');
+      until(environment, () => pair.serverLog.events.includes('close'), 'it is closed');
       pair.client.resume();
-      until(world, () => pair.clientLog.events.includes('end'), 'the client has it all');
+      until(environment, () => pair.clientLog.events.includes('end'), 'the client has it all');
       assert.equal(pair.server.bytesSent, pair.clientLog.received.length);
-      closeRest(world, pair);
+      closeRest(environment, pair);
     }),
   },
 ];

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import type { Connection } from '#src/net/stream/connection.js';
-import { type Case, inWorld } from '../case.ts';
-import { portOf, turnOn, until, type World } from '../environment.ts';
+import { type Case, inEnvironment } from '../case.ts';
+import { type Environment, portOf, turnOn, until } from '../environment.ts';
 
 // Accepting: laws 1, 6, 8 and 11.
 
 /** `count` clients that say hello, get it back and close, one after the other. */
-function shortConnections(world: World, count: number, atOnce: number): void {
-  const listener = world.loop.listen({
+function shortConnections(environment: Environment, count: number, atOnce: number): void {
+  const listener = environment.loop.listen({
     host: '127.0.0.1',
     port: 0,
     handlers: { data: (connection, chunk) => connection.write(chunk) },
@@ -19,7 +19,7 @@ function shortConnections(world: World, count: number, atOnce: number): void {
   const start = (): void => {
     started += 1;
     let received = 0;
-    world.loop.connect({
+    environment.loop.connect({
       host: '127.0.0.1',
       port,
       handlers: {
@@ -39,118 +39,118 @@ function shortConnections(world: World, count: number, atOnce: number): void {
     });
   };
   for (let i = 0; i < Math.min(atOnce, count); i++) start();
-  until(world, () => closed === count, `${count} clients have come and gone`);
+  until(environment, () => closed === count, `${count} clients have come and gone`);
   assert.equal(answered, count);
   listener.close();
-  until(world, () => world.openDescriptors() === 0, 'everything is closed');
+  until(environment, () => environment.openDescriptors() === 0, 'everything is closed');
 }
 
 export const listenerCases: readonly Case[] = [
   {
     name: '10,000 short connections leave nothing behind',
     laws: [1, 6, 8],
-    skip: (subject) =>
-      subject.simulated ? 'a simulated kernel takes minutes for them; 200 are a case' : null,
-    run: inWorld((world) => shortConnections(world, 10_000, 50)),
+    skip: (target) =>
+      target.simulated ? 'a simulated kernel takes minutes for them; 200 are a case' : null,
+    run: inEnvironment((environment) => shortConnections(environment, 10_000, 50)),
   },
   {
     name: '200 short connections, 20 at a time',
     laws: [1, 6, 8],
-    run: inWorld((world) => shortConnections(world, 200, 20)),
+    run: inEnvironment((environment) => shortConnections(environment, 200, 20)),
   },
   {
     name: 'more clients at once than one turn accepts',
     laws: [8],
-    run: inWorld((world) => {
+    run: inEnvironment((environment) => {
       const opened: Connection[] = [];
       const clients: Connection[] = [];
-      const listener = world.loop.listen({
+      const listener = environment.loop.listen({
         host: '127.0.0.1',
         port: 0,
         backlog: 256,
         handlers: { open: (connection) => opened.push(connection) },
       });
       for (let i = 0; i < 100; i++) {
-        world.loop.connect({
+        environment.loop.connect({
           host: '127.0.0.1',
           port: portOf(listener),
           handlers: { open: (connection) => clients.push(connection) },
           onError: (error) => assert.fail(String(error)),
         });
       }
-      until(world, () => opened.length === 100 && clients.length === 100, 'all are open');
+      until(environment, () => opened.length === 100 && clients.length === 100, 'all are open');
       for (const connection of [...opened, ...clients]) connection.close();
       listener.close();
-      until(world, () => world.openDescriptors() === 0, 'everything is closed');
+      until(environment, () => environment.openDescriptors() === 0, 'everything is closed');
     }),
   },
   {
     name: 'a listener that is paused leaves clients in the queue, and takes them after resume()',
     laws: [1],
-    run: inWorld((world) => {
+    run: inEnvironment((environment) => {
       let accepted = 0;
-      const listener = world.loop.listen({
+      const listener = environment.loop.listen({
         host: '127.0.0.1',
         port: 0,
         handlers: { open: () => (accepted += 1) },
       });
       listener.pause();
       let connected: Connection | null = null;
-      world.loop.connect({
+      environment.loop.connect({
         host: '127.0.0.1',
         port: portOf(listener),
         handlers: { open: (connection) => (connected = connection) },
         onError: (error) => assert.fail(String(error)),
       });
-      until(world, () => connected !== null, 'the kernel has taken the connection');
-      turnOn(world);
+      until(environment, () => connected !== null, 'the kernel has taken the connection');
+      turnOn(environment);
       assert.equal(accepted, 0);
       listener.resume();
-      until(world, () => accepted === 1, 'it is accepted');
+      until(environment, () => accepted === 1, 'it is accepted');
       for (const connection of [...listener]) connection.close();
       (connected as Connection | null)?.close();
       listener.close();
-      until(world, () => world.openDescriptors() === 0, 'everything is closed');
+      until(environment, () => environment.openDescriptors() === 0, 'everything is closed');
     }),
   },
   {
     name: 'maxConnections: the next client is accepted when one has gone',
     laws: [1],
-    run: inWorld((world) => {
+    run: inEnvironment((environment) => {
       const opened: Connection[] = [];
       const clients: Connection[] = [];
-      const listener = world.loop.listen({
+      const listener = environment.loop.listen({
         host: '127.0.0.1',
         port: 0,
         maxConnections: 2,
         handlers: { open: (connection) => opened.push(connection) },
       });
       for (let i = 0; i < 3; i++) {
-        world.loop.connect({
+        environment.loop.connect({
           host: '127.0.0.1',
           port: portOf(listener),
           handlers: { open: (connection) => clients.push(connection) },
           onError: (error) => assert.fail(String(error)),
         });
       }
-      until(world, () => opened.length === 2 && clients.length === 3, 'two are accepted');
-      turnOn(world);
+      until(environment, () => opened.length === 2 && clients.length === 3, 'two are accepted');
+      turnOn(environment);
       assert.equal(opened.length, 2);
       opened[0]?.close();
-      until(world, () => opened.length === 3, 'the third is accepted');
+      until(environment, () => opened.length === 3, 'the third is accepted');
       for (const connection of [...opened, ...clients]) connection.close();
       listener.close();
-      until(world, () => world.openDescriptors() === 0, 'everything is closed');
+      until(environment, () => environment.openDescriptors() === 0, 'everything is closed');
     }),
   },
   {
     name: 'a listener that is closed leaves its connections alone',
     laws: [6],
-    run: inWorld((world) => {
+    run: inEnvironment((environment) => {
       let server: Connection | null = null;
       let client: Connection | null = null;
       let echoed = '';
-      const listener = world.loop.listen({
+      const listener = environment.loop.listen({
         host: '127.0.0.1',
         port: 0,
         handlers: {
@@ -158,7 +158,7 @@ export const listenerCases: readonly Case[] = [
           data: (connection, chunk) => connection.write(chunk),
         },
       });
-      world.loop.connect({
+      environment.loop.connect({
         host: '127.0.0.1',
         port: portOf(listener),
         handlers: {
@@ -166,30 +166,30 @@ export const listenerCases: readonly Case[] = [
           data: (_, chunk) => (echoed += Buffer.from(chunk).toString()),
         },
       });
-      until(world, () => server !== null && client !== null, 'both ends are open');
+      until(environment, () => server !== null && client !== null, 'both ends are open');
       listener.close();
-      turnOn(world);
+      turnOn(environment);
       (client as Connection | null)?.write(Buffer.from('still here'));
-      until(world, () => echoed === 'still here', 'the echo is there');
+      until(environment, () => echoed === 'still here', 'the echo is there');
       (client as Connection | null)?.close();
       (server as Connection | null)?.close();
-      until(world, () => world.openDescriptors() === 0, 'everything is closed');
+      until(environment, () => environment.openDescriptors() === 0, 'everything is closed');
     }),
   },
   {
     name: 'out of descriptors: clients are turned away or wait, nothing spins, service resumes',
     laws: [11],
-    skip: (subject) =>
-      subject.simulated
+    skip: (target) =>
+      target.simulated
         ? null
         : 'the limit would hold for the test runner too; the tests of serve lower that of a child',
     run: (open) => {
-      const world = open({ descriptorsMax: 16 });
+      const environment = open({ descriptorsMax: 16 });
       try {
         const errors: unknown[] = [];
         const clients: Connection[] = [];
         let failed = 0;
-        const listener = world.loop.listen({
+        const listener = environment.loop.listen({
           host: '127.0.0.1',
           port: 0,
           handlers: { data: (connection, chunk) => connection.write(chunk) },
@@ -197,7 +197,7 @@ export const listenerCases: readonly Case[] = [
         });
         const port = portOf(listener);
         const connect = (): void => {
-          world.loop.connect({
+          environment.loop.connect({
             host: '127.0.0.1',
             port,
             handlers: { open: (connection) => clients.push(connection) },
@@ -205,14 +205,14 @@ export const listenerCases: readonly Case[] = [
           });
         };
         for (let i = 0; i < 12; i++) connect();
-        until(world, () => errors.length > 0, 'the listener has run out');
-        const { turns } = world.loop;
-        turnOn(world, 20);
-        assert.ok(errors.length <= 1 + (world.loop.turns - turns), 'it does not spin');
+        until(environment, () => errors.length > 0, 'the listener has run out');
+        const { turns } = environment.loop;
+        turnOn(environment, 20);
+        assert.ok(errors.length <= 1 + (environment.loop.turns - turns), 'it does not spin');
         for (const connection of clients.splice(0)) connection.close();
-        turnOn(world, 200);
+        turnOn(environment, 200);
         let answered = false;
-        world.loop.connect({
+        environment.loop.connect({
           host: '127.0.0.1',
           port,
           handlers: {
@@ -224,9 +224,9 @@ export const listenerCases: readonly Case[] = [
           },
           onError: (error) => assert.fail(String(error)),
         });
-        until(world, () => answered, `service has resumed (${failed} were turned away)`);
+        until(environment, () => answered, `service has resumed (${failed} were turned away)`);
       } finally {
-        world.close();
+        environment.close();
       }
     },
   },

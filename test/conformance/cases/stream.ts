@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { type Case, inWorld } from '../case.ts';
+import { type Case, inEnvironment } from '../case.ts';
 import { closePair, connectedPair, pattern, turnOn, until } from '../environment.ts';
 
 // Bytes: laws 3, 4, 5, 8 and 12.
@@ -17,91 +17,93 @@ export const streamCases: readonly Case[] = [
   {
     name: 'a message goes out and its echo comes back',
     laws: [1, 5],
-    run: inWorld((world) => {
-      const pair = connectedPair(world, { data: (connection, chunk) => connection.write(chunk) });
+    run: inEnvironment((environment) => {
+      const pair = connectedPair(environment, {
+        data: (connection, chunk) => connection.write(chunk),
+      });
       pair.client.write(Buffer.from('hello\n'));
-      until(world, () => pair.clientLog.received.length === 6, 'the echo is there');
+      until(environment, () => pair.clientLog.received.length === 6, 'the echo is there');
       assert.equal(pair.clientLog.received.toString(), 'hello\n');
-      closePair(world, pair);
+      closePair(environment, pair);
     }),
   },
   {
     name: 'bytes arrive in order, none twice, none lost, both ways at once',
     laws: [4, 5, 12],
-    run: inWorld((world) => {
-      const bytes = world.turnsMax > 100_000 ? LONG_SIMULATED_BYTES : LONG_BYTES;
+    run: inEnvironment((environment) => {
+      const bytes = environment.turnsMax > 100_000 ? LONG_SIMULATED_BYTES : LONG_BYTES;
       const [out, back] = [pattern(bytes, 1), pattern(bytes, 2)];
-      const pair = connectedPair(world);
+      const pair = connectedPair(environment);
       pair.client.write(out);
       pair.server.write(back);
       const { serverLog, clientLog } = pair;
       until(
-        world,
+        environment,
         () => serverLog.received.length === bytes && clientLog.received.length === bytes,
         'all has arrived',
       );
       assert.ok(serverLog.received.equals(out), 'what the server got is what was sent');
       assert.ok(clientLog.received.equals(back), 'what the client got is what was sent');
-      closePair(world, pair);
+      closePair(environment, pair);
     }),
   },
   {
     name: 'a chunk has at least one byte, and is lent for the call only',
     laws: [4],
-    run: inWorld((world) => {
+    run: inEnvironment((environment) => {
       let smallest = Number.POSITIVE_INFINITY;
-      const pair = connectedPair(world, {
+      const pair = connectedPair(environment, {
         data: (_, chunk) => {
           smallest = Math.min(smallest, chunk.length);
         },
       });
       const bytes = pattern(10_000);
       pair.client.write(bytes);
-      until(world, () => pair.serverLog.received.length === bytes.length, 'all has arrived');
+      until(environment, () => pair.serverLog.received.length === bytes.length, 'all has arrived');
       assert.ok(smallest >= 1);
       assert.ok(pair.serverLog.received.equals(bytes));
-      closePair(world, pair);
+      closePair(environment, pair);
     }),
   },
   {
     name: 'what is queued before end() is sent before the FIN',
     laws: [5],
-    run: inWorld((world) => {
-      const bytes = pattern(world.turnsMax > 100_000 ? LONG_SIMULATED_BYTES : LONG_BYTES);
-      const pair = connectedPair(world);
+    run: inEnvironment((environment) => {
+      const bytes = pattern(environment.turnsMax > 100_000 ? LONG_SIMULATED_BYTES : LONG_BYTES);
+      const pair = connectedPair(environment);
       pair.client.write(bytes);
       pair.client.end();
-      until(world, () => pair.serverLog.events.includes('end'), 'the end has come');
+      until(environment, () => pair.serverLog.events.includes('end'), 'the end has come');
       assert.ok(pair.serverLog.received.equals(bytes));
-      closePair(world, pair);
+      closePair(environment, pair);
     }),
   },
   {
     name: 'the end of a stream is delivered once',
     laws: [1, 4],
-    run: inWorld((world) => {
-      const pair = connectedPair(world);
+    run: inEnvironment((environment) => {
+      const pair = connectedPair(environment);
       pair.client.end();
-      until(world, () => pair.serverLog.events.includes('end'), 'the end has come');
-      turnOn(world);
+      until(environment, () => pair.serverLog.events.includes('end'), 'the end has come');
+      turnOn(environment);
       assert.deepEqual(pair.serverLog.events, ['open', 'end']);
-      closePair(world, pair);
+      closePair(environment, pair);
     }),
   },
   {
     name: 'half-close: the client ends first, the server still sends',
     laws: [4, 5],
-    run: inWorld((world) => {
-      const pair = connectedPair(world);
+    run: inEnvironment((environment) => {
+      const pair = connectedPair(environment);
       pair.client.write(Buffer.from('question'));
       pair.client.end();
-      until(world, () => pair.serverLog.events.includes('end'), 'the server knows');
+      until(environment, () => pair.serverLog.events.includes('end'), 'the server knows');
       pair.server.write(Buffer.from('answer'));
-      until(world, () => pair.clientLog.received.length === 6, 'the answer is there');
+      until(environment, () => pair.clientLog.received.length === 6, 'the answer is there');
       pair.server.end();
       const closed = (): boolean =>
         pair.clientLog.events.includes('close') && pair.serverLog.events.includes('close');
-      until(world, closed, 'both have closed by themselves');
+      until(environment, closed, 'both have closed by themselves');
       assert.deepEqual(pair.serverLog.events, ['open', 'data', 'end', 'close']);
       assert.deepEqual(pair.clientLog.events, ['open', 'data', 'end', 'close']);
       assert.equal(pair.clientLog.error, null);
@@ -111,15 +113,15 @@ export const streamCases: readonly Case[] = [
   {
     name: 'half-close: the server ends first, the client still sends',
     laws: [4, 5],
-    run: inWorld((world) => {
-      const pair = connectedPair(world);
+    run: inEnvironment((environment) => {
+      const pair = connectedPair(environment);
       pair.server.end();
-      until(world, () => pair.clientLog.events.includes('end'), 'the client knows');
+      until(environment, () => pair.clientLog.events.includes('end'), 'the client knows');
       pair.client.write(Buffer.from('late'));
       pair.client.end();
-      until(world, () => pair.serverLog.events.includes('close'), 'the server has closed');
+      until(environment, () => pair.serverLog.events.includes('close'), 'the server has closed');
       assert.equal(pair.serverLog.received.toString(), 'late');
-      until(world, () => pair.clientLog.events.includes('close'), 'the client has closed');
+      until(environment, () => pair.clientLog.events.includes('close'), 'the client has closed');
       assert.equal(pair.serverLog.error, null);
       pair.listener.close();
     }),
@@ -127,13 +129,13 @@ export const streamCases: readonly Case[] = [
   {
     name: 'half-close: both end at once',
     laws: [4],
-    run: inWorld((world) => {
-      const pair = connectedPair(world);
+    run: inEnvironment((environment) => {
+      const pair = connectedPair(environment);
       pair.server.end(Buffer.from('one'));
       pair.client.end(Buffer.from('two'));
       const closed = (): boolean =>
         pair.clientLog.events.includes('close') && pair.serverLog.events.includes('close');
-      until(world, closed, 'both have closed');
+      until(environment, closed, 'both have closed');
       assert.equal(pair.clientLog.received.toString(), 'one');
       assert.equal(pair.serverLog.received.toString(), 'two');
       pair.listener.close();
@@ -142,46 +144,46 @@ export const streamCases: readonly Case[] = [
   {
     name: 'a paused connection delivers nothing, and all of it after resume()',
     laws: [5, 8],
-    run: inWorld((world) => {
-      const pair = connectedPair(world);
+    run: inEnvironment((environment) => {
+      const pair = connectedPair(environment);
       pair.server.pause();
       const bytes = pattern(20_000);
       pair.client.write(bytes);
-      turnOn(world);
+      turnOn(environment);
       assert.equal(pair.serverLog.received.length, 0);
       pair.server.resume();
-      until(world, () => pair.serverLog.received.length === bytes.length, 'all has arrived');
+      until(environment, () => pair.serverLog.received.length === bytes.length, 'all has arrived');
       assert.ok(pair.serverLog.received.equals(bytes));
-      closePair(world, pair);
+      closePair(environment, pair);
     }),
   },
   {
     name: 'pause() inside of data() holds back what follows',
     laws: [2, 4],
-    run: inWorld((world) => {
-      const pair = connectedPair(world, { data: (connection) => connection.pause() });
+    run: inEnvironment((environment) => {
+      const pair = connectedPair(environment, { data: (connection) => connection.pause() });
       pair.client.write(Buffer.from('first'));
-      until(world, () => pair.serverLog.received.length > 0, 'the first piece is there');
+      until(environment, () => pair.serverLog.received.length > 0, 'the first piece is there');
       const had = pair.serverLog.received.length;
       pair.client.write(Buffer.from('second'));
-      turnOn(world);
+      turnOn(environment);
       assert.equal(pair.serverLog.received.length, had);
       for (let resumed = 0; resumed < 20 && pair.serverLog.received.length < 11; resumed++) {
         pair.server.resume();
-        turnOn(world);
+        turnOn(environment);
       }
       assert.equal(pair.serverLog.received.toString(), 'firstsecond');
-      closePair(world, pair);
+      closePair(environment, pair);
     }),
   },
   {
     name: 'a slow reader: 64 MiB queued, drain() told once, every byte in order',
     laws: [5, 8, 12],
-    skip: (subject) =>
-      subject.simulated ? 'a simulated kernel takes minutes for 64 MiB; 64 KiB is a case' : null,
-    run: inWorld((world) => {
+    skip: (target) =>
+      target.simulated ? 'a simulated kernel takes minutes for 64 MiB; 64 KiB is a case' : null,
+    run: inEnvironment((environment) => {
       const bytes = pattern(1024 * 1024);
-      const pair = connectedPair(world);
+      const pair = connectedPair(environment);
       pair.server.pause();
       let more = true;
       for (let sent = 0; sent < QUEUED_BYTES; sent += bytes.length) more = pair.client.write(bytes);
@@ -203,20 +205,24 @@ export const streamCases: readonly Case[] = [
         take();
         return received === QUEUED_BYTES;
       };
-      until(world, all, 'all has arrived');
+      until(environment, all, 'all has arrived');
       assert.equal(wrong, 0);
       assert.equal(pair.client.queuedBytes, 0);
-      until(world, () => pair.clientLog.events.includes('drain'), 'the writer is told');
+      until(environment, () => pair.clientLog.events.includes('drain'), 'the writer is told');
       assert.equal(pair.clientLog.events.filter((event) => event === 'drain').length, 1);
-      closePair(world, pair);
+      closePair(environment, pair);
     }),
   },
   {
     name: 'a busy connection does not starve a quiet one',
     laws: [8],
-    run: inWorld((world) => {
-      const flood = connectedPair(world, { data: (connection, chunk) => connection.write(chunk) });
-      const quiet = connectedPair(world, { data: (connection, chunk) => connection.write(chunk) });
+    run: inEnvironment((environment) => {
+      const flood = connectedPair(environment, {
+        data: (connection, chunk) => connection.write(chunk),
+      });
+      const quiet = connectedPair(environment, {
+        data: (connection, chunk) => connection.write(chunk),
+      });
       const piece = pattern(32 * 1024);
       const keepBusy = (): void => {
         if (flood.client.queuedBytes === 0) flood.client.write(piece);
@@ -224,11 +230,11 @@ export const streamCases: readonly Case[] = [
         flood.clientLog.received = Buffer.alloc(0);
       };
       keepBusy();
-      turnOn(world);
+      turnOn(environment);
       quiet.client.write(Buffer.from('ping'));
       let turns = 0;
       until(
-        world,
+        environment,
         () => {
           keepBusy();
           turns += 1;
@@ -237,21 +243,21 @@ export const streamCases: readonly Case[] = [
         'the quiet one has its echo',
       );
       assert.ok(turns < 1000, `it took ${turns} turns`);
-      closePair(world, flood);
-      closePair(world, quiet);
+      closePair(environment, flood);
+      closePair(environment, quiet);
     }),
   },
   {
     name: 'no callback runs inside of write(), end(), pause(), close() or reset()',
     laws: [2],
-    run: inWorld((world) => {
+    run: inEnvironment((environment) => {
       let inside = false;
       let nested = 0;
       const note = (): void => {
         if (inside) nested += 1;
       };
       const handlers = { data: note, drain: note, end: note, close: note };
-      const pair = connectedPair(world, handlers, handlers);
+      const pair = connectedPair(environment, handlers, handlers);
       const calls: (() => void)[] = [
         () => pair.client.write(pattern(300_000)),
         () => pair.server.write(Buffer.from('x')),
@@ -265,12 +271,12 @@ export const streamCases: readonly Case[] = [
         inside = true;
         call();
         inside = false;
-        turnOn(world, 2);
+        turnOn(environment, 2);
       }
-      until(world, () => pair.serverLog.events.includes('close'), 'the server has closed');
+      until(environment, () => pair.serverLog.events.includes('close'), 'the server has closed');
       assert.equal(nested, 0);
       pair.listener.close();
-      turnOn(world);
+      turnOn(environment);
     }),
   },
 ];

@@ -1,42 +1,47 @@
 import assert from 'node:assert/strict';
 import type { Connection } from '#src/net/stream/connection.js';
-import { type Case, inWorld } from '../case.ts';
+import { type Case, inEnvironment } from '../case.ts';
 import {
   closePair,
   connectedPair,
+  type Environment,
   type Pair,
   pattern,
   portOf,
   turnOn,
   until,
-  type World,
 } from '../environment.ts';
 
 // A turn that ends before its time, by an error or by the end of the loop: laws 1, 2, 6 and 7.
 
 /** Turns, and counts the turns that end with `error`. */
-function turnsThatThrow(world: World, error: Error, done: () => boolean, what: string): number {
+function turnsThatThrow(
+  environment: Environment,
+  error: Error,
+  done: () => boolean,
+  what: string,
+): number {
   let thrown = 0;
   const turn = (): boolean => {
     try {
-      world.turn();
+      environment.turn();
     } catch (caught) {
       assert.equal(caught, error);
       thrown += 1;
     }
     return done();
   };
-  for (let turns = 0; turns < world.turnsMax; turns++) if (turn()) return thrown;
+  for (let turns = 0; turns < environment.turnsMax; turns++) if (turn()) return thrown;
   throw new Error(`waited in vain until ${what}`);
 }
 
 const boom = new Error('boom');
 
 /** Pairs whose servers throw in the handler of the first chunk, and only there. */
-function throwingPairs(world: World): Pair[] {
+function throwingPairs(environment: Environment): Pair[] {
   return [1, 2, 3].map(() => {
     let chunks = 0;
-    return connectedPair(world, {
+    return connectedPair(environment, {
       data: () => {
         chunks += 1;
         if (chunks === 1) throw boom;
@@ -46,80 +51,80 @@ function throwingPairs(world: World): Pair[] {
 }
 
 /** More than one receive takes. */
-function twoChunks(world: World): Buffer {
-  return pattern(world.turnsMax > 100_000 ? 20_000 : 200_000);
+function twoChunks(environment: Environment): Buffer {
+  return pattern(environment.turnsMax > 100_000 ? 20_000 : 200_000);
 }
 
 /** Turns until all has come, also what was to come behind the chunk whose handler threw. */
-function allCome(world: World, pairs: readonly Pair[], bytes: Buffer): void {
+function allCome(environment: Environment, pairs: readonly Pair[], bytes: Buffer): void {
   const come = (): boolean =>
     pairs.every(({ serverLog }) => serverLog.received.length === bytes.length);
-  assert.equal(turnsThatThrow(world, boom, come, 'all has come'), pairs.length);
+  assert.equal(turnsThatThrow(environment, boom, come, 'all has come'), pairs.length);
   for (const { serverLog } of pairs) assert.ok(serverLog.received.equals(bytes));
-  for (const pair of pairs) closePair(world, pair);
+  for (const pair of pairs) closePair(environment, pair);
 }
 
 const throwing: readonly Case[] = [
   {
     name: 'an error thrown by data() takes nothing from the others of its turn',
     laws: [1],
-    run: inWorld((world) => {
-      const pairs = throwingPairs(world);
-      const bytes = twoChunks(world);
+    run: inEnvironment((environment) => {
+      const pairs = throwingPairs(environment);
+      const bytes = twoChunks(environment);
       for (const { client } of pairs) client.write(bytes);
-      allCome(world, pairs, bytes);
+      allCome(environment, pairs, bytes);
     }),
   },
   {
     name: 'an error thrown behind resume() takes nothing from the others of its turn',
     laws: [1],
-    run: inWorld((world) => {
-      const pairs = throwingPairs(world);
-      const bytes = twoChunks(world);
+    run: inEnvironment((environment) => {
+      const pairs = throwingPairs(environment);
+      const bytes = twoChunks(environment);
       for (const { server, client } of pairs) {
         server.pause();
         client.write(bytes);
       }
-      turnOn(world);
+      turnOn(environment);
       for (const { server } of pairs) server.resume();
-      allCome(world, pairs, bytes);
+      allCome(environment, pairs, bytes);
     }),
   },
   {
     name: 'an error thrown by close() of a connection takes no close() from the others',
     laws: [1, 6],
-    run: inWorld((world) => {
+    run: inEnvironment((environment) => {
       const close = (): void => {
         throw boom;
       };
-      const pairs = [1, 2, 3].map(() => connectedPair(world, { close }));
+      const pairs = [1, 2, 3].map(() => connectedPair(environment, { close }));
       for (const { server } of pairs) server.close();
       const closed = (): boolean =>
         pairs.every(({ serverLog }) => serverLog.events.includes('close'));
-      assert.equal(turnsThatThrow(world, boom, closed, 'all are closed'), pairs.length);
+      assert.equal(turnsThatThrow(environment, boom, closed, 'all are closed'), pairs.length);
       for (const { client, listener } of pairs) {
         client.close();
         listener.close();
       }
-      until(world, () => world.openDescriptors() === 0, 'everything is closed');
+      until(environment, () => environment.openDescriptors() === 0, 'everything is closed');
     }),
   },
   {
     name: 'an error thrown by a timer or a task takes nothing from those behind it',
     laws: [1, 10],
-    run: inWorld((world) => {
+    run: inEnvironment((environment) => {
       const ran: string[] = [];
       for (const name of ['a', 'b', 'c']) {
         const run = (what: string): void => {
           ran.push(what + name);
           throw boom;
         };
-        world.loop.setTimer(1, () => run('timer '));
-        world.loop.defer(() => run('task '));
+        environment.loop.setTimer(1, () => run('timer '));
+        environment.loop.defer(() => run('task '));
       }
-      const cancelled = world.loop.setTimer(1, () => assert.fail('it was cancelled'));
+      const cancelled = environment.loop.setTimer(1, () => assert.fail('it was cancelled'));
       const thrown = turnsThatThrow(
-        world,
+        environment,
         boom,
         () => {
           cancelled.cancel();
@@ -137,7 +142,7 @@ const throwing: readonly Case[] = [
 ];
 
 /** Descriptors that have nothing to do with the loop. */
-function pairsOf({ loop: { sys } }: World, count: number): number[] {
+function pairsOf({ loop: { sys } }: Environment, count: number): number[] {
   const { AF_UNIX, SOCK_STREAM } = sys.abi.constants;
   return Array.from({ length: count }, () => {
     const pair = new Int32Array(2);
@@ -147,56 +152,69 @@ function pairsOf({ loop: { sys } }: World, count: number): number[] {
 }
 
 /** Closes descriptors, all of which must be open still. */
-function closeAll({ loop: { sys } }: World, fds: readonly number[]): void {
+function closeAll({ loop: { sys } }: Environment, fds: readonly number[]): void {
   for (const fd of fds) assert.equal(sys.close(fd), 0, `${fd} was open`);
 }
 
 /** Where a program may close its loop; each calls `close` once something has come about. */
-const PLACES: Readonly<Record<string, (world: World, close: () => void) => void>> = {
-  'a timer': (world, close) => {
-    world.loop.setTimer(1, close);
-    world.loop.setTimer(1, () => assert.fail('a timer that was due with it'));
+const PLACES: Readonly<Record<string, (environment: Environment, close: () => void) => void>> = {
+  'a timer': (environment, close) => {
+    environment.loop.setTimer(1, close);
+    environment.loop.setTimer(1, () => assert.fail('a timer that was due with it'));
   },
-  'a task': (world, close) => {
-    world.loop.defer(close);
-    world.loop.defer(() => assert.fail('a task behind it'));
+  'a task': (environment, close) => {
+    environment.loop.defer(close);
+    environment.loop.defer(() => assert.fail('a task behind it'));
   },
-  'open()': (world, close) => {
-    const listener = world.loop.listen({ host: '127.0.0.1', port: 0, handlers: { open: close } });
+  'open()': (environment, close) => {
+    const listener = environment.loop.listen({
+      host: '127.0.0.1',
+      port: 0,
+      handlers: { open: close },
+    });
     const to = { host: '127.0.0.1', port: portOf(listener) };
-    world.loop.connect({ ...to, handlers: {} });
+    environment.loop.connect({ ...to, handlers: {} });
   },
-  'data()': (world, close) => {
-    const pairs = [connectedPair(world, { data: close }), connectedPair(world, { data: close })];
+  'data()': (environment, close) => {
+    const pairs = [
+      connectedPair(environment, { data: close }),
+      connectedPair(environment, { data: close }),
+    ];
     for (const { client } of pairs) client.write(Buffer.from('x'));
   },
-  'data() behind resume()': (world, close) => {
-    const pairs = [connectedPair(world, { data: close }), connectedPair(world, { data: close })];
+  'data() behind resume()': (environment, close) => {
+    const pairs = [
+      connectedPair(environment, { data: close }),
+      connectedPair(environment, { data: close }),
+    ];
     for (const { server, client } of pairs) {
       server.pause();
       client.write(Buffer.from('x'));
     }
-    turnOn(world);
+    turnOn(environment);
     for (const { server } of pairs) server.resume();
   },
-  'end()': (world, close) => {
-    const pairs = [connectedPair(world, { end: close }), connectedPair(world, { end: close })];
+  'end()': (environment, close) => {
+    const pairs = [
+      connectedPair(environment, { end: close }),
+      connectedPair(environment, { end: close }),
+    ];
     for (const { client } of pairs) client.end();
   },
-  'close() of a connection': (world, close) => {
-    const pairs = [connectedPair(world, { close }), connectedPair(world, { close })];
+  'close() of a connection': (environment, close) => {
+    const pairs = [connectedPair(environment, { close }), connectedPair(environment, { close })];
     for (const { server } of pairs) server.close();
   },
-  'a watch': (world, close) => {
-    const { client } = connectedPair(world);
-    world.loop.watch(client.fd, 2, close);
+  'a watch': (environment, close) => {
+    const { client } = connectedPair(environment);
+    environment.loop.watch(client.fd, 2, close);
   },
-  'a failed connect': (world, close) => {
-    const listener = world.loop.listen({ host: '127.0.0.1', port: 0, handlers: {} });
+  'a failed connect': (environment, close) => {
+    const listener = environment.loop.listen({ host: '127.0.0.1', port: 0, handlers: {} });
     const to = { host: '127.0.0.1', port: portOf(listener) };
     listener.close();
-    turnOn(world, 2);
-    for (let i = 0; i < 2; i++) world.loop.connect({ ...to, handlers: {}, onError: close });
+    turnOn(environment, 2);
+    for (let i = 0; i < 2; i++) environment.loop.connect({ ...to, handlers: {}, onError: close });
   },
 };
 
@@ -204,25 +222,25 @@ const closings: readonly Case[] = Object.entries(PLACES).map(([place, prepare]) 
   name: `close() of the loop inside of ${place}: nothing is called and nothing open after it`,
   laws: [1, 2, 6],
   run: (open) => {
-    const world = open();
+    const environment = open();
     try {
-      const before = world.openDescriptors();
+      const before = environment.openDescriptors();
       let closes = 0;
       let after: number[] = [];
-      prepare(world, () => {
+      prepare(environment, () => {
         closes += 1;
         // They may have numbers that have just become free.
-        after = pairsOf(world, 3);
-        world.loop.close();
+        after = pairsOf(environment, 3);
+        environment.loop.close();
       });
-      for (let turns = 0; turns < world.turnsMax && closes === 0; turns++) world.turn();
+      for (let turns = 0; turns < environment.turnsMax && closes === 0; turns++) environment.turn();
       assert.equal(closes, 1);
-      assert.equal(world.backend.active, 0);
-      closeAll(world, after);
-      assert.ok(world.openDescriptors() <= before);
-      assert.throws(() => world.turn(), /closed/);
+      assert.equal(environment.backend.active, 0);
+      closeAll(environment, after);
+      assert.ok(environment.openDescriptors() <= before);
+      assert.throws(() => environment.turn(), /closed/);
     } finally {
-      world.close();
+      environment.close();
     }
   },
 }));
@@ -233,50 +251,50 @@ export const turnCases: readonly Case[] = [
   {
     name: 'run() of a loop that a timer closes ends, whatever is still open',
     laws: [1, 6],
-    skip: (subject) => (subject.simulated ? 'run() waits in real time' : null),
+    skip: (target) => (target.simulated ? 'run() waits in real time' : null),
     run: async (open) => {
-      const world = open();
-      const pair = connectedPair(world);
+      const environment = open();
+      const pair = connectedPair(environment);
       pair.server.pause();
       pair.server.write(Buffer.from('x'));
-      world.loop.setTimer(1, () => world.loop.close());
-      world.loop.setTimer(2, () => assert.fail('the loop is closed'));
-      await world.loop.run();
+      environment.loop.setTimer(1, () => environment.loop.close());
+      environment.loop.setTimer(2, () => assert.fail('the loop is closed'));
+      await environment.loop.run();
       assert.equal(pair.server.queuedBytes, 0);
       for (const end of [pair.server, pair.client, pair.listener]) end.close();
       pair.client.write(Buffer.from('too late'));
-      world.close();
+      environment.close();
     },
   },
   {
     name: 'close() and wake() of a loop that is closed touch nothing that came after it',
     laws: [6],
     run: (open) => {
-      const world = open();
-      connectedPair(world);
-      world.loop.close();
-      const after = pairsOf(world, 10);
-      world.loop.close();
-      world.backend.wake();
-      const { sys } = world.loop;
+      const environment = open();
+      connectedPair(environment);
+      environment.loop.close();
+      const after = pairsOf(environment, 10);
+      environment.loop.close();
+      environment.backend.wake();
+      const { sys } = environment.loop;
       const { MSG_DONTWAIT } = sys.abi.constants;
       const nothing = new Uint8Array(8);
       for (const fd of after) {
         assert.equal(sys.recv(fd, nothing, 0, 8, MSG_DONTWAIT), -sys.abi.errno.EAGAIN);
       }
-      closeAll(world, after);
-      world.close();
+      closeAll(environment, after);
+      environment.close();
     },
   },
   {
     name: 'maxConnections: who waits is left to the queue of listen(2), and costs no descriptor',
     laws: [1],
-    skip: (subject) =>
-      subject.name === 'sim completions' ? 'there an accept is under way when it pauses' : null,
-    run: inWorld((world) => {
+    skip: (target) =>
+      target.name === 'sim completions' ? 'there an accept is under way when it pauses' : null,
+    run: inEnvironment((environment) => {
       let opened = 0;
       const clients: Connection[] = [];
-      const listener = world.loop.listen({
+      const listener = environment.loop.listen({
         host: '127.0.0.1',
         port: 0,
         maxConnections: 1,
@@ -287,19 +305,23 @@ export const turnCases: readonly Case[] = [
         },
       });
       for (let i = 0; i < 6; i++) {
-        world.loop.connect({
+        environment.loop.connect({
           host: '127.0.0.1',
           port: portOf(listener),
           handlers: { open: (connection) => clients.push(connection) },
         });
       }
-      until(world, () => opened === 1 && clients.length === 6, 'all are connected, one is taken');
-      turnOn(world);
+      until(
+        environment,
+        () => opened === 1 && clients.length === 6,
+        'all are connected, one is taken',
+      );
+      turnOn(environment);
       assert.equal(opened, 1);
       // The clients, the listener with its reserve, and one connection.
-      assert.equal(world.openDescriptors(), clients.length + 2 + 1);
+      assert.equal(environment.openDescriptors(), clients.length + 2 + 1);
       for (const connection of [...clients, ...listener, listener]) connection.close();
-      until(world, () => world.openDescriptors() === 0, 'everything is closed');
+      until(environment, () => environment.openDescriptors() === 0, 'everything is closed');
     }),
   },
 ];

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { openSync } from 'node:fs';
 import type { Watch } from '#src/loop/backend.js';
 import type { Interest } from '#src/poller/poller.js';
-import { type Case, inWorld } from '../case.ts';
-import { closePair, connectedPair, turnOn, until, type World } from '../environment.ts';
+import { type Case, inEnvironment } from '../case.ts';
+import { closePair, connectedPair, type Environment, turnOn, until } from '../environment.ts';
 
 // Several who wait for one descriptor, and descriptors that cannot be waited for: laws 1 and 6.
 
@@ -11,8 +11,8 @@ const READ: Interest = 1;
 const WRITE: Interest = 2;
 
 /** Both ends of a UNIX pair, which do not block. */
-function socketPair(world: World): readonly [left: number, right: number] {
-  const { sys } = world.loop;
+function socketPair(environment: Environment): readonly [left: number, right: number] {
+  const { sys } = environment.loop;
   const { AF_UNIX, SOCK_STREAM, F_SETFL, O_NONBLOCK } = sys.abi.constants;
   const fds = new Int32Array(2);
   assert.equal(sys.socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
@@ -21,14 +21,14 @@ function socketPair(world: World): readonly [left: number, right: number] {
   return [left, right];
 }
 
-function send(world: World, fd: number): void {
-  assert.equal(world.loop.sys.send(fd, Buffer.from('x'), 0, 1, 0), 1);
+function send(environment: Environment, fd: number): void {
+  assert.equal(environment.loop.sys.send(fd, Buffer.from('x'), 0, 1, 0), 1);
 }
 
 /** Watches `fd`, and counts the reports by interest. */
-function counting(world: World, fd: number, interest: Interest) {
+function counting(environment: Environment, fd: number, interest: Interest) {
   const seen = { reads: 0, writes: 0, others: 0 };
-  const watch = world.loop.watch(fd, interest, (ready) => {
+  const watch = environment.loop.watch(fd, interest, (ready) => {
     if ((ready & READ) !== 0) seen.reads += 1;
     if ((ready & WRITE) !== 0) seen.writes += 1;
     if ((ready & ~interest) !== 0) seen.others += 1;
@@ -40,129 +40,133 @@ export const watchCases: readonly Case[] = [
   {
     name: 'two watches of one descriptor both hear of it, each of what it asked for',
     laws: [1],
-    run: inWorld((world) => {
-      const [left, right] = socketPair(world);
-      const first = counting(world, left, READ);
-      const second = counting(world, left, READ);
-      const writer = counting(world, left, WRITE);
-      until(world, () => writer.seen.writes > 0, 'it can be written');
+    run: inEnvironment((environment) => {
+      const [left, right] = socketPair(environment);
+      const first = counting(environment, left, READ);
+      const second = counting(environment, left, READ);
+      const writer = counting(environment, left, WRITE);
+      until(environment, () => writer.seen.writes > 0, 'it can be written');
       assert.equal(first.seen.reads + second.seen.reads, 0);
-      send(world, right);
-      until(world, () => first.seen.reads > 0 && second.seen.reads > 0, 'both have heard');
+      send(environment, right);
+      until(environment, () => first.seen.reads > 0 && second.seen.reads > 0, 'both have heard');
       first.watch.modify(WRITE);
       const reads = second.seen.reads;
-      until(world, () => second.seen.reads > reads, 'the other one hears on');
+      until(environment, () => second.seen.reads > reads, 'the other one hears on');
       second.watch.unwatch();
       writer.watch.unwatch();
       const before = first.seen.writes;
-      until(world, () => first.seen.writes > before, 'the first is left');
+      until(environment, () => first.seen.writes > before, 'the first is left');
       const after = { ...second.seen };
-      turnOn(world);
+      turnOn(environment);
       assert.deepEqual(second.seen, after, 'who has ended hears nothing');
       assert.equal(second.seen.others + writer.seen.others, 0);
       first.watch.unwatch();
-      assert.equal(world.backend.active, 0);
-      world.loop.sys.close(left);
-      world.loop.sys.close(right);
+      assert.equal(environment.backend.active, 0);
+      environment.loop.sys.close(left);
+      environment.loop.sys.close(right);
     }),
   },
   {
     name: 'a watch that ends another one of its descriptor, or brings one in, is heeded at once',
     laws: [1, 2],
-    run: inWorld((world) => {
-      const [left, right] = socketPair(world);
+    run: inEnvironment((environment) => {
+      const [left, right] = socketPair(environment);
       let late = 0;
       let heard = 0;
       const ended = { first: false, second: false };
       let third: Watch | null = null;
-      const first = world.loop.watch(left, READ, () => {
+      const first = environment.loop.watch(left, READ, () => {
         assert.equal(ended.first, false);
         ended.second = true;
         second.unwatch();
         first.unwatch();
-        third = world.loop.watch(left, READ, () => (late += 1));
+        third = environment.loop.watch(left, READ, () => (late += 1));
       });
-      const second = world.loop.watch(left, READ, () => {
+      const second = environment.loop.watch(left, READ, () => {
         assert.equal(ended.second, false);
         heard += 1;
         if (heard < 3) return;
         ended.first = true;
         first.unwatch();
       });
-      send(world, right);
-      until(world, () => late > 0 || ended.first, 'one has ended the other');
-      turnOn(world);
+      send(environment, right);
+      until(environment, () => late > 0 || ended.first, 'one has ended the other');
+      turnOn(environment);
       for (const watch of [first, second, third as Watch | null]) watch?.unwatch();
-      assert.equal(world.backend.active, 0);
-      world.loop.sys.close(left);
-      world.loop.sys.close(right);
+      assert.equal(environment.backend.active, 0);
+      environment.loop.sys.close(left);
+      environment.loop.sys.close(right);
     }),
   },
   {
     name: 'a watch of connection.fd does not silence the connection, and ends with it',
     laws: [1, 6],
     run: async (open) => {
-      const world = open();
+      const environment = open();
       try {
         for (const paused of [false, true]) {
-          const pair = connectedPair(world, { data: (one, chunk) => void one.write(chunk) });
+          const pair = connectedPair(environment, { data: (one, chunk) => void one.write(chunk) });
           if (paused) pair.server.pause();
-          const reader = counting(world, pair.server.fd, READ);
-          const writer = counting(world, pair.client.fd, WRITE);
-          until(world, () => writer.seen.writes > 0, 'the client can be written');
+          const reader = counting(environment, pair.server.fd, READ);
+          const writer = counting(environment, pair.client.fd, WRITE);
+          until(environment, () => writer.seen.writes > 0, 'the client can be written');
           writer.watch.unwatch();
           pair.client.write('one');
           if (paused) {
-            until(world, () => reader.seen.reads > 2, 'the watch tells of what is not read');
+            until(environment, () => reader.seen.reads > 2, 'the watch tells of what is not read');
             assert.equal(pair.serverLog.received.length, 0);
             pair.server.resume();
           }
-          until(world, () => pair.clientLog.received.length === 3, 'the echo is there');
+          until(environment, () => pair.clientLog.received.length === 3, 'the echo is there');
           pair.client.write(Buffer.alloc(300_000));
-          until(world, () => pair.clientLog.received.length === 300_003, 'the long one as well');
+          until(
+            environment,
+            () => pair.clientLog.received.length === 300_003,
+            'the long one as well',
+          );
           pair.listener.close();
           pair.client.end();
           pair.server.end();
           // A watch that is left would keep the loop waiting for ever.
-          await world.loop.run();
+          await environment.loop.run();
           assert.deepEqual([pair.serverLog.error, pair.clientLog.error], [null, null]);
           assert.equal(pair.clientLog.events.at(-1), 'close');
           reader.watch.modify(WRITE);
           reader.watch.unwatch();
         }
-        assert.equal(world.openDescriptors(), 0);
+        assert.equal(environment.openDescriptors(), 0);
       } finally {
-        world.close();
+        environment.close();
       }
     },
   },
   {
     name: 'a watch that is left from a closed descriptor says nothing of the next of its number',
     laws: [7],
-    run: inWorld((world) => {
-      const [left, right] = socketPair(world);
-      const stale = counting(world, left, READ);
-      turnOn(world);
-      world.loop.sys.close(left);
-      const pair = connectedPair(world);
+    run: inEnvironment((environment) => {
+      const [left, right] = socketPair(environment);
+      const stale = counting(environment, left, READ);
+      turnOn(environment);
+      environment.loop.sys.close(left);
+      const pair = connectedPair(environment);
       const before = stale.seen.reads;
       pair.client.write('for the connection');
       pair.server.write('and the other');
-      until(world, () => pair.serverLog.received.length === 18, 'it has come');
-      until(world, () => pair.clientLog.received.length === 13, 'on the other end too');
+      until(environment, () => pair.serverLog.received.length === 18, 'it has come');
+      until(environment, () => pair.clientLog.received.length === 13, 'on the other end too');
       assert.equal(stale.seen.reads, before);
       stale.watch.unwatch();
-      closePair(world, pair);
-      world.loop.sys.close(right);
+      closePair(environment, pair);
+      environment.loop.sys.close(right);
     }),
   },
   {
     name: 'a descriptor that is closed is refused by watch(), with the same error on every loop',
     laws: [1],
-    run: inWorld((world) => {
-      const { loop } = world;
+    run: inEnvironment((environment) => {
+      const { loop } = environment;
       const nothing = (): void => undefined;
-      const [left, right] = socketPair(world);
+      const [left, right] = socketPair(environment);
       loop.sys.close(left);
       for (const fd of [left, -1]) {
         assert.throws(
@@ -179,8 +183,8 @@ export const watchCases: readonly Case[] = [
         assert.throws(() => loop.watch(right, interest as Interest, nothing), RangeError);
       }
       assert.throws(() => loop.watch(right, READ, undefined as unknown as () => void), TypeError);
-      assert.equal(world.backend.active, 0);
-      turnOn(world);
+      assert.equal(environment.backend.active, 0);
+      turnOn(environment);
       loop.sys.close(right);
     }),
   },
@@ -191,8 +195,8 @@ export const watchCases: readonly Case[] = [
       if (simulated) return 'a simulated kernel has no plain files';
       return process.platform === 'linux' ? null : 'kqueue, poll and select take plain files here';
     },
-    run: inWorld((world) => {
-      const { loop } = world;
+    run: inEnvironment((environment) => {
+      const { loop } = environment;
       for (const path of [process.execPath, '/dev/null', '/']) {
         const fd = openSync(path, 'r');
         assert.throws(() => loop.watch(fd, READ, () => undefined), {
@@ -201,8 +205,8 @@ export const watchCases: readonly Case[] = [
             `cannot watch descriptor ${fd}: EPERM ` +
             '(it is always ready, as a plain file is: read it)',
         });
-        assert.equal(world.backend.active, 0);
-        turnOn(world, 1);
+        assert.equal(environment.backend.active, 0);
+        turnOn(environment, 1);
         loop.sys.close(fd);
       }
     }),

@@ -7,7 +7,7 @@ import { EventLoop } from '#src/net/event-loop.js';
 import { ringAvailable } from '#src/ring/probe.js';
 import { nativeSys } from '#src/sys/native.js';
 import type { Sys } from '#src/sys/sys.js';
-import type { World } from '#test/conformance/environment.js';
+import type { Environment } from '#test/conformance/environment.js';
 import { openFds } from '#test/harness/leaks.js';
 import { Oracle } from '#test/sim/loop/oracle.js';
 import { standIn } from '#test/sys/stand-in.js';
@@ -20,8 +20,8 @@ export const withoutRing: string | false = available === true ? false : availabl
 const TURN_MS = 5;
 const TURNS_MAX = 2000;
 
-/** A world over a backend of the caller's. */
-export function worldOf(backend: Backend, sys: Sys): World {
+/** An environment over a backend of the caller's. */
+export function environmentOf(backend: Backend, sys: Sys): Environment {
   const loop = new EventLoop({ backend, sys });
   const before = openFds();
   return {
@@ -35,9 +35,9 @@ export function worldOf(backend: Backend, sys: Sys): World {
   };
 }
 
-/** A world on the ring, over the calls of `sys`. */
-export function ringWorld(sys: Sys = nativeSys()): World {
-  return worldOf(new RingBackend(sys), sys);
+/** An environment on the ring, over the calls of `sys`. */
+export function ringEnvironment(sys: Sys = nativeSys()): Environment {
+  return environmentOf(new RingBackend(sys), sys);
 }
 
 /**

@@ -10,10 +10,10 @@ import { RingBackend } from '#src/loop/ring/backend.js';
 import type { Connection } from '#src/net/stream/connection.js';
 import { nativeSys } from '#src/sys/native.js';
 import type { Sys } from '#src/sys/sys.js';
-import { connectedPair, pattern, until, type World } from '#test/conformance/environment.js';
+import { connectedPair, type Environment, pattern, until } from '#test/conformance/environment.js';
 import { leakCheck } from '#test/harness/leaks.js';
 import { WatchedBackend } from '#test/sim/loop/watched-backend.js';
-import { RingOracle, unwilling, withoutRing, worldOf } from './environment.ts';
+import { environmentOf, RingOracle, unwilling, withoutRing } from './environment.ts';
 
 /** Both runs together stay below 10 s on a slow machine. */
 const RUNS = 150;
@@ -99,24 +99,29 @@ class End {
   }
 }
 
-function play(world: World, what: (typeof STEPS)[number], end: End, length: number): void {
+function play(
+  environment: Environment,
+  what: (typeof STEPS)[number],
+  end: End,
+  length: number,
+): void {
   const { connection } = end;
   if (what === 'write') end.write(length);
   else if (what === 'inside') end.inside = length;
   else if (what === 'pause') connection?.pause();
   else if (what === 'resume') connection?.resume();
   else if (what === 'end') end.end();
-  else if (what === 'turn') world.turn();
+  else if (what === 'turn') environment.turn();
   else for (const piece of [length, 1, 40]) end.write(piece);
 }
 
 /** Three connections, of which one has next to no room in its sockets. */
-function connectedEnds(world: World): End[] {
+function connectedEnds(environment: Environment): End[] {
   const ends: End[] = [];
   for (let index = 0; index < CONNECTIONS; index++) {
     const [server, client] = [new End(), new End()];
     [server.peer, client.peer] = [client, server];
-    const pair = connectedPair(world, server.handlers, client.handlers);
+    const pair = connectedPair(environment, server.handlers, client.handlers);
     [server.connection, client.connection] = [pair.server, pair.client];
     pair.listener.close();
     if (index === 0) {
@@ -132,7 +137,7 @@ function connectedEnds(world: World): End[] {
 }
 
 /** Lets everybody go on to the end, and compares. */
-function finish(world: World, ends: readonly End[]): void {
+function finish(environment: Environment, ends: readonly End[]): void {
   for (const end of ends) {
     end.inside = 0;
     end.connection?.resume();
@@ -142,7 +147,7 @@ function finish(world: World, ends: readonly End[]): void {
     for (const { connection, closes } of ends) if (closes === 0) connection?.resume();
     return ends.every(({ closes }) => closes > 0);
   };
-  until(world, over, 'all connections have ended');
+  until(environment, over, 'all connections have ended');
   for (const end of ends) {
     assert.equal(end.error, null);
     assert.equal(end.received, end.peer.written, 'every byte');
@@ -150,7 +155,7 @@ function finish(world: World, ends: readonly End[]): void {
     assert.deepEqual([end.peerEnds, end.closes], [1, 1]);
     assert.equal(end.drainOwed, false, 'whoever was told to wait was told to go on');
   }
-  until(world, () => world.openDescriptors() === 0, 'all descriptors are closed');
+  until(environment, () => environment.openDescriptors() === 0, 'all descriptors are closed');
 }
 
 function overRandomSteps(sys: Sys, seed: number, watched: boolean): void {
@@ -158,21 +163,21 @@ function overRandomSteps(sys: Sys, seed: number, watched: boolean): void {
     const oracle = new RingOracle();
     const ring = new RingBackend(sys);
     const backend = watched ? new WatchedBackend(ring, sys, oracle) : ring;
-    const world = worldOf(backend, sys);
+    const environment = environmentOf(backend, sys);
     try {
-      const ends = connectedEnds(world);
+      const ends = connectedEnds(environment);
       for (const step of all) {
         const end = ends[step.who];
         if (end === undefined) continue;
-        play(world, step.what, end, step.bytes);
+        play(environment, step.what, end, step.bytes);
         const { connection, peer, written } = end;
         if (connection?.isOpen !== true) continue;
         assert.ok(connection.queuedBytes <= written - peer.received, 'queued and received');
       }
-      finish(world, ends);
+      finish(environment, ends);
       assert.equal(oracle.violation, null);
     } finally {
-      world.close();
+      environment.close();
     }
   });
   fc.assert(property, { numRuns: RUNS, seed, endOnFailure: true });

@@ -11,10 +11,10 @@ import type { Connection } from '#src/net/stream/connection.js';
 import type { Listener } from '#src/net/stream/listener.js';
 import { nativeSys } from '#src/sys/native.js';
 import type { Sys } from '#src/sys/sys.js';
-import { pattern, portOf, until, type World } from '#test/conformance/environment.js';
+import { type Environment, pattern, portOf, until } from '#test/conformance/environment.js';
 import { leakCheck } from '#test/harness/leaks.js';
 import { WatchedBackend } from '#test/sim/loop/watched-backend.js';
-import { RingOracle, unwilling, withoutRing, worldOf } from './environment.ts';
+import { environmentOf, RingOracle, unwilling, withoutRing } from './environment.ts';
 
 const RUNS = 150;
 const STEPS_MAX = 80;
@@ -38,30 +38,30 @@ const BYTES = pattern(600_000);
 
 /** What is open on a loop, and what is to be done at the next event of a kind. */
 class Play {
-  readonly #world: World;
+  readonly #environment: Environment;
   #listener: Listener | null = null;
   readonly #connections: Connection[] = [];
   readonly #ended = new Set<Connection>();
   readonly #plans = new Map<Event, Step>();
   #closes = 0;
 
-  constructor(world: World) {
-    this.#world = world;
+  constructor(environment: Environment) {
+    this.#environment = environment;
   }
 
   step(one: Step): void {
     const { what, who, event } = one;
-    if (what === 'turn') this.#world.turn();
+    if (what === 'turn') this.#environment.turn();
     else if (what === 'connect') this.#connect();
     else if (what === 'cancel') this.#connect().cancel();
     else if (what === 'inside') this.#plans.set(event, one);
-    else if (what === 'task') this.#world.loop.defer(() => this.#act(this.#pick(who), one));
+    else if (what === 'task') this.#environment.loop.defer(() => this.#act(this.#pick(who), one));
     else if (what === 'act') this.#act(this.#pick(who), one);
     else this.#closeListener();
   }
 
   #connect() {
-    const { loop } = this.#world;
+    const { loop } = this.#environment;
     const handlers = this.#handlers();
     this.#listener ??= loop.listen({ host: '127.0.0.1', port: 0, handlers });
     const to = { host: '127.0.0.1', port: portOf(this.#listener) };
@@ -118,11 +118,11 @@ class Play {
     this.#closeListener();
     const over = (): boolean => {
       for (const connection of this.#connections) connection.close();
-      return this.#world.openDescriptors() === 0;
+      return this.#environment.openDescriptors() === 0;
     };
-    until(this.#world, over, 'everything is closed');
+    until(this.#environment, over, 'everything is closed');
     assert.equal(this.#closes, this.#connections.length);
-    assert.equal(this.#world.backend.active, 0);
+    assert.equal(this.#environment.backend.active, 0);
   }
 }
 
@@ -131,16 +131,16 @@ function overRandomSteps(sys: Sys, seed: number, inTheMiddle: boolean): void {
   const property = fc.property(fc.array(step, { minLength: 10, maxLength: STEPS_MAX }), (steps) => {
     const oracle = new RingOracle();
     const backend = new WatchedBackend(new RingBackend(sys), sys, oracle);
-    const world = worldOf(backend, sys);
+    const environment = environmentOf(backend, sys);
     try {
-      const play = new Play(world);
+      const play = new Play(environment);
       for (const one of steps) play.step(one);
       if (!inTheMiddle) play.finish();
     } finally {
-      world.close();
+      environment.close();
     }
     assert.equal(oracle.violation, null);
-    assert.ok(world.openDescriptors() <= 0, 'everything is closed');
+    assert.ok(environment.openDescriptors() <= 0, 'everything is closed');
   });
   fc.assert(property, { numRuns: RUNS, seed, endOnFailure: true });
 }

@@ -10,7 +10,7 @@ import { nativeSys } from '#src/sys/native.js';
 import { openFilesLimit } from '#src/sys/rlimit.js';
 import { connectedPair, pattern, portOf, turnOn, until } from '#test/conformance/environment.js';
 import { leakCheck, openFds } from '#test/harness/leaks.js';
-import { ringWorld, withoutRing } from './environment.ts';
+import { ringEnvironment, withoutRing } from './environment.ts';
 import { pushInto, socketPair, takeFrom, Wired } from './socket-pairs.ts';
 
 const sys = nativeSys();
@@ -20,14 +20,14 @@ const ROUNDS = 200;
 
 test('ring lifecycle: a listener that is closed while connections come', limits, (t) => {
   leakCheck(t);
-  const world = ringWorld();
-  t.after(() => world.close());
+  const environment = ringEnvironment();
+  t.after(() => environment.close());
   for (let round = 0; round < 50; round++) {
     const opened: Connection[] = [];
     const open = (connection: Connection): unknown => opened.push(connection);
-    const listener = world.loop.listen({ host: '127.0.0.1', port: 0, handlers: { open } });
+    const listener = environment.loop.listen({ host: '127.0.0.1', port: 0, handlers: { open } });
     for (let clients = 0; clients < 10; clients++) {
-      world.loop.connect({
+      environment.loop.connect({
         host: '127.0.0.1',
         port: portOf(listener),
         handlers: { open },
@@ -35,15 +35,15 @@ test('ring lifecycle: a listener that is closed while connections come', limits,
         onError: () => undefined,
       });
     }
-    turnOn(world, round % 4);
+    turnOn(environment, round % 4);
     listener.close();
-    turnOn(world, 2);
+    turnOn(environment, 2);
     const over = (): boolean => {
       for (const connection of opened) connection.close();
-      return world.openDescriptors() === 0;
+      return environment.openDescriptors() === 0;
     };
-    until(world, over, 'nothing is left');
-    assert.equal(world.backend.active, 0);
+    until(environment, over, 'nothing is left');
+    assert.equal(environment.backend.active, 0);
   }
 });
 
@@ -59,12 +59,12 @@ test('ring lifecycle: connects that never end are cancelled, or time out', limit
   leakCheck(t);
   const { listener, port } = fullListener();
   t.after(() => listener.close());
-  const world = ringWorld();
-  t.after(() => world.close());
+  const environment = ringEnvironment();
+  t.after(() => environment.close());
   const opened: Connection[] = [];
   const errors: string[] = [];
   const connect = (timeoutMs: number) =>
-    world.loop.connect({
+    environment.loop.connect({
       host: '127.0.0.1',
       port,
       timeoutMs,
@@ -72,16 +72,16 @@ test('ring lifecycle: connects that never end are cancelled, or time out', limit
       onError: (error) => errors.push(String(error)),
     });
   const connectors = Array.from({ length: 10 }, () => connect(10_000));
-  turnOn(world, 20);
+  turnOn(environment, 20);
   assert.ok(opened.length < 5, 'the queue is full');
   const late = connect(30);
-  until(world, () => errors.length > 0, 'one has timed out');
+  until(environment, () => errors.length > 0, 'one has timed out');
   assert.match(errors[0] ?? '', /ETIMEDOUT|30 ms/);
   for (const connector of [...connectors, late]) connector.cancel();
   for (const connection of opened) connection.close();
-  until(world, () => world.openDescriptors() === 0, 'nothing is left');
+  until(environment, () => environment.openDescriptors() === 0, 'nothing is left');
   assert.equal(errors.length, 1);
-  assert.equal(world.backend.active, 0);
+  assert.equal(environment.backend.active, 0);
 });
 
 test('ring lifecycle: a loop that is closed with everything in flight', limits, (t) => {
@@ -90,22 +90,22 @@ test('ring lifecycle: a loop that is closed with everything in flight', limits, 
   t.after(() => listener.close());
   for (const inside of [false, true]) {
     const before = openFds().size;
-    const world = ringWorld();
-    const { loop } = world;
-    const blocked = connectedPair(world);
+    const environment = ringEnvironment();
+    const { loop } = environment;
+    const blocked = connectedPair(environment);
     blocked.client.pause();
     blocked.server.write(pattern(8_000_000));
-    connectedPair(world).client.write(Buffer.from('x'));
+    connectedPair(environment).client.write(Buffer.from('x'));
     for (let i = 0; i < 10; i++) loop.connect({ host: '127.0.0.1', port, handlers: {} });
     const [fd, other] = socketPair(sys);
     loop.watch(fd, 3, () => undefined);
     loop.setTimer(60_000, () => assert.fail('the loop is closed'));
-    turnOn(world, 3);
+    turnOn(environment, 3);
     assert.ok(blocked.server.queuedBytes > 0);
-    connectedPair(world, { data: () => loop.close() }).client.write(Buffer.from('x'));
-    if (inside) assert.throws(() => turnOn(world, 200), /closed/);
+    connectedPair(environment, { data: () => loop.close() }).client.write(Buffer.from('x'));
+    if (inside) assert.throws(() => turnOn(environment, 200), /closed/);
     else loop.close();
-    assert.equal(world.backend.active, 0);
+    assert.equal(environment.backend.active, 0);
     sys.close(fd);
     sys.close(other);
     assert.equal(openFds().size, before);
@@ -123,14 +123,14 @@ test(
       const old = new Wired(sys, backend);
       backend.poll(0);
       // With a receive under way in some rounds, and a send in the same turn in all.
-      if (round % 2 === 0) backend.pause(old.stream);
+      if (round % 2 === 0) old.stream.pause();
       pushInto(sys, old.peer, Buffer.from('unread'));
       if (round % 3 === 0) backend.poll(0);
       const { fd } = old.stream;
-      backend.send(old.stream, Buffer.from('farewell'), 0, 8);
-      backend.close(old.stream);
+      old.stream.send(Buffer.from('farewell'), 0, 8);
+      old.stream.close();
       for (let turns = 0; turns < 3; turns++) {
-        backend.settle();
+        backend.closePhase();
         if (old.closes > 0) break;
         backend.poll(1);
       }
@@ -141,9 +141,9 @@ test(
       assert.equal(fresh.received, 0);
       assert.equal(takeFrom(sys, fresh.peer).length, 0);
       assert.equal(takeFrom(sys, old.peer).toString(), 'farewell');
-      backend.close(fresh.stream);
+      fresh.stream.close();
       backend.poll(1);
-      backend.settle();
+      backend.closePhase();
       sys.close(old.peer);
       sys.close(fresh.peer);
     }
@@ -152,11 +152,11 @@ test(
 
 test('ring lifecycle: out of descriptors while accepting', limits, (t) => {
   leakCheck(t);
-  const world = ringWorld();
-  t.after(() => world.close());
+  const environment = ringEnvironment();
+  t.after(() => environment.close());
   const opened: Connection[] = [];
   const errors: string[] = [];
-  const listener = world.loop.listen({
+  const listener = environment.loop.listen({
     host: '127.0.0.1',
     port: 0,
     handlers: { open: (connection) => opened.push(connection) },
@@ -172,19 +172,19 @@ test('ring lifecycle: out of descriptors while accepting', limits, (t) => {
     const fill: number[] = [];
     for (let fd = sys.dup(0); fd >= 0; fd = sys.dup(0)) fill.push(fd);
     for (const fd of clients) connectTo(fd, portOf(listener));
-    until(world, () => listener.stats.exhausted > 0, 'it is out of descriptors');
+    until(environment, () => listener.stats.exhausted > 0, 'it is out of descriptors');
     assert.ok(listener.stats.shed > 0, 'clients are turned away');
     assert.equal(errors[0], 'EMFILE');
-    const { turns } = world.loop;
-    const startMs = world.nowMs();
-    while (world.nowMs() - startMs < 30) world.turn();
-    assert.ok(world.loop.turns - turns < 50, 'it does not spin');
+    const { turns } = environment.loop;
+    const startMs = environment.nowMs();
+    while (environment.nowMs() - startMs < 30) environment.turn();
+    assert.ok(environment.loop.turns - turns < 50, 'it does not spin');
     for (const fd of fill) sys.close(fd);
   });
   assert.equal(openFilesLimit(sys).soft, soft);
   const again = sys.socket(sys.abi.constants.AF_INET, sys.abi.constants.SOCK_STREAM, 0);
   connectTo(again, portOf(listener));
-  until(world, () => opened.length > 0, 'it accepts again');
+  until(environment, () => opened.length > 0, 'it accepts again');
   for (const fd of [...clients, again]) sys.close(fd);
 });
 

@@ -35,7 +35,7 @@ const TURNS_MAX = 2000;
 function pollUntil(backend: RingBackend, done: () => boolean): void {
   for (let turns = 0; turns < TURNS_MAX && !done(); turns++) {
     backend.poll(5);
-    backend.settle();
+    backend.closePhase();
   }
   assert.ok(done(), 'waited in vain');
 }
@@ -85,7 +85,7 @@ test('ring queues: sends of one callback that do not fit into the queue at once'
   const listeners = Array.from({ length: 3 * SUBMISSIONS }, () => new Wired(sys, backend));
   const source = new Wired(sys, backend, {
     received: (chunk) => {
-      for (const { stream } of listeners) backend.send(stream, chunk, 0, chunk.length);
+      for (const { stream } of listeners) stream.send(chunk, 0, chunk.length);
     },
   });
   closing(t, [...listeners, source]);
@@ -176,7 +176,7 @@ test('ring queues: many sends that fall short while completions are held back', 
   const [first, second] = [Buffer.from('the first message, '), Buffer.from('the second message')];
   const source = new Wired(sys, backend, {
     received: () => {
-      for (const { wired } of stuck) backend.send(wired.stream, first, 0, first.length);
+      for (const { wired } of stuck) wired.stream.send(first, 0, first.length);
     },
   });
   closing(t, [...stuck.map(({ wired }) => wired), source]);
@@ -185,7 +185,7 @@ test('ring queues: many sends that fall short while completions are held back', 
   pollUntil(backend, () => source.received > 0);
   // The completions of these sends are more than there is room for, and one entry is free again.
   for (const { wired } of stuck.slice(0, 3)) assert.ok(wired.stream.queuedBytes >= first.length);
-  for (const { wired } of stuck) backend.send(wired.stream, second, 0, second.length);
+  for (const { wired } of stuck) wired.stream.send(second, 0, second.length);
   const texts = stuck.map(() => '');
   const expected = first.toString() + second.toString();
   const drained = (): boolean => {
@@ -206,8 +206,8 @@ test('ring queues: thousands of streams closed in one turn', manyLimits, (t) => 
   const all = Array.from({ length: MANY }, () => new Wired(sys, backend));
   closing(t, all);
   for (let turns = 0; turns < 5; turns++) backend.poll(0);
-  for (const { stream } of all) backend.send(stream, Buffer.from('bye'), 0, 3);
-  for (const { stream } of all) backend.close(stream);
+  for (const { stream } of all) stream.send(Buffer.from('bye'), 0, 3);
+  for (const { stream } of all) stream.close();
   pollUntil(backend, () => all.every(({ closes }) => closes > 0));
   for (let turns = 0; turns < 5; turns++) backend.poll(0);
   assert.equal(backend.active, 0);
@@ -231,7 +231,7 @@ test(
     const wired = new Wired(sys, backend);
     closing(t, [wired]);
     backend.poll(0);
-    backend.send(wired.stream, Buffer.from('hello'), 0, 5);
+    wired.stream.send(Buffer.from('hello'), 0, 5);
     refuses = true;
     assert.equal(wired.stream.queuedBytes, 5, 'nobody knows yet');
     assert.equal(wired.drains, 0);
@@ -257,13 +257,13 @@ test('ring queues: a send that cannot be submitted goes to nobody else', limits,
   const { fd } = wired.stream;
   for (let turns = 0; turns < 3; turns++) backend.poll(0);
   // Nothing of it is under way, so that its descriptor could be closed at once.
-  backend.pause(wired.stream);
+  wired.stream.pause();
   pushInto(sys, wired.peer, Buffer.from('x'));
   for (let turns = 0; turns < 5; turns++) backend.poll(0);
-  backend.send(wired.stream, Buffer.from('secret'), 0, 6);
+  wired.stream.send(Buffer.from('secret'), 0, 6);
   refuses = true;
-  backend.close(wired.stream);
-  backend.settle();
+  wired.stream.close();
+  backend.closePhase();
   const [next, other] = socketPair(sys);
   assert.notEqual(next, fd, 'the number is not free yet');
   refuses = false;

@@ -12,14 +12,14 @@ import { EventLoop } from '#src/net/event-loop.js';
 import { nativeSys } from '#src/sys/native.js';
 import {
   connectedPair,
+  type Environment,
   pattern,
   portOf,
   until,
-  type World,
 } from '#test/conformance/environment.js';
 import { leakCheck } from '#test/harness/leaks.js';
 import { standIn } from '#test/sys/stand-in.js';
-import { ringWorld, withoutRing } from './environment.ts';
+import { ringEnvironment, withoutRing } from './environment.ts';
 import { socketPair } from './socket-pairs.ts';
 
 const sys = nativeSys();
@@ -41,25 +41,25 @@ function mappings(): { rings: number; large: number } {
 }
 
 /** A few words there and back. */
-function talk(world: World): void {
-  const pair = connectedPair(world, { data: (connection, chunk) => connection.write(chunk) });
+function talk(environment: Environment): void {
+  const pair = connectedPair(environment, { data: (connection, chunk) => connection.write(chunk) });
   pair.client.write(Buffer.from('hello'));
-  until(world, () => pair.clientLog.received.length === 5, 'the echo is there');
+  until(environment, () => pair.clientLog.received.length === 5, 'the echo is there');
   assert.equal(pair.clientLog.received.toString(), 'hello');
 }
 
 test('ring threads: 200 loops, one after the other, in one process', limits, (t) => {
   leakCheck(t);
   for (let warm = 0; warm < 3; warm++) {
-    const world = ringWorld();
-    talk(world);
-    world.close();
+    const environment = ringEnvironment();
+    talk(environment);
+    environment.close();
   }
   const before = mappings();
   for (let round = 0; round < ROUNDS; round++) {
-    const world = ringWorld();
-    if (round % 4 === 0) talk(world);
-    world.close();
+    const environment = ringEnvironment();
+    if (round % 4 === 0) talk(environment);
+    environment.close();
   }
   assert.deepEqual(mappings(), before);
   // The kernel has a place for the next one, of the 16 that a thread may register.
@@ -71,9 +71,9 @@ test('ring threads: 200 loops, one after the other, in one process', limits, (t)
       return sys.io_uring_enter(...call);
     },
   });
-  const world = ringWorld(looking);
-  talk(world);
-  world.close();
+  const environment = ringEnvironment(looking);
+  talk(environment);
+  environment.close();
   assert.ok(registered > 0);
 });
 
@@ -81,22 +81,22 @@ test('ring threads: more rings at once than a thread may register', limits, (t) 
   leakCheck(t);
   const before = mappings().rings;
   // 16 of them: IO_RINGFD_REG_MAX.
-  const worlds = Array.from({ length: 20 }, () => ringWorld());
+  const environments = Array.from({ length: 20 }, () => ringEnvironment());
   t.after(() => {
-    for (const world of worlds) world.close();
+    for (const environment of environments) environment.close();
   });
-  for (const world of worlds) talk(world);
-  for (const world of worlds) world.close();
+  for (const environment of environments) talk(environment);
+  for (const environment of environments) environment.close();
   assert.equal(mappings().rings, before);
   // The places are free again: the calls of a registered ring go to it and to no other.
-  const again = ringWorld();
+  const again = ringEnvironment();
   talk(again);
   again.close();
 });
 
 test('ring threads: two loops of one thread talk to each other', limits, (t) => {
   leakCheck(t);
-  const [one, other] = [ringWorld(), ringWorld()];
+  const [one, other] = [ringEnvironment(), ringEnvironment()];
   t.after(() => {
     one.close();
     other.close();
@@ -131,9 +131,9 @@ test('ring threads: two loops of one thread talk to each other', limits, (t) => 
 
 test('ring threads: loops in two threads', limits, async (t) => {
   leakCheck(t);
-  const world = ringWorld();
-  t.after(() => world.close());
-  const listener = world.loop.listen({
+  const environment = ringEnvironment();
+  t.after(() => environment.close());
+  const listener = environment.loop.listen({
     host: '127.0.0.1',
     port: 0,
     handlers: { data: (connection, chunk) => connection.write(chunk) },
@@ -146,40 +146,40 @@ test('ring threads: loops in two threads', limits, async (t) => {
     const [[verdict]] = await Promise.all([once(worker, 'message'), once(worker, 'exit')]);
     return verdict as string;
   });
-  const all = Promise.all(ends).finally(() => world.loop.stop());
-  await world.loop.run();
+  const all = Promise.all(ends).finally(() => environment.loop.stop());
+  await environment.loop.run();
   assert.deepEqual(await all, ['all has come back', 'all has come back']);
 });
 
 test('ring threads: wakes of another thread while much goes on', limits, async (t) => {
   leakCheck(t);
-  const world = ringWorld();
-  t.after(() => world.close());
+  const environment = ringEnvironment();
+  t.after(() => environment.close());
   const memory = new Int32Array(new SharedArrayBuffer(4));
-  const { wakeHandle: handle } = world.loop;
+  const { wakeHandle: handle } = environment.loop;
   const waker = new Worker(new URL('../../conformance/waker.js', import.meta.url), {
     workerData: { handle, memory },
   });
   await once(waker, 'online');
-  const pair = connectedPair(world, { data: (connection, chunk) => connection.write(chunk) });
+  const pair = connectedPair(environment, { data: (connection, chunk) => connection.write(chunk) });
   const bytes = pattern(1000);
   let echoes = 0;
   for (let round = 1; round <= ROUNDS; round++) {
     Atomics.store(memory, 0, round);
     Atomics.notify(memory, 0);
     pair.client.write(bytes);
-    until(world, () => pair.clientLog.received.length >= bytes.length, 'the echo is there');
+    until(environment, () => pair.clientLog.received.length >= bytes.length, 'the echo is there');
     assert.ok(pair.clientLog.received.equals(bytes));
     pair.clientLog.received = Buffer.alloc(0);
     pair.serverLog.received = Buffer.alloc(0);
     echoes += 1;
   }
   // And one that comes when nothing else does.
-  const startMs = world.nowMs();
+  const startMs = environment.nowMs();
   Atomics.store(memory, 0, ROUNDS + 1);
   Atomics.notify(memory, 0);
-  world.loop.turn(5000);
-  assert.ok(world.nowMs() - startMs < 2500, 'the wait was cut short');
+  environment.loop.turn(5000);
+  assert.ok(environment.nowMs() - startMs < 2500, 'the wait was cut short');
   Atomics.store(memory, 0, -1);
   Atomics.notify(memory, 0);
   await once(waker, 'exit');

@@ -2,20 +2,20 @@
 
 import assert from 'node:assert/strict';
 import { Interest } from '#src/poller/poller.js';
-import type { Ends, Stage } from '../fixture.ts';
+import type { Ends, Fixture } from '../fixture.ts';
 import type { PollerCase } from '../suite.ts';
 
 const TOKEN_MAX = 2 ** 31 - 1;
 
 /** Both ends of a pair, the left one with something to read. */
-function readablePair(stage: Stage): Ends {
-  const ends = stage.pair();
-  stage.write(ends[1]);
+function readablePair(fixture: Fixture): Ends {
+  const ends = fixture.pair();
+  fixture.write(ends[1]);
   return ends;
 }
 
-function tokensOf(stage: Stage): number[] {
-  return stage.wait().map(({ token }) => token);
+function tokensOf(fixture: Fixture): number[] {
+  return fixture.wait().map(({ token }) => token);
 }
 
 /** The steps that can be made with one descriptor: what the model below has to keep up with. */
@@ -40,8 +40,8 @@ function* sequences(length: number): Generator<(typeof STEPS)[number][]> {
 }
 
 /** Makes the steps with a descriptor that is ready for everything, and compares with a model. */
-function playSteps(stage: Stage, fd: number, steps: (typeof STEPS)[number][]): void {
-  const { poller } = stage;
+function playSteps(fixture: Fixture, fd: number, steps: (typeof STEPS)[number][]): void {
+  const { poller } = fixture;
   let expected: { token: number; interest: Interest } | null = null;
   for (const [token, [verb, interest]] of steps.entries()) {
     if (verb === 'deregister') {
@@ -55,7 +55,7 @@ function playSteps(stage: Stage, fd: number, steps: (typeof STEPS)[number][]): v
     }
   }
   const ready = expected === null || expected.interest === Interest.none ? [] : [expected];
-  const reports = stage.wait().map(({ token, interest }) => ({ token, interest }));
+  const reports = fixture.wait().map(({ token, interest }) => ({ token, interest }));
   assert.deepEqual(reports, ready, JSON.stringify(steps));
   poller.deregister(fd);
 }
@@ -63,139 +63,139 @@ function playSteps(stage: Stage, fd: number, steps: (typeof STEPS)[number][]): v
 export const registrationCases: readonly PollerCase[] = [
   {
     name: 'what is registered is reported with its token',
-    run(stage) {
-      const [left] = readablePair(stage);
-      stage.poller.register(left, Interest.read, 0);
-      assert.deepEqual(stage.wait(), [{ token: 0, interest: Interest.read, errno: 0 }]);
-      stage.poller.register(left, Interest.read, TOKEN_MAX);
-      assert.deepEqual(stage.wait(), [{ token: TOKEN_MAX, interest: Interest.read, errno: 0 }]);
+    run(fixture) {
+      const [left] = readablePair(fixture);
+      fixture.poller.register(left, Interest.read, 0);
+      assert.deepEqual(fixture.wait(), [{ token: 0, interest: Interest.read, errno: 0 }]);
+      fixture.poller.register(left, Interest.read, TOKEN_MAX);
+      assert.deepEqual(fixture.wait(), [{ token: TOKEN_MAX, interest: Interest.read, errno: 0 }]);
       return undefined;
     },
   },
   {
     name: 'register, modify and deregister work in every order of up to four',
-    run(stage) {
-      const [left] = readablePair(stage);
+    run(fixture) {
+      const [left] = readablePair(fixture);
       for (let length = 1; length <= 4; length += 1) {
-        for (const steps of sequences(length)) playSteps(stage, left, steps);
+        for (const steps of sequences(length)) playSteps(fixture, left, steps);
       }
       return undefined;
     },
   },
   {
     name: 'registering again replaces interest and token',
-    run(stage) {
-      const [left] = readablePair(stage);
-      stage.poller.register(left, Interest.read, 1);
-      stage.poller.register(left, Interest.write, 2);
-      assert.deepEqual(stage.wait(), [{ token: 2, interest: Interest.write, errno: 0 }]);
+    run(fixture) {
+      const [left] = readablePair(fixture);
+      fixture.poller.register(left, Interest.read, 1);
+      fixture.poller.register(left, Interest.write, 2);
+      assert.deepEqual(fixture.wait(), [{ token: 2, interest: Interest.write, errno: 0 }]);
       return undefined;
     },
   },
   {
     name: 'modify replaces the token where the interest stays',
-    run(stage) {
-      const [left] = readablePair(stage);
-      stage.poller.register(left, Interest.both, 1);
-      stage.poller.modify(left, Interest.both, 2);
-      stage.poller.modify(left, Interest.both, 2);
-      assert.deepEqual(stage.wait(), [{ token: 2, interest: Interest.both, errno: 0 }]);
+    run(fixture) {
+      const [left] = readablePair(fixture);
+      fixture.poller.register(left, Interest.both, 1);
+      fixture.poller.modify(left, Interest.both, 2);
+      fixture.poller.modify(left, Interest.both, 2);
+      assert.deepEqual(fixture.wait(), [{ token: 2, interest: Interest.both, errno: 0 }]);
       return undefined;
     },
   },
   {
     name: 'an interest in nothing is a registration that is silent',
-    run(stage) {
-      const [left, right] = readablePair(stage);
-      stage.poller.register(left, Interest.none, 1);
-      stage.idle();
-      stage.poller.modify(left, Interest.both, 1);
-      assert.deepEqual(stage.wait(), [{ token: 1, interest: Interest.both, errno: 0 }]);
-      stage.poller.modify(left, Interest.none, 1);
-      stage.closeFd(right);
+    run(fixture) {
+      const [left, right] = readablePair(fixture);
+      fixture.poller.register(left, Interest.none, 1);
+      fixture.idle();
+      fixture.poller.modify(left, Interest.both, 1);
+      assert.deepEqual(fixture.wait(), [{ token: 1, interest: Interest.both, errno: 0 }]);
+      fixture.poller.modify(left, Interest.none, 1);
+      fixture.closeFd(right);
       // A hang-up is no reason to wake somebody who did not ask.
-      stage.idle();
-      stage.poller.modify(left, Interest.read, 3);
-      assert.deepEqual(tokensOf(stage), [3]);
+      fixture.idle();
+      fixture.poller.modify(left, Interest.read, 3);
+      assert.deepEqual(tokensOf(fixture), [3]);
       return undefined;
     },
   },
   {
     name: 'deregister is legal twice and for what was never registered',
-    run(stage) {
-      const [left, right] = readablePair(stage);
-      stage.poller.register(left, Interest.read, 1);
-      for (const fd of [left, left, right, 1_000_000, -1]) stage.poller.deregister(fd);
-      stage.idle();
+    run(fixture) {
+      const [left, right] = readablePair(fixture);
+      fixture.poller.register(left, Interest.read, 1);
+      for (const fd of [left, left, right, 1_000_000, -1]) fixture.poller.deregister(fd);
+      fixture.idle();
       return undefined;
     },
   },
   {
     name: 'modify of what is not registered throws',
-    run(stage) {
-      const [left] = stage.pair();
+    run(fixture) {
+      const [left] = fixture.pair();
       const wanted = { message: `descriptor ${left} is not registered` };
-      assert.throws(() => stage.poller.modify(left, Interest.read, 1), wanted);
+      assert.throws(() => fixture.poller.modify(left, Interest.read, 1), wanted);
       return undefined;
     },
   },
   {
     name: 'a descriptor that is not open is refused: EBADF',
-    run(stage) {
-      const [left] = stage.pair();
-      stage.closeFd(left);
+    run(fixture) {
+      const [left] = fixture.pair();
+      fixture.closeFd(left);
       for (const interest of [Interest.none, Interest.read, Interest.both]) {
         const refused = { code: 'EBADF', message: /^cannot watch descriptor \d+ with / };
-        assert.throws(() => stage.poller.register(left, interest, 1), refused);
+        assert.throws(() => fixture.poller.register(left, interest, 1), refused);
       }
-      assert.throws(() => stage.poller.register(-1, Interest.read, 1), { code: 'EBADF' });
-      stage.idle();
+      assert.throws(() => fixture.poller.register(-1, Interest.read, 1), { code: 'EBADF' });
+      fixture.idle();
       return undefined;
     },
   },
   {
     name: 'a plain file is always ready, except that epoll refuses it: EPERM',
-    run(stage) {
-      const { sys, poller, world } = stage;
-      if ('skip' in world.plainFile) return world.plainFile;
-      const fd = stage.keep(sys.open(world.plainFile.path, sys.abi.constants.O_RDONLY));
+    run(fixture) {
+      const { sys, poller, environment } = fixture;
+      if ('skip' in environment.plainFile) return environment.plainFile;
+      const fd = fixture.keep(sys.open(environment.plainFile.path, sys.abi.constants.O_RDONLY));
       const register = (): void => poller.register(fd, Interest.read, 1);
       if (poller.name === 'epoll') {
         assert.throws(register, { code: 'EPERM', syscall: 'epoll_ctl' });
         assert.throws(() => poller.modify(fd, Interest.both, 1), /is not registered/);
       } else {
         register();
-        assert.deepEqual(tokensOf(stage), [1]);
+        assert.deepEqual(tokensOf(fixture), [1]);
       }
       return undefined;
     },
   },
   {
     name: 'a poller has registrations of its own',
-    run(stage) {
-      const [left] = readablePair(stage);
-      const other = stage.anotherPoller();
-      stage.poller.register(left, Interest.read, 1);
+    run(fixture) {
+      const [left] = readablePair(fixture);
+      const other = fixture.anotherPoller();
+      fixture.poller.register(left, Interest.read, 1);
       other.register(left, Interest.write, 2);
-      assert.deepEqual(tokensOf(stage), [1]);
+      assert.deepEqual(tokensOf(fixture), [1]);
       other.deregister(left);
-      assert.deepEqual(tokensOf(stage), [1]);
+      assert.deepEqual(tokensOf(fixture), [1]);
       return undefined;
     },
   },
   {
     name: 'many descriptors have an entry each, whichever goes first',
-    run(stage) {
-      const pairs = Array.from({ length: 40 }, () => readablePair(stage));
+    run(fixture) {
+      const pairs = Array.from({ length: 40 }, () => readablePair(fixture));
       const lefts = pairs.map(([left]) => left);
-      for (const left of lefts) stage.poller.register(left, Interest.read, left);
+      for (const left of lefts) fixture.poller.register(left, Interest.read, left);
       const remaining = new Set(lefts);
       // From the middle, in steps that meet every entry once.
       for (let step = 0; step < lefts.length; step += 1) {
         const left = lefts[(20 + 7 * step) % lefts.length] ?? -1;
-        stage.poller.deregister(left);
+        fixture.poller.deregister(left);
         remaining.delete(left);
-        assert.deepEqual(new Set(tokensOf(stage)), remaining);
+        assert.deepEqual(new Set(tokensOf(fixture)), remaining);
       }
       return undefined;
     },

@@ -2,15 +2,15 @@
 
 import assert from 'node:assert/strict';
 import { Interest } from '#src/poller/poller.js';
-import { PATIENCE_MS, type Report, type Stage } from '../fixture.ts';
+import { type Fixture, PATIENCE_MS, type Report } from '../fixture.ts';
 import type { PollerCase } from '../suite.ts';
 
 /** Descriptors with something to read, registered with themselves as tokens. */
-function readableFds(stage: Stage, count: number): number[] {
+function readableFds(fixture: Fixture, count: number): number[] {
   return Array.from({ length: count }, () => {
-    const [left, right] = stage.pair();
-    stage.write(right);
-    stage.poller.register(left, Interest.read, left);
+    const [left, right] = fixture.pair();
+    fixture.write(right);
+    fixture.poller.register(left, Interest.read, left);
     return left;
   });
 }
@@ -21,10 +21,10 @@ function otherThan(fds: readonly number[], fd: number): number {
 }
 
 /** Waits once; at its first report, `then` meets the descriptor whose report is still to come. */
-function waitAndMeet(stage: Stage, then: (later: number) => void): Report[] {
-  const fds = readableFds(stage, 2);
+function waitAndMeet(fixture: Fixture, then: (later: number) => void): Report[] {
+  const fds = readableFds(fixture, 2);
   let first = true;
-  return stage.wait(0, ({ token }) => {
+  return fixture.wait(0, ({ token }) => {
     if (!first) return;
     first = false;
     then(otherThan(fds, token));
@@ -34,38 +34,38 @@ function waitAndMeet(stage: Stage, then: (later: number) => void): Report[] {
 export const reportingCases: readonly PollerCase[] = [
   {
     name: 'what is deregistered inside a report is not reported any more',
-    run(stage) {
-      const reports = waitAndMeet(stage, (later) => stage.poller.deregister(later));
+    run(fixture) {
+      const reports = waitAndMeet(fixture, (later) => fixture.poller.deregister(later));
       assert.equal(reports.length, 1);
       return undefined;
     },
   },
   {
     name: 'what loses its interest inside a report is not reported any more',
-    run(stage) {
-      const { poller } = stage;
-      const reports = waitAndMeet(stage, (later) => poller.modify(later, Interest.none, 1));
+    run(fixture) {
+      const { poller } = fixture;
+      const reports = waitAndMeet(fixture, (later) => poller.modify(later, Interest.none, 1));
       assert.equal(reports.length, 1);
       return undefined;
     },
   },
   {
     name: 'a report that is still to come has the token that is in force',
-    run(stage) {
-      const { poller } = stage;
-      const reports = waitAndMeet(stage, (later) => poller.modify(later, Interest.read, 99_999));
+    run(fixture) {
+      const { poller } = fixture;
+      const reports = waitAndMeet(fixture, (later) => poller.modify(later, Interest.read, 99_999));
       assert.equal(reports.at(-1)?.token, 99_999);
       return undefined;
     },
   },
   {
     name: 'a number that is closed and reused inside a report is not reported',
-    run(stage) {
-      const { poller } = stage;
-      const reports = waitAndMeet(stage, (later) => {
+    run(fixture) {
+      const { poller } = fixture;
+      const reports = waitAndMeet(fixture, (later) => {
         poller.deregister(later);
-        stage.closeFd(later);
-        assert.equal(stage.pair()[0], later, 'the lowest free number is taken');
+        fixture.closeFd(later);
+        assert.equal(fixture.pair()[0], later, 'the lowest free number is taken');
         poller.register(later, Interest.read, later);
       });
       assert.equal(reports.length, 1);
@@ -74,108 +74,108 @@ export const reportingCases: readonly PollerCase[] = [
   },
   {
     name: 'what is registered inside a report waits for the next wait',
-    run(stage) {
-      const { poller } = stage;
-      const reports = waitAndMeet(stage, (later) => {
-        const [left, right] = stage.pair();
-        stage.write(right);
+    run(fixture) {
+      const { poller } = fixture;
+      const reports = waitAndMeet(fixture, (later) => {
+        const [left, right] = fixture.pair();
+        fixture.write(right);
         poller.register(left, Interest.read, 99_999);
         // Ready as it is, it has been registered anew, and may only be reported as that.
         poller.register(later, Interest.read, 99_998);
       });
       assert.equal(reports.length, 1);
-      assert.deepEqual(new Set(stage.wait().map(({ token }) => token)).size, 3);
+      assert.deepEqual(new Set(fixture.wait().map(({ token }) => token)).size, 3);
       return undefined;
     },
   },
   {
     name: 'the one that is reported can be deregistered inside its report',
-    run(stage) {
-      readableFds(stage, 10);
-      const reports = stage.wait(0, ({ token }) => {
-        stage.poller.deregister(token);
-        stage.closeFd(token);
+    run(fixture) {
+      readableFds(fixture, 10);
+      const reports = fixture.wait(0, ({ token }) => {
+        fixture.poller.deregister(token);
+        fixture.closeFd(token);
       });
       assert.equal(reports.length, 10);
-      stage.idle();
+      fixture.idle();
       return undefined;
     },
   },
   {
     name: 'a sink that throws loses nothing',
-    run(stage) {
-      const fds = readableFds(stage, 5);
+    run(fixture) {
+      const fds = readableFds(fixture, 5);
       const failing = {
         ready(): void {
           throw new Error('from the sink');
         },
       };
-      assert.throws(() => stage.poller.wait(0, failing), { message: 'from the sink' });
-      assert.equal(stage.wait().length, fds.length);
+      assert.throws(() => fixture.poller.wait(0, failing), { message: 'from the sink' });
+      assert.equal(fixture.wait().length, fds.length);
       return undefined;
     },
   },
   {
     name: 'an idle wait takes its time, never less, also in fractions',
-    run(stage) {
-      const [left] = stage.pair();
-      stage.idle(3);
-      stage.poller.register(left, Interest.read, 1);
+    run(fixture) {
+      const [left] = fixture.pair();
+      fixture.idle(3);
+      fixture.poller.register(left, Interest.read, 1);
       for (const timeoutMs of [0.2, 1, 1.5, 20.3]) {
-        stage.idle(timeoutMs);
-        assert.equal(stage.poller.interrupted, false);
+        fixture.idle(timeoutMs);
+        assert.equal(fixture.poller.interrupted, false);
       }
       return undefined;
     },
   },
   {
     name: 'a wait of 0 looks and does not wait',
-    run(stage) {
-      const startMs = stage.sys.monotonicMs();
-      const [left, right] = stage.pair();
-      stage.poller.register(left, Interest.read, 1);
-      assert.deepEqual(stage.wait(0), []);
-      stage.write(right);
-      assert.equal(stage.wait(0).length, 1);
-      stage.sinceLessThan(startMs, PATIENCE_MS);
+    run(fixture) {
+      const startMs = fixture.sys.monotonicMs();
+      const [left, right] = fixture.pair();
+      fixture.poller.register(left, Interest.read, 1);
+      assert.deepEqual(fixture.wait(0), []);
+      fixture.write(right);
+      assert.equal(fixture.wait(0).length, 1);
+      fixture.sinceLessThan(startMs, PATIENCE_MS);
       return undefined;
     },
   },
   {
     name: 'a wait ends as soon as something is ready',
-    run(stage) {
-      const [left, right] = stage.pair();
-      stage.poller.register(left, Interest.read, 1);
+    run(fixture) {
+      const [left, right] = fixture.pair();
+      fixture.poller.register(left, Interest.read, 1);
       for (const timeoutMs of [PATIENCE_MS, null]) {
-        const startMs = stage.sys.monotonicMs();
-        stage.world.writeLater(10, right);
-        assert.equal(stage.wait(timeoutMs).length, 1);
-        stage.sinceLessThan(startMs, PATIENCE_MS);
-        stage.drain(left);
+        const startMs = fixture.sys.monotonicMs();
+        fixture.environment.writeLater(10, right);
+        assert.equal(fixture.wait(timeoutMs).length, 1);
+        fixture.sinceLessThan(startMs, PATIENCE_MS);
+        fixture.drain(left);
       }
       return undefined;
     },
   },
   {
     name: 'a wait that a signal interrupts ends with nothing, and says so',
-    run(stage) {
-      const [left, right] = stage.pair();
-      stage.poller.register(left, Interest.read, 1);
+    run(fixture) {
+      const [left, right] = fixture.pair();
+      fixture.poller.register(left, Interest.read, 1);
       for (const timeoutMs of [PATIENCE_MS, null]) {
-        const startMs = stage.sys.monotonicMs();
-        const skip = stage.world.interruptLater(10);
+        const startMs = fixture.sys.monotonicMs();
+        const skip = fixture.environment.interruptLater(10);
         if (skip !== undefined) return skip;
-        assert.deepEqual(stage.wait(timeoutMs), []);
-        assert.equal(stage.poller.interrupted, true);
-        stage.sinceLessThan(startMs, PATIENCE_MS);
+        assert.deepEqual(fixture.wait(timeoutMs), []);
+        assert.equal(fixture.poller.interrupted, true);
+        fixture.sinceLessThan(startMs, PATIENCE_MS);
       }
-      stage.idle();
-      assert.equal(stage.poller.interrupted, false);
-      stage.world.interruptLater(10);
-      assert.deepEqual(stage.wait(PATIENCE_MS), []);
-      stage.write(right);
-      assert.equal(stage.wait().length, 1);
-      assert.equal(stage.poller.interrupted, false);
+      fixture.idle();
+      assert.equal(fixture.poller.interrupted, false);
+      fixture.environment.interruptLater(10);
+      assert.deepEqual(fixture.wait(PATIENCE_MS), []);
+      fixture.write(right);
+      assert.equal(fixture.wait().length, 1);
+      assert.equal(fixture.poller.interrupted, false);
       return undefined;
     },
   },

@@ -9,7 +9,7 @@ import { Oracle } from './oracle.ts';
 import { Outward, type PendingLookup, type Target } from './outward.ts';
 import { PipedWatch } from './piped-watch.ts';
 import { HastyLoop, type MisreadSys, type PlantedBug } from './planted-bugs.ts';
-import { createSubject, createSys, faultsOf, type SubjectName } from './targets.ts';
+import { createSys, createTarget, faultsOf, type TargetName } from './targets.ts';
 import { TimerGames } from './timer-games.ts';
 import { UnrulyListener } from './unruly-listener.ts';
 import { WatchedBackend } from './watched-backend.ts';
@@ -17,7 +17,7 @@ import { WatchedLoop } from './watched-loop.ts';
 
 /** From then on nothing goes wrong any more, so that everything must come to its end. */
 const HEAL_AFTER_MS = 300;
-/** No world takes longer: a stuck client is waited for 5 s, a connect is retried for 63 s. */
+/** No environment takes longer: a stuck client is waited for 5 s, a connect is retried for 63 s. */
 const WORLD_MS_MAX = 200_000;
 const TURNS_MAX = 50_000;
 /** A completion backend lets a millisecond pass at a time. */
@@ -54,7 +54,7 @@ export interface LoopRun {
 }
 
 /** A loop on one backend with all that happens around it, as a seed has it. */
-class LoopWorld {
+class LoopEnvironment {
   turns = 0;
   readonly oracle = new Oracle();
   readonly sys: MisreadSys;
@@ -80,14 +80,14 @@ class LoopWorld {
   #stoppedEarly = false;
   #idleTurns = 0;
 
-  constructor(subject: SubjectName, seed: number, { bug, kinds, traceLines = 0 }: RunOptions) {
-    const random = new Random(seed, 'loop world');
+  constructor(target: TargetName, seed: number, { bug, kinds, traceLines = 0 }: RunOptions) {
+    const random = new Random(seed, 'loop environment');
     this.#random = random;
     this.#isScarce = random.chance(0.25);
     const latencyMs = random.chance(0.5) ? 0 : random.between(1, 8);
-    this.sys = createSys(subject, {
+    this.sys = createSys(target, {
       seed,
-      faults: FaultPlan.seeded(seed, kinds ?? faultsOf(subject)),
+      faults: FaultPlan.seeded(seed, kinds ?? faultsOf(target)),
       traceLines,
       limits: {
         descriptorsMax: this.#isScarce ? random.between(8, 11) : 1024,
@@ -100,13 +100,13 @@ class LoopWorld {
     sys.bug = bug ?? null;
     this.#startMs = sys.monotonicMs();
     sys.kernel.after(HEAL_AFTER_MS, () => sys.kernel.heal());
-    const inner = this.#insist(() => createSubject(subject, sys, bug ?? null));
+    const inner = this.#insist(() => createTarget(target, sys, bug ?? null));
     this.#backend = new WatchedBackend(inner, sys, oracle);
     this.#ownDescriptors = sys.openDescriptors().length;
     const isHasty = bug === 'counts timers from the beginning of the turn';
     const options = { sys, backend: this.#backend };
     this.#loop = isHasty ? new HastyLoop(options, oracle) : new WatchedLoop(options, oracle);
-    this.#turnsMax = subject === 'completions' ? COMPLETION_TURNS_MAX : TURNS_MAX;
+    this.#turnsMax = target === 'completions' ? COMPLETION_TURNS_MAX : TURNS_MAX;
     this.#isIdleLimited = random.chance(0.2);
     const stopsEarly = random.chance(0.25);
     this.#stopAtMs = stopsEarly ? this.#startMs + random.between(1, 400) : WORLD_MS_MAX * 100;
@@ -333,15 +333,15 @@ class LoopWorld {
   }
 }
 
-/** Runs a loop over `subject` in the world of `seed`. */
-export function runLoop(subject: SubjectName, seed: number, options: RunOptions = {}): LoopRun {
-  const world = new LoopWorld(subject, seed, options);
-  const { sys, oracle } = world;
+/** Runs a loop over `target` in the environment of `seed`. */
+export function runLoop(target: TargetName, seed: number, options: RunOptions = {}): LoopRun {
+  const environment = new LoopEnvironment(target, seed, options);
+  const { sys, oracle } = environment;
   const startMs = sys.monotonicMs();
   try {
-    world.begin();
-    world.run();
-    world.judge();
+    environment.begin();
+    environment.run();
+    environment.judge();
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     oracle.broken(`it threw: ${error.stack ?? error.message}`);
@@ -350,7 +350,7 @@ export function runLoop(subject: SubjectName, seed: number, options: RunOptions 
   return {
     violation: violation === null ? null : [violation, ...sys.kernel.report()].join('\n  '),
     traceHash: sys.traceHash,
-    turns: world.turns,
+    turns: environment.turns,
     virtualMs: sys.monotonicMs() - startMs,
     fired: sys.kernel.faults.fired,
   };

@@ -1,7 +1,7 @@
 // Goal: a loop that is right survives every seed on every backend, and one with a bug does not.
 // Method: servers, clients and outward connections over the simulated kernel, faults by seed.
-// SIM_SEEDS says how many seeds each subject gets. SIM_SEED runs one of them and SIM_SUBJECT one of
-// the subjects, and a failure shows how it came to that.
+// SIM_SEEDS says how many seeds each target gets. SIM_SEED runs one of them and SIM_TARGET one of
+// the targets, and a failure shows how it came to that.
 
 import assert from 'node:assert/strict';
 import { execFileSync, type StdioOptions } from 'node:child_process';
@@ -9,23 +9,23 @@ import { test } from 'node:test';
 import type { FaultKind } from '#sim/faults.js';
 import { type LoopRun, type RunOptions, runLoop } from './environment.ts';
 import type { PlantedBug } from './planted-bugs.ts';
-import { faultsOf, type SubjectName, subjectNames } from './targets.ts';
+import { faultsOf, type TargetName, targetNames } from './targets.ts';
 
-/** For each subject. With the canaries and the rest it takes some 15 s on one core. */
+/** For each target. With the canaries and the rest it takes some 15 s on one core. */
 const SMOKE_SEEDS = 500;
 const SEEDS = Number(process.env['SIM_SEEDS'] ?? SMOKE_SEEDS);
 const ONE_SEED = process.env['SIM_SEED'];
-const ONE_SUBJECT = process.env['SIM_SUBJECT'];
+const ONE_TARGET = process.env['SIM_TARGET'];
 const HASHED_SEEDS = 25;
 const TRACE_LINES = 120;
 
 /** A replay is that of one seed, and nothing else runs. */
 const testAlso: typeof test | (() => void) = ONE_SEED === undefined ? test : () => undefined;
 
-const subjects = subjectNames.filter((name) => ONE_SUBJECT === undefined || name === ONE_SUBJECT);
+const targets = targetNames.filter((name) => ONE_TARGET === undefined || name === ONE_TARGET);
 
 /** Seeds that once found something, each with what it was: they are run for ever. */
-const regressions: readonly (readonly [seed: number, subject: SubjectName, found: string])[] = [
+const regressions: readonly (readonly [seed: number, target: TargetName, found: string])[] = [
   [15, 'epoll', 'one descriptor that epoll had no room for (ENOSPC) ended the whole loop'],
   [3, 'kqueue-macos', 'one descriptor that a kqueue had no memory for ended the whole loop'],
   [28, 'epoll', 'a server whose listener epoll had no room for gave up instead of waiting'],
@@ -39,16 +39,16 @@ const regressions: readonly (readonly [seed: number, subject: SubjectName, found
 ];
 
 /** Runs a seed again, with its last calls, so that the failure can be read. */
-function story(subject: SubjectName, seed: number, options: RunOptions = {}): string {
-  const { violation } = runLoop(subject, seed, { ...options, traceLines: TRACE_LINES });
-  const variables = `SIM_SEED=${seed} SIM_SUBJECT=${subject}`;
+function story(target: TargetName, seed: number, options: RunOptions = {}): string {
+  const { violation } = runLoop(target, seed, { ...options, traceLines: TRACE_LINES });
+  const variables = `SIM_SEED=${seed} SIM_TARGET=${target}`;
   return `${violation}\nreplay: ${variables} node --test build/test/sim/loop/loop.test.js`;
 }
 
 /** Runs one seed, which must be without a violation. */
-function survive(subject: SubjectName, seed: number): LoopRun {
-  const run = runLoop(subject, seed);
-  if (run.violation !== null) assert.fail(`${subject}, seed ${seed}: ${story(subject, seed)}`);
+function survive(target: TargetName, seed: number): LoopRun {
+  const run = runLoop(target, seed);
+  if (run.violation !== null) assert.fail(`${target}, seed ${seed}: ${story(target, seed)}`);
   return run;
 }
 
@@ -57,16 +57,16 @@ function seedsToRun(): number[] {
   return Array.from({ length: SEEDS }, (_, index) => index + 1);
 }
 
-for (const subject of subjects) {
-  test(`sim loop: ${subject} survives whatever goes wrong`, (t) => {
+for (const target of targets) {
+  test(`sim loop: ${target} survives whatever goes wrong`, (t) => {
     const seeds = seedsToRun();
-    const kinds = faultsOf(subject);
+    const kinds = faultsOf(target);
     const seedsWith = new Map<FaultKind, number>(kinds.map((kind) => [kind, 0]));
     const begin = performance.now();
     let turns = 0;
     let virtualMs = 0;
     for (const seed of seeds) {
-      const run = survive(subject, seed);
+      const run = survive(target, seed);
       turns += run.turns;
       virtualMs += run.virtualMs;
       for (const kind of kinds) {
@@ -85,11 +85,11 @@ for (const subject of subjects) {
     if (seeds.length >= SMOKE_SEEDS) assert.deepEqual(silent, [], 'faults that never fired');
   });
 
-  testAlso(`sim loop: on ${subject} the same seed is the same run`, () => {
+  testAlso(`sim loop: on ${target} the same seed is the same run`, () => {
     const hashes = new Set<string>();
     for (let seed = 1; seed <= HASHED_SEEDS; seed += 1) {
-      const first = runLoop(subject, seed);
-      const again = runLoop(subject, seed, { traceLines: TRACE_LINES });
+      const first = runLoop(target, seed);
+      const again = runLoop(target, seed, { traceLines: TRACE_LINES });
       assert.deepEqual(again, first, `seed ${seed} ran differently the second time`);
       hashes.add(first.traceHash);
     }
@@ -98,14 +98,14 @@ for (const subject of subjects) {
 }
 
 testAlso('sim loop: seeds that once found something', () => {
-  for (const [seed, subject] of regressions) survive(subject, seed);
+  for (const [seed, target] of regressions) survive(target, seed);
 });
 
 testAlso('sim loop: without faults nothing breaks', () => {
-  for (const subject of subjects) {
+  for (const target of targets) {
     for (let seed = 1; seed <= HASHED_SEEDS; seed += 1) {
-      const { violation, fired } = runLoop(subject, seed, { kinds: [] });
-      assert.equal(violation, null, `${subject}, seed ${seed}`);
+      const { violation, fired } = runLoop(target, seed, { kinds: [] });
+      assert.equal(violation, null, `${target}, seed ${seed}`);
       assert.ok(Object.values(fired).every((count) => count === 0));
     }
   }
@@ -122,11 +122,11 @@ testAlso('sim loop: the seed of this commit', (t) => {
   }
   const seed = Number.parseInt(hash.slice(0, 12), 16);
   t.diagnostic(`seed ${seed}`);
-  for (const subject of subjects) survive(subject, seed);
+  for (const target of targets) survive(target, seed);
 });
 
-/** Each bug with the subject that it is planted on and the seeds that are enough to find it. */
-const canaries: readonly (readonly [bug: PlantedBug, subject: SubjectName, seeds: number])[] = [
+/** Each bug with the target that it is planted on and the seeds that are enough to find it. */
+const canaries: readonly (readonly [bug: PlantedBug, target: TargetName, seeds: number])[] = [
   ['drops the rest of a partial send', 'epoll', 20],
   ['takes EAGAIN for the end', 'epoll', 20],
   ['forgets close(2)', 'select', 20],
@@ -142,15 +142,15 @@ const canaries: readonly (readonly [bug: PlantedBug, subject: SubjectName, seeds
 /** As many as tell how often a bug shows. */
 const CANARY_SEEDS = 100;
 
-for (const [bug, subject, seedsMax] of canaries) {
+for (const [bug, target, seedsMax] of canaries) {
   testAlso(`sim loop: a canary that ${bug} is found within ${seedsMax} seeds`, (t) => {
     const found: number[] = [];
     for (let seed = 1; seed <= CANARY_SEEDS; seed += 1) {
-      if (runLoop(subject, seed, { bug }).violation !== null) found.push(seed);
+      if (runLoop(target, seed, { bug }).violation !== null) found.push(seed);
     }
     const [first = Number.POSITIVE_INFINITY] = found;
     assert.ok(first <= seedsMax, `it showed first at seed ${first}`);
-    const words = story(subject, first, { bug }).split('\n')[0];
-    t.diagnostic(`${subject}: first seed ${first}, ${found.length} of ${CANARY_SEEDS}: ${words}`);
+    const words = story(target, first, { bug }).split('\n')[0];
+    t.diagnostic(`${target}: first seed ${first}, ${found.length} of ${CANARY_SEEDS}: ${words}`);
   });
 }

@@ -77,7 +77,7 @@ export class Outward {
     return this.#target.deaf;
   }
 
-  /** The world is to end: whatever still goes on is given up. */
+  /** The environment is to end: whatever still goes on is given up. */
   abandon(): void {
     this.cutShort = true;
     this.#connector?.cancel();

@@ -1,5 +1,12 @@
 import { type Occupant, TokenSlab } from '#src/base/token-slab.js';
-import type { Stream, Subscription } from '#src/loop/backend.js';
+import type {
+  AcceptSink,
+  ConnectSink,
+  Handle,
+  Stream,
+  StreamSink,
+  Subscription,
+} from '#src/loop/backend.js';
 import { ReadinessBackend } from '#src/loop/readiness/backend.js';
 import type { Timer } from '#src/loop/timers.js';
 import { EventLoop } from '#src/net/event-loop.js';
@@ -67,35 +74,50 @@ export class BuggyBackend extends ReadinessBackend {
     this.#calls = sys;
   }
 
-  override send(stream: Stream, bytes: Uint8Array, offset: number, length: number): number {
-    if (this.#bug === 'drops the rest of a partial send' && stream.queuedBytes === 0) {
-      const flags = this.sys.abi.constants.MSG_NOSIGNAL ?? 0;
-      if (this.sys.send(stream.fd, bytes, offset, length, flags) >= 0) return 0;
+  override accept(fd: number, sink: AcceptSink): Subscription {
+    return this.#eager(super.accept(fd, sink));
+  }
+
+  override connect(fd: number, name: Uint8Array, length: number, sink: ConnectSink): Handle {
+    return this.#eager(super.connect(fd, name, length, sink));
+  }
+
+  override open(fd: number, sink: StreamSink, tcp?: boolean): Stream {
+    const stream = this.#eager(super.open(fd, sink, tcp));
+    const { MSG_NOSIGNAL = 0, SHUT_WR } = this.sys.abi.constants;
+    if (this.#bug === 'drops the rest of a partial send') {
+      const send = stream.send.bind(stream);
+      stream.send = (bytes, offset, length) => {
+        const sends = stream.queuedBytes === 0;
+        if (sends && this.sys.send(fd, bytes, offset, length, MSG_NOSIGNAL) >= 0) return 0;
+        return send(bytes, offset, length);
+      };
+    } else if (this.#bug === 'sends the FIN before the queue') {
+      const finish = stream.finish.bind(stream);
+      stream.finish = () => {
+        this.sys.shutdown(fd, SHUT_WR);
+        finish();
+      };
+    } else if (this.#bug === 'receives while it is paused') {
+      stream.pause = () => undefined;
     }
-    return super.send(stream, bytes, offset, length);
+    return stream;
   }
 
-  override finish(stream: Stream): void {
-    if (this.#bug === 'sends the FIN before the queue') {
-      this.sys.shutdown(stream.fd, this.sys.abi.constants.SHUT_WR);
-    }
-    super.finish(stream);
+  /** Reports a close inside of the call, if that is the bug. */
+  #eager<Kind extends Handle>(handle: Kind): Kind {
+    if (this.#bug !== 'reports a close inside of the call') return handle;
+    const close = handle.close.bind(handle);
+    handle.close = () => {
+      close();
+      super.closePhase();
+    };
+    return handle;
   }
 
-  override close(subject: Subscription | Stream): void {
-    super.close(subject);
-    if (this.#bug === 'reports a close inside of the call') super.settle();
-  }
-
-  override pause(subject: Subscription | Stream): void {
-    const isStream = 'queuedBytes' in subject;
-    if (isStream && this.#bug === 'receives while it is paused') return;
-    super.pause(subject);
-  }
-
-  override settle(): void {
+  override closePhase(): void {
     this.#calls.settling = true;
-    super.settle();
+    super.closePhase();
     this.#calls.settling = false;
   }
 }

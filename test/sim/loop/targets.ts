@@ -9,7 +9,7 @@ import { abiFor } from '#src/sys/abi/index.js';
 import { BareSlab, BuggyBackend, MisreadSys, type PlantedBug } from './planted-bugs.ts';
 
 /** What a loop is simulated over. */
-interface Subject {
+interface LoopTarget {
   readonly platform: string;
   /** null is the simulated completion backend. */
   readonly poller: 'epoll' | 'poll' | 'select' | 'kqueue' | null;
@@ -26,15 +26,15 @@ const table = {
   'kqueue-libkqueue': { platform: 'linux', poller: 'kqueue', without: [] },
   // It registers nothing and has no events of the kernel's.
   completions: { platform: 'linux', poller: null, without: ['shuffledEvents', 'changeError'] },
-} as const satisfies Record<string, Subject>;
+} as const satisfies Record<string, LoopTarget>;
 
-export type SubjectName = keyof typeof table;
+export type TargetName = keyof typeof table;
 
-export const subjectNames = Object.keys(table) as readonly SubjectName[];
+export const targetNames = Object.keys(table) as readonly TargetName[];
 
-/** The faults that can happen on a subject. */
-export function faultsOf(name: SubjectName): FaultKind[] {
-  const { without }: Subject = table[name];
+/** The faults that can happen on a target. */
+export function faultsOf(name: TargetName): FaultKind[] {
+  const { without }: LoopTarget = table[name];
   return faultKinds.filter((kind) => !without.includes(kind));
 }
 
@@ -45,16 +45,16 @@ export interface SysOptions {
   readonly traceLines: number;
 }
 
-/** The kernel of a subject. */
-export function createSys(name: SubjectName, options: SysOptions): MisreadSys {
+/** The kernel of a target. */
+export function createSys(name: TargetName, options: SysOptions): MisreadSys {
   const abi = abiFor(table[name].platform, 'x64');
   if (abi === null) throw new Error(`there is no table for ${table[name].platform}`);
   return new MisreadSys({ ...options, abi });
 }
 
-/** The backend of a subject. Throws a SysError where there is no descriptor for it. */
-export function createSubject(name: SubjectName, sys: MisreadSys, bug: PlantedBug | null): Backend {
-  const { poller }: Subject = table[name];
+/** The backend of a target. Throws a SysError where there is no descriptor for it. */
+export function createTarget(name: TargetName, sys: MisreadSys, bug: PlantedBug | null): Backend {
+  const { poller }: LoopTarget = table[name];
   if (poller === null) {
     const pass = (timeMs: number): void => {
       sys.poll(new Uint8Array(sys.abi.structs.pollfd.size), 0, timeMs);

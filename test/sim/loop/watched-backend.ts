@@ -4,6 +4,7 @@ import type {
   BackendName,
   BackendStats,
   ConnectSink,
+  Handle,
   Stream,
   StreamSink,
   Subscription,
@@ -13,25 +14,20 @@ import type {
 import type { Interest, WakeHandle } from '#src/poller/poller.js';
 import type { Sys } from '#src/sys/sys.js';
 import type { Oracle } from './oracle.ts';
-
-/** What a sink has heard so far. */
-interface Heard {
-  readonly what: string;
-  subject: Subscription | null;
-  closing: boolean;
-  ended: boolean;
-  failed: boolean;
-  closed: boolean;
-  queued: boolean;
-}
+import {
+  type Call,
+  type Heard,
+  newHeard,
+  WatchedHandle,
+  WatchedStream,
+  WatchedSubscription,
+} from './watched-handles.ts';
 
 /** A backend under observation: whoever stands above it sees its laws kept, or the oracle hears. */
 export class WatchedBackend implements Backend {
   readonly #inner: Backend;
   readonly #oracle: Oracle;
   readonly #sys: Sys;
-  readonly #paused = new WeakSet<Subscription>();
-  readonly #heard = new WeakMap<Subscription, Heard>();
   #delivering = false;
   #calls = 0;
 
@@ -76,13 +72,14 @@ export class WatchedBackend implements Backend {
       exhausted: (errno, shed) => {
         this.#flows(heard, 'exhausted');
         // The backend has paused it.
-        if (heard.subject !== null) this.#paused.add(heard.subject);
+        heard.paused = true;
         sink.exhausted(errno, shed);
       },
       failed: (errno) => this.#fails(heard, errno, () => sink.failed(errno)),
       closed: () => this.#closes(heard, () => sink.closed()),
     };
-    return this.#begun(heard, () => this.#inner.accept(fd, watched, limited));
+    const begun = this.#call(() => this.#inner.accept(fd, watched, limited));
+    return new WatchedSubscription(begun, heard, this.#call);
   }
 
   open(fd: number, sink: StreamSink): Stream {
@@ -109,10 +106,11 @@ export class WatchedBackend implements Backend {
       },
       closed: () => this.#closes(heard, () => sink.closed()),
     };
-    return this.#begun(heard, () => this.#inner.open(fd, watched));
+    const begun = this.#call(() => this.#inner.open(fd, watched));
+    return new WatchedStream(begun, heard, this.#call, this.#oracle);
   }
 
-  connect(fd: number, address: Uint8Array, length: number, sink: ConnectSink): Subscription {
+  connect(fd: number, address: Uint8Array, length: number, sink: ConnectSink): Handle {
     const heard = newHeard('a connect');
     const watched: ConnectSink = {
       connected: (newFd) => {
@@ -124,7 +122,8 @@ export class WatchedBackend implements Backend {
       failed: (errno) => this.#fails(heard, errno, () => sink.failed(errno)),
       closed: () => this.#closes(heard, () => sink.closed()),
     };
-    return this.#begun(heard, () => this.#inner.connect(fd, address, length, watched));
+    const begun = this.#call(() => this.#inner.connect(fd, address, length, watched));
+    return new WatchedHandle(begun, heard, this.#call);
   }
 
   watch(fd: number, interest: Interest, sink: WatchSink): Watch {
@@ -136,47 +135,15 @@ export class WatchedBackend implements Backend {
         sink.ready(found, errno);
       },
     };
-    return this.#begun(heard, () => this.#inner.watch(fd, interest, watched));
-  }
-
-  pause(subject: Subscription | Stream): void {
-    this.#paused.add(subject);
-    this.#call(() => this.#inner.pause(subject));
-  }
-
-  resume(subject: Subscription | Stream): void {
-    this.#paused.delete(subject);
-    this.#call(() => this.#inner.resume(subject));
-  }
-
-  close(subject: Subscription | Stream): void {
-    this.#leaves(subject);
-    this.#call(() => this.#inner.close(subject));
-  }
-
-  send(stream: Stream, bytes: Uint8Array, offset: number, length: number): number {
-    const queued = this.#call(() => this.#inner.send(stream, bytes, offset, length));
-    this.#oracle.expect(queued === 0 || queued === stream.queuedBytes, 'another number is queued');
-    const heard = this.#heard.get(stream);
-    if (heard !== undefined && queued > 0) heard.queued = true;
-    return queued;
-  }
-
-  finish(stream: Stream): void {
-    this.#call(() => this.#inner.finish(stream));
-  }
-
-  reset(stream: Stream): void {
-    this.#leaves(stream);
-    this.#call(() => this.#inner.reset(stream));
+    return this.#call(() => this.#inner.watch(fd, interest, watched));
   }
 
   poll(timeoutMs: number | null): void {
     this.#deliver(() => this.#inner.poll(timeoutMs));
   }
 
-  settle(): void {
-    this.#deliver(() => this.#inner.settle());
+  closePhase(): void {
+    this.#deliver(() => this.#inner.closePhase());
   }
 
   wake(): void {
@@ -191,26 +158,14 @@ export class WatchedBackend implements Backend {
     this.#inner.destroy(atOnce);
   }
 
-  #leaves(subject: Subscription): void {
-    const heard = this.#heard.get(subject);
-    if (heard !== undefined) heard.closing = true;
-  }
-
-  #begun<Kind extends Subscription>(heard: Heard, begin: () => Kind): Kind {
-    const subject = this.#call(begin);
-    heard.subject = subject;
-    this.#heard.set(subject, heard);
-    return subject;
-  }
-
-  #call<Result>(call: () => Result): Result {
+  readonly #call: Call = (call) => {
     this.#calls += 1;
     try {
       return call();
     } finally {
       this.#calls -= 1;
     }
-  }
+  };
 
   #deliver(deliveries: () => void): void {
     this.#delivering = true;
@@ -224,7 +179,7 @@ export class WatchedBackend implements Backend {
   /** Laws 1, 2 and 6: in its time, and neither after `failed` nor after the close. */
   #delivers({ what, failed, closed, closing }: Heard, name: string): void {
     this.#oracle.callbacks += 1;
-    this.#oracle.expect(this.#delivering, `${name} of ${what} outside of poll and settle`);
+    this.#oracle.expect(this.#delivering, `${name} of ${what} outside of poll and closePhase`);
     this.#oracle.expect(this.#calls === 0, `${name} of ${what} inside of a call`);
     this.#oracle.expect(!closed, `${name} of ${what} that is over`);
     if (name === 'closed') return;
@@ -234,8 +189,7 @@ export class WatchedBackend implements Backend {
 
   #flows(heard: Heard, name: string): void {
     this.#delivers(heard, name);
-    const paused = heard.subject !== null && this.#paused.has(heard.subject);
-    this.#oracle.expect(!paused, `${name} of ${heard.what} that is paused`);
+    this.#oracle.expect(!heard.paused, `${name} of ${heard.what} that is paused`);
   }
 
   #fails(heard: Heard, errno: number, tell: () => void): void {
@@ -254,16 +208,4 @@ export class WatchedBackend implements Backend {
     heard.closed = true;
     tell();
   }
-}
-
-function newHeard(what: string): Heard {
-  return {
-    what,
-    subject: null,
-    closing: false,
-    ended: false,
-    failed: false,
-    closed: false,
-    queued: false,
-  };
 }

@@ -113,7 +113,7 @@ function halfClose(kind: 'tcp' | 'unix'): Scenario {
     arm.note('right receives', arm.recv(right));
     arm.note('right receives the end', arm.recv(right));
     arm.note('and again', arm.recv(right));
-    arm.note('right answers', arm.send(right, 'world'));
+    arm.note('right answers', arm.send(right, 'environment'));
     noteState(arm, 'left has an answer', left);
     arm.note('left receives', arm.recv(left));
     arm.note('left waits', arm.recv(left));

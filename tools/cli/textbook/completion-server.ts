@@ -36,7 +36,7 @@ export class CompletionServer implements AcceptSink, WatchSink {
   run(): void {
     const backend = this.#backend;
     this.#listener.setBlocking(false);
-    const accepting = backend.accept(this.#listener.detach(), this);
+    const subscription = backend.accept(this.#listener.detach(), this);
     this.#keyboard.prompt();
     const watch = backend.watch(KEYBOARD, Interest.read, this);
     while (!this.#keyboard.quit && this.#errno === 0) {
@@ -45,13 +45,13 @@ export class CompletionServer implements AcceptSink, WatchSink {
       // Not earlier: a send that has just failed is told of at the end of a turn.
       for (const stream of this.#served.splice(0)) {
         this.#lingering.delete(stream);
-        backend.close(stream);
+        stream.close();
       }
-      backend.settle();
+      backend.closePhase();
       if (this.#keyboard.ended) watch.unwatch();
       if (this.#accepting) continue;
       this.#accepting = true;
-      backend.resume(accepting);
+      subscription.resume();
     }
     backend.destroy();
     if (this.#errno !== 0) throw failed('ERROR on accept', this.#errno);
@@ -103,7 +103,6 @@ interface ClientEnds {
 
 /** A connection: first a line comes in, then it goes out. */
 class Client implements StreamSink {
-  readonly #backend: Backend;
   readonly #stream: Stream;
   readonly #served: Stream[];
   readonly #silence: Silence<Client>;
@@ -117,7 +116,6 @@ class Client implements StreamSink {
    * among the `served` once there is nothing left to do for it.
    */
   constructor(backend: Backend, fd: number, { served, lingering, silence }: ClientEnds) {
-    this.#backend = backend;
     this.#served = served;
     this.#lingering = lingering;
     this.#silence = silence;
@@ -132,7 +130,7 @@ class Client implements StreamSink {
       this.#answer(line);
     } else if (this.#input.overlong) {
       printError(`ERROR, a line of more than ${LINE_BYTES_MAX} bytes`);
-      this.#backend.close(this.#stream);
+      this.#stream.close();
     } else {
       this.#silence.heard(this);
     }
@@ -153,8 +151,8 @@ class Client implements StreamSink {
   #answer(line: Uint8Array): void {
     this.#answering = true;
     this.#silence.forget(this);
-    this.#backend.pause(this.#stream);
-    if (line.length > 0) this.#backend.send(this.#stream, line, 0, line.length);
+    this.#stream.pause();
+    if (line.length > 0) this.#stream.send(line, 0, line.length);
     if (this.#stream.queuedBytes === 0) this.#linger();
   }
 
@@ -169,8 +167,8 @@ class Client implements StreamSink {
       return;
     }
     this.#lingering.set(this.#stream, nativeSys().monotonicMs() + LINGER_MS);
-    this.#backend.finish(this.#stream);
-    this.#backend.resume(this.#stream);
+    this.#stream.finish();
+    this.#stream.resume();
   }
 
   failed(errno: number): void {

@@ -24,8 +24,8 @@ export interface Completion {
   readonly bytes: Uint8Array;
 }
 
-/** What a subject may ask of its backend. */
-export interface SimHost {
+/** What a handle may ask of its backend. */
+export interface SimHandleOwner {
   readonly sys: Sys;
   readonly random: Random;
   readonly stats: BackendStats;
@@ -33,12 +33,12 @@ export interface SimHost {
   complete(completion: Completion): void;
   /** What came of an operation is of no use to anybody any more. */
   discard(completion: Completion): void;
-  remove(subject: SimSubject): void;
-  release(subject: SimSubject): void;
+  remove(handle: SimHandle): void;
+  release(handle: SimHandle): void;
 }
 
 /** Something that a simulated backend works on. */
-export abstract class SimSubject implements Subscription {
+export abstract class SimHandle implements Subscription {
   readonly fd: number;
   readonly ownsFd: boolean = true;
   token = -1;
@@ -46,11 +46,23 @@ export abstract class SimSubject implements Subscription {
   paused = false;
   /** What is under way: one of a kind at a time, or its results could overtake each other. */
   readonly inFlight = new Set<Completion['operation']>();
-  protected readonly host: SimHost;
+  protected readonly owner: SimHandleOwner;
 
-  constructor(host: SimHost, fd: number) {
-    this.host = host;
+  constructor(owner: SimHandleOwner, fd: number) {
+    this.owner = owner;
     this.fd = fd;
+  }
+
+  pause(): void {
+    this.paused = true;
+  }
+
+  resume(): void {
+    this.paused = false;
+  }
+
+  close(): void {
+    this.owner.remove(this);
   }
 
   /** The kernel works on it, and completes what it can. */
@@ -66,14 +78,14 @@ export abstract class SimSubject implements Subscription {
 
   /** Completes an operation, unless it still goes on. */
   protected over(operation: Completion['operation'], result: number, bytes = NOTHING): void {
-    const { EAGAIN, EINTR } = this.host.sys.abi.errno;
+    const { EAGAIN, EINTR } = this.owner.sys.abi.errno;
     if (result === -EAGAIN || result === -EINTR) return;
     this.complete({ token: this.token, operation, result, bytes });
   }
 
   protected complete(completion: Completion): void {
     this.inFlight.add(completion.operation);
-    this.host.complete(completion);
+    this.owner.complete(completion);
   }
 }
 
@@ -81,13 +93,13 @@ const NOTHING = new Uint8Array(0);
 const address = new Uint8Array(128);
 const length = new Int32Array(1);
 
-export class SimAcceptance extends SimSubject {
+export class SimAcceptor extends SimHandle {
   readonly #sink: AcceptSink;
   /** A connection that came while it was being paused. */
   #held: Completion | null = null;
 
-  constructor(host: SimHost, fd: number, sink: AcceptSink) {
-    super(host, fd);
+  constructor(owner: SimHandleOwner, fd: number, sink: AcceptSink) {
+    super(owner, fd);
     this.#sink = sink;
   }
 
@@ -99,7 +111,7 @@ export class SimAcceptance extends SimSubject {
       this.complete(held);
       return;
     }
-    const { sys } = this.host;
+    const { sys } = this.owner;
     const { SOCK_NONBLOCK = 0, SOCK_CLOEXEC = 0 } = sys.abi.constants;
     length[0] = address.length;
     const fd = sys.accept4(this.fd, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -108,7 +120,7 @@ export class SimAcceptance extends SimSubject {
 
   completed(completion: Completion): void {
     const { result } = completion;
-    const { sys, stats } = this.host;
+    const { sys, stats } = this.owner;
     const { EMFILE, ENFILE } = sys.abi.errno;
     if (this.paused) {
       this.#held = completion;
@@ -119,13 +131,13 @@ export class SimAcceptance extends SimSubject {
       this.paused = true;
       this.#sink.exhausted(-result, 0);
     } else {
-      this.host.remove(this);
+      this.owner.remove(this);
       this.#sink.failed(-result);
     }
   }
 
   override dispose(): void {
-    if (this.#held !== null) this.host.discard(this.#held);
+    if (this.#held !== null) this.owner.discard(this.#held);
     this.#held = null;
   }
 
@@ -138,7 +150,7 @@ export class SimAcceptance extends SimSubject {
 const PIECE_BYTES_MAX = 4096;
 const piece = new Uint8Array(PIECE_BYTES_MAX);
 
-export class SimStream extends SimSubject implements Stream {
+export class SimStream extends SimHandle implements Stream {
   readonly #sink: StreamSink;
   readonly #queue = new ByteQueue(Number.POSITIVE_INFINITY);
   /** What was received while it was being paused. */
@@ -152,8 +164,8 @@ export class SimStream extends SimSubject implements Stream {
   #taken = 0;
   #lost = 0;
 
-  constructor(host: SimHost, fd: number, sink: StreamSink) {
-    super(host, fd);
+  constructor(owner: SimHandleOwner, fd: number, sink: StreamSink) {
+    super(owner, fd);
     this.#sink = sink;
   }
 
@@ -191,10 +203,10 @@ export class SimStream extends SimSubject implements Stream {
 
   reset(): void {
     if (this.gone) return;
-    const { sys } = this.host;
+    const { sys } = this.owner;
     const { SOL_SOCKET, SO_LINGER } = sys.abi.constants;
     sys.setsockopt(this.fd, SOL_SOCKET, SO_LINGER, new Uint8Array([1, 0, 0, 0, 0, 0, 0, 0]), 8);
-    this.host.remove(this);
+    this.owner.remove(this);
   }
 
   operate(): void {
@@ -204,7 +216,7 @@ export class SimStream extends SimSubject implements Stream {
 
   /** A send has ended; one that failed has taken the socket's error, and no end follows: law 4. */
   #sendOver(operation: 'send' | 'finish', result: number): void {
-    const { EAGAIN, EINTR } = this.host.sys.abi.errno;
+    const { EAGAIN, EINTR } = this.owner.sys.abi.errno;
     if (result < 0 && result !== -EAGAIN && result !== -EINTR) this.#errno = -result;
     this.over(operation, result);
   }
@@ -214,7 +226,7 @@ export class SimStream extends SimSubject implements Stream {
   }
 
   #send(): void {
-    const { sys, random } = this.host;
+    const { sys, random } = this.owner;
     if (this.#queue.length > 0) {
       const count = this.#queue.peek(piece, 0, 1 + random.below(PIECE_BYTES_MAX));
       const flags = sys.abi.constants.MSG_NOSIGNAL ?? 0;
@@ -238,7 +250,7 @@ export class SimStream extends SimSubject implements Stream {
       return;
     }
     if (this.#errno !== 0) return;
-    const { sys, random } = this.host;
+    const { sys, random } = this.owner;
     const count = sys.recv(this.fd, piece, 0, 1 + random.below(PIECE_BYTES_MAX), 0);
     this.over('receive', count, piece.slice(0, Math.max(0, count)));
   }
@@ -268,7 +280,7 @@ export class SimStream extends SimSubject implements Stream {
   }
 
   #broken(errno: number): void {
-    this.host.remove(this);
+    this.owner.remove(this);
     this.#sink.failed(errno);
   }
 
@@ -277,20 +289,20 @@ export class SimStream extends SimSubject implements Stream {
   }
 }
 
-export class SimConnecting extends SimSubject {
+export class SimConnectOperation extends SimHandle {
   readonly #sink: ConnectSink;
   readonly #address: Uint8Array;
   #started = false;
 
-  constructor(host: SimHost, fd: number, target: Uint8Array, sink: ConnectSink) {
-    super(host, fd);
+  constructor(owner: SimHandleOwner, fd: number, target: Uint8Array, sink: ConnectSink) {
+    super(owner, fd);
     this.#sink = sink;
     this.#address = target;
   }
 
   operate(): void {
     if (this.inFlight.size > 0) return;
-    const { sys } = this.host;
+    const { sys } = this.owner;
     const { EINPROGRESS, EALREADY, EISCONN, EINTR } = sys.abi.errno;
     const result = sys.connect(this.fd, this.#address, this.#address.length);
     if (result === -EINPROGRESS || result === -EALREADY || result === -EINTR) this.#started = true;
@@ -305,10 +317,10 @@ export class SimConnecting extends SimSubject {
 
   completed({ result }: Completion): void {
     if (result === 0) {
-      this.host.release(this);
+      this.owner.release(this);
       this.#sink.connected(this.fd);
     } else {
-      this.host.remove(this);
+      this.owner.remove(this);
       this.#sink.failed(-result);
     }
   }
@@ -318,13 +330,13 @@ export class SimConnecting extends SimSubject {
   }
 }
 
-export class SimWatch extends SimSubject implements Watch {
+export class SimWatch extends SimHandle implements Watch {
   override readonly ownsFd = false;
   readonly #sink: WatchSink;
   #interest: Interest;
 
-  constructor(host: SimHost, fd: number, interest: Interest, sink: WatchSink) {
-    super(host, fd);
+  constructor(owner: SimHandleOwner, fd: number, interest: Interest, sink: WatchSink) {
+    super(owner, fd);
     this.#sink = sink;
     this.#interest = interest;
   }
@@ -334,11 +346,11 @@ export class SimWatch extends SimSubject implements Watch {
   }
 
   unwatch(): void {
-    if (!this.gone) this.host.release(this);
+    if (!this.gone) this.owner.release(this);
   }
 
   operate(): void {
-    const { sys } = this.host;
+    const { sys } = this.owner;
     const { size, fields } = sys.abi.structs.pollfd;
     const { POLLIN, POLLOUT } = sys.abi.constants;
     const pollfd = new Uint8Array(size);
