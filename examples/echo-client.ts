@@ -6,7 +6,7 @@ import { Socket, SysError } from 'sockloop/socket';
 
 const [port = '7007', message = 'hello'] = process.argv.slice(2);
 
-// What fails ends the program with a sentence, such as that the port is taken.
+// A failure, such as a refused connection, ends the program with a sentence and no stack.
 process.on('uncaughtException', (error) => {
   console.error(error instanceof SysError ? error.message : error);
   process.exitCode = 1;

@@ -6,7 +6,7 @@
 
 import { formatAddress, Socket, SysError } from 'sockloop/socket';
 
-// What fails ends the program with a sentence, such as that the port is taken.
+// A failure, such as a port that is in use, ends the program with a sentence and no stack.
 process.on('uncaughtException', (error) => {
   console.error(error instanceof SysError ? error.message : error);
   process.exitCode = 1;
