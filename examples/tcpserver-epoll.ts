@@ -18,7 +18,7 @@ const LINGER_MS = 5000;
 
 // A failure, such as a port that is in use, ends the program with a sentence and no stack.
 process.on('uncaughtException', (error) => {
-  console.error(error instanceof SysError ? error.message : error);
+  console.error(error.message);
   process.exitCode = 1;
 });
 
@@ -59,7 +59,7 @@ function serve(fd: number): void {
   const { socket, line, answered } = client;
   const received = socket.recv(line, answered ? 0 : client.length);
   if (answered) {
-    // close(2) with unread input would reset the connection: read and drop it until the client ends.
+    // close(2) with unread input resets the connection: read and drop it until the client ends.
     if (received === 0) hangUp(fd);
     return;
   }
