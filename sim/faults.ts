@@ -1,4 +1,4 @@
-import { Random } from './random.ts';
+import { Draws } from './random.ts';
 
 /**
  * What can go wrong, each with the highest probability that a seed draws for it. All of it is what
@@ -64,9 +64,9 @@ export class FaultPlan {
   static seeded(seed: number, kinds: readonly FaultKind[] = faultKinds): FaultPlan {
     const probabilities: Partial<Record<FaultKind, number>> = {};
     for (const kind of kinds) {
-      const random = new Random(seed, `plan of ${kind}`);
+      const random = new Draws(seed, `plan of ${kind}`);
       if (random.chance(0.5)) continue;
-      probabilities[kind] = probabilityMax[kind] * random.fraction() ** 2;
+      probabilities[kind] = probabilityMax[kind] * random.next() ** 2;
     }
     return new FaultPlan(probabilities);
   }
@@ -78,7 +78,7 @@ export class Faults {
   /** How often each fault has fired. */
   readonly fired: Readonly<Record<FaultKind, number>>;
   readonly #counts: Record<FaultKind, number>;
-  readonly #dice: Record<FaultKind, Random>;
+  readonly #dice: Record<FaultKind, Draws>;
   #healed = false;
 
   constructor(plan: FaultPlan, seed: number) {
@@ -89,8 +89,8 @@ export class Faults {
     >;
     this.fired = this.#counts;
     this.#dice = Object.fromEntries(
-      faultKinds.map((kind) => [kind, new Random(seed, kind)]),
-    ) as Record<FaultKind, Random>;
+      faultKinds.map((kind) => [kind, new Draws(seed, kind)]),
+    ) as Record<FaultKind, Draws>;
   }
 
   /** Whether `kind` happens now. Ask only where it could: the counts tell what really happened. */
@@ -103,7 +103,7 @@ export class Faults {
   }
 
   /** The generator that says how bad it is, once `kind` has fired. */
-  dice(kind: FaultKind): Random {
+  dice(kind: FaultKind): Draws {
     return this.#dice[kind];
   }
 

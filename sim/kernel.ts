@@ -2,7 +2,7 @@ import type { Abi } from '#src/sys/abi/abi.js';
 import { Clock, NS_PER_MS, NS_PER_US } from './clock.ts';
 import { Descriptors } from './descriptors.ts';
 import { type FaultPlan, Faults } from './faults.ts';
-import { Random } from './random.ts';
+import { Draws } from './random.ts';
 import { Trace } from './trace.ts';
 
 /** Whose rules the kernel follows. */
@@ -64,7 +64,7 @@ export class Kernel {
   readonly descriptors: Descriptors;
   /** Signals that would have ended a process that does not ignore SIGPIPE. */
   sigpipes = 0;
-  readonly #latency: Random;
+  readonly #latency: Draws;
   readonly #wakers: (() => void)[] = [];
   #acting = false;
 
@@ -77,7 +77,7 @@ export class Kernel {
     this.faults = new Faults(plan, seed);
     this.trace = new Trace(abi, traceLines);
     this.descriptors = new Descriptors(this, limits.descriptorsMax);
-    this.#latency = new Random(seed, 'latency');
+    this.#latency = new Draws(seed, 'latency');
   }
 
   get isLinux(): boolean {

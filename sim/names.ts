@@ -1,6 +1,6 @@
 import type { SocketAddress } from '#src/sys/sockaddr.js';
 import type { Kernel } from './kernel.ts';
-import { Random } from './random.ts';
+import { Draws } from './random.ts';
 import type { StreamSocket } from './sockets.ts';
 
 /** The ports that connect(2) and bind(2) to port 0 choose from: those of Linux. */
@@ -20,13 +20,13 @@ export class Names {
   readonly #ports = new Map<number, Set<StreamSocket>>();
   /** Null for a name whose socket is gone but whose file is still there. */
   readonly #paths = new Map<string, StreamSocket | null>();
-  readonly #choice: Random;
+  readonly #choice: Draws;
   #nextPort: number;
 
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
-    this.#choice = new Random(kernel.seed, 'listener of a shared port');
-    this.#nextPort = new Random(kernel.seed, 'ports').between(EPHEMERAL_FIRST, EPHEMERAL_LAST);
+    this.#choice = new Draws(kernel.seed, 'listener of a shared port');
+    this.#nextPort = new Draws(kernel.seed, 'ports').between(EPHEMERAL_FIRST, EPHEMERAL_LAST);
   }
 
   /** Whether `address` is one of this host's, so that a connection to it is answered at once. */

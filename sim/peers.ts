@@ -1,6 +1,6 @@
 import type { SocketAddress } from '#src/sys/sockaddr.js';
 import { NS_PER_MS } from './clock.ts';
-import { Random } from './random.ts';
+import { Draws } from './random.ts';
 import type { SimSys } from './sim-sys.ts';
 import type { StreamSocket } from './sockets.ts';
 
@@ -15,10 +15,10 @@ export type Script = (peer: Peer) => void;
  */
 export class Peer {
   /** For what the script decides by chance. */
-  readonly random: Random;
+  readonly random: Draws;
   readonly #sys: SimSys;
   readonly #script: Script;
-  readonly #reaction: Random;
+  readonly #reaction: Draws;
   #socket: StreamSocket | null = null;
   #scheduled = false;
   #closed = false;
@@ -27,8 +27,8 @@ export class Peer {
   constructor(sys: SimSys, name: string, script: Script) {
     this.#sys = sys;
     this.#script = script;
-    this.random = new Random(sys.kernel.seed, `script of ${name}`);
-    this.#reaction = new Random(sys.kernel.seed, `reaction of ${name}`);
+    this.random = new Draws(sys.kernel.seed, `script of ${name}`);
+    this.#reaction = new Draws(sys.kernel.seed, `reaction of ${name}`);
   }
 
   get nowMs(): number {

@@ -1,58 +1,29 @@
+import { Random } from '#src/base/random.js';
+
 /**
- * Random numbers from a seed: xoshiro128** by Blackman and Vigna, its state filled by a mixing
- * function. The same seed and concern give the same numbers on every machine.
+ * The library's generator with the draws of a simulation. The same seed and concern give the same
+ * numbers on every machine.
  *
- * Every concern of the simulation (each fault, the latencies, each peer) has a generator of its
- * own, so that one more draw for one of them does not shift what the others get.
+ * Every concern of the simulation (each fault, the latencies, each peer) has its own generator, so
+ * that one more draw for one of them does not shift the numbers of the others.
  */
-export class Random {
+export class Draws extends Random {
   readonly seed: number;
-  #a: number;
-  #b: number;
-  #c: number;
-  #d: number;
 
   /** `seed` is an integer from 0 to 2^53 - 1; `concern` tells generators of one seed apart. */
   constructor(seed: number, concern = '') {
+    super(seedOf(seed, concern));
     this.seed = seed;
-    let state = mixed((seed >>> 0) ^ mixed(Math.floor(seed / 2 ** 32) + 1));
-    for (let index = 0; index < concern.length; index += 1) {
-      state = mixed(state ^ concern.charCodeAt(index));
-    }
-    this.#a = mixed(state + 0x9e3779b9);
-    this.#b = mixed(state + 0x3c6ef372);
-    this.#c = mixed(state + 0xdaa66d2b);
-    // All four words must not be zero at once.
-    this.#d = mixed(state + 0x78dde6e4) | 1;
   }
 
   /** A generator for another concern of the same seed, whatever this one has drawn so far. */
-  split(concern: string): Random {
-    return new Random(this.seed, concern);
-  }
-
-  /** 32 bits, as a number from 0 to 2^32 - 1. */
-  word(): number {
-    const product = Math.imul(this.#b, 5);
-    const result = Math.imul((product << 7) | (product >>> 25), 9) >>> 0;
-    const shifted = this.#b << 9;
-    this.#c ^= this.#a;
-    this.#d ^= this.#b;
-    this.#b ^= this.#c;
-    this.#a ^= this.#d;
-    this.#c ^= shifted;
-    this.#d = (this.#d << 11) | (this.#d >>> 21);
-    return result;
-  }
-
-  /** From 0 up to but not 1. */
-  fraction(): number {
-    return this.word() / 2 ** 32;
+  split(concern: string): Draws {
+    return new Draws(this.seed, concern);
   }
 
   /** An integer from 0 to `count - 1`. */
   below(count: number): number {
-    return Math.floor(this.fraction() * count);
+    return Math.floor(this.next() * count);
   }
 
   /** An integer from `low` to `high`, both of them possible. */
@@ -62,7 +33,7 @@ export class Random {
 
   /** True with the given probability. */
   chance(probability: number): boolean {
-    return this.fraction() < probability;
+    return this.next() < probability;
   }
 
   /** The items of `list` in random order. */
@@ -78,10 +49,12 @@ export class Random {
   }
 }
 
-/** Spreads every bit of a 32-bit number over all the others: the finalizer of MurmurHash3. */
-function mixed(word: number): number {
-  let hash = word | 0;
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return hash ^ (hash >>> 16);
+/** A seed of 53 bits that depends on `seed` and each character of `concern`. */
+function seedOf(seed: number, concern: string): number {
+  let mixed = seed;
+  for (let index = 0; index < concern.length; index += 1) {
+    const random = new Random(mixed + concern.charCodeAt(index));
+    mixed = random.bits() * 2 ** 21 + (random.bits() >>> 11);
+  }
+  return mixed;
 }

@@ -14,7 +14,7 @@ import type {
 } from '#src/loop/backend.js';
 import type { Interest, WakeHandle } from '#src/poller/poller.js';
 import type { Sys } from '#src/sys/sys.js';
-import type { Random } from './random.ts';
+import type { Draws } from './random.ts';
 import {
   type Completion,
   SimAcceptor,
@@ -40,7 +40,7 @@ export class SimBackend implements Backend, SimHandleOwner {
   readonly wakeHandle: WakeHandle = { kind: 'user', fd: -1 };
   readonly interrupted = false;
   readonly sys: Sys;
-  readonly random: Random;
+  readonly random: Draws;
   readonly stats: BackendStats = {
     waits: 0,
     reports: 0,
@@ -65,7 +65,7 @@ export class SimBackend implements Backend, SimHandleOwner {
   /** `pass` lets so many milliseconds of virtual time go by; `handles` gives the tokens. */
   constructor(
     sys: Sys,
-    random: Random,
+    random: Draws,
     pass: (timeMs: number) => void,
     handles: TokenSlab<SimHandle> = new TokenSlab(),
   ) {

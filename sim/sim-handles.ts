@@ -12,7 +12,7 @@ import type {
 import type { Interest } from '#src/poller/poller.js';
 import type { Sys } from '#src/sys/sys.js';
 import { ByteQueue } from './byte-queue.ts';
-import type { Random } from './random.ts';
+import type { Draws } from './random.ts';
 
 /** What came of an operation, as the kernel hands it over: for whoever has the token. */
 export interface Completion {
@@ -27,7 +27,7 @@ export interface Completion {
 /** What a handle may ask of its backend. */
 export interface SimHandleOwner {
   readonly sys: Sys;
-  readonly random: Random;
+  readonly random: Draws;
   readonly stats: BackendStats;
   /** An operation is over: `completed` is called for it once the round is in. */
   complete(completion: Completion): void;

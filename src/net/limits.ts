@@ -1,8 +1,8 @@
 /** The limits of connections. */
 
 /**
- * The default of `queueBytesHigh`. The kernel's send buffer is still full when the queue runs empty,
- * so a longer queue sends nothing sooner. One receive (64 KiB) can be echoed in one piece.
+ * The default of `queueBytesHigh`. The kernel's send buffer is still full when the queue runs
+ * empty, so a longer queue sends nothing sooner. One receive (64 KiB) can be echoed in one piece.
  */
 export const QUEUE_BYTES_HIGH = 64 * 1024;
 

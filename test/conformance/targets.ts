@@ -1,5 +1,5 @@
 import { FaultPlan } from '#sim/faults.js';
-import { Random } from '#sim/random.js';
+import { Draws } from '#sim/random.js';
 import { SimBackend } from '#sim/sim-backend.js';
 import { SimSys } from '#sim/sim-sys.js';
 import { backends, createBackend } from '#src/loop/backends.js';
@@ -65,7 +65,7 @@ const simulatedPlatforms: readonly SimulatedPlatform[] = [
   { name: 'sim completions', platform: 'linux', poller: 'simulated' },
 ];
 
-/** A environment over a simulated kernel of a platform. */
+/** An environment over a simulated kernel of a platform. */
 function simulatedEnvironment(
   { platform, poller }: SimulatedPlatform,
   seed: number,
@@ -83,7 +83,7 @@ function simulatedEnvironment(
   };
   const backend =
     entry === undefined
-      ? new SimBackend(sys, new Random(seed, 'backend'), pass)
+      ? new SimBackend(sys, new Draws(seed, 'backend'), pass)
       : createBackend(entry.name, sys);
   const loop = new EventLoop({ backend, sys });
   const own = sys.openDescriptors().length;

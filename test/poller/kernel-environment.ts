@@ -1,4 +1,4 @@
-/** The kernel of this machine as a environment, with one other thread for all tests of a file. */
+/** The kernel of this machine as an environment, with one other thread for all tests of a file. */
 
 import { after, before, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';

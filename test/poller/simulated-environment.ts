@@ -1,4 +1,4 @@
-/** The simulated kernel as a environment: other threads are actions of its clock. */
+/** The simulated kernel as an environment: other threads are actions of its clock. */
 
 import assert from 'node:assert/strict';
 import { FaultPlan } from '#sim/faults.js';

@@ -1,7 +1,7 @@
 import { type FaultKind, FaultPlan, faultKinds } from '#sim/faults.js';
 import { DeadlockError } from '#sim/kernel.js';
 import { Peer } from '#sim/peers.js';
-import { Random } from '#sim/random.js';
+import { Draws } from '#sim/random.js';
 import { SimSys } from '#sim/sim-sys.js';
 import { EchoServer, type PlantedBug } from './echo-server.ts';
 
@@ -45,7 +45,7 @@ class EchoPeer {
     this.#peer = new Peer(sys, name, () => this.#act());
     const { random } = this.#peer;
     const length = random.chance(0.2) ? random.below(3) : random.below(6000);
-    const words = Uint32Array.from({ length: 1500 }, () => random.word());
+    const words = Uint32Array.from({ length: 1500 }, () => random.bits());
     this.#bytes = new Uint8Array(words.buffer, 0, length);
     this.#chunkMax = random.between(1, 1500);
     this.#napMs = random.chance(0.3) ? random.between(1, 20) : 0;
@@ -155,7 +155,7 @@ export interface EchoRun {
 
 /** The environment of a seed: its sizes, its latencies, its faults. */
 function worldOf(seed: number, kinds: readonly FaultKind[], traceLines: number): SimSys {
-  const random = new Random(seed, 'environment');
+  const random = new Draws(seed, 'environment');
   const latencyMs = random.chance(0.5) ? 0 : random.between(1, 8);
   return new SimSys({
     seed,
@@ -178,7 +178,7 @@ export function runEcho(
   traceLines = 0,
 ): EchoRun {
   const sys = worldOf(seed, kinds, traceLines);
-  const random = new Random(seed, 'run');
+  const random = new Draws(seed, 'run');
   const server = new EchoServer(sys, bug);
   const startMs = sys.monotonicMs();
   sys.kernel.after(HEAL_AFTER_MS, () => sys.kernel.heal());

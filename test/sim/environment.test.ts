@@ -1,5 +1,5 @@
-// Goal: the environment around the simulated process is what its users count on: virtual time, latency,
-// deadlocks that are noticed, peers, faults that are drawn apart from each other.
+// Goal: what surrounds the simulated process does what its users count on: virtual time, latency,
+// deadlocks that are noticed, peers, faults drawn independently of each other.
 // Method: small environments in which one thing happens.
 
 import assert from 'node:assert/strict';
@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { FaultPlan, faultKinds } from '#sim/faults.js';
 import { DeadlockError } from '#sim/kernel.js';
 import { Peer } from '#sim/peers.js';
-import { Random } from '#sim/random.js';
+import { Draws } from '#sim/random.js';
 import { SimSys } from '#sim/sim-sys.js';
 import { abis } from '#src/sys/abi/index.js';
 import { Arm } from './arm.ts';
@@ -127,7 +127,7 @@ test('sim environment: bytes, connections and ends take their time and keep thei
   assert.equal(got, '"a""b""c"');
 });
 
-test('sim environment: who does not answer lets connect time out, a full backlog lets it wait', () => {
+test('sim environment: connect times out without an answer, and waits for a full backlog', () => {
   const sys = new SimSys({ seed: 1 });
   const arm = new Arm(sys, false, 'environment');
   const far = arm.socket();
@@ -158,8 +158,10 @@ test('sim environment: a peer talks to a server of one thread', () => {
   const peer = new Peer(sys, 'client', () => {
     if (peer.connecting) return;
     if (said < 5) said += Math.max(0, peer.send(new TextEncoder().encode('hello'), said));
-    const count = peer.receive(buffer);
-    if (count > 0) heard.push(new TextDecoder().decode(buffer.subarray(0, count)));
+    let count = peer.receive(buffer);
+    for (; count > 0; count = peer.receive(buffer)) {
+      heard.push(new TextDecoder().decode(buffer.subarray(0, count)));
+    }
     if (count === 0) peer.close();
   });
   assert.equal(arm.name(peer.connect(HERE)), 'EINPROGRESS');
@@ -215,40 +217,44 @@ test('sim environment: one fault alone, and none after healing', () => {
   );
 });
 
-test('sim environment: a false EAGAIN gives whoever waits for an edge another one', () => {
+test('sim environment: a false EAGAIN is followed by no edge until the descriptor is rearmed', () => {
   const sys = new SimSys({ seed: 1, faults: new FaultPlan({ falseEagain: 0.5 }) });
   const arm = new Arm(sys, false, 'environment');
   const [left, right] = arm.unixPair();
-  const { EPOLLIN = 0, EPOLLET = 0, EPOLL_CTL_ADD = 0 } = sys.abi.constants;
+  const { EPOLLIN = 0, EPOLLET = 0, EPOLL_CTL_ADD = 0, EPOLL_CTL_MOD = 0 } = sys.abi.constants;
   const epoll = arm.own(sys.epoll_create1(0));
   const event = epollEvent(sys, left, EPOLLIN | EPOLLET);
   sys.epoll_ctl(epoll, EPOLL_CTL_ADD, left, event);
   for (let round = 0; round < 50; round += 1) {
     while (arm.send(right, 'a') < 0);
-    do assert.equal(sys.epoll_wait(epoll, event, 1, -1), 1);
-    while (arm.recv(left) === 'EAGAIN');
+    assert.equal(sys.epoll_wait(epoll, event, 1, -1), 1);
+    while (arm.recv(left) === 'EAGAIN') {
+      assert.equal(sys.epoll_wait(epoll, event, 1, 0), 0);
+      sys.epoll_ctl(epoll, EPOLL_CTL_MOD, left, epollEvent(sys, left, EPOLLIN | EPOLLET));
+      assert.equal(sys.epoll_wait(epoll, event, 1, 0), 1);
+    }
   }
   assert.ok(sys.kernel.faults.fired.falseEagain > 20);
 });
 
 test('sim environment: the draws of one concern do not shift those of another', () => {
-  const first = new Random(5).split('a');
-  const expected = Array.from({ length: 5 }, () => first.word());
-  const root = new Random(5);
-  root.word();
+  const first = new Draws(5).split('a');
+  const expected = Array.from({ length: 5 }, () => first.bits());
+  const root = new Draws(5);
+  root.bits();
   const other = root.split('b');
-  other.word();
+  other.bits();
   const again = root.split('a');
   assert.deepEqual(
-    Array.from({ length: 5 }, () => again.word()),
+    Array.from({ length: 5 }, () => again.bits()),
     expected,
   );
-  assert.notEqual(new Random(6).split('a').word(), expected[0]);
-  assert.notEqual(new Random(5 + 2 ** 40).split('a').word(), expected[0]);
+  assert.notEqual(new Draws(6).split('a').bits(), expected[0]);
+  assert.notEqual(new Draws(5 + 2 ** 40).split('a').bits(), expected[0]);
 });
 
 test('sim environment: the numbers are spread evenly', () => {
-  const random = new Random(1, 'evenly');
+  const random = new Draws(1, 'evenly');
   const counts = new Array<number>(10).fill(0);
   for (let draw = 0; draw < 100_000; draw += 1) {
     const digit = random.below(10);

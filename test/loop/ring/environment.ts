@@ -1,6 +1,6 @@
 /** A loop on io_uring with the kernel of this machine under it, and what the tests of it share. */
 
-import { Random } from '#sim/random.js';
+import { Draws } from '#sim/random.js';
 import type { Backend } from '#src/loop/backend.js';
 import { RingBackend } from '#src/loop/ring/backend.js';
 import { EventLoop } from '#src/net/event-loop.js';
@@ -55,7 +55,7 @@ export class RingOracle extends Oracle {
  * takes only some of what is submitted. `refusals` counts what happened.
  */
 export function unwilling(sys: Sys, seed: number, refusals: Map<string, number>): Sys {
-  const random = new Random(seed);
+  const random = new Draws(seed);
   const { EINTR, EAGAIN, EBUSY = 16 } = sys.abi.errno;
   const count = (kind: string): void => {
     refusals.set(kind, (refusals.get(kind) ?? 0) + 1);

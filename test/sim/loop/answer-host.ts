@@ -1,5 +1,5 @@
 import { Peer } from '#sim/peers.js';
-import { Random } from '#sim/random.js';
+import { Draws } from '#sim/random.js';
 import type { SimSys } from '#sim/sim-sys.js';
 import type { SocketAddress } from '#src/sys/sockaddr.js';
 
@@ -17,13 +17,13 @@ export class AnswerHost {
   cuts = 0;
   readonly #sys: SimSys;
   readonly #listener: Peer;
-  readonly #random: Random;
+  readonly #random: Draws;
   readonly #cutChance: number;
   #visits = 0;
 
   constructor(sys: SimSys, address: SocketAddress) {
     this.#sys = sys;
-    this.#random = new Random(sys.kernel.seed, 'answer host');
+    this.#random = new Draws(sys.kernel.seed, 'answer host');
     this.#cutChance = this.#random.chance(0.6) ? 0 : 0.05;
     this.#listener = new Peer(sys, 'answer host', () => this.#accept());
     this.#listener.listen(address, this.#random.between(0, 4));

@@ -1,5 +1,5 @@
 import { Peer } from '#sim/peers.js';
-import type { Random } from '#sim/random.js';
+import type { Draws } from '#sim/random.js';
 import type { SimSys } from '#sim/sim-sys.js';
 import type { SocketAddress } from '#src/sys/sockaddr.js';
 import type { Oracle } from './oracle.ts';
@@ -171,16 +171,16 @@ export class ClientPeer {
   }
 }
 
-function chosenManner(random: Random, mayLinger: boolean): Manner {
+function chosenManner(random: Draws, mayLinger: boolean): Manner {
   if (random.chance(0.65)) return 'patient';
   const manners = ['rude', 'silent', 'staller', 'stuck'] as const;
   return manners[random.below(mayLinger ? 4 : 2)] ?? 'rude';
 }
 
-function content(sys: SimSys, random: Random, options: ClientOptions): Uint8Array {
+function content(sys: SimSys, random: Draws, options: ClientOptions): Uint8Array {
   const { sendBufferBytes, receiveBufferBytes } = sys.kernel.limits;
   const most = Math.min(BYTES_MAX, BUFFERS_MAX * Math.min(sendBufferBytes, receiveBufferBytes));
-  const kind = random.fraction();
+  const kind = random.next();
   let length = random.below(Math.min(most, BYTES_USUAL));
   if (kind < 0.15) length = random.below(3);
   else if (kind > 0.85) length = random.below(most);
@@ -190,7 +190,7 @@ function content(sys: SimSys, random: Random, options: ClientOptions): Uint8Arra
   const lineMax = random.between(1, lineBytesMax);
   let lineBytes = 0;
   for (let index = 0; index < length; index += 1) {
-    const byte = random.word() & 0xff;
+    const byte = random.bits() & 0xff;
     lineBytes += 1;
     const ends = answer === 'line' && (lineBytes === lineBytesMax || random.chance(1 / lineMax));
     bytes[index] = ends ? NEWLINE : byte === NEWLINE && answer !== 'echo' ? 0 : byte;

@@ -1,5 +1,5 @@
 import { type FaultKind, FaultPlan } from '#sim/faults.js';
-import { Random } from '#sim/random.js';
+import { Draws } from '#sim/random.js';
 import type { Backend } from '#src/loop/backend.js';
 import { SysError } from '#src/sys/sys-error.js';
 import { EventServer } from '#tools/echo/event-server.js';
@@ -58,7 +58,7 @@ class LoopEnvironment {
   turns = 0;
   readonly oracle = new Oracle();
   readonly sys: MisreadSys;
-  readonly #random: Random;
+  readonly #random: Draws;
   readonly #backend: Backend;
   readonly #loop: WatchedLoop;
   readonly #ownDescriptors: number;
@@ -81,7 +81,7 @@ class LoopEnvironment {
   #idleTurns = 0;
 
   constructor(target: TargetName, seed: number, { bug, kinds, traceLines = 0 }: RunOptions) {
-    const random = new Random(seed, 'loop environment');
+    const random = new Draws(seed, 'loop environment');
     this.#random = random;
     this.#isScarce = random.chance(0.25);
     const latencyMs = random.chance(0.5) ? 0 : random.between(1, 8);

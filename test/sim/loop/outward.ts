@@ -1,4 +1,4 @@
-import { Random } from '#sim/random.js';
+import { Draws } from '#sim/random.js';
 import type { SimSys } from '#sim/sim-sys.js';
 import type { EventLoop } from '#src/net/event-loop.js';
 import type { Connection, ConnectionHandlers } from '#src/net/stream/connection.js';
@@ -39,7 +39,7 @@ export class Outward {
   readonly #sys: SimSys;
   readonly #loop: EventLoop;
   readonly #oracle: Oracle;
-  readonly #random: Random;
+  readonly #random: Draws;
   readonly #target: Target;
   readonly #timeoutMs: number | null;
   readonly #options: OutwardOptions;
@@ -60,11 +60,11 @@ export class Outward {
     this.#options = options;
     this.#target = options.target;
     const { name, startsAtOnce } = options;
-    const random = new Random(sys.kernel.seed, name);
+    const random = new Draws(sys.kernel.seed, name);
     this.#random = random;
     const { sendBufferBytes, receiveBufferBytes } = sys.kernel.limits;
     const most = Math.min(20_000, 40 * Math.min(sendBufferBytes, receiveBufferBytes));
-    this.#bytes = Uint8Array.from({ length: random.below(most) }, () => random.word() & 0xff);
+    this.#bytes = Uint8Array.from({ length: random.below(most) }, () => random.bits() & 0xff);
     this.#heedsDrain = random.chance(0.7);
     this.#cutChance = random.chance(0.5) ? 0 : 0.2;
     this.#timeoutMs = random.chance(0.3) ? random.between(1, 400) : null;

@@ -1,4 +1,4 @@
-import { Random } from '#sim/random.js';
+import { Draws } from '#sim/random.js';
 import type { SimSys } from '#sim/sim-sys.js';
 import type { Watch } from '#src/loop/backend.js';
 import type { EventLoop } from '#src/net/event-loop.js';
@@ -15,7 +15,7 @@ export class PipedWatch {
   readonly #sys: SimSys;
   readonly #loop: EventLoop;
   readonly #oracle: Oracle;
-  readonly #random: Random;
+  readonly #random: Draws;
   readonly #writeFd: number;
   readonly #watch: Watch | null = null;
   #toWrite: number;
@@ -26,7 +26,7 @@ export class PipedWatch {
     this.#sys = sys;
     this.#loop = loop;
     this.#oracle = oracle;
-    this.#random = new Random(sys.kernel.seed, 'piped watch');
+    this.#random = new Draws(sys.kernel.seed, 'piped watch');
     this.#toWrite = this.#random.between(1, BYTES_MAX);
     const pair = new Int32Array(2);
     const opened = openPipe(sys, pair, true);

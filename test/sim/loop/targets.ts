@@ -1,6 +1,6 @@
 import { type FaultKind, type FaultPlan, faultKinds } from '#sim/faults.js';
 import type { SimLimits } from '#sim/kernel.js';
-import { Random } from '#sim/random.js';
+import { Draws } from '#sim/random.js';
 import { SimBackend } from '#sim/sim-backend.js';
 import type { Backend } from '#src/loop/backend.js';
 import { ReadinessBackend } from '#src/loop/readiness/backend.js';
@@ -59,7 +59,7 @@ export function createTarget(name: TargetName, sys: MisreadSys, bug: PlantedBug 
     const pass = (timeMs: number): void => {
       sys.poll(new Uint8Array(sys.abi.structs.pollfd.size), 0, timeMs);
     };
-    const random = new Random(sys.kernel.seed, 'backend');
+    const random = new Draws(sys.kernel.seed, 'backend');
     return bug === 'has tokens without a generation'
       ? new SimBackend(sys, random, pass, new BareSlab())
       : new SimBackend(sys, random, pass);

@@ -1,4 +1,4 @@
-import { Random } from '#sim/random.js';
+import { Draws } from '#sim/random.js';
 import type { SimSys } from '#sim/sim-sys.js';
 import type { Timer } from '#src/loop/timers.js';
 import type { EventLoop } from '#src/net/event-loop.js';
@@ -17,14 +17,14 @@ interface Played {
 export class TimerGames {
   readonly #loop: EventLoop;
   readonly #oracle: Oracle;
-  readonly #random: Random;
+  readonly #random: Draws;
   readonly #played: Played[] = [];
   #left: number;
 
   constructor(sys: SimSys, loop: EventLoop, oracle: Oracle) {
     this.#loop = loop;
     this.#oracle = oracle;
-    this.#random = new Random(sys.kernel.seed, 'timer games');
+    this.#random = new Draws(sys.kernel.seed, 'timer games');
     this.#left = this.#random.below(TIMERS_MAX);
     for (let first = this.#random.below(4); first > 0; first -= 1) this.#set();
   }
@@ -32,7 +32,7 @@ export class TimerGames {
   #set(): void {
     if (this.#left === 0) return;
     this.#left -= 1;
-    const delayMs = this.#random.chance(0.3) ? 0 : this.#random.fraction() * DELAY_MS_MAX;
+    const delayMs = this.#random.chance(0.3) ? 0 : this.#random.next() * DELAY_MS_MAX;
     const timer = this.#loop.setTimer(delayMs, () => this.#ran(played));
     const played: Played = { timer, ran: false, cancelled: false };
     this.#played.push(played);

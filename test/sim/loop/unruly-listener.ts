@@ -1,4 +1,4 @@
-import { Random } from '#sim/random.js';
+import { Draws } from '#sim/random.js';
 import type { SimSys } from '#sim/sim-sys.js';
 import type { EventLoop } from '#src/net/event-loop.js';
 import type { Connection, ConnectionHandlers } from '#src/net/stream/connection.js';
@@ -26,14 +26,14 @@ export class UnrulyListener {
   /** Whether clients wait for each other's end. */
   readonly limited: boolean;
   readonly #loop: EventLoop;
-  readonly #random: Random;
+  readonly #random: Draws;
   readonly #cutChance: number;
   #stopped = false;
 
   /** Throws where there is no descriptor for it. */
   constructor(sys: SimSys, loop: EventLoop, port: number) {
     this.#loop = loop;
-    this.#random = new Random(sys.kernel.seed, 'unruly listener');
+    this.#random = new Draws(sys.kernel.seed, 'unruly listener');
     this.#cutChance = this.#random.chance(0.5) ? 0 : 0.1;
     const random = this.#random;
     const limited = random.chance(0.3);
