@@ -21,7 +21,7 @@ import { type HeapEntry, TimerHeap } from '../base/timer-heap.ts';
 export interface Timer {
   /** Whether it was cancelled or has run. */
   readonly over: boolean;
-  /** Keeps the callback from running. */
+  /** Keeps the callback from running. No effect once it has run or was cancelled. */
   cancel(): void;
 }
 
