@@ -67,7 +67,7 @@ test('load --json: the plan that was asked for, and nothing else on standard out
     ...['--source-addresses', '127.0.0.1,127.0.0.3-127.0.0.4', '--source-ports', '30000-31000'],
   );
   assert.deepEqual(plan, {
-    endpoint: { host: LOCAL, port },
+    endpoint: { host: LOCAL, port: Number(port) },
     loop: 'auto',
     threads: 2,
     connections: 6,
