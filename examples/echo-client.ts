@@ -2,13 +2,13 @@
 //
 //   node build/examples/echo-client.js PORT MESSAGE
 
-import { Socket, SysError } from 'sockloop/socket';
+import { Socket } from 'sockloop/socket';
 
 const [port = '7007', message = 'hello'] = process.argv.slice(2);
 
-// What fails ends the program with a sentence, such as that the port is taken.
+// A failure, such as a refused connection, ends the program with a sentence and no stack.
 process.on('uncaughtException', (error) => {
-  console.error(error instanceof SysError ? error.message : error);
+  console.error(error.message);
   process.exitCode = 1;
 });
 

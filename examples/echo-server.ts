@@ -4,11 +4,11 @@
 //
 // Try it with: node build/examples/echo-client.js PORT hello
 
-import { formatAddress, Socket, SysError } from 'sockloop/socket';
+import { formatAddress, Socket } from 'sockloop/socket';
 
-// What fails ends the program with a sentence, such as that the port is taken.
+// A failure, such as a port that is in use, ends the program with a sentence and no stack.
 process.on('uncaughtException', (error) => {
-  console.error(error instanceof SysError ? error.message : error);
+  console.error(error.message);
   process.exitCode = 1;
 });
 

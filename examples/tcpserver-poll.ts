@@ -9,14 +9,16 @@ import { createPoller, Interest } from 'sockloop/poller';
 import { createServer, formatAddress, type Socket, SysError } from 'sockloop/socket';
 
 const KEYBOARD = 0;
-/** A longer line is echoed this far. Any send buffer has room for it, so no send falls short. */
+/** A longer line is echoed up to here. Any send buffer has room for it: no short writes. */
 const LINE_BYTES_MAX = 1024;
-/** Who sends no newline, and then nothing for so long, waits for the answer. */
+/** A client that sends no newline is answered after so much silence. */
 const SILENCE_MS = 1000;
+/** A client that was answered may take so long to close. */
+const LINGER_MS = 5000;
 
-// What fails ends the program with a sentence, such as that the port is taken.
+// A failure, such as a port that is in use, ends the program with a sentence and no stack.
 process.on('uncaughtException', (error) => {
-  console.error(error instanceof SysError ? error.message : error);
+  console.error(error.message);
   process.exitCode = 1;
 });
 
@@ -24,10 +26,19 @@ using listener = createServer({ host: '127.0.0.1', port: Number(process.argv[2] 
 listener.setBlocking(false);
 console.log(`listening on ${formatAddress(listener.getSockName())}`);
 const poller = createPoller('poll');
-/** By descriptor, which is also the token: what each client has sent of its line. */
-const clients = new Map<number, { socket: Socket; line: Uint8Array; length: number }>();
-/** By descriptor: when a client was heard last that has not sent the end of its line. */
-const halfLines = new Map<number, number>();
+
+interface Client {
+  readonly socket: Socket;
+  readonly line: Uint8Array;
+  /** How much of the line has arrived. */
+  length: number;
+  answered: boolean;
+}
+
+/** By descriptor, which is also the token. */
+const clients = new Map<number, Client>();
+/** By descriptor: when to answer half a line, or to close after the answer. */
+const deadlinesMs = new Map<number, number>();
 let requests = 0;
 let typed = '';
 let running = true;
@@ -37,20 +48,26 @@ function accept(): void {
   const fd = socket.fileno();
   requests += 1;
   socket.setBlocking(false);
-  clients.set(fd, { socket, line: new Uint8Array(LINE_BYTES_MAX), length: 0 });
+  const line = new Uint8Array(LINE_BYTES_MAX);
+  clients.set(fd, { socket, line, length: 0, answered: false });
   poller.register(fd, Interest.read, fd);
 }
 
 function serve(fd: number): void {
   const client = clients.get(fd);
   if (client === undefined) return;
-  const { socket, line } = client;
-  const received = socket.recv(line, client.length);
+  const { socket, line, answered } = client;
+  const received = socket.recv(line, answered ? 0 : client.length);
+  if (answered) {
+    // close(2) with unread input resets the connection: read and drop it until the client ends.
+    if (received === 0) hangUp(fd);
+    return;
+  }
   client.length += received;
   const hasNewline = line.subarray(0, client.length).includes(0x0a);
   if (received === 0 || hasNewline || client.length === LINE_BYTES_MAX) answer(fd);
-  // Half a line: the rest will make the client ready again, or else it is silent.
-  else halfLines.set(fd, performance.now());
+  // Half a line: the rest makes the client ready again, or its silence ends the wait.
+  else deadlinesMs.set(fd, performance.now() + SILENCE_MS);
 }
 
 function answer(fd: number): void {
@@ -59,16 +76,18 @@ function answer(fd: number): void {
   const { socket, line, length } = client;
   const newline = line.subarray(0, length).indexOf(0x0a);
   socket.sendAll(line.subarray(0, newline < 0 ? length : newline + 1));
-  hangUp(fd);
+  socket.shutdown('write');
+  client.answered = true;
+  deadlinesMs.set(fd, performance.now() + LINGER_MS);
 }
 
-/** Answers who has been silent for long enough. Returns how long to wait for the next one. */
-function answerSilent(): number | null {
+/** Handles the deadlines that have passed. Returns the time until the next one. */
+function expire(): number | null {
   let waitMs: number | null = null;
-  for (const [fd, heardMs] of halfLines) {
-    const leftMs = Math.ceil(heardMs + SILENCE_MS - performance.now());
+  for (const [fd, deadlineMs] of deadlinesMs) {
+    const leftMs = Math.ceil(deadlineMs - performance.now());
     if (leftMs > 0) waitMs = Math.min(waitMs ?? leftMs, leftMs);
-    else attempt(fd, answer);
+    else attempt(fd, clients.get(fd)?.answered ? hangUp : answer);
   }
   return waitMs;
 }
@@ -77,15 +96,15 @@ function hangUp(fd: number): void {
   poller.deregister(fd);
   clients.get(fd)?.socket.close();
   clients.delete(fd);
-  halfLines.delete(fd);
-  // Now there is a descriptor for the next one.
+  deadlinesMs.delete(fd);
+  // A descriptor is free again: accept, if accepting had stopped.
   poller.modify(listener.fileno(), Interest.read, listener.fileno());
 }
 
 function readKeyboard(): void {
   const bytes = new Uint8Array(256);
   const length = readSync(KEYBOARD, bytes);
-  // The end of the input would be reported for ever.
+  // The end of the input stays ready: stop watching.
   if (length === 0) poller.deregister(KEYBOARD);
   const lines = (typed + new TextDecoder().decode(bytes.subarray(0, length))).split('\n');
   typed = lines.pop() ?? '';
@@ -106,15 +125,15 @@ function ready(token: number): void {
   else attempt(token, serve);
 }
 
-/** Does `step` for a descriptor. What goes wrong with a client ends it and nobody else. */
+/** Runs `step` for a descriptor. An error of a client ends that client only. */
 function attempt(token: number, step: (fd: number) => void): void {
   try {
     step(token);
   } catch (error) {
     if (!(error instanceof SysError)) throw error;
-    // Not ready after all: a poller may err on that side, so no call here may block.
+    // Not ready after all: a poller may report too much, so no call here may block.
     if (error.code === 'EAGAIN') return;
-    // Out of descriptors: the listener stays ready, and would be reported for ever.
+    // Out of descriptors: the listener stays ready, and would be reported at every wait.
     if (error.code === 'EMFILE') poller.modify(token, Interest.none, token);
     else if (clients.has(token)) hangUp(token);
   }
@@ -123,6 +142,6 @@ function attempt(token: number, step: (fd: number) => void): void {
 poller.register(listener.fileno(), Interest.read, listener.fileno());
 process.stdout.write('server> ');
 poller.register(KEYBOARD, Interest.read, KEYBOARD);
-while (running) poller.wait(answerSilent(), { ready });
+while (running) poller.wait(expire(), { ready });
 for (const { socket } of clients.values()) socket.close();
 poller.close();

@@ -9,8 +9,7 @@ import { NullFile } from './open-file.ts';
 import { createPipe } from './pipes.ts';
 import { Resolver } from './resolver.ts';
 import { requireRoom } from './room.ts';
-import { SocketCalls } from './socket-calls.ts';
-import { TransferCalls } from './transfer-calls.ts';
+import { SocketSys } from './socket-sys.ts';
 import { WaitCalls } from './wait-calls.ts';
 
 /** What a simulation begins with. */
@@ -31,12 +30,8 @@ export interface SimOptions {
  * same seed. What it does is what the man pages of the platform say; see `Kernel` for the rest of
  * the world, and `Peer` for those at the other end of the connections.
  */
-export class SimSys implements Sys {
-  readonly abi: Abi;
-  readonly kernel: Kernel;
+export class SimSys extends SocketSys implements Sys {
   readonly resolver: Resolver;
-  readonly sockets: SocketCalls;
-  readonly #transfers: TransferCalls;
   readonly #files: FileCalls;
   readonly #waits: WaitCalls;
   readonly #keyboard;
@@ -44,11 +39,8 @@ export class SimSys implements Sys {
   constructor(options: SimOptions) {
     const abi = options.abi ?? abiFor('linux', 'x64');
     if (abi === null) throw new Error('there is no table for Linux on x64');
-    this.abi = abi;
     const { seed, faults = FaultPlan.none, traceLines = 0, limits } = options;
-    this.kernel = new Kernel(abi, seed, faults, { ...defaultLimits, ...limits }, traceLines);
-    this.sockets = new SocketCalls(this.kernel);
-    this.#transfers = new TransferCalls(this.kernel, this.sockets);
+    super(new Kernel(abi, seed, faults, { ...defaultLimits, ...limits }, traceLines));
     this.#files = new FileCalls(this.kernel, this.sockets);
     this.#waits = new WaitCalls(this.kernel, this.#files);
     this.resolver = new Resolver(abi);
@@ -78,133 +70,24 @@ export class SimSys implements Sys {
     this.#keyboard.write(Buffer.from(text), 0, Buffer.byteLength(text));
   }
 
-  socket(domain: number, type: number, protocol: number): number {
-    this.kernel.enter();
-    return this.#note('socket', domain, type, protocol, this.sockets.socket(domain, type));
-  }
-
-  socketpair(domain: number, type: number, protocol: number, pair: Int32Array): number {
-    requireRoom(pair.length, 0, 2);
-    this.kernel.enter();
-    const result = this.sockets.socketpair(domain, type, pair);
-    return this.#note('socketpair', domain, type, protocol, result);
-  }
-
-  bind(fd: number, address: Uint8Array, length: number): number {
-    requireRoom(address.length, 0, length);
-    this.kernel.enter();
-    return this.#note('bind', fd, length, 0, this.sockets.bind(fd, address, length));
-  }
-
-  listen(fd: number, backlog: number): number {
-    this.kernel.enter();
-    return this.#note('listen', fd, backlog, 0, this.sockets.listen(fd, backlog));
-  }
-
-  accept(fd: number, address: Uint8Array, length: Int32Array): number {
-    requireRoom(address.length, 0, length[0] ?? 0);
-    this.kernel.enter();
-    return this.#note('accept', fd, 0, 0, this.sockets.accept(fd, address, length, null));
-  }
-
-  accept4(fd: number, address: Uint8Array, length: Int32Array, flags: number): number {
-    requireRoom(address.length, 0, length[0] ?? 0);
-    this.kernel.enter();
-    const exists = this.abi.behaviours.accept4;
-    const result = exists ? this.sockets.accept(fd, address, length, flags) : this.#missing;
-    return this.#note('accept4', fd, flags, 0, result);
-  }
-
-  connect(fd: number, address: Uint8Array, length: number): number {
-    requireRoom(address.length, 0, length);
-    this.kernel.enter();
-    return this.#note('connect', fd, length, 0, this.sockets.connect(fd, address, length));
-  }
-
-  send(fd: number, buffer: Uint8Array, offset: number, length: number, flags: number): number {
-    requireRoom(buffer.length, offset, length);
-    this.kernel.enter();
-    const result = this.#transfers.send(fd, buffer, offset, length, flags);
-    return this.#moved('send', fd, buffer, offset, length, flags, result);
-  }
-
-  recv(fd: number, buffer: Uint8Array, offset: number, length: number, flags: number): number {
-    requireRoom(buffer.length, offset, length);
-    this.kernel.enter();
-    const result = this.#transfers.recv(fd, buffer, offset, length, flags);
-    return this.#moved('recv', fd, buffer, offset, length, flags, result);
-  }
-
-  read(fd: number, buffer: Uint8Array, offset: number, length: number): number {
-    requireRoom(buffer.length, offset, length);
-    this.kernel.enter();
-    const result = this.#transfers.read(fd, buffer, offset, length);
-    return this.#moved('read', fd, buffer, offset, length, 0, result);
-  }
-
-  write(fd: number, buffer: Uint8Array, offset: number, length: number): number {
-    requireRoom(buffer.length, offset, length);
-    this.kernel.enter();
-    const result = this.#transfers.write(fd, buffer, offset, length);
-    return this.#moved('write', fd, buffer, offset, length, 0, result);
-  }
-
-  shutdown(fd: number, how: number): number {
-    this.kernel.enter();
-    return this.#note('shutdown', fd, how, 0, this.sockets.shutdown(fd, how));
-  }
-
   close(fd: number): number {
     this.kernel.enter();
-    return this.#note('close', fd, 0, 0, this.#files.close(fd));
-  }
-
-  getsockname(fd: number, address: Uint8Array, length: Int32Array): number {
-    requireRoom(address.length, 0, length[0] ?? 0);
-    this.kernel.enter();
-    return this.#note('getsockname', fd, 0, 0, this.sockets.getsockname(fd, address, length));
-  }
-
-  getpeername(fd: number, address: Uint8Array, length: Int32Array): number {
-    requireRoom(address.length, 0, length[0] ?? 0);
-    this.kernel.enter();
-    return this.#note('getpeername', fd, 0, 0, this.sockets.getpeername(fd, address, length));
-  }
-
-  getsockopt(
-    fd: number,
-    level: number,
-    name: number,
-    value: Uint8Array,
-    length: Int32Array,
-  ): number {
-    requireRoom(value.length, 0, length[0] ?? 0);
-    this.kernel.enter();
-    const result = this.sockets.getsockopt(fd, level, name, value, length);
-    this.kernel.trace.mix(value[0] ?? 0);
-    return this.#note('getsockopt', fd, level, name, result);
-  }
-
-  setsockopt(fd: number, level: number, name: number, value: Uint8Array, length: number): number {
-    requireRoom(value.length, 0, length);
-    this.kernel.enter();
-    const result = this.sockets.setsockopt(fd, level, name, value, length);
-    return this.#note('setsockopt', fd, level, name, result);
+    return this.note('close', fd, 0, 0, this.#files.close(fd));
   }
 
   fcntl(fd: number, command: number, argument: number): number {
     this.kernel.enter();
-    return this.#note('fcntl', fd, command, argument, this.#files.fcntl(fd, command, argument));
+    return this.note('fcntl', fd, command, argument, this.#files.fcntl(fd, command, argument));
   }
 
   ioctl(fd: number, request: number, value: Int32Array): number {
-    return this.#note('ioctl', fd, request, 0, this.#files.ioctl(fd, request, value));
+    return this.note('ioctl', fd, request, 0, this.#files.ioctl(fd, request, value));
   }
 
   poll(fds: Uint8Array, count: number, timeoutMs: number): number {
     requireRoom(fds.length, 0, count * this.abi.structs.pollfd.size);
     this.kernel.enter();
-    return this.#note('poll', count, timeoutMs, 0, this.#waits.poll(fds, count, timeoutMs));
+    return this.note('poll', count, timeoutMs, 0, this.#waits.poll(fds, count, timeoutMs));
   }
 
   select(
@@ -218,19 +101,19 @@ export class SimSys implements Sys {
     if (writefds !== null) requireRoom(writefds.length, 0, setBytes);
     this.kernel.enter();
     const result = this.#waits.select(nfds, readfds, writefds, timeout);
-    return this.#note('select', nfds, 0, 0, result);
+    return this.note('select', nfds, 0, 0, result);
   }
 
   epoll_create1(flags: number): number {
     this.kernel.enter();
-    return this.#note('epoll_create1', flags, 0, 0, this.#waits.epoll_create1(flags));
+    return this.note('epoll_create1', flags, 0, 0, this.#waits.epoll_create1(flags));
   }
 
   epoll_ctl(epfd: number, operation: number, fd: number, event: Uint8Array): number {
     requireRoom(event.length, 0, this.abi.structs.epoll_event?.size ?? 0);
     this.kernel.enter();
     const result = this.#waits.epoll_ctl(epfd, operation, fd, event);
-    return this.#note('epoll_ctl', epfd, operation, fd, result);
+    return this.note('epoll_ctl', epfd, operation, fd, result);
   }
 
   epoll_wait(epfd: number, events: Uint8Array, maxevents: number, timeoutMs: number): number {
@@ -241,12 +124,12 @@ export class SimSys implements Sys {
     );
     this.kernel.enter();
     const result = this.#waits.epoll_wait(epfd, events, maxevents, timeoutMs);
-    return this.#note('epoll_wait', epfd, maxevents, timeoutMs, result);
+    return this.note('epoll_wait', epfd, maxevents, timeoutMs, result);
   }
 
   kqueue(): number {
     this.kernel.enter();
-    return this.#note('kqueue', 0, 0, 0, this.#waits.kqueue());
+    return this.note('kqueue', 0, 0, 0, this.#waits.kqueue());
   }
 
   kevent(
@@ -262,75 +145,75 @@ export class SimSys implements Sys {
     requireRoom(events?.length ?? 0, 0, eventCount * size);
     this.kernel.enter();
     const result = this.#waits.kevent(kq, changes, changeCount, events, eventCount, timeout);
-    return this.#note('kevent', kq, changeCount, eventCount, result);
+    return this.note('kevent', kq, changeCount, eventCount, result);
   }
 
   /** There is no io_uring on the simulated machine, as on one that forbids it. */
   io_uring_setup(entries: number): number {
-    return this.#note('io_uring_setup', entries, 0, 0, this.#missing);
+    return this.note('io_uring_setup', entries, 0, 0, this.missing);
   }
 
   io_uring_enter(fd: number, toSubmit: number, minComplete: number): number {
-    return this.#note('io_uring_enter', fd, toSubmit, minComplete, this.#missing);
+    return this.note('io_uring_enter', fd, toSubmit, minComplete, this.missing);
   }
 
   io_uring_register(fd: number, opcode: number): number {
-    return this.#note('io_uring_register', fd, opcode, 0, this.#missing);
+    return this.note('io_uring_register', fd, opcode, 0, this.missing);
   }
 
   eventfd(initial: number, flags: number): number {
     this.kernel.enter();
-    return this.#note('eventfd', initial, flags, 0, this.#files.eventfd(initial, flags));
+    return this.note('eventfd', initial, flags, 0, this.#files.eventfd(initial, flags));
   }
 
-  timerfd_create = (): number => this.#missing;
-  timerfd_settime = (): number => this.#missing;
+  timerfd_create = (): number => this.missing;
+  timerfd_settime = (): number => this.missing;
 
   pipe2(pair: Int32Array, flags: number): number {
     requireRoom(pair.length, 0, 2);
     this.kernel.enter();
     // macOS has neither accept4 nor pipe2.
-    const result = this.abi.behaviours.accept4 ? this.#files.pipe(pair, flags) : this.#missing;
-    return this.#note('pipe2', flags, 0, 0, result);
+    const result = this.abi.behaviours.accept4 ? this.#files.pipe(pair, flags) : this.missing;
+    return this.note('pipe2', flags, 0, 0, result);
   }
 
   pipe(pair: Int32Array): number {
     requireRoom(pair.length, 0, 2);
     this.kernel.enter();
-    return this.#note('pipe', 0, 0, 0, this.#files.pipe(pair, 0));
+    return this.note('pipe', 0, 0, 0, this.#files.pipe(pair, 0));
   }
 
   dup(fd: number): number {
     this.kernel.enter();
-    return this.#note('dup', fd, 0, 0, this.#files.dup(fd));
+    return this.note('dup', fd, 0, 0, this.#files.dup(fd));
   }
 
   open(path: string, flags: number): number {
     this.kernel.enter();
-    return this.#note('open', path.length, flags, 0, this.#files.open(path, flags));
+    return this.note('open', path.length, flags, 0, this.#files.open(path, flags));
   }
 
   getrlimit(resource: number, limit: Uint8Array): number {
     this.kernel.enter();
-    return this.#note('getrlimit', resource, 0, 0, this.#files.getrlimit(resource, limit));
+    return this.note('getrlimit', resource, 0, 0, this.#files.getrlimit(resource, limit));
   }
 
   setrlimit(resource: number, limit: Uint8Array): number {
     this.kernel.enter();
-    return this.#note('setrlimit', resource, 0, 0, this.#files.setrlimit(resource, limit));
+    return this.note('setrlimit', resource, 0, 0, this.#files.setrlimit(resource, limit));
   }
 
   unlink(path: string): number {
     this.kernel.enter();
-    return this.#note('unlink', path.length, 0, 0, this.sockets.names.unlink(path));
+    return this.note('unlink', path.length, 0, 0, this.sockets.names.unlink(path));
   }
 
   mmap(length: number, protection: number, flags: number, fd: number): number {
-    return this.#note('mmap', length, protection, flags, this.#files.mmap(length, fd));
+    return this.note('mmap', length, protection, flags, this.#files.mmap(length, fd));
   }
 
   munmap(address: number, length: number): number {
-    return this.#note('munmap', address, length, 0, this.#files.munmap(address));
+    return this.note('munmap', address, length, 0, this.#files.munmap(address));
   }
 
   view(address: number, length: number): Uint8Array {
@@ -348,13 +231,13 @@ export class SimSys implements Sys {
     results: ResolvedAddresses,
   ): number {
     const code = this.resolver.getaddrinfo(node, service, hints, results);
-    return this.#note('getaddrinfo', hints.family, hints.flags, 0, code);
+    return this.note('getaddrinfo', hints.family, hints.flags, 0, code);
   }
 
   getnameinfo(address: Uint8Array, length: number, flags: number, results: HostName): number {
     requireRoom(address.length, 0, length);
     const code = this.resolver.getnameinfo(address, length, flags, results);
-    return this.#note('getnameinfo', length, flags, 0, code);
+    return this.note('getnameinfo', length, flags, 0, code);
   }
 
   if_nametoindex(name: string): number {
@@ -371,29 +254,5 @@ export class SimSys implements Sys {
 
   gai_strerror(code: number): string {
     return `simulated ${gaiName(this.abi, code)}`;
-  }
-
-  get #missing(): number {
-    return -this.abi.errno.ENOSYS;
-  }
-
-  #moved(
-    name: string,
-    fd: number,
-    buffer: Uint8Array,
-    offset: number,
-    length: number,
-    flags: number,
-    result: number,
-  ): number {
-    if (result > 0) {
-      this.kernel.trace.mix((buffer[offset] ?? 0) * 256 + (buffer[offset + result - 1] ?? 0));
-    }
-    return this.#note(name, fd, length, flags, result);
-  }
-
-  #note(name: string, first: number, second: number, third: number, result: number): number {
-    this.kernel.trace.note(this.kernel.clock.nowNs, name, first, second, third, result);
-    return result;
   }
 }

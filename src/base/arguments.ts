@@ -1,7 +1,7 @@
-// Checks of what a program hands in. A wrong type is a TypeError, a wrong value a RangeError, and
-// the words show a string as a string: the port '7000' is not 7000.
+// Checks of arguments. A wrong type is a TypeError, a wrong value a RangeError. Messages quote
+// strings: the port "7000" is not 7000.
 
-/** `value` as it was given: `7000`, `the string "7000"`, `an object`. */
+/** `value` for a message: `7000`, `the string "7000"`, `an object`. */
 export function shown(value: unknown): string {
   switch (typeof value) {
     case 'string':
@@ -51,18 +51,18 @@ export function requireHost(value: unknown): asserts value is string | null {
   throw new TypeError(`a host is a name, an address or null, not ${shown(value)}`);
 }
 
-/** Throws unless `value` is a text. */
+/** Throws unless `value` is a string. */
 export function requireText(what: string, value: unknown): asserts value is string {
   if (typeof value !== 'string') throw new TypeError(`${what} is a string, not ${shown(value)}`);
 }
 
-/** Throws unless `value` is true, false or left out. */
+/** Throws unless `value` is true, false or undefined. */
 export function requireFlag(name: string, value: unknown): void {
   if (value === undefined || typeof value === 'boolean') return;
   throw new TypeError(`${name} is true or false, not ${shown(value)}`);
 }
 
-/** Throws unless `value` is a function or left out. */
+/** Throws unless `value` is a function or undefined. */
 export function requireFunction(name: string, value: unknown): void {
   if (value === undefined || typeof value === 'function') return;
   throw new TypeError(`${name} is a function, not ${shown(value)}`);
@@ -80,7 +80,7 @@ export function requireObject(name: string, value: unknown): void {
   throw new TypeError(`${name} is an object, not ${shown(value)}`);
 }
 
-/** The error for `value`, of which `rule` says what it should be. */
+/** The error for a `value` that breaks `rule`: "a port is a number from 0 to 65535". */
 export function wrongValue(value: unknown, rule: string): Error {
   const message = `${rule}, not ${shown(value)}`;
   return typeof value === 'number' ? new RangeError(message) : new TypeError(message);

@@ -1,55 +1,54 @@
 import { markAsUntransferable } from 'node:worker_threads';
 
-// A received chunk is borrowed: a view of memory that the loop receives into again, valid until the
-// handler that got it returns. What a program sends of it later would be other bytes, most likely
-// those of another client. So every call that takes bytes looks here whether they lie in receive
-// memory, outside of the chunk that is being delivered.
+// A received chunk is borrowed: a view of the loop's receive memory, valid until its handler
+// returns. Sent later, it would be other bytes, most likely those of another client. So every call
+// that takes bytes refuses those in receive memory outside of the chunk being delivered.
 //
-// A thread has its own copy of this module, and delivers one chunk at a time: law 2.
+// Each thread has its own copy of this module, and delivers one chunk at a time: law 2.
 
 interface ChunkSink {
   received(chunk: Uint8Array): void;
 }
 
-/** The chunk that is being delivered on this thread, null between deliveries. */
+/** The chunk being delivered on this thread, null between deliveries. */
 let borrowed: Uint8Array | null = null;
 
-/** Memory that loops of this thread receive into, or copies of it that were borrowed. */
+/** The receive memory of the loops of this thread, and copies that were delivered. */
 const memories = new WeakSet<ArrayBufferLike>();
 
 /**
- * Receive memory begins this far into its ArrayBuffer, the most that V8 keeps on its own heap: to
- * ask a small array for its ArrayBuffer would make one.
+ * The offset of receive memory in its ArrayBuffer. V8 keeps smaller arrays on its heap, and would
+ * have to allocate an ArrayBuffer when one is asked for.
  */
 const OFFSET = 64;
 
-/** What a copy is filled with once its handler has returned. */
+/** Fills a copy once its handler has returned. */
 const POISON = 0xdb;
 
-/** `SOCKLOOP_DEBUG=1`: every chunk is a copy of its own, and poisoned behind its handler. */
+/** `SOCKLOOP_DEBUG=1`: every chunk is a copy, poisoned after its handler. */
 const debugging = process.env['SOCKLOOP_DEBUG'] === '1';
 
-/** New memory to receive into, of `length` bytes. */
+/** Allocates `length` bytes of receive memory. */
 export function receiveMemory(length: number): Uint8Array {
   const memory = new ArrayBuffer(OFFSET + length);
   registerReceiveMemory(memory);
   return new Uint8Array(memory, OFFSET, length);
 }
 
-/** Declares that a loop receives into `memory`, anywhere but in its first 64 bytes. */
+/** Registers memory that a loop receives into, except for the first 64 bytes. */
 export function registerReceiveMemory(memory: ArrayBufferLike): void {
   memories.add(memory);
-  // A program that posts its chunk to another thread must not take the loop's memory with it.
+  // Posting a chunk to another thread must not take the loop's memory along.
   markAsUntransferable(memory);
 }
 
-/** Hands `chunk`, which lies in receive memory, to `sink` for as long as that takes. */
+/** Delivers `chunk`, a view of receive memory, to `sink`. */
 export function deliver(sink: ChunkSink, chunk: Uint8Array): void {
   if (debugging) {
     deliverCopy(sink, chunk);
     return;
   }
-  // A handler may turn another loop.
+  // A handler may run a turn of another loop.
   const before = borrowed;
   borrowed = chunk;
   try {
@@ -59,7 +58,7 @@ export function deliver(sink: ChunkSink, chunk: Uint8Array): void {
   }
 }
 
-/** Hands a copy of `chunk` to `sink`, and poisons it behind the call: any later use shows. */
+/** Delivers a copy of `chunk` to `sink`, and poisons it afterwards to expose any later use. */
 export function deliverCopy(sink: ChunkSink, chunk: Uint8Array): void {
   const copy = receiveMemory(chunk.length);
   copy.set(chunk);
@@ -74,10 +73,8 @@ export function deliverCopy(sink: ChunkSink, chunk: Uint8Array): void {
 }
 
 /**
- * Checks that `length` bytes of `bytes` from `offset` on are no borrowed memory whose loan is over.
- *
- * @param what the call that takes them, for the error.
- * @throws Error where they are.
+ * Throws an Error if `length` bytes of `bytes` from `offset` on are a chunk whose handler has
+ * returned. `what` names the call for the error.
  */
 export function refuseStale(bytes: Uint8Array, offset: number, length: number, what: string): void {
   const chunk = borrowed;

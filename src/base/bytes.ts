@@ -3,14 +3,13 @@ import { refuseStale } from './borrowed.ts';
 /** The byte that ends a line. */
 export const NEWLINE = 10;
 
-/** Bytes to send: a string, sent as UTF-8, or any view of memory, sent as the bytes it covers. */
+/** Bytes to send: a string (as UTF-8), or any view of memory (the bytes that it covers). */
 export type Bytes = string | ArrayBufferView;
 
 /**
- * The bytes of `data`, without a copy unless it is a string.
+ * The bytes of `data`, copied only if it is a string.
  *
- * @param data a string (encoded as UTF-8) or any view: Uint8Array, Buffer, DataView, Uint16Array...
- * @throws TypeError for anything else, a bare ArrayBuffer included.
+ * @throws TypeError for anything but a string or a view, including an ArrayBuffer.
  */
 export function bytesOf(data: Bytes): Uint8Array {
   if (data instanceof Uint8Array) return data;
@@ -19,9 +18,9 @@ export function bytesOf(data: Bytes): Uint8Array {
 }
 
 /**
- * The bytes that `view` covers, for a call that writes into them.
+ * The bytes that `view` covers. `other` is what the caller takes besides, for the error.
  *
- * @throws TypeError where it is no view of memory.
+ * @throws TypeError for anything but a view.
  */
 export function viewOf(view: ArrayBufferView, other = ''): Uint8Array {
   if (view instanceof Uint8Array) return view;
@@ -33,10 +32,10 @@ export function viewOf(view: ArrayBufferView, other = ''): Uint8Array {
 }
 
 /**
- * How many bytes from `offset` on are meant: `length`, or all that are left if it is undefined.
+ * The length of a range of `bytes`: `length`, or all bytes from `offset` on if it is undefined.
+ * `what` names the call for the error.
  *
- * @param what the call that takes the range, for the error.
- * @throws RangeError where that is no range of whole numbers inside of `bytes`.
+ * @throws RangeError for a range outside of `bytes`.
  */
 export function rangeLength(
   bytes: Uint8Array,
@@ -51,9 +50,9 @@ export function rangeLength(
 }
 
 /**
- * As {@link rangeLength}, for bytes that are to be sent.
+ * As {@link rangeLength}, for bytes to send.
  *
- * @throws Error where they are a received chunk whose handler has returned.
+ * @throws Error for a received chunk whose handler has returned.
  */
 export function sendableLength(
   bytes: Uint8Array,

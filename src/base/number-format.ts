@@ -1,4 +1,4 @@
-/** Figures for a reader: three digits that say something, and a unit. */
+/** Numbers for people: three significant digits, and a unit. */
 
 const TIMES = [
   ['ns', 1e-3],
@@ -26,7 +26,7 @@ export function formatBytes(bytes: number): string {
   return scaled(bytes, SIZES);
 }
 
-/** A number with its thousands apart: `1,234,567`. */
+/** A number with separated thousands: `1,234,567`. */
 export function formatCount(count: number): string {
   return String(Math.round(count)).replace(/\B(?=(\d{3})+$)/g, ',');
 }
@@ -48,7 +48,7 @@ export function counted(count: number, noun: string): string {
 }
 
 function scaled(value: number, units: readonly (readonly [unit: string, size: number])[]): string {
-  // What would round up to 1000 of one unit is 1.00 of the next.
+  // A value that rounds to 1000 of one unit is 1.00 of the next.
   const entry = units.find(([, size]) => value / size < 999.5) ?? units.at(-1);
   const [unit, size] = entry ?? ['', 1];
   return `${threeDigits(value / size)} ${unit}`;

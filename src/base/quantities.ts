@@ -1,10 +1,10 @@
-// Quantities as people type them: a number, with a unit or without. Each function returns NaN for a
-// text that is none, so that the caller says what it takes.
+// Quantities as people type them: a number, with or without a unit. Each function returns NaN for
+// any other text.
 
 const SECONDS_IN: Readonly<Record<string, number>> = {
   ns: 1e-9,
   us: 1e-6,
-  // The sign of micro and the Greek letter, which look the same.
+  // The micro sign and the Greek letter mu.
   '\u00b5s': 1e-6,
   '\u03bcs': 1e-6,
   ms: 1e-3,
@@ -27,10 +27,10 @@ const BYTES_IN: Readonly<Record<string, number>> = {
   gb: 1e9,
 };
 
-/** No `m`, which would be a thousandth or a minute elsewhere. */
+/** Without `m`, which means a thousandth or a minute elsewhere. */
 const ONES_IN: Readonly<Record<string, number>> = { k: 1e3, K: 1e3, M: 1e6, G: 1e9 };
 
-/** Of a product of a decimal fraction, which binary numbers miss by a little. */
+/** Digits of a product with a decimal fraction; those after are rounding errors. */
 const EXACT_DIGITS = 15;
 
 /**
@@ -48,8 +48,8 @@ export function parseDurationMs(text: string): number {
 }
 
 /**
- * Bytes: `64`, `64k` or `64KiB` (65,536), `64kB` (64,000), and the same with M and G. NaN also
- * where it is no whole number of them.
+ * Bytes: `64`, `64k` or `64KiB` (65,536), `64kB` (64,000), and the same with M and G. NaN also for
+ * a fraction of a byte.
  */
 export function parseSizeBytes(text: string): number {
   return whole(text.toLowerCase(), BYTES_IN);
@@ -60,14 +60,14 @@ export function parseWhole(text: string): number {
   return whole(text, ONES_IN);
 }
 
-/** A number, maybe with a fraction: `20000`, `0.5`, `20k`. */
+/** A number, with or without a fraction: `20000`, `0.5`, `20k`. */
 export function parseNumber(text: string): number {
   return scaled(text, ONES_IN);
 }
 
 function whole(text: string, units: Readonly<Record<string, number>>): number {
   const value = scaled(text, units);
-  // 1.5k is whole, and 1.0 has never been.
+  // 1.5k is a whole number; 1.0 is not accepted as one.
   const isWhole = /^\d+$/.test(text) || (/[a-z]$/i.test(text) && Number.isInteger(value));
   return isWhole && Number.isSafeInteger(value) ? value : Number.NaN;
 }

@@ -1,18 +1,18 @@
-/** A place in a {@link TimerHeap}; -1 when it is in none. */
+/** An entry of a {@link TimerHeap}. */
 export interface HeapEntry {
-  /** When it is due. */
+  /** The time at which it is due. */
   deadlineMs: number;
-  /** Breaks ties: the smaller was set first. */
+  /** Breaks ties: the smaller one was set first. */
   sequence: number;
-  /** Where the heap keeps it. The heap's own. */
+  /** Its index in the heap, which the heap maintains; -1 in none. */
   heapIndex: number;
 }
 
 /**
  * A binary heap of deadlines: the earliest first, equal ones in the order in which they were set.
  *
- * push and remove take O(log n), peek O(1). An entry knows its place, so that a timer can be
- * cancelled without a search.
+ * push and remove take O(log n), peek O(1). An entry knows its index, so that removing it needs no
+ * search.
  */
 export class TimerHeap<Entry extends HeapEntry> {
   readonly #entries: Entry[] = [];
@@ -21,7 +21,7 @@ export class TimerHeap<Entry extends HeapEntry> {
     return this.#entries.length;
   }
 
-  /** The earliest entry. */
+  /** The earliest entry, undefined in an empty heap. */
   peek(): Entry | undefined {
     return this.#entries[0];
   }
@@ -32,7 +32,7 @@ export class TimerHeap<Entry extends HeapEntry> {
     this.#rise(entry, this.#entries.length - 1);
   }
 
-  /** Takes an entry out; nothing happens if it is in no heap. */
+  /** Removes an entry; does nothing if it is in no heap. */
   remove(entry: Entry): void {
     const index = entry.heapIndex;
     if (index < 0) return;

@@ -1,15 +1,14 @@
-/** Something that has a place in a {@link TokenSlab}, which writes its token into it. */
+/** An item in a {@link TokenSlab}, which sets its token. */
 export interface Occupant {
   token: number;
 }
 
 /**
- * Places for what is in flight, each named by a token that is good for one occupant only.
+ * Slots for operations in flight, each named by a token that is valid for one occupant only.
  *
- * A token is a small number that a kernel can carry: 20 bits of index and 11 of generation, which
- * V8 keeps without a heap object. A place that is freed gets the next generation, so a late event
- * for its former occupant finds nothing: 2,048 occupants of one place would have to come and go
- * within one batch of events for a token to be mistaken.
+ * A token is an integer that a kernel can carry and V8 stores without a heap object: 20 bits of
+ * index and 11 of generation. Freeing a slot increments its generation, so that a late event for a
+ * former occupant finds nothing, unless 2,048 occupants of one slot come and go within one batch.
  */
 export class TokenSlab<Kind extends Occupant> {
   readonly #occupants: (Kind | undefined)[] = [];
@@ -17,15 +16,15 @@ export class TokenSlab<Kind extends Occupant> {
   readonly #free: number[] = [];
   #size = 0;
 
-  /** How many places are taken. */
+  /** How many slots are in use. */
   get size(): number {
     return this.#size;
   }
 
-  /** Takes a place, and gives the occupant its token. Throws a RangeError when all are taken. */
+  /** Assigns a slot, and sets the token of its occupant. Throws a RangeError if none is free. */
   allocate(occupant: Kind): void {
     const index = this.#free.pop() ?? this.#occupants.length;
-    if (index >= PLACES_MAX) throw new RangeError(`all ${PLACES_MAX} places are taken`);
+    if (index >= SLOTS_MAX) throw new RangeError(`all ${SLOTS_MAX} slots are in use`);
     this.#occupants[index] = occupant;
     const generation = this.#generations[index] ?? 0;
     this.#generations[index] = generation;
@@ -33,13 +32,13 @@ export class TokenSlab<Kind extends Occupant> {
     occupant.token = (generation << INDEX_BITS) | index;
   }
 
-  /** Who has the place, or undefined where the token is good no more. */
+  /** The occupant of a slot, undefined for a token that is not valid any more. */
   get(token: number): Kind | undefined {
     const occupant = this.#occupants[token & INDEX_MASK];
     return occupant !== undefined && occupant.token === token ? occupant : undefined;
   }
 
-  /** Gives a place back. A token that is good no more is left alone. */
+  /** Frees a slot. Does nothing for a token that is not valid any more. */
   free(token: number): void {
     const index = token & INDEX_MASK;
     if (this.get(token) === undefined) return;
@@ -49,7 +48,7 @@ export class TokenSlab<Kind extends Occupant> {
     this.#size -= 1;
   }
 
-  /** All occupants, in no order that means anything. */
+  /** All occupants, in no particular order. */
   *values(): Generator<Kind> {
     for (const occupant of this.#occupants) if (occupant !== undefined) yield occupant;
   }
@@ -59,8 +58,8 @@ const INDEX_BITS = 20;
 const INDEX_MASK = 2 ** INDEX_BITS - 1;
 const GENERATION_MASK = 2 ** 11 - 1;
 
-/** How many occupants a slab holds. The last place stays free, for {@link NO_TOKEN}. */
-const PLACES_MAX = 2 ** INDEX_BITS - 1;
+/** How many occupants a slab holds. The last slot is reserved for {@link NO_TOKEN}. */
+const SLOTS_MAX = 2 ** INDEX_BITS - 1;
 
-/** A token that no slab gives out. */
+/** A token that no slab assigns. */
 export const NO_TOKEN = 2 ** 31 - 1;

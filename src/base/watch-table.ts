@@ -1,10 +1,10 @@
-/** What stands in a {@link WatchTable}. */
+/** An entry of a {@link WatchTable}. */
 interface Watched {
   readonly fd: number;
   unwatch(): void;
 }
 
-/** The watches of a backend by descriptor, for they end with the connection that owns it. */
+/** The watches of a backend by descriptor: they end with the owner of the descriptor. */
 export class WatchTable {
   readonly #watches = new Map<number, Set<Watched>>();
 
@@ -20,7 +20,7 @@ export class WatchTable {
     if (others?.size === 0) this.#watches.delete(watch.fd);
   }
 
-  /** Ends all watches of `fd`: its owner goes, or has come and these are left from another file. */
+  /** Ends all watches of `fd`: its owner closes it, or has just opened it and these are stale. */
   endAllOf(fd: number): void {
     if (this.#watches.size === 0) return;
     for (const watch of [...(this.#watches.get(fd) ?? [])]) watch.unwatch();

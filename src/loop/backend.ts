@@ -1,81 +1,115 @@
 import type { Interest, WakeHandle } from '../poller/poller.ts';
 
 /**
- * What drives a loop: it delivers sockets and bytes, not readiness, so that the pollers and
- * io_uring stand behind one interface. Twelve laws hold for every backend; each is at least one
- * case of the conformance suite, and the code cites them by number.
+ * What drives a loop. A backend delivers sockets and bytes instead of readiness, so that the
+ * pollers and io_uring have one interface. Twelve laws hold for every backend; each has at least
+ * one case in the conformance suite, and the code cites them by number.
  *
- *  1. Every subscription and operation ends exactly once: a value, an errno, or closed.
- *  2. No callback runs inside a call that the user made; callbacks run only from `poll` and
- *     `closePhase`, which only the loop calls.
+ *  1. Every subscription and operation ends exactly once: with a value, an errno, or `closed`.
+ *  2. No callback runs inside a call of the user; callbacks run only from `poll` and `closePhase`,
+ *     which only the loop calls.
  *  3. EAGAIN, EWOULDBLOCK, EINPROGRESS and EINTR never reach a sink.
- *  4. The end of a stream is delivered once and is final, and never follows an error: once a call
- *     has failed, a receive that gives 0 is no end. Any number of bytes from 1 on per chunk is
- *     legal, and partial sends are normal.
+ *  4. The end of a stream is delivered once, is final, and never follows an error: once a call has
+ *     failed, a receive of 0 bytes is no end. A chunk has any number of bytes from 1 on; partial
+ *     sends are normal.
  *  5. Bytes arrive in order, none twice, none lost; output queued before `finish` is sent before
  *     the FIN.
  *  6. Closing joins: mark closing, cancel, wait for the kernel to let go, forget the token,
  *     close(2), report once.
- *  7. A stale event (a closed descriptor, a reused number, an older generation) is dropped and
- *     counted.
+ *  7. A stale event (closed descriptor, reused number, older generation) is dropped and counted.
  *  8. Work per turn is bounded (`limits.ts`); no connection starves another.
- *  9. A wake before or during a wait makes it return; wakes coalesce; none is lost.
+ *  9. A wake before or during a wait ends that wait; wakes coalesce; none is lost.
  * 10. Timers never fire early; equal deadlines fire in order; due timers are collected, then run.
  * 11. Running out of descriptors never spins: a reserve descriptor sheds the connection, accepting
  *     pauses and resumes.
  * 12. Overflow of a queue is a counted condition with a defined path, never a lost operation.
  *
- * Descriptors that are handed to a backend are non-blocking and the backend's own from then on.
- * All methods belong to the thread of the loop.
+ * Descriptors passed to a backend must be non-blocking; the backend owns them from then on. All
+ * methods belong to the thread of the loop.
  */
 export interface Backend {
   readonly name: BackendName;
-  /** Descriptors from this number on cannot be held: FD_SETSIZE for select, Infinity otherwise. */
+  /** Descriptors must be below this number: FD_SETSIZE for select, Infinity otherwise. */
   readonly fdLimit: number;
   readonly stats: BackendStats;
-  /** For waking the loop from another thread. */
+  /** Wakes the loop from another thread. */
   readonly wakeHandle: WakeHandle;
-  /** Whether the last wait was ended by a signal. */
+  /** True if a signal ended the last wait. */
   readonly interrupted: boolean;
-  /** How many subscriptions and operations have not ended yet. */
+  /** The number of subscriptions and operations that have not ended. */
   readonly active: number;
 
   /**
-   * Accepts connections on a listening socket until it is closed. `limited` says that the sink
-   * will pause it once it has enough: then none is taken ahead of the others.
+   * Accepts connections on a listening socket until it is closed.
+   *
+   * @param fd the listening socket.
+   * @param sink receives the connections.
+   * @param limited true if the sink pauses once it has enough connections: none is then accepted
+   *   ahead of time.
+   * @returns the subscription, to pause or close it.
    */
   accept(fd: number, sink: AcceptSink, limited?: boolean): Subscription;
   /**
-   * Receives from a connected socket until its end, and sends on it. `tcp` says that it is a TCP
-   * socket, of which a receive that falls short has taken all there was: epoll(7), question 9.
+   * Receives from a connected socket until its end, and sends on it.
+   *
+   * @param fd the connected socket.
+   * @param sink receives the bytes and the events.
+   * @param tcp true for a TCP socket, on which a short receive has emptied the socket: epoll(7),
+   *   question 9.
+   * @returns the stream, to send on it or close it.
    */
   open(fd: number, sink: StreamSink, tcp?: boolean): Stream;
-  /** Connects a socket to the sockaddr of `length` bytes in `address`, which is copied. */
+  /**
+   * Connects a socket.
+   *
+   * @param fd the socket.
+   * @param address a sockaddr, which is copied.
+   * @param length its length in bytes.
+   * @param sink receives the outcome.
+   * @returns the operation, to close it.
+   */
   connect(fd: number, address: Uint8Array, length: number, sink: ConnectSink): Handle;
-  /** Watches any descriptor. It stays its owner's, who unwatches before closing it. */
+  /**
+   * Watches a descriptor of any kind.
+   *
+   * @param fd the descriptor, which stays the caller's: end the watch before closing it.
+   * @param interest what to watch it for.
+   * @param sink is called whenever it is ready.
+   * @returns the watch, to change or end it.
+   */
   watch(fd: number, interest: Interest, sink: WatchSink): Watch;
 
-  /** Waits at most `timeoutMs` (0 does not wait, null for ever) and delivers what came. */
+  /**
+   * Waits, then delivers what has come.
+   *
+   * @param timeoutMs the longest wait in milliseconds; 0 does not wait, null waits for ever.
+   */
   poll(timeoutMs: number | null): void;
   /**
-   * Hands over what was sent since the last wait, where the backend gathers that: the loop does not
-   * wait for a while.
+   * Submits the sends gathered since the last wait, on backends that gather them: the loop will
+   * not wait for a while.
    */
   flush?(): void;
-  /** The closes phase: closes what was marked for it and reports it. */
+  /** Closes what was marked for closing, and reports it. */
   closePhase(): void;
-  /** Makes a wait return; from another thread, use the function `wake` on {@link wakeHandle}. */
+  /** Ends a wait. From another thread, call the function `wake` with {@link wakeHandle}. */
   wake(): void;
-  /** The descriptors that are open: those that were handed to it or accepted, and its own. */
+  /**
+   * Lists the open descriptors.
+   *
+   * @returns those passed to the backend or accepted by it, and its own.
+   */
   fds(): number[];
   /**
-   * Closes everything that is open, without reports, and the backend itself. Called from a callback
-   * it may leave that to the end of `poll`; not with `atOnce`, behind which the thread ends.
+   * Closes everything that is open, without reports, and the backend itself. Called from a
+   * callback it may do so at the end of `poll`.
+   *
+   * @param atOnce true to close at once in any case: the thread is about to end.
    */
   destroy(atOnce?: boolean): void;
 }
 
-/** The names of the backends, in the words of `--loop`. */
+/** The name of a backend, as `--loop` takes it. */
 export type BackendName = 'io_uring' | 'epoll' | 'kqueue' | 'poll' | 'select' | 'simulated';
 
 /** An operation that lasts until it is closed. */
@@ -133,10 +167,15 @@ export interface Stream extends Subscription {
 
 /** The watch of one descriptor. */
 export interface Watch {
+  /** The watched descriptor, which stays the caller's. */
   readonly fd: number;
-  /** Changes what it is watched for. */
+  /**
+   * Changes what the descriptor is watched for.
+   *
+   * @param interest the new interest.
+   */
   modify(interest: Interest): void;
-  /** Ends it at once; nothing is reported. */
+  /** Ends the watch at once; nothing is reported. */
   unwatch(): void;
 }
 
@@ -144,67 +183,67 @@ export interface AcceptSink {
   /** A new connection, non-blocking, owned by the sink. */
   accepted(fd: number): void;
   /**
-   * Out of descriptors or memory (`errno`, positive): the backend has paused this subscription,
-   * after it has turned `shed` connections away. The sink resumes it when it thinks fit.
+   * Out of descriptors or memory (`errno`, positive): the backend has turned `shed` connections
+   * away and paused this subscription. The sink resumes it.
    */
   exhausted(errno: number, shed: number): void;
-  /** The listening socket is broken (`errno`, positive). Nothing follows but `closed`. */
+  /** The listening socket is broken (`errno`, positive). Only `closed` follows. */
   failed(errno: number): void;
   /** The descriptor is closed. */
   closed(): void;
 }
 
 export interface StreamSink {
-  /** Bytes that came, 1 and more, lent for this call only. */
+  /** One or more bytes were received. `chunk` is valid until the call returns. */
   received(chunk: Uint8Array): void;
-  /** The peer has ended its side. */
+  /** The peer has ended its sending side. */
   ended(): void;
-  /** The connection broke (`errno`, positive). Nothing follows but `closed`. */
+  /** The connection broke (`errno`, positive). Only `closed` follows. */
   failed(errno: number): void;
-  /** The queue is empty again after it was not. */
+  /** The send queue has become empty. */
   drained(): void;
   /** The descriptor is closed. */
   closed(): void;
 }
 
 export interface ConnectSink {
-  /** The socket is connected, and the sink's own again, to be opened as a stream. */
+  /** The socket is connected. The sink owns it again. */
   connected(fd: number): void;
-  /** It is not (`errno`, positive). Its descriptor gets closed; `closed` follows. */
+  /** The connect failed (`errno`, positive). The descriptor is closed; `closed` follows. */
   failed(errno: number): void;
   /** The descriptor is closed: after `failed`, or after `close`. */
   closed(): void;
 }
 
 export interface WatchSink {
-  /** The descriptor is ready. `errno` is what the kernel said beside, 0 as a rule. */
+  /** The descriptor is ready. `errno` is an error that the kernel reported with it, else 0. */
   ready(interest: Interest, errno: number): void;
 }
 
-/** Counters of one backend, from its beginning. */
+/** Counters of one backend since it was created. */
 export interface BackendStats {
   /** Waits in the kernel. */
   waits: number;
-  /** Reports that were delivered to a live handle. */
+  /** Reports delivered to a live handle. */
   reports: number;
-  /** Reports that were dropped because their handle has gone: law 7. */
+  /** Reports dropped because their handle is gone: law 7. */
   stale: number;
   accepted: number;
-  /** Connections that were turned away for lack of descriptors: law 11. */
+  /** Connections turned away for lack of descriptors: law 11. */
   shed: number;
-  /** Receives and sends that gave nothing. */
+  /** Receives and sends that returned EAGAIN. */
   eagain: number;
-  /** Waits and calls that a signal ended. */
+  /** Waits and calls that a signal interrupted. */
   eintr: number;
-  /** Sends that took a part: law 12, the rest is queued. */
+  /** Short writes, of which the rest was queued: law 12. */
   partialSends: number;
-  /** Receives that stopped for lack of a buffer and went on when there was one: law 12. */
+  /** Receives that ended for lack of a buffer and were resubmitted: law 12. */
   outOfBuffers: number;
-  /** Waits behind which the kernel held completions back, for lack of room: law 12. */
+  /** Waits after which the kernel held completions back for lack of room: law 12. */
   overflows: number;
 }
 
-/** Counters at their beginning. */
+/** Counters that are all 0. */
 export function newStats(): BackendStats {
   return {
     waits: 0,

@@ -8,19 +8,19 @@ import type { Backend } from './backend.ts';
 import { ReadinessBackend } from './readiness/backend.ts';
 import { RingBackend } from './ring/backend.ts';
 
-/** The name of a loop that can be asked for; `auto` is the best that this machine has. */
+/** The name of a loop; `auto` takes the best one that this machine has. */
 export type LoopName = 'auto' | BackendEntry['name'];
 
-/** One backend: whether it is there, and how it begins. */
+/** One backend: whether this machine has it, and how to open it. */
 export interface BackendEntry {
   readonly name: 'io_uring' | 'epoll' | 'kqueue' | 'poll' | 'select';
-  /** Tries the calls: true, or why it cannot be had here. There may be no room for one now. */
+  /** Tries the system calls. Returns true, or why they fail here. Opening one may still fail. */
   available(sys: Sys): true | { readonly reason: string };
   /** Opens one. Throws a SysError (`EMFILE`, `ENOMEM`). */
   create(sys: Sys): Backend;
 }
 
-/** A loop that cannot be had, and why: the call that failed, and what to do. */
+/** A loop that cannot be used, and why: the call that failed, and what to do. */
 export interface MissingLoop {
   readonly name: BackendEntry['name'];
   readonly reason: string;
@@ -28,7 +28,7 @@ export interface MissingLoop {
   readonly code: string | null;
 }
 
-/** A backend that was opened, and the better ones that could not be. */
+/** An open backend, and the better ones that could not be opened. */
 interface BackendChoice {
   readonly backend: Backend;
   readonly missing: readonly MissingLoop[];
@@ -53,10 +53,10 @@ export const backends: readonly BackendEntry[] = [
 ];
 
 /**
- * Opens the backend of that name. `auto` takes the first of the table that can be opened now.
+ * Opens a backend by its name. `auto` takes the first of {@link backends} that can be opened.
  *
- * @throws RangeError for a name that is none.
- * @throws Error that says why where this machine cannot have it now.
+ * @throws RangeError for an unknown name.
+ * @throws Error with the reason if it cannot be opened.
  */
 export function chooseBackend(name: LoopName, sys: Sys): BackendChoice {
   requireLoopName(name);
@@ -74,14 +74,14 @@ export function chooseBackend(name: LoopName, sys: Sys): BackendChoice {
   throw new Error(`cannot use ${what}: ${reasons.join('; ')}`);
 }
 
-/** The backend of {@link chooseBackend}, for who does not ask for reasons. */
+/** Opens the backend of {@link chooseBackend}, without the reasons. */
 export function createBackend(name: LoopName, sys: Sys): Backend {
   return chooseBackend(name, sys).backend;
 }
 
-/** Opens a backend, or says why not. */
+/** Opens a backend. Returns the reason if that fails. */
 function open(entry: BackendEntry, sys: Sys): Backend | Pick<MissingLoop, 'reason' | 'code'> {
-  // A ring is opened to find out: there was room for one a moment ago, and may be none now.
+  // Only opening a ring tells: the memory may be used up since the last one.
   const isRing = entry === ring;
   const available = isRing && sys.abi.ioUring !== null ? true : entry.available(sys);
   if (available !== true) return { ...available, code: null };
@@ -91,7 +91,7 @@ function open(entry: BackendEntry, sys: Sys): Backend | Pick<MissingLoop, 'reaso
     const code = error instanceof SysError ? error.code : null;
     const ringReason = isRing ? whyNoRing(sys, error) : null;
     if (ringReason !== null) return { reason: ringReason, code };
-    // select(2) cannot hold its own waker where too many descriptors are open: a RangeError.
+    // A RangeError: with many open descriptors the waker of select(2) is above FD_SETSIZE.
     if (code !== null || error instanceof RangeError)
       return { reason: String((error as Error).message), code };
     throw error;

@@ -2,15 +2,15 @@ import { nativeSys } from '../sys/native.ts';
 import type { Sys } from '../sys/sys.ts';
 
 /**
- * Closes what a loop has left open on a thread that was ended by `worker.terminate()`: the one end
- * of a thread at which its loops cannot close their descriptors themselves.
+ * Closes the descriptors that a loop has left open on a thread ended by `worker.terminate()`, the
+ * only end of a thread at which its loops cannot close them.
  *
- * Connections get their end at once, and a listener's port is free again. Only for descriptors that
- * are open still, of a thread that has ended: a number that was closed in the meantime may be that
- * of another file by now. So post those that live as long as the loop, and post them anew when that
- * changes.
+ * Connections end at once, and the ports of listeners are free again. Pass only descriptors that are
+ * still open, of a thread that has ended: a number closed in the meantime may belong to another
+ * file. So post those that live as long as the loop, and post them again after a change.
  *
- * @param fds what `EventLoop.fds()` gave on the thread.
+ * @param fds what `EventLoop.fds()` returned on the thread.
+ * @param sys the system calls to use; those of this process if left out.
  *
  * @example
  * ```ts
@@ -39,7 +39,7 @@ import type { Sys } from '../sys/sys.ts';
 export function closeDescriptors(fds: readonly number[], sys: Sys = nativeSys()): void {
   const { SHUT_RDWR } = sys.abi.constants;
   for (const fd of fds) {
-    // What still goes on with a socket, as an operation of a ring may, keeps it past its close(2).
+    // An operation in flight on a ring would keep the socket open past close(2).
     sys.shutdown(fd, SHUT_RDWR);
     sys.close(fd);
   }

@@ -1,19 +1,19 @@
 import type { Sys } from '../sys/sys.ts';
 
-/** What a closing list holds. */
+/** An entry of a closing list. */
 interface Closing {
   readonly fd: number;
-  /** What it holds beside. */
+  /** Further descriptors that it holds. */
   readonly extraFds: readonly number[];
   dispose(): void;
   closed(): void;
 }
 
-/** Whose descriptors are to be closed in the closes phase of the turn: law 6. */
+/** Handles whose descriptors are closed in the close phase of the turn: law 6. */
 export class ClosingList {
   readonly #sys: Sys;
   readonly #handles: Closing[] = [];
-  /** How many of them are closed already. */
+  /** How many of them are closed. */
   #done = 0;
 
   constructor(sys: Sys) {
@@ -24,7 +24,7 @@ export class ClosingList {
     return this.#handles.length;
   }
 
-  /** The descriptors that are open still. */
+  /** The descriptors that are still open. */
   get fds(): number[] {
     return this.#handles.slice(this.#done).flatMap((one) => [one.fd, ...one.extraFds]);
   }
@@ -33,7 +33,7 @@ export class ClosingList {
     this.#handles.push(handle);
   }
 
-  /** Closes those that were added before, and reports it. */
+  /** Closes the handles added before the call, and reports it. */
   closePhase(): void {
     const handles = this.#handles;
     const count = handles.length;
@@ -47,14 +47,14 @@ export class ClosingList {
         handle.closed();
       }
     } finally {
-      // A callback that throws ends the turn; what is left is closed in the next one.
+      // A callback that throws ends the turn; the rest is closed in the next one.
       if (this.#done >= handles.length) handles.length = 0;
       else handles.splice(0, this.#done);
       this.#done = 0;
     }
   }
 
-  /** Closes all that are left without a report, also from inside of {@link closePhase}. */
+  /** Closes the rest without reports, also from inside {@link closePhase}. */
   closeAll(): void {
     for (const handle of this.#handles.splice(this.#done)) this.#close(handle);
   }

@@ -1,59 +1,60 @@
-/** Every budget of a loop, by name: law 8. */
+/** The budgets of a loop: law 8. */
 
-/** One receive. Level triggering brings what is left in the next turn. */
+/** Bytes per receive. Level triggering reports the rest in the next turn. */
 export const RECEIVE_BYTES = 65536;
 
-/** Behind a receive of more than this, a stream on a ring asks for the next ones one by one. */
+/** Receives larger than this switch a stream on a ring from multishot to single-shot. */
 export const MULTISHOT_BYTES_MAX = 16384;
 
-/** Connections taken from one listener in one turn. */
+/** Connections accepted per listener and turn. */
 export const ACCEPTS_PER_TURN = 32;
 
-/** Sends of one queue in one turn: a fast reader does not keep the loop to itself. */
+/** Sends per queue and turn, so that a fast reader does not occupy the loop. */
 export const SENDS_PER_TURN = 16;
 
-/** A chunk of a queue: what is small enough to fill, and large enough to be sent in one call. */
+/** Size of a chunk of a send queue, which is sent in one call. */
 export const QUEUE_CHUNK_BYTES = 65536;
 
-/** Calls that a signal interrupts are made again this often before they count as not ready. */
+/** Retries after EINTR before a call counts as not ready. */
 export const RETRIES_MAX = 8;
 
 /**
- * So many EAGAIN in a row from calls that the kernel said would not block, and a stream rests for
- * so long: a kernel that keeps saying so (out of memory for sockets) costs no core.
+ * After this many EAGAIN in a row from a socket that was reported ready, a stream rests: a kernel
+ * short of socket memory would otherwise keep the loop spinning.
  */
 export const EAGAINS_MAX = 8;
+/** How long it rests. */
 export const STALL_MS = 10;
 
-/** Node's own loop gets its turn after so many of ours: signals, messages, its timers. */
+/** Node's loop runs after this many turns, for its signals, messages and timers. */
 export const TURNS_PER_NODE_TURN = 256;
 
-/** How often a busy loop asks whether that has become too long: the clock costs 80 ns a look. */
+/** Turns between checks of how long that has been: reading the clock costs 80 ns. */
 export const TURNS_PER_TIME_CHECK = 8;
 
-/** And at least this often when nothing happens: a signal just before a wait is not lost. */
+/** The longest wait. Bounds the delay of a signal that arrives just before a wait. */
 export const WAIT_MS_MAX = 500;
 
-/** The wait while Node's own loop has work of ours to finish, such as a look-up of a name. */
+/** The longest wait while Node's loop has to finish something, such as a name look-up. */
 export const NODE_WAIT_MS = 2;
 
-/** Deferred tasks run in one turn; the rest waits for the next. */
+/** Deferred tasks per turn; the rest runs in the next. */
 export const TASKS_PER_TURN = 1024;
 
-/** Out of descriptors: the pause before accepting goes on. */
+/** The pause before accepting again after running out of descriptors. */
 export const ACCEPT_PAUSE_MS = 50;
 
-/** How often a turn fetches what a ring's kernel kept back because its queue was full. */
+/** Calls per turn that fetch completions held back because the queue was full. */
 export const OVERFLOW_ROUNDS_MAX = 16;
 
 /**
- * A wait of so long or longer is ended by a timer that goes on by itself, on epoll and io_uring: a
- * timeout of its own for each wait costs 0.3 us, 4 % of a message on a single connection.
+ * Period of the timer that ends waits of this length or longer on epoll and io_uring. A timeout per
+ * wait costs 0.3 us, 4 % of a message on a single connection.
  */
 export const WAKE_PERIOD_MS = WAIT_MS_MAX;
 
-/** The kernel lets go of a ring's operations within microseconds; nobody waits longer than this. */
+/** The longest wait for cancelled operations when a ring is destroyed; microseconds are usual. */
 export const DESTROY_MS_MAX = 1000;
 
-/** How many lengths of chunks have their view kept: a power of two. */
+/** Cached views of a receive buffer, one per chunk length: a power of two. */
 export const VIEWS_KEPT = 64;

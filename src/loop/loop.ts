@@ -1,4 +1,3 @@
-import { setImmediate as turnOfNode } from 'node:timers/promises';
 import { requireCallback, wrongValue } from '../base/arguments.ts';
 import type { Interest, WakeHandle } from '../poller/poller.ts';
 import type { Sys } from '../sys/sys.ts';
@@ -10,12 +9,13 @@ import {
   TURNS_PER_TIME_CHECK,
   WAIT_MS_MAX,
 } from './limits.ts';
+import { turnOfNode } from './node-turn.ts';
 import { type Timer, Timers } from './timers.ts';
 import { checkInterest, checkWatchable } from './watchable.ts';
 import { closedInThread, openedInThread } from './worker-exit.ts';
 
 /** How a loop runs. */
-interface RunOptions {
+export interface RunOptions {
   /** Whether promise jobs run after every turn: true if left out. */
   readonly promises?: boolean;
 }

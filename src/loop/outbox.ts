@@ -1,23 +1,23 @@
 import { QUEUE_CHUNK_BYTES } from './limits.ts';
 
 /**
- * What a kernel has not taken yet, in order: chunks of {@link QUEUE_CHUNK_BYTES}, so that a long
- * queue is never copied to grow and its memory goes as its bytes go.
+ * A send queue: chunks of {@link QUEUE_CHUNK_BYTES}, so that a long queue is not copied to grow, and
+ * its memory is freed as it is sent.
  */
 export class Outbox {
   readonly #chunks: Uint8Array[] = [];
-  /** How much of the first chunk has gone. */
+  /** How much of the first chunk was sent. */
   #start = 0;
   /** How much of the last chunk is filled. */
   #end = 0;
   #length = 0;
 
-  /** How many bytes wait. */
+  /** The number of queued bytes. */
   get length(): number {
     return this.#length;
   }
 
-  /** Copies `length` bytes of `bytes` from `offset` on behind what waits. */
+  /** Appends a copy of `length` bytes of `bytes` from `offset` on. */
   append(bytes: Uint8Array, offset: number, length: number): void {
     let from = offset;
     for (let left = length; left > 0; ) {
@@ -36,9 +36,9 @@ export class Outbox {
     this.#length += length;
   }
 
-  /** Copies `bytes` before what waits, of which nothing has gone yet. */
+  /** Prepends a copy of `bytes`. None of the queue may have been sent. */
   prepend(bytes: Uint8Array): void {
-    // More than 64 bytes, however few they are: V8 moves smaller ones, and a kernel may send them.
+    // More than 64 bytes in any case: V8 moves smaller arrays, and a send may be in flight.
     const memory = new ArrayBuffer(Math.max(bytes.length, STABLE_BYTES_MIN));
     const chunk = new Uint8Array(memory, 0, bytes.length);
     chunk.set(bytes);
@@ -47,14 +47,14 @@ export class Outbox {
     this.#length += chunk.length;
   }
 
-  /** The first bytes that wait, as much as lies together. Empty if nothing waits. */
+  /** Returns the first contiguous bytes; none if the queue is empty. */
   peek(): Uint8Array {
     const first = this.#chunks[0];
     if (first === undefined) return NOTHING;
     return first.subarray(this.#start, this.#chunks.length === 1 ? this.#end : first.length);
   }
 
-  /** Drops `length` bytes from the front, at most what {@link peek} showed. */
+  /** Removes `length` bytes from the front, at most what {@link peek} returned. */
   consume(length: number): void {
     this.#start += length;
     this.#length -= length;

@@ -1,4 +1,4 @@
-/** What a report list holds. */
+/** An entry of a report list. */
 interface Reporter {
   readonly gone: boolean;
   /** Whether it is in the list. */
@@ -6,7 +6,7 @@ interface Reporter {
   report(): void;
 }
 
-/** Who has something to report that came up inside a call: law 2. */
+/** Handles with a report that came up inside a call and must wait for the turn: law 2. */
 export class ReportList {
   #waiting: Reporter[] = [];
 
@@ -14,14 +14,14 @@ export class ReportList {
     return this.#waiting.length;
   }
 
-  /** Adds a handle, once. */
+  /** Adds a handle unless it is in the list. */
   add(handle: Reporter): void {
     if (handle.reporting) return;
     handle.reporting = true;
     this.#waiting.push(handle);
   }
 
-  /** Lets those report that were added before. */
+  /** Runs the reports of the handles added before the call. */
   run(): void {
     if (this.#waiting.length === 0) return;
     const reporting = this.#waiting;
@@ -34,7 +34,7 @@ export class ReportList {
         if (!handle.gone) handle.report();
       }
     } finally {
-      // A callback that throws ends the turn; who is left reports in the next one.
+      // A callback that throws ends the turn; the rest is reported in the next one.
       if (reported < reporting.length) this.#waiting.unshift(...reporting.slice(reported));
     }
   }

@@ -7,10 +7,10 @@ const address = new Uint8Array(SOCKADDR_BYTES_MAX);
 const length = new Int32Array(1);
 
 /**
- * A descriptor kept for the moment when there is none left: law 11.
+ * A descriptor reserved for running out of them: law 11.
  *
- * A connection that cannot be accepted stays in the queue, and its client waits for ever. With the
- * reserve given up for a moment it can be accepted and closed, so that the client learns of it.
+ * A connection that cannot be accepted stays in the queue, and its client waits for ever. Closing
+ * the reserve for a moment allows to accept and close it, which tells the client.
  */
 export class ReserveDescriptor {
   readonly #sys: Sys;
@@ -21,7 +21,7 @@ export class ReserveDescriptor {
     this.#fd = this.#open();
   }
 
-  /** The descriptor, if there is one. */
+  /** The descriptor, if it is open. */
   get fds(): readonly number[] {
     return this.#fd < 0 ? [] : [this.#fd];
   }
@@ -31,7 +31,7 @@ export class ReserveDescriptor {
     return this.#sys.open('/dev/null', O_RDONLY | O_CLOEXEC);
   }
 
-  /** Turns waiting connections of `listener` away, and returns how many. */
+  /** Turns away waiting connections of `listener`. Returns how many. */
   shed(listener: number): number {
     this.close();
     let shed = 0;

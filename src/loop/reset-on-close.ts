@@ -1,8 +1,8 @@
 import type { Sys } from '../sys/sys.ts';
 
 /**
- * Linger for no time: the close(2) that follows drops what is queued and sends a RST. Where the
- * option is refused, as on a UNIX socket, the peer sees a plain end.
+ * Sets SO_LINGER to 0 s: close(2) then drops queued output and sends a RST. Where the option is
+ * refused, as on a UNIX socket, the peer sees a plain end.
  */
 export function resetOnClose(sys: Sys, fd: number): void {
   const { SOL_SOCKET, SO_LINGER } = sys.abi.constants;

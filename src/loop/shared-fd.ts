@@ -2,9 +2,9 @@ import type { Interest } from '../poller/poller.ts';
 import { type HandleOwner, ReadinessHandle } from './readiness/handle.ts';
 
 /**
- * Several handles of one descriptor on a readiness backend: a poller knows each descriptor once,
- * with one interest. It is registered for what any of them wants, level-triggered, and each hears
- * of what it wants itself.
+ * Several handles of one descriptor on a readiness backend: a poller has one registration per
+ * descriptor. It is registered level-triggered for the union of their interests, and passes to each
+ * what that is interested in.
  */
 export class SharedFd extends ReadinessHandle {
   readonly #members: ReadinessHandle[] = [];
@@ -21,7 +21,7 @@ export class SharedFd extends ReadinessHandle {
     return this.#members;
   }
 
-  /** Takes in a handle, which the poller does not know. */
+  /** Adds a handle that is not registered with the poller. */
   add(handle: ReadinessHandle): void {
     handle.shared = this;
     handle.useLevels();
@@ -40,7 +40,7 @@ export class SharedFd extends ReadinessHandle {
   }
 
   ready(interest: Interest, errno: number): void {
-    // A callback may end any of them, or bring another one in.
+    // A callback may end or add members.
     for (const member of [...this.#members]) {
       if (member.gone) continue;
       const ready = interest & member.wanted();
@@ -53,10 +53,10 @@ export class SharedFd extends ReadinessHandle {
   }
 
   report(): void {
-    // Its members report for themselves.
+    // Its members report themselves.
   }
 
   closed(): void {
-    // The descriptor is that of a member, or somebody else's.
+    // The descriptor belongs to a member, or to the user.
   }
 }

@@ -1,7 +1,7 @@
 import { type HeapEntry, TimerHeap } from '../base/timer-heap.ts';
 
 /**
- * A timer that was set: {@link cancel} it, as often as you like, whether or not it has run.
+ * A timer set by `setTimer`.
  *
  * @example
  * ```ts
@@ -21,7 +21,7 @@ import { type HeapEntry, TimerHeap } from '../base/timer-heap.ts';
 export interface Timer {
   /** Whether it was cancelled or has run. */
   readonly over: boolean;
-  /** Keeps the callback from running. */
+  /** Keeps the callback from running. No effect once it has run or was cancelled. */
   cancel(): void;
 }
 
@@ -31,7 +31,9 @@ class HeapTimer implements Timer, HeapEntry {
   sequence: number;
   heapIndex = -1;
   readonly #timers: Timers;
+  /** Called when the timer is due. */
   readonly callback: () => void;
+  /** True once it was cancelled or has run. */
   over = false;
 
   constructor(timers: Timers, deadlineMs: number, sequence: number, callback: () => void) {
@@ -41,6 +43,7 @@ class HeapTimer implements Timer, HeapEntry {
     this.callback = callback;
   }
 
+  /** Cancels the timer. No effect if it has run or was cancelled before. */
   cancel(): void {
     this.over = true;
     this.#timers.remove(this);
@@ -68,15 +71,15 @@ export class Timers {
     this.#heap.remove(timer);
   }
 
-  /** How long until the next one at `nowMs`: 0 if it is due, null if there is none. */
+  /** Returns the time from `nowMs` to the next deadline: 0 if it is due, null without timers. */
   timeoutMs(nowMs: number): number | null {
     const next = this.#heap.peek();
     return next === undefined ? null : Math.max(0, next.deadlineMs - nowMs);
   }
 
   /**
-   * Runs what is due at `nowMs`. All of it is collected first, so that a timer of 0 ms which sets
-   * itself anew waits for the next turn.
+   * Runs the timers due at `nowMs`. They are collected first, so that a timer of 0 ms that sets
+   * itself again waits for the next turn.
    */
   run(nowMs: number): void {
     for (
@@ -96,7 +99,7 @@ export class Timers {
         timer.callback();
       }
     } finally {
-      // One that throws ends the turn; what is left runs in the next one.
+      // A callback that throws ends the turn; the rest runs in the next one.
       for (; ran < this.#due.length; ran++) {
         const left = this.#due[ran];
         if (left !== undefined && !left.over) this.#heap.push(left);
@@ -105,7 +108,7 @@ export class Timers {
     }
   }
 
-  /** Cancels all of them, also those that are due and have not run yet. */
+  /** Cancels all timers, including those that are due and have not run. */
   clear(): void {
     for (const timer of this.#due) timer.over = true;
     for (let next = this.#heap.peek(); next !== undefined; next = this.#heap.peek()) next.cancel();

@@ -4,12 +4,11 @@ import { type SysError, sysError } from '../sys/sys-error.ts';
 import type { Backend } from './backend.ts';
 
 /**
- * Checks that `fd` can be watched, by calls that answer the same whatever the backend: epoll(7)
- * refuses a plain file, where poll(2), select(2) and io_uring call it ready for ever; poll(2) says
- * nothing about a descriptor that is closed.
+ * Checks that `fd` can be watched, with the same result on every backend: epoll(7) refuses a plain
+ * file, where poll(2), select(2) and io_uring report it ready for ever.
  *
- * @throws SysError `EBADF`, `EPERM`.
- * @throws RangeError where `fd` is no descriptor, or one that the backend cannot hold.
+ * @throws SysError `EBADF` if `fd` is not open, `EPERM` if it cannot be waited for.
+ * @throws RangeError if `fd` is no descriptor, or too high for the backend.
  */
 export function checkWatchable(sys: Sys, backend: Backend, fd: number): void {
   if (!Number.isInteger(fd)) throw new RangeError(`a descriptor is a whole number, not ${fd}`);
@@ -20,20 +19,20 @@ export function checkWatchable(sys: Sys, backend: Backend, fd: number): void {
   const layout = sys.abi.structs.epoll_event;
   if (EPOLL_CLOEXEC === undefined || EPOLL_CTL_ADD === undefined || layout === undefined) return;
   const epfd = sys.epoll_create1(EPOLL_CLOEXEC);
-  // Without a descriptor for it the backend has to find out itself.
+  // Without a descriptor for the check, the backend has to find out itself.
   if (epfd < 0) return;
   const result = sys.epoll_ctl(epfd, EPOLL_CTL_ADD, fd, new Uint8Array(layout.size));
   sys.close(epfd);
   if (result === -(sys.abi.errno.EPERM ?? 1)) throw cannotWatch(sys, fd, result, 'epoll_ctl');
 }
 
-/** Throws a RangeError where `interest` is none of {@link Interest}. */
+/** Throws a RangeError if `interest` is no {@link Interest}. */
 export function checkInterest(interest: Interest): void {
   if (Number.isInteger(interest) && interest >= 0 && interest <= Interest.both) return;
   throw new RangeError(`an interest is a number from 0 to ${Interest.both}, not ${interest}`);
 }
 
-/** The error for a descriptor that the loop cannot hold. */
+/** Returns the error for a descriptor that is too high for the loop. */
 export function tooHigh(fd: number, { name, fdLimit }: Backend): RangeError {
   return new RangeError(
     `the loop ${name} holds descriptors below ${fdLimit} and cannot hold ${fd}; use another loop`,

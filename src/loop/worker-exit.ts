@@ -1,7 +1,7 @@
 import { isMainThread } from 'node:worker_threads';
 
-// The descriptors of a process outlive the thread that opened them: a worker that ends with an open
-// listener leaves it to a kernel that goes on completing handshakes for nobody.
+// Descriptors outlive the thread that opened them. The kernel completes handshakes for the listener
+// of a worker that has ended, and nobody accepts them.
 
 interface Closable {
   closeAtExit(): void;
@@ -10,7 +10,7 @@ interface Closable {
 const open = new Set<Closable>();
 let hooked = false;
 
-/** In a worker: closes `loop` when the thread ends, by an error or by process.exit() too. */
+/** In a worker: closes `loop` when the thread ends, including by an error or process.exit(). */
 export function openedInThread(loop: Closable): void {
   if (isMainThread) return;
   open.add(loop);
@@ -19,7 +19,7 @@ export function openedInThread(loop: Closable): void {
   process.on('exit', closeAll);
 }
 
-/** It is closed. */
+/** The loop was closed. */
 export function closedInThread(loop: Closable): void {
   open.delete(loop);
 }

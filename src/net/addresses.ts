@@ -2,13 +2,14 @@ import { lookup as nodeLookup } from 'node:dns';
 import { isIP } from 'node:net';
 import type { Endpoint } from '../socket/create.ts';
 import { resolve } from '../socket/resolve.ts';
-import type { SocketAddress } from '../sys/sockaddr.ts';
+import { nativeSys } from '../sys/native.ts';
+import { hostText, type SocketAddress } from '../sys/sockaddr.ts';
 import type { Sys } from '../sys/sys.ts';
 import { ResolveError, sysError } from '../sys/sys-error.ts';
 
 /**
- * Finds the addresses of a host without blocking, in the order in which to try them, and calls
- * `done` once, from Node's own loop: with numeric addresses, or with an error.
+ * Looks up a host without blocking. Calls `done` once, from Node's own loop, with an error or with
+ * numeric addresses in the order in which to try them.
  */
 export type Lookup = (
   host: string,
@@ -18,8 +19,8 @@ export type Lookup = (
 let underWay = 0;
 
 /**
- * How many look-ups of this thread wait for the system's resolver. None can be called off, and
- * `process.exit()` waits for the thread that each of them holds.
+ * The number of pending look-ups of this thread. They cannot be cancelled, and `process.exit()`
+ * waits for the pool thread of each.
  */
 export function lookupsUnderWay(): number {
   return underWay;
@@ -28,23 +29,47 @@ export function lookupsUnderWay(): number {
 /** The system's resolver, on a thread of Node's pool: getaddrinfo(3), in the order of RFC 6724. */
 export const systemLookup: Lookup = (host, done) => {
   if (host === '' || host.includes('\0')) {
-    // Node answers with the loopback address, or for what stands in front of the NUL byte.
+    // Node resolves these to the loopback address, or to the name before the NUL byte.
     setImmediate(done, Object.assign(new Error('no name'), { code: 'ENOTFOUND' }), []);
     return;
   }
   nodeLookup(host, { all: true, order: 'verbatim' }, (error, found) => {
     underWay -= 1;
-    done(error, error === null ? found.map(({ address }) => address) : []);
+    const addresses = error === null ? found.map(({ address }) => address) : [];
+    done(error, zonesRestored(host, addresses, nativeSys()));
   });
-  // Behind the call, which throws for what is no name.
+  // After the call, which throws for an invalid name.
   underWay += 1;
 };
 
+/** fe80::/10, without a zone. */
+const LINK_LOCAL = /^fe[89ab][0-9a-f]:[^%]*$/i;
+
 /**
- * The addresses of `endpoint`, in the order in which to try them, looked up off this thread.
+ * `addresses` of `host` with the zones of the link-local ones (`fe80::1%2`), without which none can
+ * be connected to. Node drops them; the resolver, which has just answered, is asked again for them.
+ */
+export function zonesRestored(
+  host: string,
+  addresses: readonly string[],
+  sys: Sys,
+): readonly string[] {
+  if (!addresses.some((address) => LINK_LOCAL.test(address))) return addresses;
+  try {
+    return resolve(host, 0, { sys }).flatMap((found) =>
+      found.family === 'UNIX' ? [] : [hostText(found)],
+    );
+  } catch (error) {
+    if (error instanceof ResolveError) return addresses;
+    throw error;
+  }
+}
+
+/**
+ * The addresses of `endpoint`, in the order in which to try them, looked up on Node's thread pool.
  *
- * Rejects with a ResolveError, or after `timeoutMs` with a SysError (`ETIMEDOUT`): the look-up
- * itself goes on then.
+ * Rejects with a ResolveError, or after `timeoutMs` with a SysError `ETIMEDOUT`; the look-up itself
+ * cannot be cancelled.
  */
 export async function addressesWithin(
   endpoint: Endpoint,
@@ -72,17 +97,17 @@ function lateLookup(host: string, timeoutMs: number, sys: Sys): Error {
   return sysError(sys, -sys.abi.errno.ETIMEDOUT, 'getaddrinfo', what, undefined, reason);
 }
 
-/** The error for a look-up that succeeded and found nothing. */
+/** The error of a look-up that succeeded without an address. */
 export function noAddress(host: string): Error {
   return new Error(`the look-up of ${JSON.stringify(host)} found no address`);
 }
 
-/** Whether `host` is an address and needs no resolver; null, the loopback address, is one. */
+/** True if `host` needs no resolver: a numeric address, or null, the loopback address. */
 export function isNumeric(host: string | null): boolean {
   return host === null || isIP(host) !== 0;
 }
 
-/** The addresses of a numeric host: the resolver reads zones (`fe80::1%eth0`) and asks nobody. */
+/** The addresses of a numeric host. getaddrinfo(3) parses zones (`fe80::1%eth0`) offline. */
 export function numericAddresses(host: string | null, port: number, sys: Sys): SocketAddress[] {
   if (host !== null && !host.includes('%')) {
     return [{ family: isIP(host) === 4 ? 'IPv4' : 'IPv6', address: host, port }];
@@ -90,10 +115,7 @@ export function numericAddresses(host: string | null, port: number, sys: Sys): S
   return resolve(host, port, { sys });
 }
 
-/**
- * The addresses in the order in which to try them: RFC 8305, section 4, families alternate and the
- * first stays the first.
- */
+/** The addresses in the order of RFC 8305, section 4: families alternate, the first stays first. */
 export function interleaved(addresses: readonly SocketAddress[]): SocketAddress[] {
   const first = addresses[0]?.family;
   const one = addresses.filter(({ family }) => family === first);
@@ -105,10 +127,10 @@ export function interleaved(addresses: readonly SocketAddress[]): SocketAddress[
   return mixed;
 }
 
-/** What Node's resolver says of `host`, as this package says it. */
+/** The error of Node's resolver as a ResolveError, where it has an EAI code. */
 export function lookupError(error: Error, host: string, sys: Sys): Error {
   const code = 'code' in error ? error.code : undefined;
-  // Node has a name of its own for one code: dns.lookup.
+  // dns.lookup renames one code.
   const eai = code === 'ENOTFOUND' ? 'EAI_NONAME' : code;
   const number = Object.entries(sys.abi.constants).find(([constant]) => constant === eai)?.[1];
   return number === undefined ? error : new ResolveError(sys, number, 0, host);

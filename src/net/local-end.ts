@@ -6,10 +6,9 @@ import { encodeSockaddr, SOCKADDR_BYTES_MAX, type SocketAddress } from '../sys/s
 import type { Sys } from '../sys/sys.ts';
 import { SysError, sysError } from '../sys/sys-error.ts';
 
-// The end of a connection that is on this machine, where the program chooses it: bind(2) in front
-// of connect(2).
+// The local end of a connection, where the program chooses it: bind(2) before connect(2).
 
-/** Where to connect from. Null leaves it to the kernel. */
+/** Where to connect from. A null address leaves the choice to the kernel. */
 export interface LocalEnd {
   readonly address: string | null;
   readonly port: number;
@@ -18,8 +17,9 @@ export interface LocalEnd {
 const name = new Uint8Array(SOCKADDR_BYTES_MAX);
 
 /**
- * The local end that `options` ask for, null where they ask for none. Throws a RangeError for what
- * is no address or no port, or where a UNIX path is to be connected to.
+ * The local end given in `options`, or null.
+ *
+ * @throws RangeError for an invalid address or port, or with a UNIX path.
  */
 export function localEnd(
   sys: Sys,
@@ -37,7 +37,7 @@ export function localEnd(
   return { address: localAddress, port: localPort };
 }
 
-/** Binds the new socket `fd`, which is to connect to `target`. Returns what hinders it, or null. */
+/** Binds the new socket `fd` before it connects to `target`. Returns the error, or null. */
 export function bindLocal(
   sys: Sys,
   fd: number,
@@ -51,8 +51,8 @@ export function bindLocal(
     return new RangeError(`cannot connect from ${own} to ${target.address}: another family`);
   }
   try {
-    // A port of one's own may still be in TIME_WAIT. Without one, bind(2) would pick a port that no
-    // other connection from that address has, where connect(2) only needs the four to differ.
+    // A given port may be in TIME_WAIT. Without one, bind(2) picks a port that no other connection
+    // of that address has, where connect(2) only needs a unique four-tuple.
     if (port !== 0) writeNamed(sys, fd, 'SO_REUSEADDR', true);
     else if (Object.hasOwn(sys.abi.options, 'IP_BIND_ADDRESS_NO_PORT') && family === 'IPv4') {
       writeNamed(sys, fd, 'IP_BIND_ADDRESS_NO_PORT', true);

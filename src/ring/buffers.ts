@@ -5,19 +5,19 @@ import { BUFFER_ENTRY_BYTES, REGION } from './region.ts';
 import type { Ring } from './ring.ts';
 
 /**
- * The buffers that receives go into: a ring of which the kernel takes the next one when bytes have
- * come, so that a connection which waits has none.
+ * The receive buffers: a ring from which the kernel takes the next one when bytes arrive, so that an
+ * idle connection has none.
  *
- * There are few at first, which stay in the cache. When they have run out once there are twice as
- * many, up to {@link BUFFERS_MAX}.
+ * There are few at first, which stay in the cache. Each time they run out their number doubles, up
+ * to {@link BUFFERS_MAX}.
  */
 export class Buffers {
-  /** All the memory that is shared with the kernel: a buffer begins at its {@link offset}. */
+  /** The region shared with the kernel. A buffer starts at its {@link offset}. */
   readonly bytes: Uint8Array;
   readonly #ring: Ring;
   readonly #words: Uint32Array;
   readonly #halves: Uint16Array;
-  /** The last chunk of each buffer: the same length comes again and again. */
+  /** The last view of each buffer: its length is often the same again. */
   readonly #chunks: Uint8Array[] = [];
   #tail = 0;
 
@@ -36,7 +36,7 @@ export class Buffers {
   #register(): void {
     const { sys, fd, abi, region } = this.#ring;
     const { size, fields } = abi.structs.io_uring_buf_reg;
-    // Where the argument of a wait lies, which nobody needs yet.
+    // In the memory of the argument of a wait, which is not in use yet.
     const at = REGION.wait + SCRATCH_BYTES;
     const registration = new DataView(region.bytes.fill(0, at, at + size).buffer, at, size);
     writeInteger(registration, 0, fields.ring_addr, region.address + REGION.bufferRing);
@@ -47,17 +47,17 @@ export class Buffers {
     throw sysError(sys, result, 'io_uring_register', 'register buffers with an io_uring');
   }
 
-  /** How many there are, lent or not. */
+  /** The number of buffers, borrowed or not. */
   get count(): number {
     return this.#chunks.length;
   }
 
-  /** Where the buffer `id` begins in {@link bytes}. */
+  /** Returns the offset of the buffer `id` in {@link bytes}. */
   offset(id: number): number {
     return REGION.buffers + id * BUFFER_STRIDE_BYTES;
   }
 
-  /** The first `length` bytes of the buffer `id`. */
+  /** Returns a view of the first `length` bytes of the buffer `id`. */
   chunk(id: number, length: number): Uint8Array {
     const last = this.#chunks[id];
     if (last !== undefined && last.length === length) return last;
@@ -67,7 +67,7 @@ export class Buffers {
     return chunk;
   }
 
-  /** Gives a buffer to the kernel. It takes it after the next {@link publish}. */
+  /** Gives a buffer to the kernel, as of the next {@link publish}. */
   give(id: number): void {
     const place = this.#tail & (BUFFERS_MAX - 1);
     const { address } = this.#ring.region;
@@ -79,12 +79,12 @@ export class Buffers {
     this.#tail = (this.#tail + 1) & 0xffff;
   }
 
-  /** Shows the kernel what was given. */
+  /** Makes the given buffers visible to the kernel. */
   publish(): void {
     Atomics.store(this.#halves, TAIL, this.#tail);
   }
 
-  /** Makes twice as many of them. False if there are as many as may be. */
+  /** Doubles the number of buffers. False if there are {@link BUFFERS_MAX}. */
   grow(): boolean {
     if (this.count === BUFFERS_MAX) return false;
     this.#add(this.count);
@@ -102,8 +102,8 @@ export class Buffers {
 
 const NOTHING = new Uint8Array(0);
 
-/** Where the tail of a ring of buffers lies, in halves of a word: the end of its first entry. */
+/** The index of the tail in 16-bit words: the end of the first entry. */
 const TAIL = 7;
 
-/** Behind the argument of a wait, its timeout and the update of a registration. */
+/** Offset past the argument of a wait, its timeout and a registration update. */
 const SCRATCH_BYTES = 128;

@@ -2,17 +2,17 @@ import type { StructLayout } from '../sys/abi/abi.ts';
 import type { Sys } from '../sys/sys.ts';
 import { sysError } from '../sys/sys-error.ts';
 
-/** An entry of the submission queue, and one of the completion queue, in words of 32 bits. */
+/** Sizes of a submission and a completion queue entry, in 32-bit words. */
 const SQE_WORDS = 16;
 const CQE_WORDS = 4;
 
 /**
- * The two queues as they lie in memory that is shared with the kernel. No other file touches them.
+ * The submission and completion queues in memory shared with the kernel. No other file accesses
+ * them, and only this room can: {@link Ring} keeps it protected.
  *
- * The order of the accesses is liburing's: what the kernel wrote is read behind an acquire of the
- * completion tail, what it may overwrite is given back with a release of the completion head. The
- * submission tail needs none, since only io_uring_enter(2) of this thread looks at it: there is no
- * kernel thread that polls.
+ * The memory order is that of liburing: completions are read after an acquire of the completion
+ * tail, and returned to the kernel by a release of the completion head. The submission tail needs
+ * neither, because only io_uring_enter(2) of this thread reads it: there is no SQPOLL thread.
  */
 export class RingMemory {
   readonly #sys: Sys;
@@ -23,7 +23,7 @@ export class RingMemory {
   readonly #cqes: Int32Array;
   readonly #submissions: number;
   readonly #completionMask: number;
-  // Where each of the kernel's words lies among `#words`.
+  // The indices of the kernel's words in `#words`.
   readonly #sqHead: number;
   readonly #sqTail: number;
   readonly #sqFlags: number;
@@ -33,10 +33,10 @@ export class RingMemory {
   #tail: number;
   #taken: number;
   #head: number;
-  /** Whether the completion queue was full, and the kernel may have kept some back. */
+  /** Whether the completion queue was full, so that the kernel may hold some back. */
   #wasFull = false;
 
-  /** Maps the queues of the ring `fd`, which io_uring_setup(2) has described in `params`. */
+  /** Maps the queues of the ring `fd`, described by the `params` of io_uring_setup(2). */
   constructor(sys: Sys, fd: number, params: DataView) {
     const abi = sys.abi.ioUring;
     if (abi === null) throw new Error('this platform has no io_uring');
@@ -67,35 +67,35 @@ export class RingMemory {
     this.#cqTail = cq('tail') >> 2;
     this.#overflowFlag = abi.constants.IORING_SQ_CQ_OVERFLOW;
     const array = sq('array') >> 2;
-    // Entry n at place n, for ever. Without an array (IORING_SETUP_NO_SQARRAY) that is how it is.
+    // Entry n is at index n, as it is without an array (IORING_SETUP_NO_SQARRAY).
     if (array > 0) for (let i = 0; i < submissions; i++) this.#words[array + i] = i;
-    // 0 in a new ring; a test begins shortly before they wrap.
+    // 0 in a new ring; tests start just before the wrap.
     this.#tail = this.#words[this.#sqTail] ?? 0;
     this.#taken = this.#tail;
     this.#head = this.#words[this.#cqHead] ?? 0;
   }
 
-  /** Entries that were put and not taken by the kernel yet. */
+  /** Entries that the kernel has not taken yet. */
   get pending(): number {
     return (this.#tail - this.#taken) | 0;
   }
 
-  /** Whether another entry can be put. */
+  /** Whether there is room for another entry. */
   get hasRoom(): boolean {
     return this.pending < this.#submissions;
   }
 
-  /** Whether completions wait in the kernel because there was no room for them here. */
+  /** Whether the kernel holds completions back for lack of room. */
   get overflowed(): boolean {
-    // The kernel's flag lies on a cache line of its own, and can be up only after a full queue.
+    // The flag lies on another cache line, and can be set only after the queue was full.
     if (!this.#wasFull) return false;
     this.#wasFull = ((this.#words[this.#sqFlags] ?? 0) & this.#overflowFlag) !== 0;
     return this.#wasFull;
   }
 
   /**
-   * Puts an entry, all of it, into the submission queue, which has room. `code` is the opcode, the
-   * flags from bit 8 and the ioprio from bit 16 on; 64-bit fields are two words, the lower first.
+   * Appends an entry to the submission queue, which must have room. `code` is the opcode, the flags
+   * from bit 8 on and the ioprio from bit 16 on; 64-bit fields are two words, the lower first.
    */
   push(
     code: number,
@@ -124,8 +124,8 @@ export class RingMemory {
   }
 
   /**
-   * Adds `bytes` to the length of the entry that was put last. False, and nothing happens, if that
-   * carries other data or was taken already.
+   * Adds `bytes` to the length of the last entry. False, without effect, if that carries other data
+   * or was taken already.
    */
   lengthenLast(dataLow: number, dataHigh: number, bytes: number): boolean {
     const at = ((this.#tail - 1) & (this.#submissions - 1)) * SQE_WORDS;
@@ -135,27 +135,27 @@ export class RingMemory {
     return true;
   }
 
-  /** Shows the kernel what was put. Returns how many entries it has not taken yet. */
+  /** Makes the entries visible to the kernel. Returns how many it has not taken yet. */
   publish(): number {
     this.#words[this.#sqTail] = this.#tail;
     return this.pending;
   }
 
-  /** The kernel has been called, and has taken what it took of the `published` entries. */
+  /** Updates the count of taken entries after io_uring_enter(2) returned `result`. */
   called(published: number, result: number): void {
-    // What it returns is that number, but for an error of the wait, which hides it.
+    // The result is the number of entries taken, unless the wait failed.
     if (result === published) this.#taken = (this.#taken + published) | 0;
     else this.#taken = this.#words[this.#sqHead] ?? 0;
   }
 
-  /** How many completions are there. */
+  /** Returns the number of completions. */
   acquire(): number {
     const count = (Atomics.load(this.#words, this.#cqTail) - this.#head) | 0;
     if (count > this.#completionMask) this.#wasFull = true;
     return count;
   }
 
-  /** Where the `index`-th completion that is there begins, for the four methods below. */
+  /** Returns the position of the `index`-th completion, for the methods below. */
   place(index: number): number {
     return ((this.#head + index) & this.#completionMask) * CQE_WORDS;
   }
@@ -176,19 +176,19 @@ export class RingMemory {
     return this.#cqes[place + 3] ?? 0;
   }
 
-  /** Marks a completion as dealt with before its turn: it then carries the data (0, `high`). */
+  /** Replaces the data of a completion by (0, `high`). */
   overwriteData(place: number, high: number): void {
     this.#cqes[place] = 0;
     this.#cqes[place + 1] = high;
   }
 
-  /** Gives the first `count` completions back to the kernel. */
+  /** Returns the first `count` completions to the kernel. */
   release(count: number): void {
     this.#head = (this.#head + count) | 0;
     Atomics.store(this.#words, this.#cqHead, this.#head);
   }
 
-  /** Unmaps the queues. The ring's descriptor is closed first. */
+  /** Unmaps the queues. Close the ring's descriptor first. */
   unmap(): void {
     unmap(this.#sys, this.#entries);
     unmap(this.#sys, this.#rings);

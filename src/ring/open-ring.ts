@@ -7,21 +7,21 @@ import { whoForbids } from './permission.ts';
 import { REGION } from './region.ts';
 import { Ring } from './ring.ts';
 
-/** A ring with its receive buffers. Whoever opened it closes the ring. */
+/** A ring with its receive buffers. The caller closes the ring. */
 interface OpenRing {
   readonly ring: Ring;
   readonly buffers: Buffers;
 }
 
-/** Kernels that were asked which operations they know: the answer does not change. */
+/** Kernels whose operations were checked: they do not change. */
 const asked = new WeakSet<Sys>();
 
 /**
- * Opens a ring that has all that is needed of it, with smaller queues where the kernel gives no
- * memory for the usual ones (`RLIMIT_MEMLOCK`). What fails leaves nothing open.
+ * Opens a ring, with smaller queues if `RLIMIT_MEMLOCK` leaves no memory for the usual ones. A
+ * failure leaves nothing open.
  *
- * @param sizes what to ask for, in this order.
- * @throws SysError that names the call which failed, MissingOperation where the kernel lacks one.
+ * @param sizes the sizes to try, in this order.
+ * @throws SysError that names the call, or MissingOperation if the kernel lacks an operation.
  */
 export function openRing(sys: Sys, sizes: readonly RingSize[] = RING_SIZES): OpenRing {
   for (const [index, size] of sizes.entries()) {
@@ -46,17 +46,17 @@ function openOf(sys: Sys, size: RingSize): OpenRing {
   }
 }
 
-/** Whether less memory may do. A mapping that fails is short of address space, not of these. */
+/** Whether a smaller ring may succeed. A failed mapping is short of address space instead. */
 function isOutOfMemory(error: unknown): boolean {
   return error instanceof SysError && error.code === 'ENOMEM' && error.syscall !== 'mmap';
 }
 
-/** A kernel, or a sandbox, that has io_uring without an operation that is needed. */
+/** The error for a kernel or sandbox whose io_uring lacks a needed operation. */
 class MissingOperation extends Error {}
 
 /**
- * Why `error` of {@link openRing} means that there is no ring to be had: what failed, who forbids
- * it, what to do. Null where it means something else.
+ * Explains an error of {@link openRing}: what failed, what forbids it, what to do. Null if the error
+ * does not mean that rings are unavailable.
  */
 export function whyNoRing(sys: Sys, error: unknown): string | null {
   if (error instanceof MissingOperation) return error.message;
@@ -77,7 +77,7 @@ function checkOperations(ring: Ring): void {
   const { sys, abi, region } = ring;
   const { io_uring_probe: head, io_uring_probe_op: entry } = abi.structs;
   const { IORING_REGISTER_PROBE, IO_URING_OP_SUPPORTED } = abi.constants;
-  // The largest answer: 256 operations. The memory of small sends is not in use yet.
+  // Room for 256 operations, in the memory of small sends, which is not in use yet.
   const length = head.size + OPERATIONS_MAX * entry.size;
   const bytes = region.bytes.fill(0, REGION.staging, REGION.staging + length);
   const at = region.address + REGION.staging;

@@ -2,8 +2,8 @@ import type { Sys } from '../sys/sys.ts';
 import type { SysError } from '../sys/sys-error.ts';
 
 /**
- * Who keeps a ring from us, behind the error of its call: a limit, a sysctl, a filter, or a kernel
- * without rings. Empty where nothing is known beyond the error.
+ * Says what denies a ring, to follow the error of its call: a limit, a sysctl, a filter, or a kernel
+ * without rings. Empty if nothing beyond the error is known.
  */
 export function whoForbids(sys: Sys, { code, syscall }: SysError): string {
   if (code === 'ENOMEM' && syscall.startsWith('io_uring_')) return lockedMemory(sys);
@@ -23,7 +23,7 @@ export function whoForbids(sys: Sys, { code, syscall }: SysError): string {
   return isFiltered(sys) ? '; a seccomp filter forbids it, as in containers' : '';
 }
 
-/** The rings of a user count together, those of other processes included: RLIMIT_MEMLOCK. */
+/** RLIMIT_MEMLOCK counts all rings of a user, in every process. */
 function lockedMemory(sys: Sys): string {
   const status = readText(sys, '/proc/self/limits') ?? '';
   const soft = /^Max locked memory\s+(\d+)/m.exec(status)?.[1];
@@ -32,7 +32,7 @@ function lockedMemory(sys: Sys): string {
   return `; the lockable memory of this user${limit} is used up (RLIMIT_MEMLOCK): ${remedy}`;
 }
 
-/** See the kernel's documentation of sysctls: Linux 6.6 and newer. */
+/** Sysctls of Linux 6.6 and newer. */
 const DISABLED = '/proc/sys/kernel/io_uring_disabled';
 const GROUP = '/proc/sys/kernel/io_uring_group';
 
@@ -46,7 +46,7 @@ function readNumber(sys: Sys, path: string): number | null {
   return /^-?\d+$/.test(text) ? Number(text) : null;
 }
 
-/** A short file of /proc; null where it cannot be read. */
+/** Reads a short file of /proc; null if that fails. */
 function readText(sys: Sys, path: string): string | null {
   const { O_RDONLY, O_CLOEXEC } = sys.abi.constants;
   const fd = sys.open(path, O_RDONLY | O_CLOEXEC);
@@ -57,5 +57,5 @@ function readText(sys: Sys, path: string): string | null {
   return length < 0 ? null : new TextDecoder().decode(bytes.subarray(0, length));
 }
 
-/** /proc/self/status has some 1,500 bytes, and a read gives all of it. */
+/** /proc/self/status has some 1,500 bytes, which one read returns. */
 const FILE_BYTES_MAX = 8192;

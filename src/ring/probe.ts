@@ -2,21 +2,20 @@ import type { Sys } from '../sys/sys.ts';
 import { RING_SIZES } from './limits.ts';
 import { openRing, whyNoRing } from './open-ring.ts';
 
-/** What was found out per Sys: what a kernel can do does not change while a program runs. */
+/** Results per Sys: the abilities of a kernel do not change while a program runs. */
 const answers = new WeakMap<Sys, true | { readonly reason: string }>();
 
 /**
- * Whether this kernel lets us have a ring with all that is needed of it: true, or the call that
- * failed, with what, and who forbids it. Tried once: a ring is set up, asked which operations it
- * knows, given buffers, entered, and closed.
+ * Whether this kernel provides a usable ring: true, or the call that failed and what denies it. Tries
+ * once: sets a ring up, checks its operations, registers buffers, enters it, and closes it.
  *
- * That there was memory for one ring says nothing about the next: whoever wants one opens it.
+ * The next ring may still fail for lack of memory: only opening it tells.
  */
 export function ringAvailable(sys: Sys): true | { readonly reason: string } {
   const known = answers.get(sys);
   if (known !== undefined) return known;
   const answer = tryRing(sys);
-  // Out of descriptors or memory is not for ever.
+  // A lack of descriptors or memory may pass.
   if (answer === true) answers.set(sys, answer);
   return answer;
 }
@@ -24,7 +23,7 @@ export function ringAvailable(sys: Sys): true | { readonly reason: string } {
 function tryRing(sys: Sys): true | { readonly reason: string } {
   if (sys.abi.ioUring === null) return { reason: 'only Linux has io_uring' };
   try {
-    // The smallest: the kernel takes its time to give the memory back, which the next ring needs.
+    // The smallest size: the kernel is slow to release the memory, which the next ring needs.
     const { ring } = openRing(sys, RING_SIZES.slice(-1));
     try {
       ring.enter(0);

@@ -8,12 +8,12 @@ export const BUFFER_ENTRY_BYTES = 16;
 /** Room for one socket address: a sockaddr_storage. */
 export const ADDRESS_BYTES = 128;
 
-/** Where the parts of a region begin. The kernel wants the ring of buffers on a page of its own. */
+/** Offsets of the parts of a region. The ring of buffers must start on a page. */
 export const REGION = {
   bufferRing: 0,
-  /** The argument of a wait, and behind it its timeout. */
+  /** The argument of a wait, followed by its timeout. */
   wait: BUFFERS_MAX * BUFFER_ENTRY_BYTES,
-  /** A timespec: the period of what comes again and again. */
+  /** A timespec: the period of a periodic timeout. */
   period: BUFFERS_MAX * BUFFER_ENTRY_BYTES + 1024,
   addresses: BUFFERS_MAX * BUFFER_ENTRY_BYTES + 4096,
   staging: BUFFERS_MAX * BUFFER_ENTRY_BYTES + 4096 + ADDRESSES_MAX * ADDRESS_BYTES,
@@ -22,20 +22,20 @@ export const REGION = {
 
 const REGION_BYTES = REGION.buffers + BUFFERS_MAX * BUFFER_STRIDE_BYTES;
 
-/** Regions of rings that are closed, for the next ones of this thread. */
+/** Regions of closed rings, for the next rings of this thread. */
 const unused: Arena[] = [];
 
 /**
- * Mapped memory for all that a ring and its kernel hand each other beside the queues. Only the
- * pages that are touched are there.
+ * Returns mapped memory for everything that a ring shares with the kernel besides the queues. Pages
+ * that were never written take no memory.
  */
 export function takeRegion(sys: Sys): Arena {
   return unused.pop() ?? new Arena(sys, REGION_BYTES);
 }
 
 /**
- * Takes a region back, once the kernel has let go of it. It is kept and never unmapped: a chunk
- * that a program has kept although it was only lent may be wrong, but must not end the process.
+ * Takes a region back once the kernel has let go of it. It is never unmapped: a program that keeps a
+ * borrowed chunk too long may read wrong bytes, but must not crash.
  */
 export function giveRegionBack(region: Arena): void {
   unused.push(region);

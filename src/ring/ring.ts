@@ -14,27 +14,27 @@ import { Submission } from './submission.ts';
 /**
  * An io_uring(7) and the call that drives it, io_uring_enter(2).
  *
- * It belongs to the thread that made it: completions are posted only inside of that thread's
- * calls (IORING_SETUP_DEFER_TASKRUN), so nothing ever changes behind its back.
+ * It belongs to the thread that created it: completions are posted only inside that thread's calls
+ * (IORING_SETUP_DEFER_TASKRUN), so that the queues do not change in between.
  */
 export class Ring {
   readonly sys: Sys;
   readonly abi: IoUringAbi;
   readonly fd: number;
   protected readonly memory: RingMemory;
-  /** What is shared with the kernel beside the queues. */
+  /** The memory shared with the kernel besides the queues. */
   readonly region: Arena;
   /** Submits the operations. */
   readonly submission: Submission;
-  /** Whether the last wait was ended by a signal. */
+  /** Whether a signal ended the last wait. */
   interrupted = false;
-  /** The ring among those that this task has registered, and what says so to the call. */
+  /** The index of the registered ring, or its descriptor, and the flag that tells which. */
   #enterFd: number;
   #enterFlags: number;
   readonly #timespec: DataView;
   #timeoutMs = -1;
 
-  /** Sets a ring up. Throws a SysError that names the call which failed. */
+  /** Sets a ring up. Throws a SysError that names the failed call. */
   constructor(sys: Sys, size: RingSize = RING_SIZES[0]) {
     const abi = sys.abi.ioUring;
     if (abi === null) throw new Error('only Linux has io_uring');
@@ -78,7 +78,7 @@ export class Ring {
     return this.memory.overflowed;
   }
 
-  /** The argument of a wait with a timeout. All of it but the time stays as it is. */
+  /** Writes the argument of a wait with a timeout, of which only the time changes later. */
   #prepareWait(): DataView {
     const { io_uring_getevents_arg, __kernel_timespec } = this.abi.structs;
     const { bytes, address } = this.region;
@@ -88,18 +88,18 @@ export class Ring {
     return new DataView(bytes.buffer, timespecAt, __kernel_timespec.size);
   }
 
-  /** A call on a registered ring spares the kernel the look-up of the descriptor. */
+  /** Registers the ring with itself, which spares each call the look-up of the descriptor. */
   #registerItself(): void {
     const { IORING_REGISTER_RING_FDS, IORING_ENTER_REGISTERED_RING } = this.abi.constants;
     const update = this.#updateOf(0xffff_ffff, this.fd);
     const done = this.sys.io_uring_register(this.fd, IORING_REGISTER_RING_FDS, update.address, 1);
-    // A task may have 16 of them; the next one does without.
+    // A task may register 16 rings; further ones use their descriptor.
     if (done !== 1) return;
     this.#enterFd = update.view.getUint32(0, true);
     this.#enterFlags |= IORING_ENTER_REGISTERED_RING;
   }
 
-  /** An io_uring_rsrc_update, written behind what the waits have. */
+  /** Writes an io_uring_rsrc_update after the argument of the waits. */
   #updateOf(offset: number, data: number): { readonly view: DataView; readonly address: number } {
     const { io_uring_rsrc_update, io_uring_getevents_arg, __kernel_timespec } = this.abi.structs;
     const at = REGION.wait + io_uring_getevents_arg.size + __kernel_timespec.size;
@@ -109,7 +109,7 @@ export class Ring {
     return { view, address: this.region.address + at };
   }
 
-  /** Hands over what was put, without running what is ready. False if some of it is left. */
+  /** Submits the queued entries without running completions. False if some are left. */
   submit(): boolean {
     for (let attempt = 0; attempt < SUBMIT_ATTEMPTS_MAX; attempt++) {
       const count = this.memory.publish();
@@ -118,7 +118,7 @@ export class Ring {
       const flags = this.#enterFlags & ~IORING_ENTER_GETEVENTS;
       const result = this.sys.io_uring_enter(this.#enterFd, count, 0, flags, 0, 0);
       this.memory.called(count, result);
-      // A look at the queue: only now it shows that it is full and the kernel keeps something back.
+      // Notices a full queue now, while the kernel's overflow flag can be set.
       this.memory.acquire();
       if (result < 0 && waitErrnoKind(this.sys.abi, -result) === 'final')
         throw this.#failed(result);
@@ -127,8 +127,8 @@ export class Ring {
   }
 
   /**
-   * Hands over what was put, runs what is ready, and waits for a completion, at most `timeoutMs`
-   * (0 does not wait, null for ever). Whoever calls it looks at what is left of the submissions.
+   * Submits the queued entries, runs completions, and waits for one, at most `timeoutMs` (0 does not
+   * wait, null waits for ever). Entries may be left: see {@link pending}.
    */
   enter(timeoutMs: number | null): void {
     const count = this.memory.publish();
@@ -147,7 +147,7 @@ export class Ring {
     const kind = waitErrnoKind(abi, -result);
     if (kind === 'final') throw this.#failed(result);
     this.interrupted = result === -abi.errno.EINTR;
-    // What the kernel keeps back for want of room is fetched by the turn; memory takes its time.
+    // EBUSY: the turn fetches what the kernel holds back. A lack of memory takes time to pass.
     if (kind === 'shortage' && result !== -(abi.errno['EBUSY'] ?? 0)) rest(this.sys);
   }
 
@@ -166,13 +166,13 @@ export class Ring {
 
   #writeTimespec(timespec: DataView, timeMs: number): void {
     const { tv_sec, tv_nsec } = this.abi.structs.__kernel_timespec.fields;
-    // Rounded up: a wait that ends early is a turn in which a timer is not due yet.
+    // Rounded up: after a wait that ends early no timer is due yet.
     const totalNs = Math.ceil(Math.min(timeMs, TIMEOUT_MS_MAX) * 1e6);
     writeInteger(timespec, 0, tv_sec, Math.floor(totalNs / 1e9));
     writeInteger(timespec, 0, tv_nsec, totalNs % 1e9);
   }
 
-  /** Where in the region a timespec of `periodMs` lies, until the next call. */
+  /** Writes a timespec of `periodMs`. Returns its offset in the region, valid until the next call. */
   periodAt(periodMs: number): number {
     const { size } = this.abi.structs.__kernel_timespec;
     this.#writeTimespec(new DataView(this.region.bytes.buffer, REGION.period, size), periodMs);
@@ -187,7 +187,7 @@ export class Ring {
   close(): void {
     const { IORING_UNREGISTER_RING_FDS, IORING_ENTER_REGISTERED_RING } = this.abi.constants;
     if ((this.#enterFlags & IORING_ENTER_REGISTERED_RING) !== 0) {
-      // With a descriptor in it the kernel refuses, and the ring lives for as long as the thread.
+      // A ring that stays registered lives as long as the thread.
       const update = this.#updateOf(this.#enterFd, 0);
       this.sys.io_uring_register(this.fd, IORING_UNREGISTER_RING_FDS, update.address, 1);
     }
@@ -197,12 +197,12 @@ export class Ring {
   }
 }
 
-/** A timespec holds more; a number holds this many nanoseconds exactly. */
+/** A timespec holds more, but a number holds this many nanoseconds exactly. */
 const TIMEOUT_MS_MAX = 2 ** 31 - 1;
 
 /**
- * io_uring_setup(2) with the flags of Linux 6.6, or else with those of 6.1, which is the oldest
- * kernel that has all that is used here.
+ * Calls io_uring_setup(2) with the flags of Linux 6.6, else with those of 6.1, the oldest kernel that
+ * has every feature used here.
  */
 function setUp(sys: Sys, abi: IoUringAbi, size: RingSize, params: Uint8Array): number {
   const known = abi.constants;

@@ -6,9 +6,8 @@ import { ADDRESS_BYTES, REGION } from './region.ts';
 import type { Ring } from './ring.ts';
 
 /**
- * The operations, one method each: an entry is put and carries (`token`, `kind`) until it is
- * completed. Every method returns false, and puts nothing, where the queue is full and the kernel
- * takes nothing from it now.
+ * Submits operations, one method each. An operation carries (`token`, `kind`) until it completes.
+ * Every method returns false, without effect, if the queue is full and the kernel takes nothing.
  */
 export class Submission {
   readonly #ring: Ring;
@@ -16,8 +15,8 @@ export class Submission {
   readonly #codes: Codes;
   readonly #addressLow: number;
   readonly #addressHigh: number;
-  /** The next place for a socket address. */
-  #addressPlace = 0;
+  /** The next slot for a socket address. */
+  #addressSlot = 0;
 
   constructor(ring: Ring, memory: RingMemory) {
     this.#ring = ring;
@@ -27,34 +26,42 @@ export class Submission {
     this.#addressHigh = Math.floor(ring.region.address / 2 ** 32);
   }
 
-  /** Whether there is room, made by a call if need be. */
+  /** Whether there is room, if necessary after a call that makes it. */
   #room(): boolean {
     return this.#memory.hasRoom || (this.#ring.submit() && this.#memory.hasRoom);
   }
 
   /**
-   * accept(2), once or with `again` until it is cancelled or fails: each completion is a
-   * non-blocking descriptor.
+   * accept(2) of non-blocking descriptors, once, or with `multishot` until it is cancelled or fails.
    */
-  accept(fd: number, token: number, kind: number, again: boolean): boolean {
+  accept(fd: number, token: number, kind: number, multishot: boolean): boolean {
     if (!this.#room()) return false;
-    const { accept, acceptAgain, acceptFlags } = this.#codes;
-    this.#memory.push(again ? acceptAgain : accept, fd, 0, 0, 0, 0, acceptFlags, token, kind);
+    const { accept, acceptMultishot, acceptFlags } = this.#codes;
+    this.#memory.push(
+      multishot ? acceptMultishot : accept,
+      fd,
+      0,
+      0,
+      0,
+      0,
+      acceptFlags,
+      token,
+      kind,
+    );
     return true;
   }
 
-  /** recv(2) into the ring of buffers, once or with `again` until it is cancelled or fails. */
-  receive(fd: number, token: number, kind: number, again: boolean): boolean {
+  /** recv(2) into the ring of buffers, once, or with `multishot` until cancelled or failed. */
+  receive(fd: number, token: number, kind: number, multishot: boolean): boolean {
     if (!this.#room()) return false;
-    const { receive, receiveAgain } = this.#codes;
-    this.#memory.push(again ? receiveAgain : receive, fd, 0, 0, 0, 0, 0, token, kind);
+    const { receive, receiveMultishot } = this.#codes;
+    this.#memory.push(multishot ? receiveMultishot : receive, fd, 0, 0, 0, 0, 0, token, kind);
     return true;
   }
 
   /**
-   * send(2) of `length` bytes at `offset` of the region, now or never: if the kernel takes all of
-   * them when the entry is submitted, which is the rule, no completion is posted. Else one says
-   * how many it took, or why none.
+   * send(2) of `length` bytes at `offset` of the region, without waiting. No completion is posted if
+   * the kernel takes all of them, which is the rule; else one tells how many it took, or the errno.
    */
   sendNow(fd: number, offset: number, length: number, token: number, kind: number): boolean {
     if (!this.#room()) return false;
@@ -65,12 +72,12 @@ export class Submission {
     return true;
   }
 
-  /** Makes the send that was put last `bytes` longer. False if it is another's, or submitted. */
+  /** Lengthens the last send by `bytes`. False if the last entry is another, or submitted. */
   lengthenSend(token: number, kind: number, bytes: number): boolean {
     return this.#memory.lengthenLast(token, kind, bytes);
   }
 
-  /** send(2) of `length` bytes at `address`, as many as there is room for, once there is some. */
+  /** send(2) of `length` bytes at `address`, which waits until the socket has room. */
   send(fd: number, address: number, length: number, token: number, kind: number): boolean {
     if (!this.#room()) return false;
     const { sendWaiting, sendFlags } = this.#codes;
@@ -82,13 +89,13 @@ export class Submission {
   /** connect(2) to a sockaddr, which is copied. */
   connect(fd: number, address: Uint8Array, token: number, kind: number): boolean {
     if (!this.#room()) return false;
-    // The kernel has copied every address that was submitted.
-    if (this.#addressPlace === ADDRESSES_MAX) {
+    // The kernel has copied the addresses of submitted connects.
+    if (this.#addressSlot === ADDRESSES_MAX) {
       if (!this.#ring.submit()) return false;
-      this.#addressPlace = 0;
+      this.#addressSlot = 0;
     }
-    const at = REGION.addresses + this.#addressPlace * ADDRESS_BYTES;
-    this.#addressPlace += 1;
+    const at = REGION.addresses + this.#addressSlot * ADDRESS_BYTES;
+    this.#addressSlot += 1;
     this.#ring.region.bytes.set(address, at);
     const low = this.#addressLow + at;
     const high = low < 2 ** 32 ? this.#addressHigh : this.#addressHigh + 1;
@@ -103,7 +110,7 @@ export class Submission {
     return true;
   }
 
-  /** A completion every `periodMs`, until it is cancelled. Before Linux 6.4 it fails at once. */
+  /** A completion every `periodMs` until cancelled. Fails with EINVAL before Linux 6.4. */
   periodicTimeout(periodMs: number, kind: number): boolean {
     if (!this.#room()) return false;
     const at = this.#ring.periodAt(periodMs);
@@ -114,14 +121,14 @@ export class Submission {
     return true;
   }
 
-  /** Ends the operation that carries (`token`, `kind`). That it did is not posted. */
+  /** Cancels the operation that carries (`token`, `kind`). Success posts no completion. */
   cancel(token: number, kind: number, carries: number): boolean {
     if (!this.#room()) return false;
     this.#memory.push(this.#codes.cancel, -1, 0, token, kind, 0, 0, 0, carries);
     return true;
   }
 
-  /** Ends every operation of the ring. How many is what its completion says. */
+  /** Cancels every operation of the ring. The completion tells how many. */
   cancelAll(carries: number): boolean {
     if (!this.#room()) return false;
     const { cancelAll, cancelAllFlags } = this.#codes;
@@ -132,7 +139,7 @@ export class Submission {
 
 type Codes = ReturnType<typeof codesOf>;
 
-/** The first word of each entry, and the flags of the operation. */
+/** The first word of each entry, and the flags of each operation. */
 function codesOf(sys: Sys, abi: IoUringAbi) {
   const op = abi.constants;
   const { MSG_DONTWAIT, MSG_WAITALL, MSG_NOSIGNAL = 0 } = sys.abi.constants;
@@ -140,10 +147,10 @@ function codesOf(sys: Sys, abi: IoUringAbi) {
   const silent = op.IOSQE_CQE_SKIP_SUCCESS << 8;
   return {
     accept: op.IORING_OP_ACCEPT,
-    acceptAgain: op.IORING_OP_ACCEPT | (op.IORING_ACCEPT_MULTISHOT << 16),
+    acceptMultishot: op.IORING_OP_ACCEPT | (op.IORING_ACCEPT_MULTISHOT << 16),
     acceptFlags: SOCK_NONBLOCK | SOCK_CLOEXEC,
     receive: op.IORING_OP_RECV | (op.IOSQE_BUFFER_SELECT << 8),
-    receiveAgain:
+    receiveMultishot:
       op.IORING_OP_RECV | (op.IOSQE_BUFFER_SELECT << 8) | (op.IORING_RECV_MULTISHOT << 16),
     send: op.IORING_OP_SEND | silent,
     nowFlags: MSG_DONTWAIT | MSG_WAITALL | MSG_NOSIGNAL,

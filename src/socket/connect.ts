@@ -10,9 +10,8 @@ const peer = new Uint8Array(SOCKADDR_BYTES_MAX);
 const peerLength = new Int32Array(1);
 
 /**
- * connect(2), bounded by `timeoutMs` where that is not null. Returns 0, or `-errno` with
- * `-ETIMEDOUT` when the time is up. `-EINPROGRESS` comes from a socket that does not block, and
- * `-EINTR` from one that is `interruptible`.
+ * connect(2), bounded by `timeoutMs` unless that is null. Returns 0 or `-errno`: `-ETIMEDOUT` after
+ * the timeout, `-EINPROGRESS` from a non-blocking socket, `-EINTR` from an `interruptible` one.
  */
 export function connectWithin(
   sys: Sys,
@@ -30,15 +29,15 @@ export function connectWithin(
   for (;;) {
     const result = sys.connect(fd, address, length);
     if (result !== -EINTR || interruptible) {
-      // Linux ends a connect whose SO_SNDTIMEO is over with EINPROGRESS, socket(7), or with EAGAIN
-      // where a UNIX listener had no room in its queue.
+      // After SO_SNDTIMEO, Linux ends a connect with EINPROGRESS (socket(7)), or with EAGAIN if the
+      // queue of a UNIX listener was full.
       const late = timeoutMs !== null && (result === -EINPROGRESS || result === -EAGAIN);
       return late ? -ETIMEDOUT : result;
     }
-    // An interrupted connect goes on by itself and must not be called again: POSIX, connect().
+    // An interrupted connect continues in the kernel and must not be repeated: POSIX, connect().
     const waited = connected(sys, fd, leftMs(sys, deadlineMs), interruptible);
     if (waited < 0 || hasPeer(sys, fd)) return waited;
-    // All but one that waited for room in the queue of a UNIX listener: that one has not begun.
+    // Except for one that waited for room in the queue of a UNIX listener: it has not begun.
     if (leftMs(sys, deadlineMs) === 0) return -ETIMEDOUT;
   }
 }
@@ -55,7 +54,7 @@ export function connectError(
   return sysError(sys, result, 'connect', 'connect to', on, reason);
 }
 
-/** Where SO_SNDTIMEO does not bound connect(2): the same in three calls. */
+/** The same by three calls, where SO_SNDTIMEO does not bound connect(2). */
 function connectByPolling(
   sys: Sys,
   fd: number,
@@ -75,7 +74,7 @@ function connectByPolling(
   return result < 0 ? result : restored;
 }
 
-/** Waits until a connect that is under way has ended. Returns 0 or `-errno`. */
+/** Waits for the end of a pending connect. Returns 0 or `-errno`. */
 function connected(sys: Sys, fd: number, timeoutMs: number | null, interruptible: boolean): number {
   const events = waitWithin(sys, fd, sys.abi.constants.POLLOUT, timeoutMs, interruptible);
   if (events === 0) return -sys.abi.errno.ETIMEDOUT;

@@ -135,7 +135,8 @@ export interface ConnectionOptions {
  * A socket that connected to itself (nobody listens on the port of `endpoint`, and the kernel chose
  * it as the local one) counts as refused.
  *
- * @param endpoint where to connect to: a host (null for the loopback address) and a port, or a path.
+ * @param endpoint where to connect to: a host (null for the loopback address) and a port; or a
+ *   path.
  * @param options timeout, TCP_NODELAY.
  * @returns the connected socket, which the caller owns and closes. After an error all sockets of
  *   the attempts are closed.
@@ -145,7 +146,6 @@ export interface ConnectionOptions {
  *
  * @example
  * ```ts
- * import assert from 'node:assert/strict';
  * import { createConnection, createServer } from 'sockloop/socket';
  *
  * using server = createServer({ host: '127.0.0.1', port: 0 });

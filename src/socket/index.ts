@@ -1,11 +1,22 @@
 export type { Bytes } from '../base/bytes.ts';
 export type { AddressFamily, SocketAddress } from '../sys/sockaddr.ts';
 export { formatAddress } from '../sys/sockaddr.ts';
+export type { Failure } from '../sys/sys-error.ts';
 export { ResolveError, SysError } from '../sys/sys-error.ts';
 export type { AddressInput } from './address.ts';
 export type { ConnectionOptions, Endpoint, ServerOptions } from './create.ts';
 export { createConnection, createServer } from './create.ts';
-export type { Credentials, OptionSpec, PortRange, TcpInfo } from './options/spec.ts';
+export type {
+  Credentials,
+  OptionAccess,
+  OptionKind,
+  OptionLevel,
+  OptionSpec,
+  OptionUnit,
+  OptionValues,
+  PortRange,
+  TcpInfo,
+} from './options/spec.ts';
 export type {
   GettableOptionName,
   OptionValue,

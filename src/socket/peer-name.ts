@@ -5,8 +5,8 @@ const name = new Uint8Array(SOCKADDR_BYTES_MAX);
 const length = new Int32Array(1);
 
 /**
- * The address of the peer of `fd`: getpeername(2), or what Linux still knows of a TCP peer that has
- * reset the connection (SO_PEERNAME). Null where nobody knows it any more.
+ * The address of the peer of `fd`: getpeername(2), or SO_PEERNAME, which Linux remembers after a
+ * reset of a TCP connection. Null if it is forgotten.
  */
 export function peerName(sys: Sys, fd: number): SocketAddress | null {
   length[0] = name.length;
@@ -23,7 +23,7 @@ export function peerName(sys: Sys, fd: number): SocketAddress | null {
   return null;
 }
 
-/** Whether the address of a peer is forgotten once it has reset the connection. */
+/** Whether the kernel forgets the address of a peer that resets the connection. */
 export function forgetsPeers(sys: Sys): boolean {
   return sys.abi.constants.SO_PEERNAME === undefined;
 }

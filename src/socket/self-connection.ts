@@ -4,16 +4,17 @@ import { SysError, sysError } from '../sys/sys-error.ts';
 import { writeNamed } from './options/calls.ts';
 import type { Socket } from './socket.ts';
 
-// A TCP socket that connects to a port nobody listens on, and that has got this very port as its
-// own, meets its own SYN: RFC 9293, section 3.5, simultaneous open. It echoes whatever it sends.
+// A TCP socket connects to itself if nobody listens on the port and the kernel chose the same port
+// as the local one: its SYN meets itself, a simultaneous open (RFC 9293, section 3.5). It then
+// receives what it sends.
 
 const own = new Uint8Array(SOCKADDR_BYTES_MAX);
 const peer = new Uint8Array(SOCKADDR_BYTES_MAX);
 const length = new Int32Array(1);
 
 /**
- * Connects `socket` to a peer other than itself. Throws what {@link Socket.connect} throws, and
- * ECONNREFUSED for a self-connection; its caller closes the socket then.
+ * Connects `socket` to a peer other than itself. Throws as {@link Socket.connect}, and ECONNREFUSED
+ * for a self-connection; the caller closes the socket.
  */
 export function connectToPeer(sys: Sys, socket: Socket, address: SocketAddress): void {
   socket.connect(address);
@@ -24,8 +25,8 @@ export function connectToPeer(sys: Sys, socket: Socket, address: SocketAddress):
 }
 
 /**
- * Whether `fd`, which has just connected to `target`, is its own peer. Costs one getsockname(2),
- * and a getpeername(2) where the port is the same.
+ * Whether `fd`, just connected to `target`, is its own peer. Costs one getsockname(2), and a
+ * getpeername(2) if the ports are equal.
  */
 export function isSelfConnected(sys: Sys, fd: number, target: SocketAddress): boolean {
   if (target.family === 'UNIX') return false;
@@ -35,7 +36,7 @@ export function isSelfConnected(sys: Sys, fd: number, target: SocketAddress): bo
   const isFour = target.family === 'IPv4';
   const portAt = (isFour ? four.fields.sin_port : six.fields.sin6_port).offset;
   if (own[portAt] !== target.port >> 8 || own[portAt + 1] !== (target.port & 0xff)) return false;
-  // Not the target: 0.0.0.0 and :: stand for an address of this machine.
+  // Not `target`: 0.0.0.0 and :: mean an address of this machine.
   length[0] = peer.length;
   if (sys.getpeername(fd, peer, length) < 0) return false;
   const { offset: at, size } = isFour ? four.fields.sin_addr : six.fields.sin6_addr;
@@ -45,17 +46,17 @@ export function isSelfConnected(sys: Sys, fd: number, target: SocketAddress): bo
   return true;
 }
 
-/** Has the close(2) of a self-connected `fd` reset it, so that its port is free again. */
+/** Makes the close(2) of a self-connected `fd` a reset, which frees its port. */
 export function dropAtClose(sys: Sys, fd: number): void {
   try {
     writeNamed(sys, fd, 'SO_LINGER', 0);
   } catch (error) {
-    // Without it the port stays in TIME_WAIT, which a server with SO_REUSEADDR can listen on.
+    // The port then stays in TIME_WAIT; a server with SO_REUSEADDR can still listen on it.
     if (!(error instanceof SysError)) throw error;
   }
 }
 
-/** What a self-connection counts as: nobody listens on `target`. */
+/** The error of a self-connection: nobody listens on `target`. */
 export function selfConnectionError(sys: Sys, target: SocketAddress): SysError {
   const reason = 'nobody listens: the socket connected to itself';
   return sysError(sys, -sys.abi.errno.ECONNREFUSED, 'connect', 'connect to', target, reason);

@@ -30,7 +30,12 @@ export abstract class SocketDescriptor implements Disposable {
     return this.#sys.abi.constants;
   }
 
-  /** Takes `fd` over. */
+  /**
+   * Takes over a descriptor.
+   *
+   * @param sys the system calls to use.
+   * @param fd the descriptor.
+   */
   protected constructor(sys: Sys, fd: number) {
     this.#sys = sys;
     this.#fd = fd;

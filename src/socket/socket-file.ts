@@ -5,23 +5,23 @@ import type { Sys } from '../sys/sys.ts';
 import { SysError, sysError } from '../sys/sys-error.ts';
 import { Socket } from './socket.ts';
 
-/** A takeover takes less than a millisecond: who holds the lock for so long is stuck. */
+/** A takeover takes less than a millisecond: a process that holds the lock for so long is stuck. */
 const LOCK_WAIT_MS = 2000;
 const LOCK_RETRY_MS = 5;
 
-/** An abstract name has 107 bytes at the most, and two numbers come before these. */
+/** An abstract name has at most 107 bytes, and two numbers precede these. */
 const LOCK_FILE_CHARACTERS_MAX = 48;
 
 /**
- * The name of a UNIX socket in the file system: a file, which outlives its server, and which others
- * may remove and replace while it runs.
+ * The file of a UNIX socket. It outlives its server, and other processes may remove or replace it
+ * while the server runs.
  */
 export class SocketFile {
   readonly #address: UnixAddress;
   readonly #sys: Sys;
   readonly #device: bigint;
   readonly #inode: bigint;
-  /** What came of the removal; undefined before it. */
+  /** The error of the removal, null for none; undefined before. */
   #failure: SysError | null | undefined;
 
   private constructor(address: UnixAddress, sys: Sys, device: bigint, inode: bigint) {
@@ -31,7 +31,7 @@ export class SocketFile {
     this.#inode = inode;
   }
 
-  /** The file of a socket that was just bound to `address`; null for what has none. */
+  /** The file of a socket just bound to `address`; null if it has none. */
   static of(address: SocketAddress, sys: Sys): SocketFile | null {
     if (!hasFile(address)) return null;
     const stat = lstatSync(address.path, { bigint: true, throwIfNoEntry: false });
@@ -39,9 +39,9 @@ export class SocketFile {
   }
 
   /**
-   * Removes the file, if the path still leads to it. Call it before the socket is closed: until
-   * then the kernel gives its inode to no other file. Returns the error, null without one; a second
-   * call does nothing and returns the same.
+   * Removes the file, if the path still leads to it. Call it before the socket is closed: the inode
+   * cannot be reused before. Returns the error, null for none; a second call does nothing and
+   * returns the same.
    */
   remove(): SysError | null {
     if (this.#failure === undefined) this.#failure = this.#remove();
@@ -53,21 +53,21 @@ export class SocketFile {
     const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false });
     if (stat === undefined || stat.dev !== this.#device || stat.ino !== this.#inode) return null;
     const result = this.#sys.unlink(path);
-    // Gone already: somebody else has tidied up.
+    // ENOENT: another process was faster.
     if (result >= 0 || result === -this.#sys.abi.errno.ENOENT) return null;
     return sysError(this.#sys, result, 'unlink', 'remove', this.#address);
   }
 }
 
-/** Whether an address is a path of the file system, and not a port or an abstract name. */
+/** Whether an address is a path in the file system, not a port or an abstract name. */
 export function hasFile(address: SocketAddress): address is UnixAddress {
   return address.family === 'UNIX' && address.path !== '' && !address.path.startsWith('\0');
 }
 
 /**
- * Calls `takeOver` if a dead server left the file of `address` behind: it removes the file, binds
- * and listens. Servers that start at the same time do so one after the other, so that one of them
- * wins. Returns whether `takeOver` was called.
+ * Calls `takeOver`, which removes the file, binds and listens, if the server of `address` is dead.
+ * Servers that start at the same time do so one after the other: one wins. Returns whether
+ * `takeOver` was called.
  */
 export function ifLeftBehind(address: UnixAddress, sys: Sys, takeOver: () => void): boolean {
   const lock = takeLock(address.path, sys);
@@ -82,8 +82,8 @@ export function ifLeftBehind(address: UnixAddress, sys: Sys, takeOver: () => voi
 }
 
 /**
- * The right to take a path over: an abstract name, which one process of a network namespace can
- * have, and which goes with it. Where there are no such names there is no lock.
+ * The lock for a takeover of `path`: an abstract name, which one process of a network namespace can
+ * hold, and which the kernel releases with it. Platforms without abstract names have no lock.
  */
 function takeLock(path: string, sys: Sys): Socket | null {
   const socket = new Socket('UNIX', { sys });
@@ -114,13 +114,13 @@ function isBound(socket: Socket, address: UnixAddress): boolean {
   }
 }
 
-/** Whether nobody listens on the path, nor is about to. */
+/** Whether no process listens on the path, or is about to. */
 function isDead(address: UnixAddress, sys: Sys): boolean {
-  // Linux refuses a connection to any other file with ECONNREFUSED too.
+  // Linux gives ECONNREFUSED for any other file too.
   if (lstatSync(address.path, { throwIfNoEntry: false })?.isSocket() !== true) return false;
   using probe = new Socket('UNIX', { sys });
   try {
-    // Without a wait: a server that is stopped and whose queue is full is alive as well.
+    // Non-blocking: a stopped server whose queue is full is alive.
     probe.setBlocking(false);
     probe.connect(address);
     return false;
@@ -130,16 +130,16 @@ function isDead(address: UnixAddress, sys: Sys): boolean {
   }
 }
 
-/** A line of /proc/net/unix: a stream (0001) without a peer (01) that does not listen yet. */
+/** A line of /proc/net/unix: a stream socket (0001), unconnected (01), not listening. */
 const BOUND_ONLY = /^\S+ \S+ \S+ 00000000 0001 01 +\d+ (.*)$/;
 
-/** Whether some process has bound the path and not called listen(2) yet. Linux alone tells. */
+/** Whether a process has bound the path and not called listen(2) yet. Only Linux tells. */
 function isAboutToListen(path: string): boolean {
   let lines: readonly string[] = [];
   try {
     lines = readFileSync('/proc/net/unix', 'utf8').split('\n');
   } catch {
-    // Elsewhere nobody can tell it from one that has died.
+    // Not on this platform: such a server counts as dead.
   }
   return lines.some((line) => BOUND_ONLY.exec(line)?.[1] === path);
 }

@@ -200,7 +200,8 @@ export class Socket extends SocketDescriptor {
   }
 
   /**
-   * connect(2), bounded by the timeout if one is set. After a failure the socket can only be closed.
+   * connect(2), bounded by the timeout if one is set. A socket whose connect failed can only be
+   * closed.
    *
    * As in C, a TCP socket whose own address is `address`, by {@link bind} or by the kernel's
    * choice, connects to itself if nobody listens there; `createConnection` refuses that.

@@ -1,7 +1,7 @@
 import { waitErrnoKind } from '../sys/error-kinds.ts';
 import type { Sys } from '../sys/sys.ts';
 
-// Waiting for one descriptor with poll(2), where a blocking call alone cannot be bounded.
+// Waiting for one descriptor with poll(2), for calls that have no timeout of their own.
 
 /** The longest timeout of poll(2), an int of milliseconds: nearly 25 days. */
 const POLL_TIMEOUT_MS_MAX = 2 ** 31 - 1;
@@ -10,11 +10,11 @@ const POLL_TIMEOUT_MS_MAX = 2 ** 31 - 1;
  * Waits until `fd` is ready for `events` (`POLLIN`, `POLLOUT`) or `timeoutMs` have passed; null
  * waits for ever.
  *
- * Returns the events that came (`POLLERR` and `POLLHUP` count as ready), 0 when the time is up,
- * or `-errno`. A wait that a signal ended is `-EINTR`.
+ * Returns the events that occurred (`POLLERR` and `POLLHUP` count as ready), 0 after the timeout,
+ * or `-errno`: `-EINTR` after a signal.
  */
 export function waitFor(sys: Sys, fd: number, events: number, timeoutMs: number | null): number {
-  // poll(2) looks at no negative descriptor, and would wait for ever.
+  // poll(2) ignores a negative descriptor, and would wait for ever.
   if (fd < 0) return -sys.abi.errno.EBADF;
   const { size, fields } = sys.abi.structs.pollfd;
   const pollfd = new Uint8Array(size);
@@ -30,8 +30,8 @@ export function waitFor(sys: Sys, fd: number, events: number, timeoutMs: number 
 }
 
 /**
- * As {@link waitFor}, but a signal ends the wait only if it is `interruptible`, and a kernel
- * without memory for it is asked again.
+ * As {@link waitFor}, but a signal ends the wait only if it is `interruptible`, and a wait for
+ * which the kernel has no memory is repeated.
  */
 export function waitWithin(
   sys: Sys,
@@ -50,27 +50,27 @@ export function waitWithin(
   }
 }
 
-/** The pause after a wait for which the kernel had no memory. */
+/** The pause after a wait that failed for lack of memory. */
 const SHORTAGE_PAUSE_MS = 5;
 
 const NO_DESCRIPTORS = new Uint8Array(0);
 
-/** Waits a little for nothing, so that a loop whose waits fail at once does not spin. */
+/** A short pause, so that a loop whose waits fail at once does not spin. */
 export function rest(sys: Sys): void {
   sys.poll(NO_DESCRIPTORS, 0, SHORTAGE_PAUSE_MS);
 }
 
-/** The time `timeoutMs` from now; null for no such time. */
+/** The time `timeoutMs` from now; null for none. */
 export function deadline(sys: Sys, timeoutMs: number | null): number | null {
   return timeoutMs === null ? null : sys.monotonicMs() + timeoutMs;
 }
 
-/** What is left until a deadline, 0 once it has passed; null where there is none. */
+/** The time left until a deadline, 0 once it has passed; null without one. */
 export function leftMs(sys: Sys, deadlineMs: number | null): number | null {
   return deadlineMs === null ? null : Math.max(0, deadlineMs - sys.monotonicMs());
 }
 
-/** A time for several attempts: each gets an equal share of what is left. */
+/** A timeout for several attempts: each gets an equal share of the time left. */
 export class TimeShares {
   readonly #sys: Sys;
   readonly #timeMs: number | null;
@@ -78,7 +78,7 @@ export class TimeShares {
   readonly #count: number;
   #left: number;
 
-  /** `timeMs` from now for `count` attempts; null for attempts without a bound. */
+  /** `timeMs` from now for `count` attempts; null for no timeout. */
   constructor(sys: Sys, timeMs: number | null, count: number) {
     this.#sys = sys;
     this.#timeMs = timeMs;
@@ -87,7 +87,7 @@ export class TimeShares {
     this.#left = count;
   }
 
-  /** What the next attempt may take, above 0; null without a bound. */
+  /** The timeout of the next attempt, above 0; null for none. */
   next(): number | null {
     if (this.#count === 1) return this.#timeMs;
     const timeMs = leftMs(this.#sys, this.#deadlineMs);

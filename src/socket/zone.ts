@@ -3,7 +3,7 @@ import type { Sys } from '../sys/sys.ts';
 
 /**
  * `address` with the zone of its text (`fe80::1%eth0`, `fe80::1%2`) as its `scopeId`: RFC 4007,
- * section 11. Throws a RangeError for an interface that this machine does not have.
+ * section 11. Throws a RangeError for an unknown interface.
  */
 export function zoneResolved(address: SocketAddress, sys: Sys): SocketAddress {
   if (address.family !== 'IPv6' || typeof address.address !== 'string') return address;

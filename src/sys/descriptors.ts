@@ -101,7 +101,7 @@ function prepared(sys: Sys, fd: number, closedOnExec: boolean): number {
   const { F_SETFD, FD_CLOEXEC, SOL_SOCKET, SO_NOSIGPIPE, MSG_NOSIGNAL } = sys.abi.constants;
   let result = closedOnExec ? 0 : sys.fcntl(fd, F_SETFD, FD_CLOEXEC);
   if (result >= 0 && MSG_NOSIGNAL === undefined && SO_NOSIGPIPE !== undefined) {
-    // macOS refuses the option (EINVAL) once the peer has reset the connection: nothing can be sent.
+    // macOS refuses the option (EINVAL) once the peer has reset the connection: no send can follow.
     result = sys.setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, new Uint8Array([1, 0, 0, 0]), 4);
     if (result === -sys.abi.errno.EINVAL) result = 0;
   }

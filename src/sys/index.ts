@@ -1,4 +1,13 @@
-export type { Abi, PlatformName } from './abi/abi.ts';
+export type {
+  Abi,
+  Behaviours,
+  Constants,
+  ErrnoName,
+  Field,
+  PlatformName,
+  StructLayout,
+  Structs,
+} from './abi/abi.ts';
 export { abiFor } from './abi/index.ts';
 export { Arena } from './arena.ts';
 export { errnoName, gaiName } from './errno.ts';
@@ -12,5 +21,6 @@ export type {
 } from './sockaddr.ts';
 export { decodeSockaddr, encodeSockaddr, formatAddress } from './sockaddr.ts';
 export type { AddressHints, HostName, ResolvedAddresses, Sys } from './sys.ts';
+export type { Failure } from './sys-error.ts';
 export { ResolveError, SysError } from './sys-error.ts';
 export { TracingSys } from './trace/tracing-sys.ts';

@@ -16,8 +16,8 @@ export function parseIPv4(text: string, into: Uint8Array, at: number): boolean {
 }
 
 /**
- * Writes the sixteen bytes of an IPv6 address (RFC 4291, section 2.2, without a zone) into `into` at
- * `at`. Returns false, and leaves `into` alone, for any other text.
+ * Writes the sixteen bytes of an IPv6 address (RFC 4291, section 2.2, without a zone) into `into`
+ * at `at`. Returns false, and leaves `into` alone, for any other text.
  */
 export function parseIPv6(text: string, into: Uint8Array, at: number): boolean {
   const halves = text.split('::');

@@ -1,6 +1,7 @@
 import type { Abi } from './abi/abi.ts';
 import { ioUring } from './abi/io-uring.ts';
 import type { CLibrary, IoUringLibrary, KqueueLibrary } from './c-library.ts';
+import { lookUp, lookUpName } from './native-names.ts';
 import { isStable, StableAddress } from './stable-address.ts';
 import type { AddressHints, HostName, ResolvedAddresses, Sys } from './sys.ts';
 
@@ -307,45 +308,12 @@ export class NativeSys implements Sys {
   ): number {
     requireWhole(node ?? '');
     requireWhole(service ?? '');
-    const { size, fields } = this.abi.structs.addrinfo;
-    const hint = new DataView(new ArrayBuffer(size));
-    hint.setInt32(fields.ai_flags.offset, hints.flags, true);
-    hint.setInt32(fields.ai_family.offset, hints.family, true);
-    hint.setInt32(fields.ai_socktype.offset, hints.socktype, true);
-    hint.setInt32(fields.ai_protocol.offset, hints.protocol, true);
-    const list = new BigUint64Array(1);
-    const code = this.#c.getaddrinfo(node, service, new Uint8Array(hint.buffer), list);
-    results.errno = this.#c.errno();
-    results.addresses = [];
-    results.canonicalName = null;
-    if (code !== 0) return code;
-    const head = list[0] ?? 0n;
-    this.#copyAddresses(head, results);
-    this.#c.freeaddrinfo(head);
-    return 0;
-  }
-
-  #copyAddresses(head: bigint, results: ResolvedAddresses): void {
-    const { size, fields } = this.abi.structs.addrinfo;
-    for (let at = head; at !== 0n; ) {
-      const bytes = this.#c.view(at, size).slice();
-      const info = new DataView(bytes.buffer, bytes.byteOffset);
-      const address = info.getBigUint64(fields.ai_addr.offset, true);
-      const length = info.getUint32(fields.ai_addrlen.offset, true);
-      if (address !== 0n) results.addresses.push(this.#c.view(address, length).slice());
-      const name = info.getBigUint64(fields.ai_canonname.offset, true);
-      if (name !== 0n) results.canonicalName = this.#c.text(name);
-      at = info.getBigUint64(fields.ai_next.offset, true);
-    }
+    return lookUp(this.#c, this.abi, [node, service], hints, results);
   }
 
   getnameinfo(address: Uint8Array, length: number, flags: number, results: HostName): number {
     requireRoom(address.length, 0, length);
-    const host = new Uint8Array(this.abi.constants.NI_MAXHOST);
-    const code = this.#c.getnameinfo(address, length, host, host.length, null, 0, flags);
-    results.errno = this.#c.errno();
-    results.host = code === 0 ? new TextDecoder().decode(host.subarray(0, host.indexOf(0))) : '';
-    return code;
+    return lookUpName(this.#c, this.abi, address.subarray(0, length), flags, results);
   }
 
   if_nametoindex(name: string): number {

@@ -5,8 +5,8 @@ import type { CLibrary, KqueueLibrary } from './c-library.ts';
 import { NativeSys } from './native-sys.ts';
 import type { Sys } from './sys.ts';
 
-// The only user of the FFI. A call costs 30 to 50 ns more than from C, given numbers and typed arrays
-// that it has seen before; a BigInt or a fresh subarray adds more than that.
+// The only user of the FFI. A call costs 30 to 50 ns more than from C, given numbers and typed
+// arrays that it has seen before; a BigInt or a fresh subarray adds more than that.
 
 type Library = ReturnType<typeof koffi.load>;
 

@@ -7,9 +7,9 @@ const answerBytes = new Uint8Array(answer.buffer);
 const answerLength = new Int32Array(1);
 
 /**
- * How many sent bytes the peer of a TCP socket has not acknowledged: `SIOCOUTQ` on Linux, `FIONWRITE`
- * on FreeBSD, `SO_NWRITE` on macOS. `finSent` is true after shutdown(2): Linux counts the FIN as a
- * byte. Null if the platform or the socket cannot tell.
+ * How many sent bytes the peer of a TCP socket has not acknowledged: `SIOCOUTQ` on Linux,
+ * `FIONWRITE` on FreeBSD, `SO_NWRITE` on macOS. `finSent` is true after shutdown(2): Linux counts
+ * the FIN as a byte. Null if the platform or the socket cannot tell.
  */
 export function unacknowledgedBytesOf(sys: Sys, fd: number, finSent: boolean): number | null {
   const { SIOCOUTQ, FIONWRITE, SOL_SOCKET } = sys.abi.constants;

@@ -41,8 +41,8 @@ export function readBigUnsigned(view: DataView, base: number, field: Field): big
 }
 
 /**
- * Writes an integer into a field of 1, 2, 4 or 8 bytes; negative numbers as two's complement. Higher
- * bits are cut off. Bit fields cannot be written.
+ * Writes an integer into a field of 1, 2, 4 or 8 bytes; negative numbers as two's complement.
+ * Higher bits are cut off. Bit fields cannot be written.
  */
 export function writeInteger(view: DataView, base: number, field: Field, value: number): void {
   if (field.bits !== undefined) throw sizeError(field);

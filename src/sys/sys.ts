@@ -3,15 +3,14 @@ import type { Abi } from './abi/abi.ts';
 /**
  * The system calls, one method each: no policy, no retry, no throw.
  *
- * A result is a number: `>= 0` as the man page says, or `-errno` on failure. Buffers are the
- * caller's and are lent for the length of the call. Every method may block the calling thread as
- * its man page says, and any thread may call it.
+ * Names and parameters are those of the man pages. A result is `>= 0` as the man page says, or
+ * `-errno`. Buffers belong to the caller; a call does not keep them. A method blocks the calling
+ * thread as its man page says, and may be called on any thread.
  *
- * Implementations: `NativeSys` (the kernel, through the FFI), `TracingSys` (a decorator that prints
- * each call as strace would).
+ * `nativeSys()` gives those of this machine's kernel; a `TracingSys` prints those of another Sys.
  */
 export interface Sys {
-  /** The numbers and layouts that go with these calls. */
+  /** The constants and layouts of these calls. */
   readonly abi: Abi;
 
   /** socket(2): a new descriptor. */
@@ -22,9 +21,9 @@ export interface Sys {
   bind(fd: number, address: Uint8Array, length: number): number;
   /** listen(2). */
   listen(fd: number, backlog: number): number;
-  /** accept(2): `length[0]` goes in as the room in `address`, comes out as the peer's length. */
+  /** accept(2): `length[0]` is the room in `address` before the call, the peer's length after. */
   accept(fd: number, address: Uint8Array, length: Int32Array): number;
-  /** accept4(2): accept with `SOCK_CLOEXEC` and `SOCK_NONBLOCK`; `-ENOSYS` where there is none. */
+  /** accept4(2): accept with `SOCK_CLOEXEC` and `SOCK_NONBLOCK`; `-ENOSYS` if missing. */
   accept4(fd: number, address: Uint8Array, length: Int32Array, flags: number): number;
   /** connect(2). */
   connect(fd: number, address: Uint8Array, length: number): number;
@@ -34,13 +33,13 @@ export interface Sys {
   recv(fd: number, buffer: Uint8Array, offset: number, length: number, flags: number): number;
   /** shutdown(2). */
   shutdown(fd: number, how: number): number;
-  /** close(2). The descriptor is gone whatever it returns, so `-EINTR` must not be retried. */
+  /** close(2). The descriptor is closed whatever it returns: do not retry on `-EINTR`. */
   close(fd: number): number;
-  /** getsockname(2): as accept, the length goes in and comes out. */
+  /** getsockname(2): `length` as for accept. */
   getsockname(fd: number, address: Uint8Array, length: Int32Array): number;
   /** getpeername(2). */
   getpeername(fd: number, address: Uint8Array, length: Int32Array): number;
-  /** getsockopt(2): `length[0]` is the room in `value` on the way in, its length on the way out. */
+  /** getsockopt(2): `length[0]` is the room in `value` before the call, its length after. */
   getsockopt(
     fd: number,
     level: number,
@@ -52,12 +51,12 @@ export interface Sys {
   setsockopt(fd: number, level: number, name: number, value: Uint8Array, length: number): number;
   /** fcntl(2), the commands with one integer argument. */
   fcntl(fd: number, command: number, argument: number): number;
-  /** ioctl(2), the requests that answer with one `int`, which is written into `value`. */
+  /** ioctl(2), the requests that write one `int`, into `value`. */
   ioctl(fd: number, request: number, value: Int32Array): number;
   /** poll(2): `fds` holds `count` pollfd structures; `timeoutMs` -1 waits for ever. */
   poll(fds: Uint8Array, count: number, timeoutMs: number): number;
   /**
-   * select(2): the sets are fd_sets of at least `nfds` bits, rewritten with what is ready;
+   * select(2): the sets are fd_sets of at least `nfds` bits, overwritten with the ready ones;
    * `timeout` is a timeval, null waits for ever. Linux writes the time left into it.
    */
   select(
@@ -66,13 +65,13 @@ export interface Sys {
     writefds: Uint8Array | null,
     timeout: Uint8Array | null,
   ): number;
-  /** epoll_create1(2). `-ENOSYS` where there is none, as for the next two. */
+  /** epoll_create1(2). `-ENOSYS` if missing, as for the next two. */
   epoll_create1(flags: number): number;
   /** epoll_ctl(2): `event` holds an epoll_event. */
   epoll_ctl(epfd: number, operation: number, fd: number, event: Uint8Array): number;
   /** epoll_wait(2): `events` has room for `maxevents`; `timeoutMs` -1 waits for ever. */
   epoll_wait(epfd: number, events: Uint8Array, maxevents: number, timeoutMs: number): number;
-  /** kqueue(2). `-ENOSYS` where there is none: on Linux, where libkqueue cannot be loaded. */
+  /** kqueue(2). `-ENOSYS` if missing: on Linux without libkqueue. */
   kqueue(): number;
   /** kevent(2): both lists hold kevent structures; `timeout` is a timespec, null waits for ever. */
   kevent(
@@ -84,13 +83,13 @@ export interface Sys {
     timeout: Uint8Array | null,
   ): number;
   /**
-   * io_uring_setup(2): `params` holds an io_uring_params, filled in. A descriptor. `-ENOSYS` where
-   * there is none, as for the next two; `-EPERM` where it is forbidden.
+   * io_uring_setup(2): a descriptor; `params` holds an io_uring_params, filled in. `-ENOSYS` if
+   * missing, as for the next two; `-EPERM` if forbidden.
    */
   io_uring_setup(entries: number, params: Uint8Array): number;
   /**
-   * io_uring_enter2(2): `arg` is the address of an io_uring_getevents_arg of `argBytes`, or 0.
-   * Returns how many were submitted.
+   * io_uring_enter2(2): how many entries were submitted. `arg` is the address of an
+   * io_uring_getevents_arg of `argBytes`, or 0.
    */
   io_uring_enter(
     fd: number,
@@ -102,13 +101,13 @@ export interface Sys {
   ): number;
   /** io_uring_register(2): `arg` is an address, or 0. */
   io_uring_register(fd: number, opcode: number, arg: number, count: number): number;
-  /** eventfd(2). `-ENOSYS` where there is none: macOS. */
+  /** eventfd(2). `-ENOSYS` on macOS. */
   eventfd(initial: number, flags: number): number;
-  /** timerfd_create(2). `-ENOSYS` where there is none, as for the next: macOS, older FreeBSD. */
+  /** timerfd_create(2). `-ENOSYS` on macOS and older FreeBSD, as for the next. */
   timerfd_create(clockid: number, flags: number): number;
-  /** timerfd_settime(2): `value` holds an itimerspec; what was set before is not asked for. */
+  /** timerfd_settime(2): `value` holds an itimerspec; the old value is not read. */
   timerfd_settime(fd: number, flags: number, value: Uint8Array): number;
-  /** pipe2(2): the ends for reading and for writing into `pair`. `-ENOSYS` on macOS. */
+  /** pipe2(2): writes the read end and the write end into `pair`. `-ENOSYS` on macOS. */
   pipe2(pair: Int32Array, flags: number): number;
   /** pipe(2). */
   pipe(pair: Int32Array): number;
@@ -120,28 +119,28 @@ export interface Sys {
   dup(fd: number): number;
   /** open(2) of an existing file, without a mode. */
   open(path: string, flags: number): number;
-  /** getrlimit(2): `limit` holds an rlimit afterwards. */
+  /** getrlimit(2): fills in the rlimit in `limit`. */
   getrlimit(resource: number, limit: Uint8Array): number;
   /** setrlimit(2). */
   setrlimit(resource: number, limit: Uint8Array): number;
   /** unlink(2). */
   unlink(path: string): number;
-  /** mmap(2) at an address of the kernel's choice, or `-errno`; `fd` -1 for anonymous memory. */
+  /** mmap(2): the address, which the kernel chooses; `fd` is -1 for anonymous memory. */
   mmap(length: number, protection: number, flags: number, fd: number, offset: number): number;
   /** munmap(2). */
   munmap(address: number, length: number): number;
-  /** The mapped memory as bytes. They are gone, and touching them is fatal, after munmap. */
+  /** The mapped memory as bytes. Touching them after munmap ends the process. */
   view(address: number, length: number): Uint8Array;
   /**
-   * Where the first byte of `buffer` lies. Only for memory outside of V8's heap, which is never
-   * moved: an ArrayBuffer of more than 64 bytes, kept alive by the caller for as long as the kernel
-   * uses it. A RangeError for any other.
+   * The address of the first byte of `buffer`, which must lie outside of V8's heap: a view of an
+   * ArrayBuffer of more than 64 bytes, referenced for as long as the kernel uses it. A RangeError
+   * for any other.
    */
   address(buffer: Uint8Array): number;
 
   /**
-   * getaddrinfo(3), blocking: fills `results` and returns 0, or returns an `EAI_*` code, with
-   * `results.errno` set where the code is `EAI_SYSTEM`.
+   * getaddrinfo(3): returns 0 and fills in `results`, or returns an `EAI_*` code; `results.errno`
+   * is set for `EAI_SYSTEM`.
    */
   getaddrinfo(
     node: string | null,
@@ -149,21 +148,21 @@ export interface Sys {
     hints: AddressHints,
     results: ResolvedAddresses,
   ): number;
-  /** getnameinfo(3): the host's name into `results.host`; returns 0 or an `EAI_*` code. */
+  /** getnameinfo(3): writes the name into `results.host`; returns 0 or an `EAI_*` code. */
   getnameinfo(address: Uint8Array, length: number, flags: number, results: HostName): number;
-  /** if_nametoindex(3): the interface's index, 0 where there is none of that name. */
+  /** if_nametoindex(3): the index of an interface, 0 if there is none of that name. */
   if_nametoindex(name: string): number;
 
-  /** clock_gettime(2) of CLOCK_MONOTONIC, in milliseconds with fractions, from any fixed point. */
+  /** clock_gettime(2) of CLOCK_MONOTONIC, in milliseconds, from a fixed but arbitrary origin. */
   monotonicMs(): number;
 
-  /** strerror(3): the words for a positive errno, as the C library has them. */
+  /** strerror(3): the C library's words for a positive errno. */
   strerror(errno: number): string;
-  /** gai_strerror(3): the words for an `EAI_*` code. */
+  /** gai_strerror(3): the C library's words for an `EAI_*` code. */
   gai_strerror(code: number): string;
 }
 
-/** What getaddrinfo(3) is asked for; zero where anything will do. */
+/** The hints of getaddrinfo(3); 0 for any. */
 export interface AddressHints {
   readonly flags: number;
   readonly family: number;
@@ -171,14 +170,14 @@ export interface AddressHints {
   readonly protocol: number;
 }
 
-/** What getaddrinfo(3) answered: socket addresses in the order of the resolver (RFC 6724). */
+/** The results of getaddrinfo(3): sockaddrs in the order of the resolver (RFC 6724). */
 export interface ResolvedAddresses {
   addresses: Uint8Array[];
   canonicalName: string | null;
   errno: number;
 }
 
-/** What getnameinfo(3) answered. */
+/** The result of getnameinfo(3). */
 export interface HostName {
   host: string;
   errno: number;

@@ -10,7 +10,7 @@ export interface Case {
   run(open: LoopTarget['create']): void | Promise<void>;
 }
 
-/** A case that needs nothing but a environment. */
+/** A case that needs nothing but an environment. */
 export function inEnvironment(body: (environment: Environment) => void): Case['run'] {
   return (open) => {
     const environment = open();

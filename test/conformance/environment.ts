@@ -1,11 +1,13 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Random } from '#src/base/random.js';
 import type { Backend } from '#src/loop/backend.js';
 import type { EventLoop } from '#src/net/event-loop.js';
 import type { Connection, ConnectionHandlers } from '#src/net/stream/connection.js';
 import type { Listener } from '#src/net/stream/listener.js';
 
-// A environment is a loop with a kernel under it, real or simulated. Each case builds what it needs in a
-// new one, plays server and client on the same loop, and turns it until something has come about.
+// An environment is a loop over a kernel, real or simulated. Each case opens a new one, runs server
+// and client on its loop, and turns that until a condition holds.
 
 export interface Environment {
   readonly loop: EventLoop;
@@ -98,19 +100,24 @@ export interface Pair {
   readonly clientLog: Log;
 }
 
-/** Connects a client to a server on one loop. `end` keeps its side open unless a case says else. */
+/** Where {@link connectedPair} listens: a free port of 127.0.0.1, or the name of a UNIX socket. */
+type Place = { readonly host: string; readonly port: number } | { readonly path: string };
+
+const ANY_PORT: Place = { host: '127.0.0.1', port: 0 };
+
+/** Connects a client to a server on one loop. Without an `end` handler both sides stay open. */
 export function connectedPair(
   environment: Environment,
   serverHandlers: ConnectionHandlers = {},
   clientHandlers: ConnectionHandlers = {},
+  place = ANY_PORT,
 ): Pair {
   const serverLog = newLog();
   const clientLog = newLog();
   let server: Connection | null = null;
   let client: Connection | null = null;
   const listener = environment.loop.listen({
-    host: '127.0.0.1',
-    port: 0,
+    ...place,
     handlers: logging(serverLog, {
       end: () => undefined,
       ...serverHandlers,
@@ -121,8 +128,7 @@ export function connectedPair(
     }),
   });
   environment.loop.connect({
-    host: '127.0.0.1',
-    port: portOf(listener),
+    ...('path' in place ? place : { ...place, port: portOf(listener) }),
     handlers: logging(clientLog, {
       end: () => undefined,
       ...clientHandlers,
@@ -135,6 +141,14 @@ export function connectedPair(
   until(environment, () => server !== null && client !== null, 'both ends are open');
   if (server === null || client === null) throw new Error('unreachable');
   return { listener, server, client, serverLog, clientLog };
+}
+
+let unixPaths = 0;
+
+/** A path for a UNIX socket, not in use. */
+export function unixPath(): string {
+  unixPaths += 1;
+  return join(tmpdir(), `sockloop-conformance-${process.pid}-${unixPaths}.sock`);
 }
 
 export function portOf(listener: Listener): number {

@@ -65,7 +65,7 @@ const simulatedPlatforms: readonly SimulatedPlatform[] = [
   { name: 'sim completions', platform: 'linux', poller: 'simulated' },
 ];
 
-/** A environment over a simulated kernel of a platform. */
+/** An environment over a simulated kernel of a platform. */
 function simulatedEnvironment(
   { platform, poller }: SimulatedPlatform,
   seed: number,

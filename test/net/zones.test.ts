@@ -3,10 +3,15 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { zonesRestored } from '#src/net/addresses.js';
+import { nativeSys } from '#src/sys/native.js';
+import { encodeSockaddr, type SocketAddress } from '#src/sys/sockaddr.js';
+import type { Sys } from '#src/sys/sys.js';
 import { run } from '#test/harness/command.js';
 import { leakCheck } from '#test/harness/leaks.js';
 import { inNamespace, reasonWithoutNamespaces } from '#test/harness/namespace.js';
 import { root, sockloop } from '#test/harness/programs.js';
+import { standIn } from '#test/sys/stand-in.js';
 
 const HOST = 'fe80::1%lo';
 const LINK_LOCAL = 'ip -6 addr add fe80::1/64 dev lo nodad';
@@ -67,4 +72,37 @@ test('zones: load names an interface that is not here', {
     err,
     'sockloop: "fe80::1%br-none0" names an interface that is not here: "br-none0"\n',
   );
+});
+
+/** A Sys whose resolver knows `found`, or returns `code`. */
+function resolving(found: readonly SocketAddress[], code = 0): Sys {
+  const native = nativeSys();
+  return standIn(native, {
+    getaddrinfo: (_node, _service, _hints, results) => {
+      results.addresses = found.map((address) => {
+        const bytes = new Uint8Array(128);
+        return bytes.subarray(0, encodeSockaddr(native.abi, address, bytes));
+      });
+      return code;
+    },
+  });
+}
+
+test('zones: a name that resolves to a link-local address keeps the zone', (t) => {
+  leakCheck(t);
+  const sys = resolving([
+    { family: 'IPv6', address: 'fe80::1', port: 0, scopeId: 3 },
+    { family: 'IPv4', address: '192.0.2.1', port: 0 },
+  ]);
+  const restored = zonesRestored('printer.local', ['fe80::1', '192.0.2.1'], sys);
+  assert.deepEqual(restored, ['fe80::1%3', '192.0.2.1']);
+  const failing = resolving([], sys.abi.constants.EAI_AGAIN);
+  assert.deepEqual(zonesRestored('printer.local', ['fe80::1'], failing), ['fe80::1']);
+});
+
+test('zones: the resolver is not asked again for other addresses', (t) => {
+  leakCheck(t);
+  const sys = standIn(nativeSys(), { getaddrinfo: () => assert.fail('asked') });
+  const addresses = ['2001:db8::1', '192.0.2.1', 'fe80::1%2'];
+  assert.equal(zonesRestored('host', addresses, sys), addresses);
 });

@@ -40,7 +40,7 @@ export interface PollerTarget {
   readonly available: true | { readonly reason: string };
   /** Why a case whose name begins with this cannot hold. */
   readonly skips: ReadonlyMap<string, string>;
-  /** A environment for one test. */
+  /** An environment for one test. */
   open(t: TestContext): Environment;
 }
 

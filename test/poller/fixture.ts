@@ -1,4 +1,4 @@
-/** Where a case plays: a environment, a poller, and descriptors that are closed behind it. */
+/** Where a case plays: an environment, a poller, and descriptors that are closed behind it. */
 
 import assert from 'node:assert/strict';
 import type { Interest, Poller, ReadySink } from '#src/poller/poller.js';

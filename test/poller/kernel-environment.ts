@@ -1,4 +1,4 @@
-/** The kernel of this machine as a environment, with one other thread for all tests of a file. */
+/** The kernel of this machine as an environment, with one other thread for all tests of a file. */
 
 import { after, before, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -28,7 +28,7 @@ export function kernelTargets(): PollerTarget[] {
   const open = (t: TestContext): Environment => {
     if (thread === undefined) throw new Error('the other thread has not been started');
     leakCheck(t);
-    return worldOf(thread);
+    return environmentOf(thread);
   };
   return pollers.flatMap(({ name, available }) =>
     wakersOf(name).map((waker) => ({
@@ -48,7 +48,7 @@ function wakersOf(poller: PollerName): WakerKind[] {
   return EFD_CLOEXEC === undefined ? wakers : ['eventfd', ...wakers];
 }
 
-function worldOf(thread: OtherThread): Environment {
+function environmentOf(thread: OtherThread): Environment {
   return {
     sys: nativeSys(),
     plainFile,

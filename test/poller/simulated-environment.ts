@@ -1,4 +1,4 @@
-/** The simulated kernel as a environment: other threads are actions of its clock. */
+/** The simulated kernel as an environment: other threads are actions of its clock. */
 
 import assert from 'node:assert/strict';
 import { FaultPlan } from '#sim/faults.js';
@@ -29,7 +29,7 @@ export function simulatedTargets(): (PollerTarget & { readonly abi: Abi })[] {
         available: available(new SimSys({ seed: 1, abi })),
         skips: skipsOf(name, new SimSys({ seed: 1, abi })),
         open: () =>
-          worldOf(new SimSys({ seed: 1, abi, limits: { descriptorsMax: DESCRIPTORS_MAX } })),
+          environmentOf(new SimSys({ seed: 1, abi, limits: { descriptorsMax: DESCRIPTORS_MAX } })),
       })),
     ),
   );
@@ -45,7 +45,7 @@ function wakersOf(poller: PollerName, abi: Abi): WakerKind[] {
   return abi.constants.EFD_CLOEXEC === undefined ? wakers : ['eventfd', ...wakers];
 }
 
-function worldOf(sys: SimSys): Environment {
+function environmentOf(sys: SimSys): Environment {
   const { kernel } = sys;
   return {
     sys,

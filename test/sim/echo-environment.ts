@@ -154,7 +154,7 @@ export interface EchoRun {
 }
 
 /** The environment of a seed: its sizes, its latencies, its faults. */
-function worldOf(seed: number, kinds: readonly FaultKind[], traceLines: number): SimSys {
+function environmentOf(seed: number, kinds: readonly FaultKind[], traceLines: number): SimSys {
   const random = new Random(seed, 'environment');
   const latencyMs = random.chance(0.5) ? 0 : random.between(1, 8);
   return new SimSys({
@@ -177,7 +177,7 @@ export function runEcho(
   kinds: readonly FaultKind[] = faultKinds,
   traceLines = 0,
 ): EchoRun {
-  const sys = worldOf(seed, kinds, traceLines);
+  const sys = environmentOf(seed, kinds, traceLines);
   const random = new Random(seed, 'run');
   const server = new EchoServer(sys, bug);
   const startMs = sys.monotonicMs();

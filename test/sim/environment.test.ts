@@ -1,5 +1,5 @@
-// Goal: the environment around the simulated process is what its users count on: virtual time, latency,
-// deadlocks that are noticed, peers, faults that are drawn apart from each other.
+// Goal: what surrounds the simulated process does what its users count on: virtual time, latency,
+// deadlocks that are noticed, peers, faults drawn independently of each other.
 // Method: small environments in which one thing happens.
 
 import assert from 'node:assert/strict';
@@ -127,7 +127,7 @@ test('sim environment: bytes, connections and ends take their time and keep thei
   assert.equal(got, '"a""b""c"');
 });
 
-test('sim environment: who does not answer lets connect time out, a full backlog lets it wait', () => {
+test('sim environment: connect times out without an answer, and waits for a full backlog', () => {
   const sys = new SimSys({ seed: 1 });
   const arm = new Arm(sys, false, 'environment');
   const far = arm.socket();
@@ -158,8 +158,10 @@ test('sim environment: a peer talks to a server of one thread', () => {
   const peer = new Peer(sys, 'client', () => {
     if (peer.connecting) return;
     if (said < 5) said += Math.max(0, peer.send(new TextEncoder().encode('hello'), said));
-    const count = peer.receive(buffer);
-    if (count > 0) heard.push(new TextDecoder().decode(buffer.subarray(0, count)));
+    let count = peer.receive(buffer);
+    for (; count > 0; count = peer.receive(buffer)) {
+      heard.push(new TextDecoder().decode(buffer.subarray(0, count)));
+    }
     if (count === 0) peer.close();
   });
   assert.equal(arm.name(peer.connect(HERE)), 'EINPROGRESS');
@@ -215,18 +217,22 @@ test('sim environment: one fault alone, and none after healing', () => {
   );
 });
 
-test('sim environment: a false EAGAIN gives whoever waits for an edge another one', () => {
+test('sim environment: a false EAGAIN is followed by no edge until the descriptor is rearmed', () => {
   const sys = new SimSys({ seed: 1, faults: new FaultPlan({ falseEagain: 0.5 }) });
   const arm = new Arm(sys, false, 'environment');
   const [left, right] = arm.unixPair();
-  const { EPOLLIN = 0, EPOLLET = 0, EPOLL_CTL_ADD = 0 } = sys.abi.constants;
+  const { EPOLLIN = 0, EPOLLET = 0, EPOLL_CTL_ADD = 0, EPOLL_CTL_MOD = 0 } = sys.abi.constants;
   const epoll = arm.own(sys.epoll_create1(0));
   const event = epollEvent(sys, left, EPOLLIN | EPOLLET);
   sys.epoll_ctl(epoll, EPOLL_CTL_ADD, left, event);
   for (let round = 0; round < 50; round += 1) {
     while (arm.send(right, 'a') < 0);
-    do assert.equal(sys.epoll_wait(epoll, event, 1, -1), 1);
-    while (arm.recv(left) === 'EAGAIN');
+    assert.equal(sys.epoll_wait(epoll, event, 1, -1), 1);
+    while (arm.recv(left) === 'EAGAIN') {
+      assert.equal(sys.epoll_wait(epoll, event, 1, 0), 0);
+      sys.epoll_ctl(epoll, EPOLL_CTL_MOD, left, epollEvent(sys, left, EPOLLIN | EPOLLET));
+      assert.equal(sys.epoll_wait(epoll, event, 1, 0), 1);
+    }
   }
   assert.ok(sys.kernel.faults.fired.falseEagain > 20);
 });

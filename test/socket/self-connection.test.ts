@@ -1,6 +1,6 @@
-// Goal: no client takes itself for its server where nobody listens on a port that the kernel may
-// give away. The event loops have it as cases of the conformance suite.
-// Method: a socket that is bound to where it connects to; a namespace of eight ports.
+// Goal: a client does not take itself for a server if nobody listens on a port of the ephemeral
+// range. The conformance suite has the cases of the event loops.
+// Method: a socket bound to the address that it connects to; a namespace with eight ports.
 
 import assert from 'node:assert/strict';
 import { describe, it, test } from 'node:test';
@@ -15,7 +15,7 @@ import { standIn } from '#test/sys/stand-in.js';
 
 const native = nativeSys();
 
-/** The kernel that gives every socket the port it connects to. */
+/** A kernel that binds every socket to the address that it connects to. */
 function unlucky(): Sys {
   return standIn(native, {
     connect: (fd, address, length) => {
@@ -66,7 +66,7 @@ describe('self-connection: createConnection()', () => {
   });
 });
 
-/** A client that connects finds itself on one of these ports soon. */
+/** So few that a client soon connects to itself. */
 const EIGHT_PORTS = 'echo 42000 42007 > /proc/sys/net/ipv4/ip_local_port_range';
 const TARGET = ['127.0.0.1', '42002'];
 

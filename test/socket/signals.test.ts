@@ -1,7 +1,7 @@
 // Goal: a signal neither ends nor lengthens a wait, unless the socket is interruptible, and SIGPIPE
 // never ends the process.
-// Method: child processes that block and print their system calls as they return; signals come
-// until the child has said what was to be seen.
+// Method: child processes that block and trace their system calls; signals until the trace shows
+// what the case needs.
 
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -23,15 +23,15 @@ const root = fileURLToPath(new URL('../../../', import.meta.url));
 const SIGNAL_EVERY_MS = 10;
 const RUN_TIMEOUT_MS = 30_000;
 
-/** Common to all children: what they are told, a traced Sys, and a handler for the signal. */
+/** Common to all children: their arguments, a traced Sys, and a handler for the signal. */
 const PRELUDE = `
 import { writeSync } from 'node:fs';
 import { nativeSys, TracingSys } from 'sockloop/sys';
 import { Socket } from 'sockloop/socket';
-const told = JSON.parse(process.argv[1]);
+const given = JSON.parse(process.argv[1]);
 const sys = new TracingSys(nativeSys(), (line) => writeSync(2, line + '\\n'));
 let signals = 0;
-// A signal that does no harm to a process without a handler, at its beginning and end.
+// A signal that is ignored by default, as before the handler is set.
 process.on('SIGWINCH', () => { signals += 1; });
 const report = (facts) => writeSync(1, JSON.stringify(facts));
 const measured = (call) => {
@@ -61,8 +61,8 @@ class Child {
   #output = '';
   readonly #ended: Promise<unknown>;
 
-  constructor(program: string, told: object) {
-    const script = ['--input-type=module', '-e', PRELUDE + program, JSON.stringify(told)];
+  constructor(program: string, given: object) {
+    const script = ['--input-type=module', '-e', PRELUDE + program, JSON.stringify(given)];
     const child = spawn(process.execPath, script, { cwd: root, timeout: RUN_TIMEOUT_MS });
     this.process = child;
     this.#ended = once(child, 'close');
@@ -74,7 +74,7 @@ class Child {
     });
   }
 
-  /** Sends signals until the trace matches `pattern`, or to the end where there is none. */
+  /** Sends signals until the trace matches `pattern`; without one until the child ends. */
   async interruptUntil(pattern: RegExp | null): Promise<void> {
     const timer = setInterval(() => this.process.kill('SIGWINCH'), SIGNAL_EVERY_MS);
     try {
@@ -101,8 +101,8 @@ class Child {
   }
 }
 
-function start(t: TestContext, program: string, told: object = {}): Child {
-  const child = new Child(program, told);
+function start(t: TestContext, program: string, given: object = {}): Child {
+  const child = new Child(program, given);
   t.after(() => child.process.kill('SIGKILL'));
   return child;
 }
@@ -110,114 +110,111 @@ function start(t: TestContext, program: string, told: object = {}): Child {
 const limits = { timeout: 4 * RUN_TIMEOUT_MS };
 
 const RECEIVING = `
-const client = new Socket(told.family, { sys });
-client.connect(told.address);
-client.interruptible = told.interruptible ?? false;
-client.setTimeout(told.timeoutMs);
+const client = new Socket(given.family, { sys });
+client.connect(given.address);
+client.interruptible = given.interruptible ?? false;
+client.setTimeout(given.timeoutMs);
 report({ ...measured(() => text(client)), signals });
 `;
 
 const ACCEPTING = `
-const server = new Socket(told.family, { sys });
-server.bind(told.address);
+const server = new Socket(given.family, { sys });
+server.bind(given.address);
 server.listen();
-server.interruptible = told.interruptible ?? false;
-server.setTimeout(told.timeoutMs);
-server.getSockName();
+server.interruptible = given.interruptible ?? false;
+server.setTimeout(given.timeoutMs);
 report(measured(() => text(server.accept()[0])));
 `;
 
 const CONNECTING = `
-const client = new Socket(told.family, { sys });
-client.interruptible = told.interruptible ?? false;
-client.setTimeout(told.timeoutMs);
-report(measured(() => { client.connect(told.address); return text(client); }));
+const client = new Socket(given.family, { sys });
+client.interruptible = given.interruptible ?? false;
+client.setTimeout(given.timeoutMs);
+report(measured(() => { client.connect(given.address); return text(client); }));
 `;
 
 // biome-ignore lint/complexity/noExcessiveLinesPerFunction: a suite of tests
 describe('socket: signals', limits, () => {
+  // recv(2) and accept(2) wait in the same way for every family.
+  it('recv() continues its wait, and gets its data', async (t) => {
+    leakCheck(t);
+    const server = listening(t, 'IPv4');
+    const given = { family: 'IPv4', address: server.getSockName(), timeoutMs: 20_000 };
+    const child = start(t, RECEIVING, given);
+    await child.interruptUntil(/^recv\(.* EINTR [\s\S]*^poll\(.* EINTR [\s\S]*^poll\(.* EINTR /m);
+    closing(t, server.accept()[0]).sendAll(bytesOf('at last'));
+    const { value, code } = await child.report();
+    assert.deepEqual([value, code], ['at last', null]);
+  });
+
+  it('recv() times out in spite of signals', async (t) => {
+    leakCheck(t);
+    const server = listening(t, 'IPv4');
+    const given = { family: 'IPv4', address: server.getSockName(), timeoutMs: 300 };
+    const child = start(t, RECEIVING, given);
+    await child.interruptUntil(null);
+    const { code, passedMs } = await child.report();
+    assert.equal(code, 'ETIMEDOUT');
+    assert.match(child.trace, / EINTR /);
+    assert.ok(passedMs > 280 && passedMs < 10_000, `${passedMs} ms`);
+  });
+
+  it('recv() of an interruptible socket ends with EINTR', async (t) => {
+    leakCheck(t);
+    const server = listening(t, 'IPv4');
+    const address = server.getSockName();
+    const given = { family: 'IPv4', address, timeoutMs: 20_000, interruptible: true };
+    const child = start(t, RECEIVING, given);
+    await child.interruptUntil(/^recv\(.* EINTR /m);
+    const { code, passedMs, signals } = await child.report();
+    assert.equal(code, 'EINTR');
+    assert.ok(passedMs < 15_000, `${passedMs} ms`);
+    assert.equal(signals, 0, "handlers run when Node's loop turns");
+  });
+
+  it('accept() continues its wait, and gets its client', async (t) => {
+    leakCheck(t);
+    const given = { family: 'UNIX', address: freshAddress(t, 'UNIX path'), timeoutMs: 20_000 };
+    const child = start(t, ACCEPTING, given);
+    await child.interruptUntil(/^accept4?\(.* EINTR [\s\S]*^poll\(.* EINTR /m);
+    const client = closing(t, new Socket('UNIX'));
+    client.connect(given.address);
+    client.sendAll(bytesOf('hello'));
+    const { value, code } = await child.report();
+    assert.deepEqual([value, code], ['hello', null]);
+  });
+
+  it('accept() of an interruptible socket ends with EINTR', async (t) => {
+    leakCheck(t);
+    const address = freshAddress(t, 'UNIX path');
+    const child = start(t, ACCEPTING, {
+      family: 'UNIX',
+      address,
+      timeoutMs: 20_000,
+      interruptible: true,
+    });
+    await child.interruptUntil(/^accept4?\(.* EINTR /m);
+    assert.equal((await child.report()).code, 'EINTR');
+  });
+
   for (const kind of ['IPv4', 'UNIX path'] as const) {
     const family = kind === 'IPv4' ? 'IPv4' : 'UNIX';
 
-    it(`recv() goes on with its wait, and gets its data: ${kind}`, async (t) => {
+    it(`connect() continues until there is room: ${kind}`, async (t) => {
       leakCheck(t);
-      const server = listening(t, kind);
-      const told = { family, address: server.getSockName(), timeoutMs: 20_000 };
-      const child = start(t, RECEIVING, told);
-      await child.interruptUntil(/^recv\(.* EINTR [\s\S]*^poll\(.* EINTR [\s\S]*^poll\(.* EINTR /m);
-      closing(t, server.accept()[0]).sendAll(bytesOf('at last'));
-      const { value, code } = await child.report();
-      assert.deepEqual([value, code], ['at last', null]);
-    });
-
-    it(`recv() runs out of time though signals come: ${kind}`, async (t) => {
-      leakCheck(t);
-      const server = listening(t, kind);
-      const told = { family, address: server.getSockName(), timeoutMs: 300 };
-      const child = start(t, RECEIVING, told);
-      await child.interruptUntil(null);
-      const { code, passedMs } = await child.report();
-      assert.equal(code, 'ETIMEDOUT');
-      assert.match(child.trace, / EINTR /);
-      assert.ok(passedMs > 280 && passedMs < 10_000, `${passedMs} ms`);
-    });
-
-    it(`recv() that is interruptible ends with EINTR: ${kind}`, async (t) => {
-      leakCheck(t);
-      const server = listening(t, kind);
-      const address = server.getSockName();
-      const told = { family, address, timeoutMs: 20_000, interruptible: true };
-      const child = start(t, RECEIVING, told);
-      await child.interruptUntil(/^recv\(.* EINTR /m);
-      const { code, passedMs, signals } = await child.report();
-      assert.equal(code, 'EINTR');
-      assert.ok(passedMs < 15_000, `${passedMs} ms`);
-      assert.equal(signals, 0, "handlers run when Node's loop turns");
-    });
-
-    it(`accept() goes on with its wait, and gets its client: ${kind}`, async (t) => {
-      leakCheck(t);
-      const told = { family, address: freshAddress(t, kind), timeoutMs: 20_000 };
-      const child = start(t, ACCEPTING, told);
-      await child.interruptUntil(/^accept4?\(.* EINTR [\s\S]*^poll\(.* EINTR /m);
-      const port = /^getsockname\(.*127\.0\.0\.1:(\d+)\}/m.exec(child.trace)?.[1];
-      const client = closing(t, new Socket(family));
-      client.connect(
-        'port' in told.address ? { ...told.address, port: Number(port) } : told.address,
-      );
-      client.sendAll(bytesOf('hello'));
-      const { value, code } = await child.report();
-      assert.deepEqual([value, code], ['hello', null]);
-    });
-
-    it(`accept() that is interruptible ends with EINTR: ${kind}`, async (t) => {
-      leakCheck(t);
-      const address = freshAddress(t, kind);
-      const child = start(t, ACCEPTING, {
-        family,
-        address,
-        timeoutMs: 20_000,
-        interruptible: true,
-      });
-      await child.interruptUntil(/^accept4?\(.* EINTR /m);
-      assert.equal((await child.report()).code, 'EINTR');
-    });
-
-    it(`connect() goes on until there is room: ${kind}`, async (t) => {
-      leakCheck(t);
-      if (process.platform !== 'linux') return t.skip('only Linux leaves such a client waiting');
+      if (process.platform !== 'linux') return t.skip('only Linux makes such a client wait');
       const server = fullListener(t, kind);
-      const told = { family, address: server.getSockName(), timeoutMs: 20_000 };
-      const child = start(t, CONNECTING, told);
+      const given = { family, address: server.getSockName(), timeoutMs: 20_000 };
+      const child = start(t, CONNECTING, given);
       await child.interruptUntil(/^connect\(.* EINTR /m);
-      answerEverybody(t, server, child);
+      greetAll(t, server, child);
       const { value, code } = await child.report();
       assert.deepEqual([value, code], ['welcome', null], child.trace);
     });
 
-    it(`connect() runs out of time though signals come: ${kind}`, async (t) => {
+    it(`connect() times out in spite of signals: ${kind}`, async (t) => {
       leakCheck(t);
-      if (process.platform !== 'linux') return t.skip('only Linux leaves such a client waiting');
+      if (process.platform !== 'linux') return t.skip('only Linux makes such a client wait');
       const server = fullListener(t, kind);
       const child = start(t, CONNECTING, { family, address: server.getSockName(), timeoutMs: 300 });
       await child.interruptUntil(null);
@@ -227,9 +224,9 @@ describe('socket: signals', limits, () => {
       assert.ok(passedMs > 280 && passedMs < 10_000, `${passedMs} ms`);
     });
 
-    it(`connect() that is interruptible ends with EINTR: ${kind}`, async (t) => {
+    it(`connect() of an interruptible socket ends with EINTR: ${kind}`, async (t) => {
       leakCheck(t);
-      if (process.platform !== 'linux') return t.skip('only Linux leaves such a client waiting');
+      if (process.platform !== 'linux') return t.skip('only Linux makes such a client wait');
       const address = fullListener(t, kind).getSockName();
       const child = start(t, CONNECTING, {
         family,
@@ -250,8 +247,8 @@ function fullListener(t: TestContext, kind: (typeof listeningKinds)[number]): So
   return server;
 }
 
-/** Accepts whoever comes, for as long as the child runs, and welcomes each. */
-function answerEverybody(t: TestContext, server: Socket, child: Child): void {
+/** Accepts and greets every client while the child runs. */
+function greetAll(t: TestContext, server: Socket, child: Child): void {
   server.setBlocking(false);
   const timer = setInterval(() => {
     try {
@@ -263,7 +260,7 @@ function answerEverybody(t: TestContext, server: Socket, child: Child): void {
   child.process.on('close', () => clearInterval(timer));
 }
 
-/** Gives SIGPIPE back its default action, which Node had taken away: it ends the process. */
+/** Restores the default action of SIGPIPE, which Node ignores: it ends the process. */
 const FRAGILE = `
 import koffi from 'koffi';
 koffi.load(null).func('signal', 'intptr_t', ['int', 'intptr_t'])(13, 0);
@@ -284,39 +281,35 @@ test('socket: SIGPIPE would end a process that sends as in C', limits, async (t)
 });
 
 for (const kind of ['IPv4', 'pair'] as const) {
-  test(
-    `socket: a send to a peer that has gone is EPIPE, never SIGPIPE: ${kind}`,
-    limits,
-    async (t) => {
-      leakCheck(t);
-      const ends =
-        kind === 'pair'
-          ? 'const [left, right] = Socket.pair();'
-          : `const server = new Socket('IPv4');
+  test(`socket: a send to a closed peer is EPIPE, never SIGPIPE: ${kind}`, limits, async (t) => {
+    leakCheck(t);
+    const ends =
+      kind === 'pair'
+        ? 'const [left, right] = Socket.pair();'
+        : `const server = new Socket('IPv4');
            server.bind({ address: '127.0.0.1', port: 0 });
            server.listen();
            const left = new Socket('IPv4');
            left.connect(server.getSockName());
            const [right] = server.accept();`;
-      const child = start(
-        t,
-        `${FRAGILE}
+    const child = start(
+      t,
+      `${FRAGILE}
       ${ends}
       right.close();
       report(measured(() => { for (let n = 0; n < 1000; n++) left.sendAll(new Uint8Array(1)); }));`,
-      );
-      assert.equal((await child.report()).code, 'EPIPE');
-    },
-  );
+    );
+    assert.equal((await child.report()).code, 'EPIPE');
+  });
 }
 
-test('socket: what a child sends arrives though it ends at once', limits, async (t) => {
+test('socket: what a child sends arrives although it exits at once', limits, async (t) => {
   leakCheck(t);
   const server = listening(t, 'IPv4');
   const child = start(
     t,
     `const client = new Socket('IPv4');
-    client.connect(told.address);
+    client.connect(given.address);
     client.sendAll(new TextEncoder().encode('last words'));
     client.close();
     report({ code: null, passedMs: 0 });`,

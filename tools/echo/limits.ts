@@ -30,6 +30,12 @@ export const ACCEPT_PAUSE_MS = 100;
 /** How many threads a pool has when it starts. */
 export const THREADS_START = 2;
 
+/**
+ * A pool grows when fewer threads than this wait for a client: a thread takes some 50 ms of CPU time
+ * to start, and the next client need not wait for it.
+ */
+export const THREADS_SPARE = 2;
+
 /** How many threads a pool grows to, where nothing else is asked for. Each takes some 11 MiB. */
 export const THREADS_DEFAULT = 64;
 

@@ -14,7 +14,7 @@ const length = new Int32Array(1);
 export class ReadinessAcceptor extends ReadinessHandle implements Subscription {
   readonly #sink: AcceptSink;
   readonly #reserve: ReserveDescriptor;
-  /** The errno with which the kernel refused to watch it, until that is reported. */
+  /** The errno with which the poller refused to register it, until that is reported. */
   #refusal = 0;
 
   constructor(owner: HandleOwner, fd: number, sink: AcceptSink) {
@@ -44,7 +44,7 @@ export class ReadinessAcceptor extends ReadinessHandle implements Subscription {
     }
   }
 
-  /** Whether to try the next connection after `errno`, one of so many failures in a row. */
+  /** Whether to accept the next connection after `errno`, the `failures`-th in a row. */
   #goOn(errno: number, failures: number): boolean {
     const { sys, stats } = this.owner;
     const { EAGAIN, EINTR } = sys.abi.errno;
@@ -56,8 +56,8 @@ export class ReadinessAcceptor extends ReadinessHandle implements Subscription {
     const kind = acceptErrnoKind(sys.abi, errno);
     if (kind === 'passing' && failures < ACCEPTS_PER_TURN) return true;
     if (kind !== 'final') {
-      // A refusal (EPERM) may leave the connection in the queue: such a listener rests as well, for
-      // it would spin.
+      // A refusal (EPERM) may leave the connection in the queue: the listener rests as well, or it
+      // would spin.
       const shed = kind === 'shortage' ? this.#reserve.shed(this.fd) : 0;
       stats.shed += shed;
       this.setPaused(true);
@@ -69,7 +69,7 @@ export class ReadinessAcceptor extends ReadinessHandle implements Subscription {
     return false;
   }
 
-  /** As with descriptors: it rests, and tries again. */
+  /** As for a lack of descriptors: it rests, and tries again. */
   override refused(errno: number): boolean {
     this.#refusal = errno;
     this.owner.reportLater(this);

@@ -31,16 +31,16 @@ import { ReadinessStream } from './stream.ts';
 import { ReadinessWatch } from './watch.ts';
 
 /**
- * Any {@link Poller} as a {@link Backend}: what is ready is done at once, with one call.
+ * A {@link Poller} as a {@link Backend}: one call per ready descriptor, made at once.
  *
- * The work lies with the handles (a stream, a listener, a connect, a watch), each in a file of
- * its own. Here is what they share: who has which token, which interest the poller still has to be
- * told, what is to be reported in the next turn, and what is to be closed.
+ * The work lies with the handles (stream, acceptor, connect operation, watch). The backend keeps
+ * what they share: the tokens, the interests to update in the poller, the reports of the next
+ * turn, and what is to be closed.
  */
 export class ReadinessBackend implements Backend, ReadySink, HandleOwner {
   readonly name: BackendName;
   readonly sys: Sys;
-  /** What every receive reads into: no buffer per connection. */
+  /** Every receive reads into it: no buffer per connection. */
   readonly receiveBuffer = receiveMemory(RECEIVE_BYTES);
   readonly views = new ChunkViews();
   borrowed: Uint8Array | null = null;
@@ -48,18 +48,18 @@ export class ReadinessBackend implements Backend, ReadySink, HandleOwner {
   readonly stats: BackendStats = newStats();
   readonly #poller: Poller;
   readonly #handles = new TokenSlab<ReadinessHandle>();
-  /** By descriptor: who the poller knows for it, or will. */
+  /** By descriptor: the handle that is registered for it, or will be. */
   readonly #byFd: (ReadinessHandle | undefined)[] = [];
-  /** How many of the handles only stand for others. */
+  /** How many of the handles are a SharedFd. */
   #sharedFds = 0;
-  /** Whose interest differs from what the poller knows; told before the next wait, once. */
+  /** Handles whose interest is updated in the poller before the next wait. */
   readonly #dirty: ReadinessHandle[] = [];
   readonly #reports = new ReportList();
-  /** Who rests until then, because its calls kept saying EAGAIN. */
+  /** Handles that rest because their calls kept returning EAGAIN. */
   #stalled: ReadinessHandle[] = [];
   #stalledUntilMs = 0;
   readonly #closing: ClosingList;
-  /** Ends the waits that nothing else ends: epoll alone can be told of it for nothing. */
+  /** Ends long waits. Edge triggering makes it free, so that only epoll has it. */
   readonly #wakeTimer: PeriodicWakeTimer | null;
 
   constructor(sys: Sys, poller: Poller) {
@@ -114,7 +114,7 @@ export class ReadinessBackend implements Backend, ReadySink, HandleOwner {
     return watch;
   }
 
-  /** Adds the owner of a descriptor that is new: watches of its number were those of another. */
+  /** Adds the owner of a new descriptor: watches of its number belonged to an older one. */
   #added<Kind extends ReadinessHandle>(handle: Kind): Kind {
     const other = this.#byFd[handle.fd];
     if (other !== undefined) this.#endAllOf(other);
@@ -142,7 +142,7 @@ export class ReadinessBackend implements Backend, ReadySink, HandleOwner {
   }
 
   poll(timeoutMs: number | null): void {
-    this.#tellPoller();
+    this.#updatePoller();
     if (this.#stalled.length > 0) this.#pollStalled(timeoutMs);
     else this.#poll(timeoutMs);
   }
@@ -151,7 +151,7 @@ export class ReadinessBackend implements Backend, ReadySink, HandleOwner {
     const waiting = this.#reports.length === 0 && this.#closing.length === 0;
     this.stats.waits += 1;
     const timed = this.#wakeTimer !== null && timeoutMs !== null && timeoutMs >= WAKE_PERIOD_MS;
-    // Read before it is added: `ready` takes away what was no report.
+    // `wait` returns before the addition reads the counter: `ready` subtracts from it.
     const reports = this.#poller.wait(waiting ? (timed ? null : timeoutMs) : 0, this);
     this.stats.reports += reports;
     if (this.#poller.interrupted) this.stats.eintr += 1;
@@ -166,7 +166,7 @@ export class ReadinessBackend implements Backend, ReadySink, HandleOwner {
     for (const handle of stalled) if (!handle.gone) handle.retry();
   }
 
-  /** What the poller found. Called from its wait, and so from the loop's turn. */
+  /** A descriptor is ready. The poller calls it from its wait. */
   ready(token: number, interest: Interest, errno: number): void {
     const handle = this.#handles.get(token);
     if (handle === undefined) {
@@ -218,14 +218,14 @@ export class ReadinessBackend implements Backend, ReadySink, HandleOwner {
     this.#stalled.push(handle);
   }
 
-  /** Forgets a handle and, unless its descriptor is somebody else's, closes it in the close phase. */
+  /** Forgets a handle; the close phase closes its descriptor if the backend owns it. */
   remove(handle: ReadinessHandle): void {
     if (handle.gone) return;
     this.release(handle);
     if (handle.ownsFd) this.#closing.add(handle);
   }
 
-  /** Forgets a handle whose descriptor goes on elsewhere. */
+  /** Forgets a handle whose descriptor has another owner now. */
   release(handle: ReadinessHandle): void {
     handle.gone = true;
     this.#handles.free(handle.token);
@@ -242,7 +242,7 @@ export class ReadinessBackend implements Backend, ReadySink, HandleOwner {
   #leave(shared: SharedFd, handle: ReadinessHandle): void {
     shared.drop(handle);
     if (handle.ownsFd) {
-      // The descriptor gets closed: its watches end with it.
+      // The descriptor is closed: its watches end with it.
       for (const watch of shared.members) {
         watch.gone = true;
         this.#handles.free(watch.token);
@@ -254,8 +254,8 @@ export class ReadinessBackend implements Backend, ReadySink, HandleOwner {
     this.release(shared);
   }
 
-  #tellPoller(): void {
-    // Steal nothing: a handle that is told cannot become dirty by being told.
+  #updatePoller(): void {
+    // Updating a handle does not make any handle dirty.
     for (const handle of this.#dirty) {
       handle.dirty = false;
       if (handle.gone || handle.shared !== null) continue;
@@ -265,7 +265,7 @@ export class ReadinessBackend implements Backend, ReadySink, HandleOwner {
         if (handle.registered) this.#poller.modify(handle.fd, wanted, handle.token);
         else this.#poller.register(handle.fd, wanted, handle.token, handle.edge);
       } catch (error) {
-        // Out of memory, or of watches (ENOSPC): one handle is the worse for it, not the loop.
+        // Out of memory, or of watches (ENOSPC): that fails one handle, not the loop.
         if (!(error instanceof SysError) || !handle.refused(-error.errno)) throw error;
         continue;
       }

@@ -1,10 +1,10 @@
 import { VIEWS_KEPT } from '../limits.ts';
 
 /**
- * Views of the beginnings of receive buffers, kept by their length.
+ * A cache of views of the start of a receive buffer, by their length.
  *
- * A loop receives into the same buffer again and again, mostly the same length: a fresh subarray
- * per message would be all that a server allocates for it, and the FFI takes a known one faster.
+ * A loop receives into the same buffer, mostly the same lengths. A new subarray would be the only
+ * allocation per message, and the FFI passes a known view faster.
  */
 export class ChunkViews {
   readonly #views: Uint8Array[] = new Array(VIEWS_KEPT).fill(NOTHING);
@@ -13,7 +13,7 @@ export class ChunkViews {
   /** The first `length` bytes of `bytes`. */
   of(bytes: Uint8Array, length: number): Uint8Array {
     if (length === bytes.length) return bytes;
-    // Lengths are often multiples of one length, and that one of a power of two.
+    // Lengths are often multiples of a power of two.
     const slot = (length ^ (length >> 6)) & (VIEWS_KEPT - 1);
     const kept = this.#views[slot];
     if (kept !== undefined && kept.length === length && this.#sources[slot] === bytes) return kept;

@@ -3,10 +3,10 @@ import { pendingError } from '../../socket/connect.ts';
 import type { ConnectSink, Handle } from '../backend.ts';
 import { type HandleOwner, ReadinessHandle } from './handle.ts';
 
-/** A connect that is under way on a readiness backend. */
+/** A connect in progress on a readiness backend. */
 export class ReadinessConnectOperation extends ReadinessHandle implements Handle {
   readonly #sink: ConnectSink;
-  /** What came of it: undefined until it has ended, then 0 or an errno. */
+  /** The outcome: undefined until it has ended, then 0 or an errno. */
   #outcome: number | undefined;
 
   constructor(owner: HandleOwner, fd: number, sink: ConnectSink) {
@@ -14,12 +14,12 @@ export class ReadinessConnectOperation extends ReadinessHandle implements Handle
     this.#sink = sink;
   }
 
-  /** connect(2). What it gives at once is reported in the next turn: law 2. */
+  /** Calls connect(2). An immediate outcome is reported in the next turn: law 2. */
   start(address: Uint8Array, length: number): void {
     const { sys } = this.owner;
     const result = sys.connect(this.fd, address, length);
-    // An interrupted connect goes on by itself: POSIX, connect(). A full backlog of a UNIX
-    // listener is EAGAIN on Linux, and nothing is under way then.
+    // An interrupted connect continues: POSIX, connect(). EAGAIN on Linux means that the backlog of
+    // a UNIX listener is full, and no connect is in progress then.
     const { EINPROGRESS, EINTR } = sys.abi.errno;
     if (result === -EINPROGRESS || result === -EINTR) return;
     this.#outcome = -result;

@@ -3,45 +3,45 @@ import type { Sys } from '../../sys/sys.ts';
 import type { BackendStats } from '../backend.ts';
 import type { ChunkViews } from './chunk-views.ts';
 
-/** What a handle of a readiness backend may ask of it. */
+/** What a handle asks of the readiness backend. */
 export interface HandleOwner {
   readonly sys: Sys;
   readonly stats: BackendStats;
   readonly receiveBuffer: Uint8Array;
   readonly views: ChunkViews;
-  /** The last chunk that was delivered, which begins where the buffer begins. */
+  /** The last chunk delivered, which starts at the start of the buffer. */
   borrowed: Uint8Array | null;
   /** The flags of every send. */
   readonly sendFlags: number;
-  /** `wanted()` gives something else than before: the poller is told before the next wait. */
+  /** The result of `wanted()` has changed: the poller is updated before the next wait. */
   interestChanged(handle: ReadinessHandle): void;
-  /** `report()` is to be called in the next turn. */
+  /** Calls `report()` in the next turn. */
   reportLater(handle: ReadinessHandle): void;
-  /** `retry()` is to be called in a few milliseconds. */
+  /** Calls `retry()` in a few milliseconds. */
   retryLater(handle: ReadinessHandle): void;
-  /** The handle has ended: its descriptor is closed in the closes phase. */
+  /** Ends the handle: its descriptor is closed in the close phase. */
   remove(handle: ReadinessHandle): void;
-  /** The handle has ended, and its descriptor goes on elsewhere. */
+  /** Ends the handle without closing its descriptor, which has another owner now. */
   release(handle: ReadinessHandle): void;
 }
 
-/** Something that a readiness backend waits for, with all that the backend keeps about it. */
+/** An operation or subscription on a readiness backend, with what the backend keeps about it. */
 export abstract class ReadinessHandle {
-  // What every report touches comes first, so that it shares a cache line.
+  // Fields used by every report come first, to share a cache line.
   readonly fd: number;
   token = -1;
   protected readonly owner: HandleOwner;
-  /** Whether it was removed: no callback follows but `closed`. */
+  /** Whether it was removed: only `closed` follows. */
   gone = false;
   protected paused = false;
   /** Whether the poller knows the descriptor, and for what. */
   registered = false;
   installed: Interest = Interest.none;
   dirty = false;
-  /** Whether the kernel is to look at the descriptor again, though the interest is the same. */
+  /** Whether to rearm the descriptor in the poller although its interest is the same. */
   rearm = false;
   reporting = false;
-  /** Where others want the same descriptor: who the poller knows in place of this one. */
+  /** The handle registered in place of this one where several share a descriptor. */
   shared: ReadinessHandle | null = null;
 
   constructor(owner: HandleOwner, fd: number) {
@@ -49,14 +49,14 @@ export abstract class ReadinessHandle {
     this.owner = owner;
   }
 
-  /** Whether it copes with being told once of what is ready. */
+  /** Whether it uses edge triggering. */
   get edge(): boolean {
     return false;
   }
 
-  /** From now on it is told again of what it has not dealt with. */
+  /** Switches to level triggering. */
   useLevels(): void {
-    // What copes with edges alone overrides it.
+    // Only streams use edges.
   }
 
   /** Whether the backend closes the descriptor. */
@@ -82,34 +82,34 @@ export abstract class ReadinessHandle {
     this.owner.interestChanged(this);
   }
 
-  /** What to watch the descriptor for. */
+  /** Returns what to watch the descriptor for. */
   abstract wanted(): Interest;
   /** The descriptor is ready. */
   abstract ready(interest: Interest, errno: number): void;
   /**
-   * The kernel cannot watch it (`errno`, positive). Returns whether it deals with that, in its
-   * next report; else the error ends the turn.
+   * The poller cannot register it (`errno`, positive). Returns whether it handles that in its next
+   * report; else the error ends the turn.
    */
   refused(_errno: number): boolean {
     return false;
   }
 
-  /** The time of {@link HandleOwner.retryLater} is over. */
+  /** The delay of {@link HandleOwner.retryLater} has passed. */
   retry(): void {
-    // Most never ask for it.
+    // Only streams ask for it.
   }
 
-  /** Something came up inside a call, and it is time to report it. */
+  /** Reports what came up inside a call. */
   abstract report(): void;
   /** The descriptor is closed. */
   abstract closed(): void;
 
-  /** The descriptors that it holds beside its own. */
+  /** Further descriptors that it holds. */
   get extraFds(): readonly number[] {
     return [];
   }
 
-  /** Frees what it holds beside its descriptor. */
+  /** Frees what it holds besides its descriptor. */
   dispose(): void {
     // Most hold nothing.
   }

@@ -8,35 +8,35 @@ import { type HandleOwner, ReadinessHandle } from './handle.ts';
 
 /** A connected socket on a readiness backend. */
 export class ReadinessStream extends ReadinessHandle implements Stream {
-  // What every message touches comes first, so that it lies together.
+  // Fields used by every message come first, to share cache lines.
   readonly #sink: StreamSink;
-  /** Made at the first send that falls short: most connections never need one. */
+  /** Allocated by the first short write: most connections need none. */
   #outbox: Outbox | null = null;
   /** The errno that ended it, 0 while it lives. */
   #errno = 0;
   #peerEnded = false;
   /** Whether `finish` was called. */
   #finishing = false;
-  /** Edge-triggered: whether there may be something to read of which nobody will tell again. */
+  /** Edge-triggered: whether there may be unread bytes that no edge will report. */
   #readable = false;
-  /** Edge-triggered: whether the end or an error lies behind the bytes. */
+  /** Edge-triggered: whether the end or an error follows the bytes. */
   #ending = false;
   #edge: boolean;
   /** Edge-triggered: whether sending stopped before the kernel was full. */
   #writable = false;
-  /** Whether the FIN has gone. */
+  /** Whether the FIN was sent. */
   #finished = false;
-  /** Whether the queue ran empty and the sink does not know yet. */
+  /** Whether the queue has become empty and the sink was not told yet. */
   #drained = false;
-  /** How often in a row a call said EAGAIN, and whether it rests for that. */
+  /** The number of EAGAIN in a row, and whether it rests because of them. */
   #eagains = 0;
   #stalled = false;
-  /** What was given to `send` and will never go. */
+  /** Bytes passed to `send` that will never be sent. */
   #lost = 0;
-  /** The socket's error, where the poller has taken it off: the 0 behind the bytes is no end. */
+  /** The socket's error, if the poller has consumed it: a receive of 0 bytes is no end then. */
   #takenErrno = 0;
 
-  /** With `edge` it is told once of what is ready, and remembers. */
+  /** `edge` selects edge triggering. */
   constructor(owner: HandleOwner, fd: number, sink: StreamSink, edge: boolean) {
     super(owner, fd);
     this.#sink = sink;
@@ -71,7 +71,7 @@ export class ReadinessStream extends ReadinessHandle implements Stream {
 
   wanted(): Interest {
     if (this.#errno !== 0 || this.#stalled) return Interest.none;
-    // An edge that nobody is waiting for costs nothing, and to ask anew would cost a call.
+    // An unwanted edge is cheap, and to change the interest would cost a call.
     const silent = !this.#edge && (this.paused || this.#peerEnded);
     const read = silent ? Interest.none : Interest.read;
     const write = this.queuedBytes > 0 ? Interest.write : Interest.none;
@@ -91,7 +91,7 @@ export class ReadinessStream extends ReadinessHandle implements Stream {
     this.#receiveIfWanted();
   }
 
-  /** The callbacks of this turn may have changed anything. */
+  /** Receives, unless callbacks of this turn have paused or ended the stream. */
   #receiveIfWanted(): void {
     if (this.gone || this.paused || this.#errno !== 0 || this.#peerEnded) return;
     this.#receive();
@@ -108,7 +108,7 @@ export class ReadinessStream extends ReadinessHandle implements Stream {
     const { sys, stats, receiveBuffer } = this.owner;
     const length = sys.recv(this.fd, receiveBuffer, 0, receiveBuffer.length, 0);
     if (length > 0) {
-      // A receive that fell short took all there was, but for the end that comes behind.
+      // A short receive has emptied the socket, except for an end that follows.
       this.#readable = length === receiveBuffer.length || this.#ending;
       this.#eagains = 0;
       // Before the callback, which may throw.
@@ -125,7 +125,7 @@ export class ReadinessStream extends ReadinessHandle implements Stream {
       this.#readable = false;
       this.#gaveNothing();
     } else if (length === -sys.abi.errno.EINTR) {
-      stats.eintr += 1; // Level triggering brings it back, and so does what is remembered.
+      stats.eintr += 1; // Level triggering reports it again, and so does `#readable`.
     } else {
       this.#broken(-length);
     }
@@ -139,8 +139,8 @@ export class ReadinessStream extends ReadinessHandle implements Stream {
   }
 
   /**
-   * A call said EAGAIN. Mostly that is so, and the kernel will tell; but it may also say so of a
-   * socket that is ready, and an edge has been told of then: it is asked again, and not for ever.
+   * A call returned EAGAIN, usually because it would block. The kernel may return it for a socket
+   * that is ready as well, whose edge was reported already: that is rearmed, but not for ever.
    */
   #gaveNothing(): void {
     this.owner.stats.eagain += 1;
@@ -170,7 +170,7 @@ export class ReadinessStream extends ReadinessHandle implements Stream {
     let sent = 0;
     if (this.queuedBytes === 0) {
       const { borrowed, receiveBuffer } = this.owner;
-      // An echo goes from the buffer itself: its address is known, that of each chunk is not.
+      // An echo is sent from the buffer itself, whose address is known.
       sent = this.#trySend(bytes === borrowed ? receiveBuffer : bytes, offset, length);
       if (sent === length) return 0;
       if (this.#errno !== 0) return this.#lose(length);
@@ -179,7 +179,7 @@ export class ReadinessStream extends ReadinessHandle implements Stream {
     this.#outbox ??= new Outbox();
     this.#outbox.append(bytes, offset + sent, length - sent);
     this.#drained = false;
-    // What it waits for may be as before, and told of: an edge is to be looked for again.
+    // The interest may be unchanged and its edge reported already.
     if (this.#edge) this.rearm = true;
     this.owner.interestChanged(this);
     return this.#outbox.length;
@@ -190,7 +190,7 @@ export class ReadinessStream extends ReadinessHandle implements Stream {
     return 0;
   }
 
-  /** What the kernel takes now: 0 if it has no room. An error is kept for the next turn. */
+  /** Returns how much the kernel takes now, 0 if none. An error is reported in the next turn. */
   #trySend(bytes: Uint8Array, offset: number, length: number): number {
     const { sys, stats, sendFlags } = this.owner;
     for (let attempt = 0; attempt < RETRIES_MAX; attempt++) {
@@ -223,8 +223,8 @@ export class ReadinessStream extends ReadinessHandle implements Stream {
       const sent = this.#trySend(bytes, 0, bytes.length);
       outbox.consume(sent);
       if (sent === bytes.length) continue;
-      // A send that took a part has filled the kernel, or its memory has run out for a moment, of
-      // which no edge tells; one that took nothing has said why.
+      // A short write has filled the socket, or the kernel is short of memory for a moment, which
+      // no edge reports; a send of nothing has handled its errno.
       if (sent > 0) this.#writable = false;
       if (sent > 0 && this.#edge) this.#rearm();
       break;
@@ -251,7 +251,7 @@ export class ReadinessStream extends ReadinessHandle implements Stream {
     this.#finished = true;
     const { sys } = this.owner;
     const result = sys.shutdown(this.fd, sys.abi.constants.SHUT_WR);
-    // ENOTCONN: the peer has reset the connection; the next receive tells.
+    // ENOTCONN: the peer has reset the connection; the next receive reports it.
     if (result < 0 && result !== -sys.abi.errno.ENOTCONN) this.#broken(-result);
   }
 
@@ -275,7 +275,7 @@ export class ReadinessStream extends ReadinessHandle implements Stream {
 
   /** Reports an error or an empty queue, once. */
   report(): void {
-    // A handler that has just run may have closed it, with an error or a queue to tell of.
+    // A handler may have closed it in the meantime.
     if (this.gone) return;
     if (this.#errno !== 0) {
       this.owner.remove(this);

@@ -36,10 +36,10 @@ export class ReadinessWatch extends ReadinessHandle implements Watch {
   }
 
   report(): void {
-    // Nothing of a watch comes up inside a call.
+    // A watch has nothing to report later.
   }
 
   closed(): void {
-    // Its descriptor is somebody else's.
+    // The descriptor stays its owner's.
   }
 }

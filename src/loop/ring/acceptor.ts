@@ -8,20 +8,20 @@ import { Operation, RingHandle, type RingHandleOwner } from './handle.ts';
 export class RingAcceptor extends RingHandle implements Subscription {
   readonly #sink: AcceptSink;
   readonly #reserve: ReserveDescriptor;
-  /** Whether connections are to be taken one at a time. */
+  /** Whether connections are accepted one at a time. */
   readonly #limited: boolean;
-  /** What is under way, and whether it was told to end. */
+  /** The operation in flight, and whether it is being cancelled. */
   #operation: Operation = Operation.none;
   #cancelling = false;
   /**
-   * Whether an accept has failed for lack of a descriptor while nobody was there to be accepted:
-   * the kernel takes the descriptor first. The next one is put when somebody comes.
+   * Whether an accept has failed for lack of a descriptor with no connection waiting: the kernel
+   * allocates the descriptor first. A poll then waits for a connection before the next accept.
    */
   #short = false;
-  #somebodyCame = false;
-  /** Passing failures since the last connection. */
+  #connectionWaits = false;
+  /** Transient failures since the last connection. */
   #failures = 0;
-  /** Connections that came while it was paused. */
+  /** Connections accepted while it was paused. */
   readonly #held: number[] = [];
 
   constructor(owner: RingHandleOwner, fd: number, sink: AcceptSink, limited: boolean) {
@@ -65,7 +65,7 @@ export class RingAcceptor extends RingHandle implements Subscription {
       if (!more) this.owner.letGo(this);
     } else if (polled) {
       this.#short = false;
-      this.#somebodyCame = result > 0;
+      this.#connectionWaits = result > 0;
     } else if (result < 0) {
       this.#failed(-result);
     } else if (this.paused || this.#held.length > 0) {
@@ -76,7 +76,7 @@ export class RingAcceptor extends RingHandle implements Subscription {
   }
 
   #accepted(fd: number): void {
-    this.#somebodyCame = false;
+    this.#connectionWaits = false;
     this.#failures = 0;
     this.owner.stats.accepted += 1;
     this.#sink.accepted(fd);
@@ -92,8 +92,8 @@ export class RingAcceptor extends RingHandle implements Subscription {
     if (kind !== 'final') {
       this.#failures = 0;
       const shed = kind === 'shortage' ? this.#reserve.shed(this.fd) : 0;
-      this.#short = kind === 'shortage' && shed === 0 && !this.#somebodyCame;
-      this.#somebodyCame = false;
+      this.#short = kind === 'shortage' && shed === 0 && !this.#connectionWaits;
+      this.#connectionWaits = false;
       if (this.#short) return;
       stats.shed += shed;
       this.setPaused(true);
@@ -109,7 +109,7 @@ export class RingAcceptor extends RingHandle implements Subscription {
     if (!paused && this.#held.length > 0) this.owner.reportLater(this);
   }
 
-  /** Hands over what was held. */
+  /** Delivers the connections that were held. */
   report(): void {
     for (let accepts = 0; accepts < ACCEPTS_PER_TURN; accepts++) {
       if (this.gone || this.paused) return;

@@ -34,12 +34,12 @@ import { RingWaker } from './waker.ts';
 import { RingWatch } from './watch.ts';
 
 /**
- * io_uring(7) as a {@link Backend}: operations are put into a queue, one call hands them all over
- * and waits, and what became of them is read from another queue.
+ * io_uring(7) as a {@link Backend}: one call submits all queued operations and waits, and their
+ * results are read from the completion queue.
  *
- * A connection that waits is a receive that is under way, and owns no buffer. What is echoed goes
- * out of the buffer that it came into. The sends of a turn are submitted together and are done when
- * the call returns; only one that fell short is heard of.
+ * An idle connection is a receive in flight and owns no buffer. An echo is sent from the buffer
+ * that it was received into. The sends of a turn are submitted together and are done when the call
+ * returns; only a short write posts a completion.
  */
 export class RingBackend implements Backend, RingHandleOwner {
   readonly name = 'io_uring';
@@ -54,21 +54,21 @@ export class RingBackend implements Backend, RingHandleOwner {
   readonly #waker: RingWaker;
   readonly #handles = new TokenSlab<RingHandle>();
   readonly #watches = new WatchTable();
-  /** Who has something to put before the next wait. */
+  /** Handles with something to submit before the next wait. */
   #dirty: RingHandle[] = [];
   #dirtyNext: RingHandle[] = [];
   readonly #reports = new ReportList();
   readonly #closing: ClosingList;
   #outOfBuffers = false;
   readonly #wakeTimer: RingWakeTimer;
-  /** Whether completions are being read, and whether that is to be the last thing. */
+  /** Whether completions are being delivered, and whether the backend is to be torn down then. */
   #polling = false;
   #destroyed = false;
   /** The completions that are being delivered. */
   readonly #completions: Completions;
   /** Those that may be short writes, which are handled before anything is delivered. */
   readonly #lookahead: Completions;
-  /** Whether a send of something that is closed could not be submitted yet. */
+  /** Whether a send of a closed handle could not be submitted yet. */
   #stuck = false;
 
   /** Throws a SysError that names the call which failed. */
@@ -157,7 +157,7 @@ export class RingBackend implements Backend, RingHandleOwner {
   }
 
   #prepare(): void {
-    // Two lists take turns: a new one each time would be what a turn allocates.
+    // The two lists take turns, so that a turn allocates none.
     const dirty = this.#dirty;
     this.#dirty = this.#dirtyNext;
     this.#dirtyNext = dirty;
@@ -169,8 +169,8 @@ export class RingBackend implements Backend, RingHandleOwner {
   }
 
   /**
-   * Looks for sends that fell short, before anything is delivered: the others of the batch are
-   * done, and their buffers free. Not while some of it is to be submitted, or to be heard of.
+   * Handles short writes before anything is delivered. The other sends of the batch are done and
+   * their buffers free, unless some were not submitted or completions are held back.
    */
   #confirmSends(): void {
     const completions = this.#lookahead;
@@ -196,7 +196,7 @@ export class RingBackend implements Backend, RingHandleOwner {
     this.#confirmSends();
   }
 
-  /** All that was there when it began: a bounded queue, and so bounded work (law 8). */
+  /** Delivers the completions present at its start: a bounded queue bounds the work (law 8). */
   #deliver(): void {
     const completions = this.#completions;
     completions.rewind();
@@ -242,7 +242,7 @@ export class RingBackend implements Backend, RingHandleOwner {
     this.sends.giveBack();
   }
 
-  /** The kernel kept completions back: law 12. They come with the next calls. */
+  /** Fetches the completions that the kernel held back: law 12. */
   #deliverOverflow(): void {
     this.stats.overflows += 1;
     for (let round = 0; round < OVERFLOW_ROUNDS_MAX && this.#ring.overflowed; round++) {
@@ -257,7 +257,7 @@ export class RingBackend implements Backend, RingHandleOwner {
     this.#outOfBuffers = true;
   }
 
-  /** Buffers ran out. Those of the sends are back by now, and from now on there are more. */
+  /** Adds buffers. Those of the sends have been returned already. */
   #feed(): void {
     this.#outOfBuffers = false;
     this.buffers.grow();
@@ -293,7 +293,7 @@ export class RingBackend implements Backend, RingHandleOwner {
     handle.gone = true;
     if (handle.ownsFd) this.#watches.endAllOf(handle.fd);
     else this.#watches.delete(handle);
-    // A send that was not submitted yet would go to whoever gets the number of the descriptor.
+    // A send submitted after the close would go to whatever reuses the descriptor's number.
     if (handle.unsubmitted) {
       this.flushSends();
       if (this.#ring.pending > 0) this.#stuck = true;
@@ -324,13 +324,13 @@ export class RingBackend implements Backend, RingHandleOwner {
     if (this.#destroyed && !(atOnce && this.#polling)) return;
     this.#destroyed = true;
     for (const handle of this.#handles.values()) handle.gone = true;
-    // Inside of a callback the queue is still being read from: the turn ends with it.
+    // Inside a callback the queue is still being read: the end of the turn tears down.
     if (this.#polling && !atOnce) return;
     this.#completions.release();
     this.#tearDown();
   }
 
-  /** Ends every operation, waits until the kernel has let go, and closes all that is open. */
+  /** Cancels every operation, waits for the kernel to let go, and closes everything. */
   #tearDown(): void {
     const handles = [...this.#handles.values()];
     try {
@@ -340,7 +340,7 @@ export class RingBackend implements Backend, RingHandleOwner {
       this.#closing.closeAll();
       this.#dirty = [];
       this.#stuck = false;
-      // From here on no stream has a send that may still be asked for.
+      // No stream has a send in flight any more.
       this.sends.confirm();
       this.#waker.close();
       this.#ring.close();

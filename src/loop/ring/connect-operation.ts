@@ -1,7 +1,7 @@
 import type { ConnectSink, Handle } from '../backend.ts';
 import { Operation, RingHandle, type RingHandleOwner } from './handle.ts';
 
-/** A connect that is under way on the ring. */
+/** A connect in progress on the ring. */
 export class RingConnectOperation extends RingHandle implements Handle {
   readonly #sink: ConnectSink;
   readonly #address: Uint8Array;
@@ -47,7 +47,7 @@ export class RingConnectOperation extends RingHandle implements Handle {
   }
 
   report(): void {
-    // Nothing of a connect comes up inside a call.
+    // A connect has nothing to report later.
   }
 
   closed(): void {

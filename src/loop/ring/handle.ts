@@ -4,12 +4,12 @@ import type { Sys } from '../../sys/sys.ts';
 import type { BackendStats } from '../backend.ts';
 import type { RingSends } from './sends.ts';
 
-/** What an operation is, as it stands beside its handle's token in what the kernel carries. */
+/** The kind of an operation, which the kernel carries beside the token of its handle. */
 export const Operation = {
-  /** What nobody waits for: a cancellation, or a completion that was dealt with before its turn. */
+  /** A completion to ignore: of a cancellation, or one that was handled ahead of its turn. */
   none: 0,
   receive: 1,
-  /** A send that posts a completion only where it fell short. */
+  /** A send that posts a completion only after a short write. */
   sendNow: 2,
   send: 3,
   accept: 4,
@@ -20,7 +20,7 @@ export const Operation = {
 } as const;
 export type Operation = (typeof Operation)[keyof typeof Operation];
 
-/** What a handle of the ring backend may ask of it. */
+/** What a handle asks of the ring backend. */
 export interface RingHandleOwner {
   readonly sys: Sys;
   readonly stats: BackendStats;
@@ -29,29 +29,29 @@ export interface RingHandleOwner {
   readonly submission: Submission;
   readonly buffers: Buffers;
   readonly sends: RingSends;
-  /** `prepare()` is to be called before the next wait. */
+  /** Calls `prepare()` before the next wait. */
   markDirty(handle: RingHandle): void;
-  /** `report()` is to be called in the next turn. */
+  /** Calls `report()` in the next turn. */
   reportLater(handle: RingHandle): void;
-  /** A receive has ended because no buffer was left. */
+  /** A receive has ended for lack of a buffer. */
   outOfBuffers(): void;
-  /** Submits what was put, and looks at what became of the sends. */
+  /** Submits what is queued, and handles short writes. */
   flushSends(): void;
-  /** The handle has ended: once the kernel has let go of it, its descriptor is closed. */
+  /** Ends the handle: its descriptor is closed once the kernel has let go of it. */
   remove(handle: RingHandle): void;
-  /** The kernel has let go of a handle that was removed. */
+  /** The kernel has let go of a removed handle. */
   letGo(handle: RingHandle): void;
-  /** The handle has ended, and its descriptor goes on elsewhere. */
+  /** Ends the handle without closing its descriptor, which has another owner now. */
   release(handle: RingHandle): void;
 }
 
-/** Something that the ring backend works for, with all that the backend keeps about it. */
+/** An operation or subscription on the ring, with what the backend keeps about it. */
 export abstract class RingHandle {
-  // What every report touches comes first, so that it shares a cache line.
+  // Fields used by every report come first, to share a cache line.
   readonly fd: number;
   token = -1;
   protected readonly owner: RingHandleOwner;
-  /** Whether it was removed: no callback follows but `closed`. */
+  /** Whether it was removed: only `closed` follows. */
   gone = false;
   protected paused = false;
   dirty = false;
@@ -85,28 +85,28 @@ export abstract class RingHandle {
     this.owner.markDirty(this);
   }
 
-  /** Whether the kernel works for it, so that a completion is still to come. */
+  /** Whether an operation of it is in flight, so that a completion is due. */
   abstract get inFlight(): boolean;
-  /** Whether something of it was put that must be submitted before its descriptor is closed. */
+  /** Whether it has an operation that must be submitted before its descriptor is closed. */
   get unsubmitted(): boolean {
     return false;
   }
 
-  /** Puts what it wants and is not under way, and cancels what it does not want any more. */
+  /** Submits the operations that it needs, and cancels those that it no longer needs. */
   abstract prepare(): void;
-  /** An operation gave `result`; `more` says that it has not ended with that. */
+  /** An operation returned `result`. `more` says that it goes on: IORING_CQE_F_MORE. */
   abstract completed(operation: Operation, result: number, more: boolean): void;
-  /** Something came up inside a call, and it is time to report it. */
+  /** Reports what came up inside a call. */
   abstract report(): void;
   /** The descriptor is closed. */
   abstract closed(): void;
 
-  /** The descriptors that it holds beside its own. */
+  /** Further descriptors that it holds. */
   get extraFds(): readonly number[] {
     return [];
   }
 
-  /** Frees what it holds beside its descriptor. */
+  /** Frees what it holds besides its descriptor. */
   dispose(): void {
     // Most hold nothing.
   }

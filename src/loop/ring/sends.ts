@@ -3,22 +3,22 @@ import { BUFFERS_MAX, STAGED_BYTES_MAX, STAGING_BYTES } from '../../ring/limits.
 import { REGION } from '../../ring/region.ts';
 
 /**
- * The sends of one turn, which all go in one call, and the memory that they are sent from: the
- * buffer of the chunk that is being delivered, where that is echoed, or a copy.
+ * The sends of one turn, which go in one call, and the memory that they are sent from: the receive
+ * buffer for an echo, else a copy.
  *
- * They are done when the call returns, but for those that fell short and post a completion. So
- * all of a batch is confirmed at once, and its memory given back.
+ * They are done when the call returns, except short writes, which post a completion. So a batch is
+ * confirmed as a whole, and its memory returned.
  */
 export class RingSends {
-  /** The number of the batch that is being gathered. A send of an earlier one is done. */
+  /** The number of the batch being gathered. Sends of earlier batches are done. */
   batch = 0;
   readonly #buffers: Buffers;
   readonly #memory: ArrayBufferLike;
-  /** The buffers that this batch sends from. */
+  /** The receive buffers that this batch sends from. */
   readonly #sentFrom = new Int32Array(BUFFERS_MAX);
   #sentFromCount = 0;
   #staged = 0;
-  /** The buffer that is lent to a sink right now, -1 for none, and the last batch to send of it. */
+  /** The buffer that a sink borrows now, -1 for none, and the last batch that sends from it. */
   #borrowed = -1;
   #borrowedChunk: Uint8Array | null = null;
   #borrowedBatch = -1;
@@ -28,13 +28,13 @@ export class RingSends {
     this.#memory = buffers.bytes.buffer;
   }
 
-  /** A sink gets the chunk in the buffer `id`, until {@link giveBack}. */
+  /** A sink borrows the chunk in the buffer `id` until {@link giveBack}. */
   borrow(id: number, chunk: Uint8Array): void {
     this.#borrowed = id;
     this.#borrowedChunk = chunk;
   }
 
-  /** The sink has returned: its buffer goes back to the kernel, at once or with the batch. */
+  /** Returns the borrowed buffer to the kernel, at once or with the batch. */
   giveBack(): void {
     if (this.#borrowed < 0) return;
     if (this.#borrowedBatch === this.batch) this.#sentFrom[this.#sentFromCount++] = this.#borrowed;
@@ -45,8 +45,8 @@ export class RingSends {
   }
 
   /**
-   * Where in the region the bytes can be sent from: where they are, if they are part of the chunk
-   * that is lent, else where they were copied to. -1 if they are too many to be copied.
+   * Returns the offset in the region that the bytes can be sent from: in place if they are part of
+   * the borrowed chunk, else that of a copy. -1 if they are too many to be copied.
    */
   place(bytes: Uint8Array, offset: number, length: number): number {
     const chunk = this.#borrowedChunk;
@@ -74,7 +74,7 @@ export class RingSends {
     return at;
   }
 
-  /** All sends of the batch have ended, and those that fell short have copied what is left. */
+  /** All sends of the batch are done, and short writes have copied the rest. */
   confirm(): void {
     for (let i = 0; i < this.#sentFromCount; i++) this.#buffers.give(this.#sentFrom[i] ?? 0);
     this.#sentFromCount = 0;
@@ -83,5 +83,5 @@ export class RingSends {
   }
 }
 
-/** A batch's number stays a small integer. Nobody waits for one through so many. */
+/** Keeps the number of a batch a small integer. No send waits for so many batches. */
 const BATCH_MASK = 2 ** 30 - 1;

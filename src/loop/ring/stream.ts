@@ -7,38 +7,38 @@ import { Operation, RingHandle, type RingHandleOwner } from './handle.ts';
 
 /** A connected socket on the ring. */
 export class RingStream extends RingHandle implements Stream {
-  // What every message touches comes first, so that it lies together.
+  // Fields used by every message come first, to share cache lines.
   readonly #sink: StreamSink;
-  /** The batch that its last send belongs to: until that is confirmed, nobody knows its outcome. */
+  /** The batch of its last send, whose outcome is unknown until the batch is confirmed. */
   #batch = -1;
-  /** Where in the region that send takes its bytes from, and how many they are. */
+  /** The offset in the region and the length of that send. */
   #flightOffset = 0;
   #flightLength = 0;
-  /** Whether a receive is under way, and whether it was told to end. */
+  /** Whether a receive is in flight, and whether it is being cancelled. */
   #receiving = false;
   #cancelling = false;
   /**
-   * Whether a receive goes on by itself: only where the last one brought little, for it may bring
-   * up to 32 buffers in a turn (Linux 6.18): 2 MiB to hold of a client that does not read.
+   * Whether receives are multishot: only while they are small. One may bring up to 32 buffers in a
+   * turn (Linux 6.18), 2 MiB to hold for a client that does not read.
    */
-  #again = false;
-  /** Whether a send from the outbox is under way. */
+  #multishot = false;
+  /** Whether a send from the outbox is in flight. */
   #sending = false;
-  /** Made at the first send that has to wait: most connections never need one. */
+  /** Allocated by the first send that has to wait: most connections need none. */
   #outbox: Outbox | null = null;
-  /** What was received while it was paused. */
+  /** Bytes received while it was paused. */
   #held: Outbox | null = null;
-  /** Whether the end was received behind that. */
+  /** Whether the end was received after them. */
   #endHeld = false;
   #peerEnded = false;
   /** The errno that ended it, 0 while it lives. */
   #errno = 0;
-  /** Whether `finish` was called, and whether the FIN has gone. */
+  /** Whether `finish` was called, and whether the FIN was sent. */
   #finishing = false;
   #finished = false;
-  /** Whether somebody heard of queued bytes that the kernel may have taken for all we know. */
+  /** True if `queuedBytes` was read before this batch's outcome was known. */
   #undecided = false;
-  /** What was given to `send` and will never go. */
+  /** Bytes passed to `send` that will never be sent. */
   #lost = 0;
 
   constructor(owner: RingHandleOwner, fd: number, sink: StreamSink) {
@@ -47,12 +47,12 @@ export class RingStream extends RingHandle implements Stream {
   }
 
   get queuedBytes(): number {
-    if (this.#batch === this.owner.sends.batch) this.#settle();
+    if (this.#batch === this.owner.sends.batch) this.#flushSends();
     return this.queuedBytesAtMost;
   }
 
-  /** It may be that the kernel holds the answer back, or has not taken the send yet: law 12. */
-  #settle(): void {
+  /** The kernel may hold the outcome back, or not have taken the send yet: law 12. */
+  #flushSends(): void {
     this.owner.flushSends();
     if (this.#batch !== this.owner.sends.batch) return;
     this.#undecided = true;
@@ -104,7 +104,7 @@ export class RingStream extends RingHandle implements Stream {
 
   #startReceive(): void {
     const { submission } = this.owner;
-    this.#receiving = submission.receive(this.fd, this.token, Operation.receive, this.#again);
+    this.#receiving = submission.receive(this.fd, this.token, Operation.receive, this.#multishot);
     if (!this.#receiving) this.owner.markDirty(this);
   }
 
@@ -131,15 +131,15 @@ export class RingStream extends RingHandle implements Stream {
     if (!cancelled) this.owner.markDirty(this);
   }
 
-  /** A receive brought bytes, which lie in `chunk` for as long as this call takes. */
+  /** A receive brought `chunk`, which is valid until the call returns. */
   received(chunk: Uint8Array, more: boolean): void {
     if (!more) {
       this.#receiving = false;
       this.#cancelling = false;
       this.owner.markDirty(this);
     }
-    if (chunk.length > MULTISHOT_BYTES_MAX) this.#oneByOne(more);
-    else if (!more) this.#again = true;
+    if (chunk.length > MULTISHOT_BYTES_MAX) this.#useSingleShot(more);
+    else if (!more) this.#multishot = true;
     if (this.gone) {
       this.#letGo();
     } else if (this.paused || this.#held !== null) {
@@ -151,9 +151,9 @@ export class RingStream extends RingHandle implements Stream {
     }
   }
 
-  #oneByOne(more: boolean): void {
-    if (!this.#again) return;
-    this.#again = false;
+  #useSingleShot(more: boolean): void {
+    if (!this.#multishot) return;
+    this.#multishot = false;
     if (more) this.#cancelReceive();
   }
 
@@ -162,7 +162,7 @@ export class RingStream extends RingHandle implements Stream {
     else this.#sent(result);
   }
 
-  /** A receive has ended without bytes. */
+  /** A receive ended without bytes. */
   #receiveEnded(result: number): void {
     const { errno } = this.owner.sys.abi;
     this.#receiving = false;
@@ -170,14 +170,14 @@ export class RingStream extends RingHandle implements Stream {
     if (this.gone) {
       this.#letGo();
     } else if (this.#errno !== 0) {
-      return; // A send has taken the error off the socket, and this 0 is no end: law 4.
+      return; // A send has consumed the socket's error, so that this 0 is no end: law 4.
     } else if (result === 0) {
       this.#endHeld = true;
       if (!this.paused && this.#held === null) this.#ended();
     } else if (result === -errno.ENOBUFS) {
       this.owner.outOfBuffers();
       this.owner.markDirty(this);
-    } else if (isForNow(errno, result)) {
+    } else if (isTransient(errno, result)) {
       this.owner.markDirty(this);
     } else {
       this.#broken(-result);
@@ -190,7 +190,7 @@ export class RingStream extends RingHandle implements Stream {
     this.#sink.ended();
   }
 
-  /** A send from the outbox has ended. */
+  /** A send from the outbox ended. */
   #sent(result: number): void {
     const { errno } = this.owner.sys.abi;
     this.#sending = false;
@@ -200,7 +200,7 @@ export class RingStream extends RingHandle implements Stream {
     } else if (result >= 0) {
       if (this.queuedBytesAtMost > 0) this.owner.markDirty(this);
       else this.#drained();
-    } else if (isForNow(errno, result)) {
+    } else if (isTransient(errno, result)) {
       this.owner.markDirty(this);
     } else {
       this.#broken(-result);
@@ -213,7 +213,7 @@ export class RingStream extends RingHandle implements Stream {
     if (this.#errno === 0) this.#sink.drained();
   }
 
-  /** The kernel has ended an operation of a stream that was removed. */
+  /** An operation of a removed stream has ended. */
   #letGo(): void {
     if (!this.inFlight) this.owner.letGo(this);
   }
@@ -240,7 +240,7 @@ export class RingStream extends RingHandle implements Stream {
     return 0;
   }
 
-  /** Behind what is under way: part of the same send if it can be, else in the outbox. */
+  /** Sends after what is in flight: as part of the same send if possible, else by the outbox. */
   #sendBehind(bytes: Uint8Array, offset: number, length: number): number {
     const waiting = this.#outbox === null ? 0 : this.#outbox.length;
     if (waiting === 0 && !this.#sending) {
@@ -266,7 +266,7 @@ export class RingStream extends RingHandle implements Stream {
     return this.#outbox.length;
   }
 
-  /** What is too long to be copied goes by send(2), as much as the kernel takes now. */
+  /** Sends what is too long to copy by send(2), and queues what the kernel does not take. */
   #sendDirectly(bytes: Uint8Array, offset: number, length: number): number {
     const { sys, stats, sendFlags } = this.owner;
     const sent = sys.send(this.fd, bytes, offset, length, sendFlags);
@@ -275,7 +275,7 @@ export class RingStream extends RingHandle implements Stream {
       stats.partialSends += 1;
       return this.#queue(bytes, offset + sent, length - sent);
     }
-    if (isForNow(sys.abi.errno, sent)) {
+    if (isTransient(sys.abi.errno, sent)) {
       stats.eagain += 1;
       return this.#queue(bytes, offset, length);
     }
@@ -283,14 +283,14 @@ export class RingStream extends RingHandle implements Stream {
     return this.#lose(length);
   }
 
-  /** Its last send took `result` bytes, and not all: the rest goes before what was queued since. */
+  /** Its last send was short, `result` bytes: the rest goes ahead of what was queued since. */
   shortWrite(result: number): void {
     const { sys, stats, buffers } = this.owner;
     const sent = Math.max(result, 0);
     const start = this.#flightOffset + sent;
     const rest = buffers.bytes.subarray(start, this.#flightOffset + this.#flightLength);
     this.#batch = -1;
-    const fails = result < 0 && !isForNow(sys.abi.errno, result);
+    const fails = result < 0 && !isTransient(sys.abi.errno, result);
     if (this.gone || this.#errno !== 0 || fails) {
       this.#lose(rest.length);
       if (fails && !this.gone) this.#broken(-result);
@@ -315,7 +315,7 @@ export class RingStream extends RingHandle implements Stream {
     this.#finished = true;
     const { sys } = this.owner;
     const result = sys.shutdown(this.fd, sys.abi.constants.SHUT_WR);
-    // ENOTCONN: the peer has reset the connection; the receive tells.
+    // ENOTCONN: the peer has reset the connection; the receive reports it.
     if (result < 0 && result !== -sys.abi.errno.ENOTCONN) this.#broken(-result);
   }
 
@@ -328,7 +328,7 @@ export class RingStream extends RingHandle implements Stream {
   protected override setPaused(paused: boolean): void {
     if (this.paused === paused || this.gone) return;
     this.paused = paused;
-    // A receive that is under way goes on: what it brings is held, and then it is told to end.
+    // A receive in flight continues: its bytes are held, and then it is cancelled.
     if (paused) return;
     if (this.#held !== null || this.#endHeld) this.owner.reportLater(this);
     else if (!this.#receiving) this.owner.markDirty(this);
@@ -340,7 +340,7 @@ export class RingStream extends RingHandle implements Stream {
     this.owner.reportLater(this);
   }
 
-  /** Reports an error, or what was held. */
+  /** Reports an error, an empty queue, or what was held. */
   report(): void {
     if (this.#errno !== 0) {
       this.owner.remove(this);
@@ -376,8 +376,8 @@ export class RingStream extends RingHandle implements Stream {
   }
 }
 
-/** Whether an error only says that the operation is to be tried again. */
-function isForNow(known: Readonly<Record<string, number>>, result: number): boolean {
+/** Whether an error means that the operation is to be tried again. */
+function isTransient(known: Readonly<Record<string, number>>, result: number): boolean {
   return (
     result === -(known['EAGAIN'] ?? 0) ||
     result === -(known['EINTR'] ?? 0) ||

@@ -4,7 +4,7 @@ import type { Submission } from '../../ring/submission.ts';
 import type { Sys } from '../../sys/sys.ts';
 import { Operation } from './handle.ts';
 
-/** What other threads wake a ring with: a descriptor, and a poll of it that is put anew. */
+/** Lets other threads wake a ring: a descriptor, and a poll of it that is resubmitted. */
 export class RingWaker {
   readonly #sys: Sys;
   readonly #submission: Submission;
@@ -26,14 +26,14 @@ export class RingWaker {
     return this.#waker.fds;
   }
 
-  /** Before a wait. */
+  /** Submits the poll, before a wait. */
   prepare(): void {
     if (this.#polled) return;
     const { POLLIN } = this.#sys.abi.constants;
     this.#polled = this.#submission.poll(this.#waker.fd, POLLIN, 0, Operation.wake);
   }
 
-  /** Somebody has woken. */
+  /** The poll has completed: the ring was woken. */
   completed(): void {
     this.#polled = false;
     this.#waker.drain();

@@ -2,11 +2,11 @@ import { Interest } from '../../poller/poller.ts';
 import type { Watch, WatchSink } from '../backend.ts';
 import { Operation, RingHandle, type RingHandleOwner } from './handle.ts';
 
-/** A watched descriptor on the ring: a poll that is put anew after each report of it. */
+/** A watched descriptor on the ring: a poll that is resubmitted after each report. */
 export class RingWatch extends RingHandle implements Watch {
   readonly #sink: WatchSink;
   #interest: Interest;
-  /** What the poll that is under way asks for. */
+  /** The interest of the poll in flight. */
   #polling: Interest = Interest.none;
   #cancelling = false;
 
@@ -35,7 +35,7 @@ export class RingWatch extends RingHandle implements Watch {
     if (this.gone) return;
     this.owner.remove(this);
     if (!this.inFlight) return;
-    // Its owner may close the descriptor next, and a poll would keep the file open.
+    // The owner may close the descriptor next, and a poll in flight would keep the file open.
     this.prepare();
     this.owner.flushSends();
   }
@@ -75,13 +75,13 @@ export class RingWatch extends RingHandle implements Watch {
       return;
     }
     this.owner.markDirty(this);
-    // A poll that failed (EBADF: closed under it) is put anew only when somebody asks again.
+    // A poll that failed (EBADF: the descriptor was closed) is resubmitted after a `modify` only.
     const { ECANCELED, EBADF } = this.owner.sys.abi.errno;
     if (result === -EBADF) this.paused = true;
     if (result <= 0 && result !== -EBADF && result !== -(ECANCELED ?? 0)) this.paused = true;
     if (result <= 0) return;
     const { POLLIN, POLLOUT } = this.owner.sys.abi.constants;
-    // A hang-up or an error is neither bit, and so makes ready whatever is of interest.
+    // A hang-up or an error is neither bit, and so means ready for any interest.
     const read = (result & ~POLLOUT) !== 0 ? Interest.read : Interest.none;
     const write = (result & ~POLLIN) !== 0 ? Interest.write : Interest.none;
     const ready = (read | write) & this.#wanted();
@@ -89,10 +89,10 @@ export class RingWatch extends RingHandle implements Watch {
   }
 
   report(): void {
-    // Nothing of a watch comes up inside a call.
+    // A watch has nothing to report later.
   }
 
   closed(): void {
-    // Its descriptor is somebody else's.
+    // The descriptor stays its owner's.
   }
 }

@@ -11,20 +11,20 @@ import { QUEUE_BYTES_HIGH, QUEUE_BYTES_MAX, TIMEOUT_MS_MAX } from '../limits.ts'
 import type { ConnectionHandlers, ConnectionSettings } from './connection.ts';
 import type { StreamConnection } from './stream-connection.ts';
 
-/** What the connections of one listener, or of one connect, share. */
+/** State shared by the connections of one listener or connect operation. */
 export class ConnectionGroup<Data> {
   readonly loop: Loop;
   /** The loop's own, one step nearer to every message. */
   readonly backend: Backend;
   readonly handlers: ConnectionHandlers<Data>;
-  /** Whether its connections are TCP and not UNIX sockets. */
+  /** True for TCP, false for UNIX sockets. */
   readonly tcp: boolean;
-  /** Whether they have TCP_NODELAY. What a listener accepts has it from the listener. */
+  /** TCP_NODELAY. Accepted sockets inherit it from the listener. */
   readonly noDelay: boolean;
   readonly idleTimeoutMs: number | null;
   readonly queueBytesHigh: number;
   readonly queueBytesMax: number;
-  /** Hears first that a descriptor is closed. */
+  /** Called before the `close` handler. */
   readonly onClosed: ((connection: StreamConnection<Data>) => void) | null;
 
   constructor(
@@ -48,13 +48,13 @@ export class ConnectionGroup<Data> {
   }
 }
 
-/** Returns `timeoutMs`, or throws an error that calls it `what`. */
+/** Returns `timeoutMs`, or throws an error that names it `what`. */
 export function checkedTimeout(timeoutMs: number | null, what: string): number | null {
   if (timeoutMs !== null) requireTimeout(what, timeoutMs, TIMEOUT_MS_MAX);
   return timeoutMs;
 }
 
-/** What is no function would be found out in a turn, far from the call that gave it. */
+/** Checks the handlers at the call: an error in a later turn would be far from its cause. */
 function checkHandlers<Data>(handlers: ConnectionHandlers<Data>): void {
   requireObject('handlers', handlers);
   for (const name of ['open', 'data', 'drain', 'end', 'close'] as const) {

@@ -1,5 +1,4 @@
 import { requireFunction, requireHost, requirePort, requireWhole } from '../../base/arguments.ts';
-import type { ConnectSink, Handle } from '../../loop/backend.ts';
 import type { Loop } from '../../loop/loop.ts';
 import type { Timer } from '../../loop/timers.ts';
 import { tooHigh } from '../../loop/watchable.ts';
@@ -25,6 +24,7 @@ import {
 } from '../addresses.ts';
 import { ATTEMPT_DELAY_MS, TIMEOUT_MS_MAX, UNIX_RETRY_MS } from '../limits.ts';
 import { bindLocal, type LocalEnd, localEnd } from '../local-end.ts';
+import { ConnectAttempt } from './connect-attempt.ts';
 import type { ConnectionSettings } from './connection.ts';
 import { ConnectionGroup, checkedTimeout } from './connection-group.ts';
 import { StreamConnection } from './stream-connection.ts';
@@ -104,7 +104,7 @@ export class Connector<Data = undefined> implements Disposable {
   readonly #group: ConnectionGroup<Data>;
   readonly #attemptDelayMs: number;
   readonly #local: LocalEnd | null;
-  readonly #attempts = new Set<Attempt>();
+  readonly #attempts = new Set<ConnectAttempt>();
   readonly #errors: Error[] = [];
   #addresses: SocketAddress[] = [];
   #next: Timer | null = null;
@@ -157,7 +157,7 @@ export class Connector<Data = undefined> implements Disposable {
     this.cancel();
   }
 
-  /** The addresses to try, or null where the resolver has to be asked, which it is then. */
+  /** The addresses to try, or null after starting a look-up. */
   #knownAddresses(): SocketAddress[] | null {
     const options = this.#options;
     if ('path' in options) return [checked({ family: 'UNIX', path: options.path }, this.#loop)];
@@ -170,13 +170,13 @@ export class Connector<Data = undefined> implements Disposable {
     lookup(host, (error, found) => {
       if (!this.#looking || this.#over || this.#loop.closed) return;
       this.#looking = false;
-      // This is Node's own loop: handlers run in a turn of ours.
+      // Node's own loop calls this; handlers run in a turn of ours.
       this.#loop.defer(() => {
         this.#loop.releaseNodeLoop();
         if (!this.#over) this.#resolved(host, port, error, found);
       });
     });
-    // Behind the call: a look-up that throws holds nothing.
+    // After the call: a look-up that throws holds nothing.
     this.#loop.holdNodeLoop();
     return null;
   }
@@ -195,7 +195,7 @@ export class Connector<Data = undefined> implements Disposable {
     try {
       return numericAddresses(address, port, this.#loop.sys);
     } catch (error) {
-      // A zone that this machine does not have.
+      // An unknown zone.
       this.#errors.push(error instanceof Error ? error : new Error(String(error)));
       return [];
     }
@@ -206,7 +206,7 @@ export class Connector<Data = undefined> implements Disposable {
     this.#attemptNext();
   }
 
-  /** Starts with the next address that a socket can be opened for. */
+  /** Starts an attempt at the next address for which a socket can be opened. */
   #attemptNext(): void {
     this.#next?.cancel();
     this.#next = null;
@@ -216,18 +216,18 @@ export class Connector<Data = undefined> implements Disposable {
     if (this.#addresses.length > 0) {
       this.#next = this.#loop.setTimer(this.#attemptDelayMs, () => this.#attemptNext());
     } else if (this.#attempts.size === 0 && this.#retry === null) {
-      // This may be a call that the program made: law 2.
+      // The program's call may be on the stack: law 2.
       this.#loop.defer(() => this.#fail(this.#errors.at(-1)));
     }
   }
 
-  /** Whether an attempt is under way; what hinders it is noted down. */
+  /** Starts an attempt. Returns false, and records the error, where that fails. */
   #attempt(address: SocketAddress): boolean {
     const { sys, backend } = this.#loop;
     try {
       encodeSockaddr(sys.abi, address, name);
     } catch (error) {
-      // A look-up of the program's own may answer with anything.
+      // The program's own look-up may return anything.
       this.#errors.push(error instanceof Error ? error : new Error(String(error)));
       return false;
     }
@@ -247,7 +247,7 @@ export class Connector<Data = undefined> implements Disposable {
       this.#errors.push(unbound);
       return false;
     }
-    const attempt = new Attempt(this.#loop, address, fd, {
+    const attempt = new ConnectAttempt(this.#loop, address, fd, {
       connected: (winner) => this.#connected(winner),
       failed: (loser, errno) => this.#failed(loser, errno),
     });
@@ -255,7 +255,7 @@ export class Connector<Data = undefined> implements Disposable {
     return true;
   }
 
-  #connected(attempt: Attempt): void {
+  #connected(attempt: ConnectAttempt): void {
     this.#attempts.delete(attempt);
     if (isSelfConnected(this.#loop.sys, attempt.fd, attempt.address)) {
       this.#refuseSelf(attempt);
@@ -265,19 +265,19 @@ export class Connector<Data = undefined> implements Disposable {
     if (this.#group.noDelay) {
       const { sys } = this.#loop;
       const { level, name } = optionNumbers(sys.abi, 'TCP_NODELAY');
-      // Where it fails the peer has reset the connection already, and the next call tells.
+      // It fails if the peer has reset the connection already, which the next call reports.
       sys.setsockopt(attempt.fd, level, name, ON, ON.length);
     }
     const connection = new StreamConnection(this.#group, attempt.fd, attempt.address);
     this.#group.handlers.open?.(connection);
   }
 
-  #failed(attempt: Attempt, errno: number): void {
+  #failed(attempt: ConnectAttempt, errno: number): void {
     const { sys } = this.#loop;
     this.#attempts.delete(attempt);
     const { address } = attempt;
     if (address.family === 'UNIX' && errno === sys.abi.errno.EAGAIN) {
-      // The listener's queue is full. Nothing tells when it has room: connect(2), EAGAIN.
+      // The listener's queue is full, and no event reports room in it: connect(2), EAGAIN.
       this.#retry = this.#loop.setTimer(UNIX_RETRY_MS, () => {
         this.#retry = null;
         this.#found([address]);
@@ -288,7 +288,7 @@ export class Connector<Data = undefined> implements Disposable {
     this.#attemptNext();
   }
 
-  #refuseSelf({ fd, address }: Attempt): void {
+  #refuseSelf({ fd, address }: ConnectAttempt): void {
     const { sys } = this.#loop;
     dropAtClose(sys, fd);
     sys.close(fd);
@@ -316,45 +316,7 @@ export class Connector<Data = undefined> implements Disposable {
   }
 }
 
-/** One address of a {@link Connector}. */
-class Attempt implements ConnectSink {
-  readonly fd: number;
-  readonly address: SocketAddress;
-  readonly #outcome: AttemptOutcome;
-  readonly #operation: Handle;
-
-  /** Connects the new socket `fd`. */
-  constructor(loop: Loop, address: SocketAddress, fd: number, outcome: AttemptOutcome) {
-    this.fd = fd;
-    this.address = address;
-    this.#outcome = outcome;
-    const length = encodeSockaddr(loop.sys.abi, address, name);
-    this.#operation = loop.backend.connect(fd, name, length, this);
-  }
-
-  cancel(): void {
-    this.#operation.close();
-  }
-
-  connected(): void {
-    this.#outcome.connected(this);
-  }
-
-  failed(errno: number): void {
-    this.#outcome.failed(this, errno);
-  }
-
-  closed(): void {
-    // The descriptor of an attempt that came to nothing.
-  }
-}
-
-interface AttemptOutcome {
-  connected(attempt: Attempt): void;
-  failed(attempt: Attempt, errno: number): void;
-}
-
-/** Returns `address`, or throws the RangeError that says why there is no such address. */
+/** Returns `address`, or throws a RangeError for an invalid one. */
 function checked(address: SocketAddress, loop: Loop): SocketAddress {
   encodeSockaddr(loop.sys.abi, address, name);
   return address;

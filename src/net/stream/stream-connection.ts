@@ -14,41 +14,42 @@ import { type SysError, sysError } from '../../sys/sys-error.ts';
 import type { CloseOptions, Connection } from './connection.ts';
 import { type ConnectionGroup, checkedTimeout } from './connection-group.ts';
 
-// Lent to one call at a time: a thread has its own copy of this module.
+// Used within one call at a time; each thread has its own copy of this module.
 const name = new Uint8Array(SOCKADDR_BYTES_MAX);
 const nameLength = new Int32Array(1);
 
-/** A connection: its own sink, so that an idle one is two objects (this and its stream). */
+/** A connection, and the sink of its stream: an idle connection is these two objects. */
 export class StreamConnection<Data> implements Connection<Data>, StreamSink {
-  // There is no better value before the program sets it, and its type says what it will be.
+  // Undefined until the program sets it; the type is that of the value to come.
   data: Data = undefined as Data;
   readonly #group: ConnectionGroup<Data>;
   readonly #stream: Stream;
   #received = 0;
   #written = 0;
-  /** Whether this side has ended, and whether the program asked for it. */
+  /** This side has ended. */
   #ending = false;
+  /** The program has ended it. */
   #ended = false;
   #peerEnded = false;
-  /** Whether `write` has returned false since the queue was empty. */
+  /** `write` has returned false since the queue was empty. */
   #drainOwed = false;
   #closing = false;
   #closed = false;
-  /** Whether a lingering close is under way. */
+  /** A lingering close is under way. */
   #lingering = false;
-  /** What was not acknowledged when the connection was given up. */
+  /** The unacknowledged bytes when the connection was given up. */
   #unacknowledged: number | null = null;
   #error: SysError | null = null;
   #idleMs = 0;
   #idleTimer: Timer | null = null;
-  /** When something moved last, in the loop's time. */
+  /** The loop's time of the last activity. */
   #activeMs = 0;
-  /** How much was queued when the idle timer looked last. */
+  /** The queued bytes at the last look of the idle timer. */
   #queuedThen = 0;
   #remote: SocketAddress | null;
   #local: SocketAddress | null = null;
 
-  /** Takes over the connected, non-blocking `fd`. To be called in the loop's turn. */
+  /** Takes ownership of the connected, non-blocking `fd`. Call it in a turn of the loop. */
   constructor(group: ConnectionGroup<Data>, fd: number, remote: SocketAddress | null) {
     this.#group = group;
     this.#remote = remote;
@@ -74,7 +75,7 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
   get queuedBytes(): number {
     if (this.#closing) return 0;
     const queued = this.#stream.queuedBytes;
-    // A ring may have taken less than `write` knew of: whoever sees that waits for `drain`.
+    // A ring may have taken less than `write` assumed; a caller that sees it waits for `drain`.
     if (queued > this.#group.queueBytesHigh) this.#drainOwed = true;
     return queued;
   }
@@ -90,7 +91,7 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
     return !this.#closing && !this.#lingering && !this.#group.loop.closed;
   }
 
-  /** Whether the descriptor is closed, and its number may be that of another one. */
+  /** True once the descriptor is closed and its number may be reused. */
   get #isOver(): boolean {
     return this.#closed || this.#group.loop.closed;
   }
@@ -147,16 +148,16 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
   #finish(): void {
     if (this.#ending || this.#closing) return;
     this.#ending = true;
-    // With nothing left to do the close(2) that follows sends the FIN, and spares a shutdown(2).
+    // If both sides are done, the close(2) that follows sends the FIN and saves a shutdown(2).
     const over = this.#peerEnded && this.#stream.queuedBytes === 0;
     if (!over) this.#stream.finish();
     this.#closeIfOver();
   }
 
-  /** Both sides have ended and the queue is empty: nothing can happen any more. */
+  /** Closes once both sides have ended and the queue is empty. */
   #closeIfOver(): void {
     if (!this.#peerEnded || !this.#ending || this.queuedBytes > 0 || this.#closing) return;
-    // A send that has just failed is reported first, and not lost with the stream.
+    // A send that has just failed is reported first.
     if (this.#stream.broken) this.#group.loop.defer(() => this.#closeNow());
     else this.#closeNow();
   }
@@ -202,15 +203,15 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
     if (this.#ending) this.#closeIfOver();
     else this.#finish();
     if (this.#closing) return;
-    // The peer's end lies behind what it has sent.
+    // The peer's end comes behind what it has sent.
     this.#stream.resume();
     this.#idleTimer = loop.setTimer(lingerMs, () => {
-      // Timers come before deliveries: the end may lie in the socket.
+      // Timers run before deliveries: the end may be waiting in the socket.
       loop.defer(() => this.#lingered(lingerMs));
     });
   }
 
-  /** The time of a lingering close is over. */
+  /** The lingering close has timed out. */
   #lingered(lingerMs: number): void {
     if (this.#closing || this.#stream.broken) return;
     const { queuedBytes } = this.#stream;
@@ -220,12 +221,12 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
       const reason = `the peer did not take the last ${left} bytes within ${lingerMs} ms`;
       this.#error = this.#brokenBy(ETIMEDOUT, reason);
     }
-    // An end here would pass for that of everything.
+    // A plain end would look like the end of a complete answer.
     if (queuedBytes > 0) this.reset();
     else this.#closeNow();
   }
 
-  /** Nothing but `close` follows. */
+  /** Stops all handlers but `close`. */
   #leave(): void {
     this.#closing = true;
     this.#idleTimer?.cancel();
@@ -244,13 +245,13 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
     this.#activeMs = this.#group.loop.nowMs;
   }
 
-  /** The timer is set anew only here: what moves in between writes down a number, no more. */
+  /** The timer is set again only here: activity in between only stores a time stamp. */
   #checkIdle(): void {
     const { loop } = this.#group;
     const timer = this.#idleTimer;
     if (timer === null || this.#rearmed()) return;
-    // Timers come before deliveries: after a turn that took long, what the peer has sent in time
-    // may lie in the socket.
+    // Timers run before deliveries: after a long turn, bytes that arrived in time may still be in
+    // the socket.
     loop.defer(() => {
       if (this.#idleTimer !== timer || this.#rearmed()) return;
       const { ETIMEDOUT } = loop.sys.abi.errno;
@@ -275,7 +276,7 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
 
   getSockOpt<Name extends GettableOptionName>(optionName: Name): OptionValue<Name> {
     const value = readNamed(this.#group.loop.sys, this.fd, optionName);
-    // Whoever reads the error takes it off the socket, whose next receive would be an end then.
+    // Reading SO_ERROR clears it; the next receive would look like an end.
     if (optionName === 'SO_ERROR' && typeof value === 'number' && value !== 0) {
       this.#stream.fail(value);
     }
@@ -286,7 +287,8 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
     writeNamed(this.#group.loop.sys, this.fd, optionName, value);
   }
 
-  /** For the backend, as all that follows. */
+  // The sink, called by the backend.
+
   received(chunk: Uint8Array): void {
     if (this.#lingering) return;
     const group = this.#group;
@@ -329,7 +331,7 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
   #brokenBy(errno: number, reason?: string): SysError {
     const { sys } = this.#group.loop;
     const remote = this.remoteAddress;
-    // A UNIX client has no name.
+    // A UNIX client is unnamed.
     const on =
       remote === null || (remote.family === 'UNIX' && remote.path === '') ? undefined : remote;
     const attempt = on === undefined ? 'keep a connection' : 'keep the connection with';
@@ -338,7 +340,7 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
   }
 }
 
-/** The error of Node's own streams for the same mistake, by its code. */
+/** The error, with the code of Node's own streams for the same mistake. */
 function writeAfterEnd(): Error {
   const message = 'cannot write: end() has ended this side of the connection';
   return Object.assign(new Error(message), { code: 'ERR_STREAM_WRITE_AFTER_END' });

@@ -13,12 +13,12 @@ import {
   optionSizeBytes,
 } from './values.ts';
 
-// getsockopt(2) and setsockopt(2) with an error that names the option.
+// getsockopt(2) and setsockopt(2), with errors that name the option.
 
 const bytes = new Uint8Array(OPTION_SIZE_BYTES_MAX);
 const length = new Int32Array(1);
 
-/** The value of an option of the table. Throws a RangeError where the platform lacks it. */
+/** The value of an option of the table. Throws a RangeError if the platform lacks it. */
 export function readNamed<Name extends GettableOptionName>(
   sys: Sys,
   fd: number,
@@ -42,7 +42,7 @@ export function writeNamed<Name extends SettableOptionName>(
   writeOption(sys, fd, [level, option], bytes, count, name);
 }
 
-/** Reads an option into at most `size` bytes of `into`, and returns how many there were. */
+/** Reads an option into at most `size` bytes of `into`. Returns how many were written. */
 export function readOption(
   sys: Sys,
   fd: number,

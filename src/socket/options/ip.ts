@@ -215,7 +215,7 @@ export const ipOptions = {
     level: 'SOL_LOCAL',
     kind: 'credentials',
     access: 'get',
-    purpose: 'Who connected the other end of a UNIX socket.',
+    purpose: 'Credentials of the peer of a UNIX socket.',
   },
   LOCAL_PEERPID: {
     level: 'SOL_LOCAL',

@@ -207,7 +207,7 @@ export const socketLevelOptions = {
     level: 'SOL_SOCKET',
     kind: 'credentials',
     access: 'get',
-    purpose: 'Who connected the other end of a UNIX socket.',
+    purpose: 'Credentials of the peer of a UNIX socket.',
   },
   SO_PREFER_BUSY_POLL: {
     level: 'SOL_SOCKET',

@@ -1,11 +1,18 @@
 import type { TcpInfoFieldName } from '../../sys/abi/index.ts';
 
-/** Where an option lives: the `level` of getsockopt(2), by the name of its constant. */
-type OptionLevel = 'SOL_SOCKET' | 'IPPROTO_TCP' | 'IPPROTO_IP' | 'IPPROTO_IPV6' | 'SOL_LOCAL';
+/** The `level` of getsockopt(2), by the name of its constant. */
+export type OptionLevel =
+  | 'SOL_SOCKET'
+  | 'IPPROTO_TCP'
+  | 'IPPROTO_IP'
+  | 'IPPROTO_IPV6'
+  | 'SOL_LOCAL';
 
-type OptionAccess = 'get' | 'set' | 'both';
+/** Whether an option can be read, set, or both. */
+export type OptionAccess = 'get' | 'set' | 'both';
 
-type OptionUnit =
+/** The unit of the value of an option. */
+export type OptionUnit =
   | 'seconds'
   | 'milliseconds'
   | 'microseconds'
@@ -17,36 +24,35 @@ type OptionUnit =
   | 'connections'
   | 'retransmissions';
 
-/** Who connected a UNIX socket. `pid` is null where the kernel does not say. */
+/** The peer of a UNIX socket. `pid` is null if the kernel does not tell. */
 export interface Credentials {
   readonly pid: number | null;
   readonly uid: number;
   readonly gid: number;
 }
 
-/** Ephemeral ports from `low` to `high`, each 0 to 65535; 0 leaves that end to the system. */
+/** Ephemeral ports from `low` to `high`, each 0 to 65535; 0 for the default of the system. */
 export interface PortRange {
   readonly low: number;
   readonly high: number;
 }
 
 /**
- * What the kernel tells of a connection, under its own names and in its own units (Linux counts
- * round trips in microseconds, macOS in milliseconds). A field is absent where the platform, or a
- * kernel older than the table, does not have it. Counters of 64 bits are exact up to 2^53, and a
- * pacing rate without limit reads as 2^64.
+ * The state of a TCP connection, by the names and in the units of the kernel (round-trip times are
+ * microseconds on Linux, milliseconds on macOS). A field is absent if the platform or an older
+ * kernel lacks it. 64-bit counters are exact up to 2^53; an unlimited pacing rate reads as 2^64.
  */
 export type TcpInfo = Readonly<Partial<Record<TcpInfoFieldName, number>>>;
 
-/** The values that a program sees, by the kind of option. */
+/** The type of the value, by the kind of option. */
 export interface OptionValues {
-  /** An int, of which every value but 0 is true: the BSDs answer with the bit of the flag. */
+  /** An int; true for any value but 0: the BSDs give the bit of the flag. */
   readonly boolean: boolean;
   /** An int. */
   readonly integer: number;
   /** A `uint32_t`. */
   readonly unsigned: number;
-  /** A `uint64_t` that may pass 2^53. */
+  /** A `uint64_t`, which may exceed 2^53. */
   readonly u64: bigint;
   /** Seconds, or null for off. 0 makes close(2) reset the connection. */
   readonly linger: number | null;
@@ -66,18 +72,19 @@ export interface OptionValues {
   readonly portRange: PortRange;
 }
 
+/** The kind of an option: the type of its value in C and here. */
 export type OptionKind = keyof OptionValues;
 
-/** One socket option. */
+/** An entry of the table of socket options. */
 export interface OptionSpec {
   readonly level: OptionLevel;
   readonly kind: OptionKind;
   readonly access: OptionAccess;
   readonly unit?: OptionUnit;
-  /** The smallest integer it takes; 0 unless told. */
+  /** The smallest integer; 0 by default. */
   readonly min?: number;
-  /** The largest integer it takes; 2147483647 unless told. The kernel may refuse sooner. */
+  /** The largest integer; 2147483647 by default. The kernel may refuse smaller ones. */
   readonly max?: number;
-  /** One line that says what it is for. */
+  /** What it is for, in one line. */
   readonly purpose: string;
 }

@@ -6,11 +6,11 @@ import type { OptionSpec, OptionValues } from './spec.ts';
 import { tcpOptions } from './tcp.ts';
 
 /**
- * Every socket option that `getSockOpt` and `setSockOpt` know, by the name of the headers. A
- * platform has those that its table of numbers names: see `optionPlatforms`.
+ * The options of `getSockOpt` and `setSockOpt`, by the names of the headers. No platform has all:
+ * see `optionPlatforms`.
  *
- * Left out are options whose values are pointers or lists of filters, those that only change what
- * recvmsg(2) hands over beside the data, and those of datagrams and multicast alone.
+ * Not included are options whose values are pointers or filters, those that only affect the
+ * ancillary data of recvmsg(2), and those of datagrams and multicast only.
  */
 export const socketOptions = {
   ...socketLevelOptions,
@@ -20,10 +20,10 @@ export const socketOptions = {
 
 type Table = typeof socketOptions;
 
-/** The name of a socket option, on whatever platform. */
+/** The name of a socket option of any platform. */
 export type SocketOptionName = keyof Table;
 
-/** What a program gets and sets under the name of an option. */
+/** The type of the value of an option. */
 export type OptionValue<Name extends SocketOptionName> = OptionValues[Table[Name]['kind']];
 
 /** The options that can be set. */
@@ -43,7 +43,8 @@ interface OptionNumbers {
 }
 
 /**
- * What the table says of an option.
+ * The entry of an option.
+ *
  * @throws TypeError if there is no option of that name.
  */
 export function optionSpec(name: SocketOptionName): OptionSpec {
@@ -55,6 +56,7 @@ export function optionSpec(name: SocketOptionName): OptionSpec {
 
 /**
  * The level and the number of an option on a platform.
+ *
  * @throws TypeError if there is no option of that name, RangeError if the platform lacks it.
  */
 export function optionNumbers(abi: Abi, name: SocketOptionName): OptionNumbers {

@@ -34,8 +34,8 @@ const highPort: Field = { offset: 2, size: 2 };
 export const OPTION_SIZE_BYTES_MAX = 512;
 
 /**
- * How many bytes to offer getsockopt(2) for an option. Some options (SO_NETNS_COOKIE) refuse any
- * other number than their own size.
+ * The size of an option's value for getsockopt(2). Some options (SO_NETNS_COOKIE) refuse any other.
+ *
  * @throws RangeError if the platform lacks the option, TypeError if it cannot be read.
  */
 export function optionSizeBytes(abi: Abi, name: GettableOptionName): number {
@@ -43,8 +43,8 @@ export function optionSizeBytes(abi: Abi, name: GettableOptionName): number {
 }
 
 /**
- * Writes the value of an option as setsockopt(2) takes it to the front of `into`, and returns its
- * length in bytes.
+ * Writes the value of an option as setsockopt(2) takes it into `into`. Returns its length in bytes.
+ *
  * @throws RangeError if the platform lacks the option, the value is out of its range, or `into` is
  * too small; TypeError if the value is of the wrong type or the option cannot be set.
  */
@@ -65,7 +65,8 @@ export function encodeOptionValue<Name extends SettableOptionName>(
 }
 
 /**
- * The value of an option from the `length` bytes at the front of `from` that getsockopt(2) wrote.
+ * The value of an option, from the first `length` bytes of `from`, as getsockopt(2) wrote them.
+ *
  * @throws RangeError if the platform lacks the option or the bytes are too few; TypeError if the
  * option cannot be read.
  */
@@ -80,7 +81,7 @@ export function decodeOptionValue<Name extends GettableOptionName>(
   return decode(abi, name, spec, view) as OptionValue<Name>;
 }
 
-/** What the table says of an option that the platform has and that can be got, or set. */
+/** The entry of an option that the platform has and that can be read, or set. */
 function accessible(abi: Abi, name: SocketOptionName, access: 'get' | 'set'): OptionSpec {
   const spec = optionSpec(name);
   optionNumbers(abi, name);
@@ -144,7 +145,7 @@ function encode(abi: Abi, name: string, spec: OptionSpec, value: unknown, view: 
     case 'error':
     case 'credentials':
     case 'tcpInfo':
-      // The table has these as get-only, which `accessible` has refused before.
+      // Unreachable: `accessible` has refused these, which can only be read.
       throw new TypeError(`${name} can be read but not set`);
   }
 }
@@ -180,7 +181,7 @@ function encodeTimeval(abi: Abi, name: string, value: unknown, view: DataView): 
   const takes = `milliseconds from 0 to ${INT_MAX}`;
   if (typeof value !== 'number') throw wrongType(name, takes, value);
   if (!(value >= 0 && value <= INT_MAX)) throw outOfRange(name, takes, value);
-  // A wait too short to count is the shortest one, for 0 would be a wait without end.
+  // Above 0, at least a microsecond: 0 means no timeout.
   const microseconds = value === 0 ? 0 : Math.max(1, Math.round(value * 1000));
   writeInteger(view, 0, fields.tv_sec, Math.floor(microseconds / MICROSECONDS_PER_SECOND));
   writeInteger(view, 0, fields.tv_usec, microseconds % MICROSECONDS_PER_SECOND);
@@ -249,7 +250,7 @@ function decode(
   }
 }
 
-/** Some kernels answer an option that fits into a byte with one byte. */
+/** Some kernels return one byte for a value that fits. */
 function decodeInteger(name: string, view: DataView): number {
   if (view.byteLength === 1) return view.getUint8(0);
   return readSigned(covered(name, view, 4), 0, u32);
@@ -296,7 +297,7 @@ function decodeCredentials(abi: Abi, name: string, view: DataView): Credentials 
   return {
     pid: fields.cr_pid === undefined ? null : readSigned(view, 0, fields.cr_pid),
     uid: readUnsigned(view, 0, fields.cr_uid),
-    // The first of the groups is the effective one.
+    // The first group is the effective one.
     gid: readUnsigned(view, 0, { offset: fields.cr_groups.offset, size: 4 }),
   };
 }

@@ -1,13 +1,13 @@
 /**
- * The application binary interface of one platform: every number and structure layout that the
- * system calls of sockloop need, under the names of the headers.
+ * The application binary interface of one platform: the constants and structure layouts of the
+ * system calls, under the names of the headers.
  *
- * The tables in this folder are data only. `test/sys/abi/abi.test.ts` holds them against the
- * vectors in `test/sys/abi/vectors` (read from the real headers of six platforms) and, on Linux,
- * against a C probe compiled on the machine.
+ * The tables in this folder are data only. `test/sys/abi/abi.test.ts` compares them with the
+ * vectors in `test/sys/abi/vectors` (read from the headers of six platforms) and, on Linux, with a
+ * C probe compiled on the machine.
  */
 
-/** A platform that has a table. */
+/** A platform with a table. */
 export type PlatformName =
   | 'linux-x64'
   | 'linux-arm64'
@@ -16,11 +16,11 @@ export type PlatformName =
   | 'freebsd-x64'
   | 'freebsd-arm64';
 
-/** Where a field lies in its structure, and how many bytes it takes. */
+/** The offset and the size in bytes of a field in its structure. */
 export interface Field {
   readonly offset: number;
   readonly size: number;
-  /** For a bit field: its first and last bit, counted from the lowest of the bytes above. */
+  /** The first and the last bit of a bit field, counted from the lowest bit of those bytes. */
   readonly bits?: readonly [first: number, last: number];
 }
 
@@ -30,7 +30,7 @@ export interface StructLayout<FieldName extends string = string> {
   readonly fields: Readonly<Record<FieldName, Field>>;
 }
 
-/** Constants that every platform has, with a value of its own on each. */
+/** Constants that every platform has. */
 export type CommonConstantName =
   | 'AF_UNSPEC'
   | 'AF_UNIX'
@@ -113,7 +113,7 @@ export type CommonConstantName =
   | 'EAI_SYSTEM'
   | 'EAI_OVERFLOW';
 
-/** Constants that some platforms lack; absent there, so that a caller has to ask. */
+/** Constants that some platforms lack: absent there. */
 export type OptionalConstantName =
   | 'SOCK_CLOEXEC'
   | 'SOCK_NONBLOCK'
@@ -147,11 +147,12 @@ export type OptionalConstantName =
   | 'EFD_NONBLOCK'
   | 'OPEN_MAX';
 
+/** The constants of a platform, by the names of the headers. */
 export type Constants = Readonly<Record<CommonConstantName, number>> &
   Readonly<Partial<Record<OptionalConstantName, number>>>;
 
-/** The errnos that the code names; each table holds all that its platform has. */
-type ErrnoName =
+/** The errnos that the code names; a table holds all of its platform. */
+export type ErrnoName =
   | 'EACCES'
   | 'EADDRINUSE'
   | 'EADDRNOTAVAIL'
@@ -184,7 +185,7 @@ type ErrnoName =
   | 'EWOULDBLOCK';
 
 /** The structures of the calls, with the fields that the code reads or writes. */
-interface Structs {
+export interface Structs {
   /** `sa_len` is one byte on the BSDs and absent on Linux, where `sa_family` takes two. */
   readonly sockaddr: StructLayout<'sa_family'> & { readonly fields: { readonly sa_len?: Field } };
   readonly sockaddr_in: StructLayout<'sin_family' | 'sin_port' | 'sin_addr'>;
@@ -205,29 +206,29 @@ interface Structs {
   >;
   readonly timeval: StructLayout<'tv_sec' | 'tv_usec'>;
   readonly timespec: StructLayout<'tv_sec' | 'tv_nsec'>;
-  /** Unsigned on Linux, signed on the BSDs; no limit is all bits that are not the sign. */
+  /** Unsigned on Linux, signed on the BSDs; no limit is the highest value. */
   readonly rlimit: StructLayout<'rlim_cur' | 'rlim_max'>;
   readonly linger: StructLayout<'l_onoff' | 'l_linger'>;
   readonly pollfd: StructLayout<'fd' | 'events' | 'revents'>;
   /** Descriptor n is bit n % 8 of byte n / 8: the platforms are little-endian. */
   readonly fd_set: StructLayout;
-  /** On Linux as libkqueue has it. */
+  /** On Linux that of libkqueue. */
   readonly kevent: StructLayout<'ident' | 'filter' | 'flags' | 'fflags' | 'data' | 'udata'>;
   /** Linux; `data` is the caller's. */
   readonly epoll_event?: StructLayout<'events' | 'data'>;
-  /** Who is at the other end of a UNIX socket, for SO_PEERCRED: Linux. */
+  /** SO_PEERCRED: Linux. */
   readonly ucred?: StructLayout<'pid' | 'uid' | 'gid'>;
-  /** The same for LOCAL_PEERCRED: the BSDs, and `cr_pid` on FreeBSD alone. */
+  /** LOCAL_PEERCRED: the BSDs; `cr_pid` on FreeBSD only. */
   readonly xucred?: StructLayout<'cr_version' | 'cr_uid' | 'cr_ngroups' | 'cr_groups'> & {
     readonly fields: { readonly cr_pid?: Field };
   };
-  /** What TCP_INFO answers: Linux and FreeBSD, with the fields that a kernel fills. */
+  /** TCP_INFO: Linux and FreeBSD, the fields that a kernel fills in. */
   readonly tcp_info?: StructLayout;
-  /** What TCP_CONNECTION_INFO answers: macOS. */
+  /** TCP_CONNECTION_INFO: macOS. */
   readonly tcp_connection_info?: StructLayout;
 }
 
-/** The constants of io_uring, and those of mmap(2) that only its rings need. */
+/** The constants of io_uring, and those of mmap(2) that only rings need. */
 type IoUringConstantName =
   | 'SYS_io_uring_setup'
   | 'SYS_io_uring_enter'
@@ -343,19 +344,19 @@ interface IoUringStructs {
 }
 
 /**
- * io_uring(7), of Linux alone: the system calls, which have no functions in the C library, and what
- * they take. Newer kernels know more of it than older ones do, and a sandbox may forbid all.
+ * io_uring(7): Linux only. The numbers of the system calls, which the C library does not wrap, and
+ * their constants and structures. Older kernels lack some of it, and a sandbox may forbid all.
  */
 export interface IoUringAbi {
   readonly constants: Readonly<Record<IoUringConstantName, number>>;
   readonly structs: IoUringStructs;
 }
 
-/** What the kernel of a platform does differently, where no constant tells. */
-interface Behaviours {
+/** Differences between kernels that no constant tells. */
+export interface Behaviours {
   /** SO_RCVTIMEO bounds accept(2), and SO_SNDTIMEO bounds connect(2): Linux only. */
   readonly timeoutsBoundAcceptAndConnect: boolean;
-  /** UNIX names that begin with a NUL byte live outside the file system: Linux only. */
+  /** UNIX names that begin with a NUL byte are outside of the file system: Linux only. */
   readonly abstractUnixNames: boolean;
   /** accept4(2) exists: Linux and FreeBSD. */
   readonly accept4: boolean;
@@ -365,7 +366,7 @@ interface Behaviours {
   readonly pacingRateBytes: 4 | 8;
 }
 
-/** Everything about one platform. */
+/** The table of a platform. */
 export interface Abi {
   readonly platform: PlatformName;
   readonly constants: Constants;
@@ -375,8 +376,8 @@ export interface Abi {
   /** Null on macOS and FreeBSD. */
   readonly ioUring: IoUringAbi | null;
   /**
-   * Socket options by name (`SO_*`, `TCP_*`, `IP_*`, `IPV6_*`, `LOCAL_*`): present where the
-   * platform has them. `src/socket/options/table.ts` says what each takes.
+   * The numbers of the socket options of the platform by name (`SO_*`, `TCP_*`, `IP_*`, `IPV6_*`,
+   * `LOCAL_*`). `src/socket/options/table.ts` holds their types.
    */
   readonly options: Readonly<Record<string, number>>;
 }

@@ -1,6 +1,6 @@
 import type { Abi } from './abi.ts';
 
-/** macOS: x64 and arm64 have the same numbers and layouts. `ELAST` is a mark and no errno. */
+/** macOS: x64 and arm64 have the same numbers and layouts. `ELAST` is no errno. */
 export const darwin = {
   constants: {
     AF_UNSPEC: 0,

@@ -5,7 +5,7 @@ import type { linux } from './linux.ts';
 import { linuxArm64 } from './linux-arm64.ts';
 import { linuxX64 } from './linux-x64.ts';
 
-/** Every platform that has a table. */
+/** The tables of all platforms. */
 export const abis: readonly Abi[] = [
   linuxX64,
   linuxArm64,
@@ -15,7 +15,7 @@ export const abis: readonly Abi[] = [
   freebsdArm64,
 ];
 
-/** The fields of TCP_INFO and TCP_CONNECTION_INFO under the kernels' names, of all platforms. */
+/** The fields of TCP_INFO and TCP_CONNECTION_INFO of all platforms, by the kernels' names. */
 export type TcpInfoFieldName =
   | keyof typeof linux.structs.tcp_info.fields
   | keyof typeof freebsd.structs.tcp_info.fields

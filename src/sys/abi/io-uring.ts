@@ -1,8 +1,8 @@
 import type { IoUringAbi } from './abi.ts';
 
 /**
- * io_uring, of the headers of Linux 7.2: the same on x64 and arm64, its system calls too. A kernel
- * that is older refuses what it does not know, so that every use begins with a question.
+ * io_uring, from the headers of Linux 7.2. x64 and arm64 have the same numbers and layouts. An
+ * older kernel refuses what it does not know: probe before use.
  */
 export const ioUring = {
   constants: {

@@ -1,6 +1,6 @@
 /**
- * kqueue on Linux, by libkqueue 2.7: no header of the system has these. The numbers are those that
- * the BSDs share, EVFILT_USER is FreeBSD's, and the structure is laid out as on macOS.
+ * kqueue on Linux: libkqueue 2.7. The constants are those that the BSDs share, EVFILT_USER is that
+ * of FreeBSD, and the layout is that of macOS.
  */
 export const libkqueue = {
   constants: {

@@ -3,8 +3,8 @@ import { ioUring } from './io-uring.ts';
 import { libkqueue } from './libkqueue.ts';
 
 /**
- * Linux: the numbers that x64 and arm64 share. What differs between them (`epoll_event`, and the
- * numbers of the system calls) belongs in the tables of each. What kqueue needs is libkqueue's.
+ * Linux: what x64 and arm64 have in common. `epoll_event` and the numbers of the system calls are
+ * in the tables of each. Constants and structures of kqueue are those of libkqueue.
  */
 export const linux = {
   constants: {
@@ -333,7 +333,7 @@ export const linux = {
         gid: { offset: 8, size: 4 },
       },
     },
-    // tcpi_options2, the last field, is 24 bits of a layout that still changes: left out.
+    // Without tcpi_options2, the last field: the layout of its 24 bits still changes.
     tcp_info: {
       size: 280,
       fields: {

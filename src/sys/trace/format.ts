@@ -8,7 +8,7 @@ import type { AddressHints, ResolvedAddresses, Sys } from '../sys.ts';
 
 type ConstantName = CommonConstantName | OptionalConstantName;
 
-export const DOMAINS = ['AF_UNSPEC', 'AF_UNIX', 'AF_INET', 'AF_INET6'] as const;
+const DOMAINS = ['AF_UNSPEC', 'AF_UNIX', 'AF_INET', 'AF_INET6'] as const;
 
 export const MESSAGE_FLAGS = [
   'MSG_DONTWAIT',
@@ -52,7 +52,7 @@ export function bitNames(
 }
 
 /** `SOCK_STREAM|SOCK_CLOEXEC`. */
-export function socketType(abi: Abi, type: number): string {
+function socketType(abi: Abi, type: number): string {
   const { SOCK_STREAM, SOCK_CLOEXEC = 0, SOCK_NONBLOCK = 0 } = abi.constants;
   const modifiers = type & (SOCK_CLOEXEC | SOCK_NONBLOCK);
   const base = type & ~modifiers;
@@ -61,10 +61,12 @@ export function socketType(abi: Abi, type: number): string {
   return `${name}|${flags(abi, modifiers, ['SOCK_CLOEXEC', 'SOCK_NONBLOCK'])}`;
 }
 
-/** `IPPROTO_TCP`; the number where the domain has no names for its protocols. */
-export function protocol(abi: Abi, domain: number, number: number): string {
-  if (domain === abi.constants.AF_UNIX) return String(number);
-  return symbol(abi, number, ['IPPROTO_IP', 'IPPROTO_TCP']);
+/** `AF_INET, SOCK_STREAM, IPPROTO_TCP`; the protocols of a UNIX socket have no names. */
+export function socket(abi: Abi, domain: number, type: number, protocol: number): string {
+  const isUnix = domain === abi.constants.AF_UNIX;
+  const protocols = isUnix ? [] : (['IPPROTO_IP', 'IPPROTO_TCP'] as const);
+  const names = [symbol(abi, domain, DOMAINS), socketType(abi, type)];
+  return [...names, symbol(abi, protocol, protocols)].join(', ');
 }
 
 /** `{AF_INET, 127.0.0.1:7007}`. */

@@ -6,8 +6,8 @@ import { timespec } from './poll.ts';
 import { prefixed } from './ring.ts';
 
 /**
- * The operations that pass through the queues of traced rings. Arguments of io_uring_enter(2) do not
- * show them: they are in the memory of the ring.
+ * The operations that pass through the queues of traced rings. The arguments of io_uring_enter(2)
+ * do not show them: they are in the memory of the ring.
  */
 export class TracedRings {
   readonly #sys: Sys;

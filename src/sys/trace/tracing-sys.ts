@@ -49,23 +49,13 @@ export class TracingSys implements Sys {
 
   socket(domain: number, type: number, protocol: number): number {
     const result = this.#sys.socket(domain, type, protocol);
-    const names = [
-      format.symbol(this.abi, domain, format.DOMAINS),
-      format.socketType(this.abi, type),
-      format.protocol(this.abi, domain, protocol),
-    ];
-    return this.#traced('socket', names.join(', '), result);
+    return this.#traced('socket', format.socket(this.abi, domain, type, protocol), result);
   }
 
   socketpair(domain: number, type: number, protocol: number, pair: Int32Array): number {
     const result = this.#sys.socketpair(domain, type, protocol, pair);
-    const names = [
-      format.symbol(this.abi, domain, format.DOMAINS),
-      format.socketType(this.abi, type),
-      String(protocol),
-      format.fdPair(pair, result),
-    ];
-    return this.#traced('socketpair', names.join(', '), result);
+    const shown = format.socket(this.abi, domain, type, protocol);
+    return this.#traced('socketpair', `${shown}, ${format.fdPair(pair, result)}`, result);
   }
 
   bind(fd: number, address: Uint8Array, length: number): number {
@@ -80,11 +70,8 @@ export class TracingSys implements Sys {
 
   accept(fd: number, address: Uint8Array, length: Int32Array): number {
     const result = this.#sys.accept(fd, address, length);
-    return this.#traced(
-      'accept',
-      `${fd}, ${format.filled(this.abi, address, length, result)}`,
-      result,
-    );
+    const peer = format.filled(this.abi, address, length, result);
+    return this.#traced('accept', `${fd}, ${peer}`, result);
   }
 
   accept4(fd: number, address: Uint8Array, length: Int32Array, flags: number): number {
@@ -124,20 +111,14 @@ export class TracingSys implements Sys {
 
   getsockname(fd: number, address: Uint8Array, length: Int32Array): number {
     const result = this.#sys.getsockname(fd, address, length);
-    return this.#traced(
-      'getsockname',
-      `${fd}, ${format.filled(this.abi, address, length, result)}`,
-      result,
-    );
+    const own = format.filled(this.abi, address, length, result);
+    return this.#traced('getsockname', `${fd}, ${own}`, result);
   }
 
   getpeername(fd: number, address: Uint8Array, length: Int32Array): number {
     const result = this.#sys.getpeername(fd, address, length);
-    return this.#traced(
-      'getpeername',
-      `${fd}, ${format.filled(this.abi, address, length, result)}`,
-      result,
-    );
+    const peer = format.filled(this.abi, address, length, result);
+    return this.#traced('getpeername', `${fd}, ${peer}`, result);
   }
 
   getsockopt(

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { Connection } from '#src/net/stream/connection.js';
 import { type Case, inEnvironment } from '../case.ts';
 import {
   connectedPair,
@@ -6,6 +7,7 @@ import {
   type Pair,
   pattern,
   turnOn,
+  unixPath,
   until,
 } from '../environment.ts';
 
@@ -22,9 +24,16 @@ function closeRest(environment: Environment, pair: Pair): void {
 }
 
 /** A server with a long answer queued and input unread, which closes with `lingerMs`. */
-function lingering(environment: Environment, lingerMs: number, paused: boolean): Pair {
+function lingering(
+  environment: Environment,
+  lingerMs: number,
+  paused: boolean,
+  path?: string,
+): Pair {
   const bytes = bytesFor(environment);
-  const pair = connectedPair(environment, {}, { end: (connection) => connection.end() });
+  const ending = { end: (connection: Connection) => connection.end() };
+  const place = path === undefined ? undefined : { path };
+  const pair = connectedPair(environment, {}, ending, place);
   pair.client.pause();
   pair.server.write(bytes);
   if (paused) pair.server.pause();
@@ -37,7 +46,46 @@ function lingering(environment: Environment, lingerMs: number, paused: boolean):
   return pair;
 }
 
+// A UNIX socket that is closed over unread input resets its peer as well, and has no SIOCOUTQ.
+const overUnixSockets: readonly Case[] = [
+  {
+    name: 'close({ lingerMs }) over a UNIX socket: a slow peer gets it all',
+    laws: [5, 6],
+    run: inEnvironment((environment) => {
+      for (const paused of [true, false]) {
+        const pair = lingering(environment, 60_000, paused, unixPath());
+        turnOn(environment);
+        pair.client.write(pattern(50_000));
+        turnOn(environment);
+        pair.client.resume();
+        until(environment, () => pair.serverLog.events.includes('close'), 'the server has closed');
+        until(environment, () => pair.clientLog.events.includes('close'), 'the client has closed');
+        assert.ok(pair.clientLog.received.equals(bytesFor(environment)));
+        assert.deepEqual([pair.clientLog.error, pair.serverLog.error], [null, null]);
+        assert.deepEqual(pair.serverLog.events, ['close']);
+        assert.equal(pair.server.bytesSent, bytesFor(environment).length);
+        closeRest(environment, pair);
+      }
+    }),
+  },
+  {
+    name: 'close({ lingerMs }) over a UNIX socket that nobody reads ends in time, with ETIMEDOUT',
+    laws: [1, 6],
+    run: inEnvironment((environment) => {
+      const startMs = environment.nowMs();
+      const pair = lingering(environment, 100, false, unixPath());
+      until(environment, () => pair.serverLog.events.includes('close'), 'the server has closed');
+      assert.ok(environment.nowMs() - startMs >= 100);
+      assert.deepEqual(pair.serverLog.events, ['close']);
+      assert.equal(pair.serverLog.error, 'ETIMEDOUT');
+      pair.client.close();
+      closeRest(environment, pair);
+    }),
+  },
+];
+
 export const lingerCases: readonly Case[] = [
+  ...overUnixSockets,
   ...[true, false].map((paused) => ({
     name: `close({ lingerMs }) of a ${paused ? 'paused' : 'reading'} end: a slow peer gets it all`,
     laws: [5, 6],

@@ -21,7 +21,7 @@ const TURN_MS = 5;
 const TURNS_MAX = 2000;
 
 /** An environment over a backend of the caller's. */
-export function worldOf(backend: Backend, sys: Sys): Environment {
+export function environmentOf(backend: Backend, sys: Sys): Environment {
   const loop = new EventLoop({ backend, sys });
   const before = openFds();
   return {
@@ -37,7 +37,7 @@ export function worldOf(backend: Backend, sys: Sys): Environment {
 
 /** An environment on the ring, over the calls of `sys`. */
 export function ringEnvironment(sys: Sys = nativeSys()): Environment {
-  return worldOf(new RingBackend(sys), sys);
+  return environmentOf(new RingBackend(sys), sys);
 }
 
 /**

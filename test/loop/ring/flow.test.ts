@@ -13,7 +13,7 @@ import type { Sys } from '#src/sys/sys.js';
 import { connectedPair, type Environment, pattern, until } from '#test/conformance/environment.js';
 import { leakCheck } from '#test/harness/leaks.js';
 import { WatchedBackend } from '#test/sim/loop/watched-backend.js';
-import { RingOracle, unwilling, withoutRing, worldOf } from './environment.ts';
+import { environmentOf, RingOracle, unwilling, withoutRing } from './environment.ts';
 
 /** Both runs together stay below 10 s on a slow machine. */
 const RUNS = 150;
@@ -163,7 +163,7 @@ function overRandomSteps(sys: Sys, seed: number, watched: boolean): void {
     const oracle = new RingOracle();
     const ring = new RingBackend(sys);
     const backend = watched ? new WatchedBackend(ring, sys, oracle) : ring;
-    const environment = worldOf(backend, sys);
+    const environment = environmentOf(backend, sys);
     try {
       const ends = connectedEnds(environment);
       for (const step of all) {

@@ -14,7 +14,7 @@ import type { Sys } from '#src/sys/sys.js';
 import { type Environment, pattern, portOf, until } from '#test/conformance/environment.js';
 import { leakCheck } from '#test/harness/leaks.js';
 import { WatchedBackend } from '#test/sim/loop/watched-backend.js';
-import { RingOracle, unwilling, withoutRing, worldOf } from './environment.ts';
+import { environmentOf, RingOracle, unwilling, withoutRing } from './environment.ts';
 
 const RUNS = 150;
 const STEPS_MAX = 80;
@@ -131,7 +131,7 @@ function overRandomSteps(sys: Sys, seed: number, inTheMiddle: boolean): void {
   const property = fc.property(fc.array(step, { minLength: 10, maxLength: STEPS_MAX }), (steps) => {
     const oracle = new RingOracle();
     const backend = new WatchedBackend(new RingBackend(sys), sys, oracle);
-    const environment = worldOf(backend, sys);
+    const environment = environmentOf(backend, sys);
     try {
       const play = new Play(environment);
       for (const one of steps) play.step(one);

@@ -139,7 +139,7 @@ describe('the values of options', () => {
           fc.property(values, (value) => {
             assert.deepEqual(roundTrip(abi, name as SettableOptionName, value), value);
           }),
-          { numRuns: 50 },
+          { numRuns: 20 },
         );
       }
     });

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { bigText, freePort } from '#test/harness/clients.js';
+import { bigText, freePort, MIB } from '#test/harness/clients.js';
 import { eventually, run, type Scope, start } from '#test/harness/command.js';
 import { leakCheck } from '#test/harness/leaks.js';
 import {
@@ -18,7 +18,7 @@ import { send, serve, serveTextbook, sockloop, tcpclient } from '#test/harness/p
 const timeout = 60_000;
 const LOCAL = '127.0.0.1';
 const NEWLINE = Buffer.from('\n');
-const big = bigText();
+const big = bigText(2 * MIB);
 /** What goes out and must come back. */
 const LINES = ['hello\n', 'gr\u{fc}\u{df}e\n', 'a\0b\n', Buffer.concat([big, NEWLINE])];
 

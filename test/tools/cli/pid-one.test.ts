@@ -104,3 +104,23 @@ test('send as PID 1: a signal ends it while it waits', { timeout, skip: reason }
     await endedWith(command, 143);
   }
 });
+
+test('load and compare as PID 1: a second signal ends them at once', {
+  timeout,
+  skip: reason,
+}, async (t) => {
+  leakCheck(t);
+  const { port } = await silentServer(t);
+  for (const words of [
+    ['load', '127.0.0.1', `${port}`, '--duration', '50', '--timeout', '40'],
+    ['compare', '--no-report', '--loops', 'poll', '--duration', '20'],
+  ]) {
+    const command = start(t, [...UNSHARE, ...sockloop(...words)]);
+    await command.until('err', /connections|starting/);
+    const inside = await insideOf(command);
+    // The kernel delivers the lower number first, and neither is lost in the other.
+    process.kill(inside, 'SIGINT');
+    process.kill(inside, 'SIGTERM');
+    await endedWith(command, 143);
+  }
+});

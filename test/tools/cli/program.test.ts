@@ -1,17 +1,15 @@
-// Goal: the command line says what it can do, refuses what it cannot, and the demo shows it.
-// Method: the real programs; the demo is also run with a server that cannot start.
+// Goal: the command line says what it can do and refuses what it cannot.
+// Method: the programs, in this process where only their words count.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { run, start } from '#test/harness/command.js';
+import { run } from '#test/harness/command.js';
 import { sockloopHere } from '#test/harness/in-process.js';
 import { leakCheck } from '#test/harness/leaks.js';
-import { loops } from '#test/harness/loops.js';
-import { reasonWithout, reasonWithoutProc, scratch } from '#test/harness/other-programs.js';
+import { reasonWithout, reasonWithoutProc } from '#test/harness/other-programs.js';
 import {
   assertOutcome,
-  demo,
   quoted,
   root,
   sockloop,
@@ -20,8 +18,6 @@ import {
 } from '#test/harness/programs.js';
 
 const timeout = 60_000;
-/** Of the demo, which starts a dozen programs. */
-const DEMO_MS_MAX = 150_000;
 const COLUMNS = 80;
 
 test('sockloop --version is that of the package', { timeout }, async (t) => {
@@ -153,113 +149,4 @@ test('a port that takes a right which we do not have', {
   const serve = await run(t, [...without, ...sockloop('serve', '--port', port)]);
   const why = `cannot listen on 127.0.0.1:${port}: EACCES (permission denied)`;
   assertOutcome(serve, 1, '', `sockloop: ${why}\n`);
-});
-
-/** The demo with a comparison that takes a second, and its report at `report`. */
-function shortDemo(report: string): string[] {
-  const places = ['--loops', 'poll,select', '--connections', '2', '--idle', 'none'];
-  return demo(...places, '--rounds', '1', '--duration', '0.02', '--report', report);
-}
-
-test('demo: shows both sides and ends by itself', { timeout: 2 * DEMO_MS_MAX }, async (t) => {
-  leakCheck(t);
-  const report = `${scratch(t)}/report.html`;
-  const { status, out, err } = await start(t, shortDemo(report)).end(DEMO_MS_MAX);
-  assert.equal(status, 0, err);
-  // Standard error has the progress of the comparison, and nothing else.
-  assert.doesNotMatch(err, /sockloop|demo/);
-  assert.match(out, new RegExp(`^report: ${report}\\n$`, 'm'));
-  assert.match(readFileSync(report, 'utf8'), /^<!doctype html>/i);
-  assert.match(out, /^server \| listening on 127\.0\.0\.1:\d+ \(blocking, line\)$/m);
-  assert.match(out, /^server \| accept4\(.*\) = \d+$/m);
-  assert.match(out, /^server \| recv\(\d+, "hello\\n", 65536, 0\) = 6$/m);
-  assert.match(out, /^client \| connect\(.*\) = 0$/m);
-  assert.match(out, /^client \| hello$/m);
-  assert.match(out, /^client \| the same bytes come back: gr\u{fc}\u{df}e$/mu);
-  assert.match(out, /^server \| served 1 connection: 40 bytes in, 40 out$/m);
-  assert.match(out, /^2 lines went out, the same 2 came back, and both ends closed\.$/m);
-  assert.match(out, /^loop +answered +calls +accept +recv +send +waits with$/m);
-  for (const { name, skip } of loops) {
-    const row = skip === false ? `${name} +6 of 6 .*\\d` : `${name} +not here: \\w`;
-    assert.match(out, new RegExp(`^${row}`, 'm'));
-  }
-  assert.match(out, /^epoll .* epoll_wait \d+, epoll_ctl \d+$|^kqueue .* kevent \d+$/m);
-  // The calls of its clients are in the queues, and in the trace behind the call that moved them.
-  const ring = /^io_uring +6 of 6 +\d+ +0 +0 +0 {2}io_uring_enter \d+$|^io_uring +not here/m;
-  assert.match(out, ring);
-  const [, second = ''] = out.split('both ends closed.');
-  for (const line of second.split('\n')) {
-    assert.ok(line.length <= COLUMNS || line.includes(report), line);
-  }
-  assert.ok(!out.includes('\u{1b}'), 'no colours where nobody would see them');
-});
-
-test('demo: colours on a terminal, none where NO_COLOR asks for none', {
-  timeout: 2 * DEMO_MS_MAX,
-  skip: reasonWithout('script'),
-}, async (t) => {
-  leakCheck(t);
-  const { NO_COLOR: _, ...plain } = process.env;
-  for (const [env, coloured] of [
-    [plain, true],
-    [{ ...plain, NO_COLOR: '1' }, false],
-  ] as const) {
-    const command = shortDemo(`${scratch(t)}/report.html`);
-    const words = ['script', '-qec', quoted(command), '/dev/null'];
-    const { status, out } = await start(t, words, { env }).end(DEMO_MS_MAX);
-    assert.equal(status, 0, out.slice(-1000));
-    // The progress of the comparison moves the cursor, whatever the colours.
-    const codes = out.split('\u{1b}[').slice(1);
-    assert.equal(
-      codes.some((code) => /^[\d;]*m/.test(code)),
-      coloured,
-    );
-    assert.match(out, /both ends closed\./);
-  }
-});
-
-test('demo: fails where its server or its client does', { timeout }, async (t) => {
-  leakCheck(t);
-  const table: [command: string, death: string, told: RegExp][] = [
-    ['serve', 'process.exit(3)', /^demo: the server ended too soon: status 3\n$/],
-    [
-      'serve',
-      "process.kill(process.pid,'SIGKILL')",
-      /^demo: the server ended too soon: SIGKILL\n$/,
-    ],
-    ['send', 'process.exit(3)', /^\nThe demo failed: what came back is not what went out\.\n$/],
-  ];
-  for (const [command, death, told] of table) {
-    const code = `if(process.argv[2]==='${command}'){${death}}`;
-    const env = { ...process.env, NODE_OPTIONS: `--import data:text/javascript,${code}` };
-    const { status, out, err } = await run(t, demo(), '', { env });
-    assert.equal(status, 1);
-    assert.match(err, told);
-    assert.ok(!out.includes('both ends closed'));
-  }
-});
-
-test('demo: fails where a loop does not answer', { timeout }, async (t) => {
-  leakCheck(t);
-  // One line that goes out is not the one that is to come back.
-  const other = `
-    import { Socket } from 'node:net';
-    const { write } = Socket.prototype;
-    Socket.prototype.write = function (text, ...rest) {
-      return write.call(this, text === 'line 1 of 2\\n' ? 'another\\n' : text, ...rest);
-    };`;
-  const table: [code: string, told: RegExp][] = [
-    [other, /^\nThe demo failed: with --loop blocking, 5 of 6 lines came back\.\n$/],
-    [
-      "if(process.argv.includes('poll')){process.exit(3)}",
-      /^demo: the server with --loop poll ended too soon: status 3\n$/,
-    ],
-  ];
-  for (const [code, told] of table) {
-    const url = `data:text/javascript,${encodeURIComponent(code)}`;
-    const env = { ...process.env, NODE_OPTIONS: `--import ${url}` };
-    const { status, err } = await run(t, demo(), '', { env });
-    assert.equal(status, 1);
-    assert.match(err, told);
-  }
 });

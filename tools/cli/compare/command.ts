@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import { COMPARED_LOOPS, type CompareFlags, REPORT } from '../../compare/plan.ts';
+import { COMPARED_LOOPS } from '../../compare/plan.ts';
+import { type CompareFlags, REPORT } from './flags.ts';
 
 /** Adds `sockloop compare` to the program. */
 export function addCompare(program: Command): void {

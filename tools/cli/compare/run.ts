@@ -1,6 +1,6 @@
 import { nativeSys } from 'sockloop/sys';
 import type { CompareDocument } from '../../compare/document.ts';
-import { type CompareFlags, type Comparison, comparisonOf, REPORT } from '../../compare/plan.ts';
+import { type Comparison, comparisonOf } from '../../compare/plan.ts';
 import { CompareRun } from '../../compare/run.ts';
 import { documentOf } from '../../compare/run-document.ts';
 import { Cleanup } from '../../measure/cleanup.ts';
@@ -13,6 +13,7 @@ import { standardErrorScreen } from '../../terminal/progress-screen.ts';
 import { ResultFiles } from '../../terminal/result-files.ts';
 import { onStopSignals, type StopSignal } from '../../terminal/stop-signals.ts';
 import { commandLine } from '../command-line.ts';
+import { type CompareFlags, reportPath, requestOf } from './flags.ts';
 import { CompareProgressView } from './progress.ts';
 
 /** What a table is wide where nobody knows the terminal, and what it is not wider than. */
@@ -21,7 +22,7 @@ const WIDTH_MAX = 100;
 
 /** Measures, and tells the results. Throws an Error where something failed, be it in part. */
 export async function compare(flags: CompareFlags): Promise<void> {
-  const comparison = comparisonOf(flags);
+  const comparison = comparisonOf(requestOf(flags));
   const path = reportPath(flags);
   using files = new ResultFiles();
   if (path !== null) files.open(path, '--report');
@@ -35,11 +36,6 @@ export async function compare(flags: CompareFlags): Promise<void> {
   }
   if (failures.length > 0) throw new Error(failures.join('; '));
   if (nothing) throw new Error('nothing was measured: it was ended before the first round');
-}
-
-function reportPath({ report, json }: CompareFlags): string | null {
-  if (report === false) return null;
-  return report ?? (json === true ? null : REPORT);
 }
 
 interface Measured {

@@ -6,7 +6,6 @@ import { InFlightTimes } from '../../load/engine/in-flight.ts';
 import { SlotConnects } from '../../load/engine/slot-connects.ts';
 import { TurnWatch } from '../../load/engine/turn-watch.ts';
 import { WAIT_MS_MAX, WATCHED_WAIT_MS } from '../../load/limits.ts';
-import type { LoadPlan } from '../../load/plan.ts';
 import { LatencyCounts, percentileNs } from '../../load/record/latency-counts.ts';
 import { Recorder } from '../../load/record/recorder.ts';
 import { MessagePool } from '../../load/traffic/message-pool.ts';
@@ -47,12 +46,11 @@ export class SlotGroup implements SlotOwner {
 
   /** `stopped` says whether everything is to stop. */
   constructor(sys: Sys, target: CompareTarget, stopped: () => boolean) {
-    const { connections, idleConnections, port } = target;
-    const plan = planOf(target);
+    const { connections, idleConnections, messageBytes, seed, timeoutMs } = target;
     this.#sys = sys;
-    this.#timeoutMs = target.timeoutMs;
+    this.#timeoutMs = timeoutMs;
     this.#stopped = stopped;
-    this.pool = new MessagePool(plan.message, plan.mode, plan.seed);
+    this.pool = new MessagePool({ kind: 'bytes', bytes: messageBytes }, 'echo', seed);
     this.times = new InFlightTimes(connections + idleConnections, this.inFlightMax);
     this.recorder = this.#recorderFor(Number.POSITIVE_INFINITY);
     this.#loop = new EventLoop({ sys });
@@ -64,8 +62,15 @@ export class SlotGroup implements SlotOwner {
       { length: idleConnections },
       (_, at) => new ConnectionSlot(this, at, true),
     );
-    const task = { plan, thread: 0, target: { host: LOCAL, port } };
-    this.#connects = new SlotConnects(this.#loop, task, {
+    const options = {
+      target: { host: LOCAL, port: target.port },
+      timeoutMs,
+      sourceAddresses: [],
+      sourcePorts: null,
+      thread: 0,
+      threads: 1,
+    };
+    this.#connects = new SlotConnects(this.#loop, options, {
       opened: () => {
         this.#unsettled -= 1;
       },
@@ -159,28 +164,4 @@ export class SlotGroup implements SlotOwner {
     const { errors } = this.recorder.trouble;
     return Object.fromEntries(Object.entries(errors).filter(([, count]) => count > 0));
   }
-}
-
-/** The part of a run's plan that slots go by. */
-function planOf(target: CompareTarget): LoadPlan {
-  const { port, connections, idleConnections, messageBytes, seed, timeoutMs } = target;
-  return {
-    endpoint: { host: LOCAL, port },
-    loop: 'auto',
-    threads: 1,
-    connections,
-    idleConnections,
-    model: { kind: 'closed', pipeline: 1 },
-    message: { kind: 'bytes', bytes: messageBytes },
-    mode: 'echo',
-    messagesPerConnection: null,
-    warmupMs: 0,
-    durationMs: Number.POSITIVE_INFINITY,
-    rampMs: 0,
-    timeoutMs,
-    sourceAddresses: [],
-    sourcePorts: null,
-    startAtMs: null,
-    seed,
-  };
 }

@@ -1,5 +1,6 @@
 import type { AddressFamily, SocketAddress } from 'sockloop/sys';
 import type { ConnectionTotals, ServerTotals } from '../iterative-server.ts';
+import { THREADS_SPARE } from '../limits.ts';
 import type { EchoMode } from '../session.ts';
 
 // What the main thread of a ThreadedServer and its workers have in common: memory that both see at
@@ -35,7 +36,7 @@ export interface Failure {
 export type ThreadMessage =
   /** It has started and waits for its first client. */
   | { readonly kind: 'ready' }
-  /** It took a client, and nobody is left who waits for one. */
+  /** It took a client, and few threads still wait for one. */
   | { readonly kind: 'busy' }
   | { readonly kind: 'accepted'; readonly address: SocketAddress; readonly connection: number }
   | {
@@ -112,10 +113,10 @@ export class SharedState {
     Atomics.add(this.#words, WAITING, 1);
   }
 
-  /** It does no more. Returns whether it was the last that did, and there may be more threads. */
+  /** It waits no more. Returns whether few others do, and the pool may grow. */
   endWaiting(): boolean {
-    const last = Atomics.sub(this.#words, WAITING, 1) === 1;
-    return last && Atomics.load(this.#words, FULL) === 0;
+    const left = Atomics.sub(this.#words, WAITING, 1) - 1;
+    return left < THREADS_SPARE && Atomics.load(this.#words, FULL) === 0;
   }
 
   /** Whether the pool has as many threads as it may have. */

@@ -7,6 +7,7 @@ import {
   GROWTH_PAUSE_MS,
   LINE_BYTES_MAX,
   THREADS_DEFAULT,
+  THREADS_SPARE,
   THREADS_START,
 } from '../limits.ts';
 import { threadReason } from './error.ts';
@@ -27,7 +28,7 @@ interface ThreadedServerOptions extends IterativeServerOptions {
  * size. When all threads are busy, everybody else waits in the queue of listen(2).
  *
  * The workers block in accept(2) on the one listener, and the kernel picks one for each connection.
- * The thread that runs this class serves nobody: it starts workers while nobody is left to accept,
+ * The thread that runs this class serves nobody: it starts workers while few are left to accept,
  * hears signals and adds up. What the observer hears comes by message and may lag behind.
  *
  * A thread that waits in the kernel can be neither told nor terminated. So no wait is longer than
@@ -115,14 +116,14 @@ export class ThreadedServer {
   }
 
   /**
-   * More threads where nobody waits for a client: half as many again as there are, but one alone
-   * after a failure. There are always as many as at the start.
+   * Starts threads where few wait for a client: half as many again as there are, but one alone after
+   * a failure. There are always as many as at the start.
    */
   #grow(): void {
     const { stopping, waiting } = this.#shared;
     const size = this.#workers.size;
     if (stopping || this.#starting.size > 0 || this.#growAt !== null) return;
-    if (waiting > 0 && size >= THREADS_START) return;
+    if (waiting >= THREADS_SPARE && size >= THREADS_START) return;
     const count = this.#growthHasFailed ? 1 : Math.max(1, size >> 1);
     this.#start(Math.min(count, this.#threadsMax - size));
   }

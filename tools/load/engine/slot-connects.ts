@@ -4,7 +4,6 @@ import { Deque } from '#src/base/deque.js';
 import type { ErrorKind } from '../document.ts';
 import { CONNECTS_AT_ONCE } from '../limits.ts';
 import type { LoadPlan } from '../plan.ts';
-import type { ThreadTask } from '../record/thread-messages.ts';
 import type { Target } from '../target.ts';
 import type { ConnectionSlot } from './connection-slot.ts';
 
@@ -27,27 +26,27 @@ const HANDLERS: ConnectionHandlers<ConnectionSlot> = {
   close: (connection, error) => connection.data.closed(connection, error),
 };
 
+/** Where the connections of one thread go to, and where they come from. */
+interface ConnectOptions
+  extends Pick<LoadPlan, 'timeoutMs' | 'sourceAddresses' | 'sourcePorts' | 'threads'> {
+  readonly target: Target;
+  /** The number of this thread among `threads`, which share the source ports. */
+  readonly thread: number;
+}
+
 /** Connects of a thread: a bounded number at a time, each from the next address and port. */
 export class SlotConnects {
   readonly #loop: EventLoop;
-  readonly #plan: LoadPlan;
-  readonly #thread: number;
-  readonly #target: Target;
+  readonly #options: ConnectOptions;
   readonly #outcome: ConnectOutcome;
   readonly #waiting = new Deque<ConnectionSlot>();
   #underWay = 0;
   #made = 0;
 
-  constructor(
-    loop: EventLoop,
-    task: Pick<ThreadTask, 'plan' | 'thread' | 'target'>,
-    outcome: ConnectOutcome,
-  ) {
+  constructor(loop: EventLoop, options: ConnectOptions, outcome: ConnectOutcome) {
     this.#loop = loop;
-    this.#plan = task.plan;
-    this.#thread = task.thread;
+    this.#options = options;
     this.#outcome = outcome;
-    this.#target = task.target;
   }
 
   /** Connects the slot after `pauseMs`, or as soon as a connect is free. */
@@ -65,9 +64,9 @@ export class SlotConnects {
     this.#underWay += 1;
     const beganMs = this.#loop.sys.monotonicMs();
     this.#loop.connect<ConnectionSlot>({
-      ...this.#target,
+      ...this.#options.target,
       ...this.#nextLocal(),
-      timeoutMs: this.#plan.timeoutMs,
+      timeoutMs: this.#options.timeoutMs,
       handlers: {
         ...HANDLERS,
         open: (connection) => {
@@ -92,15 +91,15 @@ export class SlotConnects {
 
   /** Next local address and port: addresses first; each thread has ports of its own. */
   #nextLocal(): { readonly localAddress?: string; readonly localPort?: number } {
-    const { sourceAddresses, sourcePorts, threads } = this.#plan;
+    const { sourceAddresses, sourcePorts, thread, threads } = this.#options;
     const made = this.#made++;
     const addresses = Math.max(1, sourceAddresses.length);
-    const localAddress = sourceAddresses[(made + this.#thread) % addresses];
+    const localAddress = sourceAddresses[(made + thread) % addresses];
     const address = localAddress === undefined ? {} : { localAddress };
     if (sourcePorts === null) return address;
     const [first, last] = sourcePorts;
-    const own = Math.ceil((last - first + 1 - this.#thread) / threads);
-    const localPort = first + this.#thread + (Math.floor(made / addresses) % own) * threads;
+    const own = Math.ceil((last - first + 1 - thread) / threads);
+    const localPort = first + thread + (Math.floor(made / addresses) % own) * threads;
     return { ...address, localPort };
   }
 }

@@ -89,19 +89,23 @@ export class LoadThread implements SlotOwner {
       task,
       (number) => new ConnectionSlot(this, number, true),
     );
-    this.#connects = new SlotConnects(this.#loop, task, {
-      opened: (_, beganMs) => {
-        const stays = this.messagesPerConnection === Number.POSITIVE_INFINITY;
-        this.recorder.connected(beganMs, this.#sys.monotonicMs(), stays);
-        this.#settled();
+    this.#connects = new SlotConnects(
+      this.#loop,
+      { ...plan, thread, target: task.target },
+      {
+        opened: (_, beganMs) => {
+          const stays = this.messagesPerConnection === Number.POSITIVE_INFINITY;
+          this.recorder.connected(beganMs, this.#sys.monotonicMs(), stays);
+          this.#settled();
+        },
+        failed: (slot, kind) => {
+          // The others would time out as well, one after the other.
+          if (kind === 'connectTimeout') this.#unsettled = 0;
+          this.#settled();
+          slot.refused(kind, this.#sys.monotonicMs());
+        },
       },
-      failed: (slot, kind) => {
-        // The others would time out as well, one after the other.
-        if (kind === 'connectTimeout') this.#unsettled = 0;
-        this.#settled();
-        slot.refused(kind, this.#sys.monotonicMs());
-      },
-    });
+    );
     this.#pacer =
       model.kind === 'open'
         ? new Pacer(plan, model, { thread, slots: this.#slots, loop: this.#loop.backendName })

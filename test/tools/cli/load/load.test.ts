@@ -269,10 +269,9 @@ test('load: two machines, merged', { timeout }, async (t) => {
   leakCheck(t);
   const { port } = server;
   const directory = scratch(t);
-  const at = new Date(Date.now() + 6000).toISOString();
   const files = await Promise.all(
     ['a', 'b'].map(async (name) => {
-      const words = [LOCAL, port, '--rate', '200', '--start-at', at];
+      const words = [LOCAL, port, '--rate', '200'];
       const document = await loadDocument(t, ...words);
       writeFileSync(`${directory}/${name}`, JSON.stringify(document));
       return `${directory}/${name}`;

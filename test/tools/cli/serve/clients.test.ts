@@ -22,7 +22,7 @@ for (const mode of ['echo', 'line', 'once']) {
   }, async (t) => {
     leakCheck(t);
     const { command, port } = await serveBlocking(t, '--mode', mode, '--verbose');
-    await talk({ port }, 'first\n');
+    // Behind a client, its connection may still be open: the server closes it after the last answer.
     const before = openFdsOf(command.pid);
     for (const rude of rudeClients) {
       await t.test(rude.name, { timeout }, async (each) => {
@@ -34,31 +34,30 @@ for (const mode of ['echo', 'line', 'once']) {
     }
     const { status, out, err } = await command.stop();
     assert.equal(status, 0);
-    const connections = 1 + 2 * rudeClients.length;
+    const connections = 2 * rudeClients.length;
     assert.match(out, new RegExp(`\nserved ${connections} connections \\(\\d+ broken\\): .*\n$`));
     assert.equal(out.match(/ closed: /g)?.length, connections);
     const known =
-      /^sockloop: connection \d+ \(.*\): cannot (send to|receive from) .*: E\w+ \(.*\)$/;
+      /^sockloop: connection \d+ \(.*\): cannot (send to|receive from) .*: E\w+ \(.*\)(; \d+ more since the last line)?$/;
     for (const line of err.trimEnd().split('\n')) assert.match(line, known);
   });
 }
 
-test('serve: 1,000 clients, one after another', {
+test('serve: 300 clients, one after another', {
   timeout,
   skip: reasonWithoutProc,
 }, async (t) => {
   leakCheck(t);
   const { command, port } = await serveBlocking(t, '--mode', 'line');
-  await talk({ port }, 'first\n');
   const before = openFdsOf(command.pid);
-  for (let count = 1; count < 1000; count++) {
+  for (let count = 0; count < 300; count++) {
     const line = `client ${count}\n`;
     assert.equal((await talk({ port }, line)).toString(), line);
   }
   await eventually(() => assert.deepEqual(openFdsOf(command.pid), before));
   const { status, out, err } = await command.stop();
   assert.deepEqual([status, err], [0, '']);
-  assert.match(out, /\nserved 1000 connections: \d+ bytes in, \d+ out\n$/);
+  assert.match(out, /\nserved 300 connections: \d+ bytes in, \d+ out\n$/);
 });
 
 test('serve: a stop and a continuation in the middle do no harm', {

@@ -1,11 +1,11 @@
 import type { CompareDocument } from '../../../compare/document.ts';
 import { connectionWords } from '../bars.ts';
 import { type Cell, dataTable, figure, numbers, words } from '../data-table.ts';
-import { momentWords } from '../load/facts.ts';
+import { momentWords } from '../machine.ts';
 import { html, type Markup } from '../markup.ts';
 import { grouped, percentWords } from '../page/figures.ts';
 
-/** What of a comparison is no chart: who is ahead, all figures, what is missing, and how. */
+/** Report sections of a comparison without a chart: winner, figures, what is missing, method. */
 
 export function winnerBanner({ winner }: CompareDocument): Markup {
   if (winner === null) return html``;

@@ -1,7 +1,7 @@
 import type { CompareDocument } from '../../../compare/document.ts';
 import { chartSection } from '../chart-section.ts';
 import { keyFigures } from '../key-figures.ts';
-import { momentWords } from '../load/facts.ts';
+import { momentWords } from '../machine.ts';
 import { grouped } from '../page/figures.ts';
 import { page } from '../page-shell.ts';
 import { barSections } from './bars.ts';

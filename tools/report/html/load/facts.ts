@@ -8,10 +8,11 @@ import type { LoadPlan } from '../../../load/plan.ts';
 import { connectionWords } from '../bars.ts';
 import { folded } from '../chart-section.ts';
 import { type Cell, dataTable, figure, numbers, words } from '../data-table.ts';
+import { machineTable, momentWords } from '../machine.ts';
 import { html, type Markup } from '../markup.ts';
 import { countWords, fixed, grouped, timeWords } from '../page/figures.ts';
 
-/** What of a load run is no chart: errors, the generator, the plan, and where it ran. */
+/** Report sections of a load run without a chart: errors, the generator, the plan, the machines. */
 
 const ERROR_WORDS: Readonly<Record<ErrorKind, string>> = {
   refused: 'Nobody listened',
@@ -121,21 +122,12 @@ export function planSection({ plan, machines, counts, connect }: LoadDocument): 
     columns: [words('what'), words('value')],
     rows: planFacts(plan),
   });
-  const heads = ['host', 'processor', 'cores', 'kernel', 'Node', 'sockloop', 'loop'];
-  const columns = machines.map(({ hostname, cpu, cores, kernel, node, sockloop, loop }): Cell[] => {
-    return [hostname, cpu, String(cores), kernel, node, sockloop, loop];
-  });
-  // A column for each: a narrow page holds one, and a row of seven it would cut.
-  const places = dataTable({
-    caption: 'Where the generator ran',
-    columns: ['', ...columns.map((_, index) => `machine ${index + 1}`)].map(words),
-    rows: heads.map((head, at): Cell[] => [head, ...columns.map((column) => column[at] ?? '')]),
-  });
+  const where = machineTable('Where the generator ran', machines);
   const sentence =
     `${countWords(counts.connections, 'connection')} ` +
     `${counts.connections === 1 ? 'was' : 'were'} opened in all${connectWords(connect)}; ` +
     `${formatBytes(counts.sentBytes)} went out and ${formatBytes(counts.receivedBytes)} came back.`;
-  return section('plan', 'The run', sentence, html`${facts}\n${places}`);
+  return section('plan', 'The run', sentence, html`${facts}\n${where}`);
 }
 
 /** `, in 87 us at the median and 1.24 ms at the 99th percentile`. */
@@ -157,11 +149,6 @@ export function summaryOf({ plan, startedAt, measuredMs, endedEarly }: LoadDocum
     `measured for ${seconds(measuredMs)}${endedEarly ? ', ended early' : ''}`,
     `begun ${momentWords(startedAt)}`,
   ];
-}
-
-/** `2026-01-31 12:00:05 UTC`. */
-export function momentWords(iso: string): string {
-  return `${iso.slice(0, 19).replace('T', ' ')} UTC`;
 }
 
 function planFacts(plan: LoadPlan): Cell[][] {
