@@ -1,25 +1,25 @@
 import type { LoadPlan } from './plan.ts';
 
-/** The name of the form of {@link LoadDocument}; a change that breaks readers gets a new number. */
+/** Schema name of {@link LoadDocument}; a change that breaks readers increments the number. */
 export const LOAD_SCHEMA = 'sockloop-load/2';
 
-/** What a load run came to: what `--json` prints, `merge` adds up and the report draws. */
+/** Result of a load run: `--json` prints it, `merge` adds several up, the report draws it. */
 export interface LoadDocument {
   readonly schema: typeof LOAD_SCHEMA;
   readonly plan: LoadPlan;
-  /** One for each machine that took part: `merge` puts them together. */
+  /** One for each machine that took part. */
   readonly machines: readonly LoadMachine[];
-  /** When counting began and how long it lasted. */
+  /** Beginning and length of the measured time. */
   readonly startedAt: string;
   readonly measuredMs: number;
-  /** Whether it was ended before its time (Ctrl-C). */
+  /** True if the run was ended early (Ctrl-C). */
   readonly endedEarly: boolean;
   readonly counts: LoadCounts;
-  /** What went wrong before the measured time; it is in none of the counts. */
+  /** Errors and losses of the warm-up, which are in none of the counts. */
   readonly warmup: Trouble;
-  /** From the moment a message was due to its reply. In a closed loop the same as the next. */
+  /** Time from when a message was due to its reply. Equal to `service` in a closed loop. */
   readonly response: Distribution;
-  /** From the moment a message was sent to its reply. */
+  /** Time from when a message was sent to its reply. */
   readonly service: Distribution;
   /**
    * From connect(2) to the established connection. Where connections come and go (`churn`, mode
@@ -33,7 +33,7 @@ export interface LoadDocument {
 }
 
 export interface LoadMachine {
-  /** Random, one for each run: by it `merge` finds a run that is there twice. */
+  /** Random id of the run, by which `merge` detects duplicates. */
   readonly run: string;
   readonly hostname: string;
   readonly cpu: string;
@@ -41,26 +41,30 @@ export interface LoadMachine {
   readonly kernel: string;
   readonly node: string;
   readonly sockloop: string;
-  /** The loop that `auto` came to; where it came to several on different threads, all of them. */
+  /**
+   * Loop in use. If `auto` chose different ones for the threads, all of them, separated by commas.
+   */
   readonly loop: string;
 }
 
-/** Only what lies in the measured time: what was due in it, whenever it came or failed. */
+/**
+ * Counts of the messages that were due in the measured time, whenever they were answered or failed.
+ */
 export interface LoadCounts extends Trouble {
   readonly messages: number;
   readonly sentBytes: number;
   readonly receivedBytes: number;
-  /** Connections that were established, from the beginning. */
+  /** Connections established since the start of the run. */
   readonly connections: number;
 }
 
 /** What went wrong in a phase of a run. */
 export interface Trouble {
-  /** Messages without a good reply, and failures to connect, by kind; a kind without any is 0. */
+  /** Failed messages and failed connects by kind. */
   readonly errors: Readonly<Record<ErrorKind, number>>;
-  /** Connections that were lost before they had carried what they were to carry, by kind. */
+  /** Connections lost before they had carried their share of messages, by kind. */
   readonly lost: Readonly<Record<LossKind, number>>;
-  /** Connections that were opened in the place of lost ones. */
+  /** Connections opened to replace lost ones. */
   readonly replaced: number;
 }
 
@@ -95,7 +99,7 @@ export interface Distribution {
   readonly stdDevUs: number;
   /** At 50, 75, 90, 95, 99, 99.9, 99.99 and 99.999, and 100. */
   readonly percentiles: readonly { readonly percentile: number; readonly us: number }[];
-  /** All of it, in the V2 compressed form of HdrHistogram, in base64 and nanoseconds. */
+  /** The whole histogram: V2 compressed HdrHistogram in base64, in nanoseconds. */
   readonly histogram: string;
 }
 
@@ -108,7 +112,7 @@ export interface Interval {
   readonly p50Us: number;
   readonly p99Us: number;
   readonly maxUs: number;
-  /** Messages per second that were asked for; null in a closed loop. */
+  /** Requested messages per second; null in a closed loop. */
   readonly askedPerSecond: number | null;
 }
 
@@ -121,7 +125,7 @@ export interface HeatMap {
   readonly counts: readonly (readonly number[])[];
 }
 
-/** How the generator itself did. */
+/** Figures about the generator itself. */
 export interface GeneratorFacts {
   readonly threads: readonly ThreadFacts[];
   /** CPU of the whole process over the measured time, per message. */
@@ -129,15 +133,15 @@ export interface GeneratorFacts {
   readonly achievedPerSecond: number;
   /** Null in a closed loop. */
   readonly askedPerSecond: number | null;
-  /** How the CPU quota of its control group stopped it; null where there is none. */
+  /** Throttling by the CPU quota of its control group; null without a quota. */
   readonly throttled: Throttled | null;
 }
 
-/** The CPU quota of a control group at work: cpu.stat of cgroups(7). */
+/** Throttling by the CPU quota of a control group: cpu.stat of cgroups(7). */
 export interface Throttled {
-  /** Periods in which the quota was used up. */
+  /** Periods in which the quota was exhausted. */
   readonly periods: number;
-  /** How long the threads of the group were stopped, all CPUs together. */
+  /** Time for which threads of the group were stopped, summed over CPUs. */
   readonly ms: number;
 }
 
@@ -146,23 +150,26 @@ export interface ThreadFacts {
   /** CPU time of the thread over the measured time, 0 to 1. */
   readonly cpuShare: number;
   /**
-   * How much of the measured time the thread was able to run and had no CPU, 0 to 1; null where the
-   * system does not tell.
+   * Share of the measured time in which the thread was runnable without a CPU, 0 to 1; null if
+   * unknown.
    */
   readonly waitedShare: number | null;
-  /** How much of it waits and sleeps lasted longer than they were to: stopped, or not woken. */
+  /** Share of the measured time by which waits and sleeps overran: stopped, or woken late. */
   readonly oversleptShare: number;
-  /** How much later than due the thread turned to messages, p99 and most; 0 in a closed loop. */
+  /**
+   * Delay between a message being due and the thread handling it, p99 and maximum; 0 in a closed
+   * loop.
+   */
   readonly scheduleLagP99Us: number;
   readonly scheduleLagMaxUs: number;
-  /** How long messages waited for a connection that could take them, p99; 0 in a closed loop. */
+  /** Wait of messages for a free connection, p99; 0 in a closed loop. */
   readonly connectionWaitP99Us: number;
-  /** The longest time that the thread was held up: in a turn, or asleep beyond its time. */
+  /** Longest time for which the thread was held up: in a turn, or overslept. */
   readonly turnMaxMs: number;
 }
 
 export interface Verdict {
   readonly valid: boolean;
-  /** Why not, in words that say what to do; also remarks on a valid run. */
+  /** Why the run is invalid and what to do about it; also remarks on a valid run. */
   readonly reasons: readonly string[];
 }

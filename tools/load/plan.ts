@@ -1,27 +1,27 @@
 import type { Endpoint, LoopName } from 'sockloop';
 import type { EchoMode } from '../echo/session.ts';
 
-/** What a load run is asked for: plain data, which goes to threads and into the JSON as it is. */
+/** Request for a load run: plain data, passed to threads and into the JSON unchanged. */
 export interface LoadPlan {
   readonly endpoint: Endpoint;
   readonly loop: LoopName;
   readonly threads: number;
-  /** Connections that carry messages, in all. */
+  /** Total connections that carry messages. */
   readonly connections: number;
-  /** Further connections that stay open and carry none, in all. */
+  /** Total further connections that stay open and idle. */
   readonly idleConnections: number;
   readonly model: LoadModel;
   readonly message: MessagePlan;
   /** What the server does: `line` and `once` send lines. With `once` every message reconnects. */
   readonly mode: EchoMode;
-  /** A connection is closed after so many messages and the next one opened; null keeps them. */
+  /** Messages after which a connection is replaced; null keeps it for the whole run. */
   readonly messagesPerConnection: number | null;
-  /** How long it runs before anything counts, then for how long it counts. */
+  /** Length of the warm-up, in which nothing counts, and of the measured time. */
   readonly warmupMs: number;
   readonly durationMs: number;
-  /** Connections (closed loop) or rate (open loop) rise from 0 so long: part of the warm-up. */
+  /** Part of the warm-up in which connections (closed loop) or rate (open loop) rise from 0. */
   readonly rampMs: number;
-  /** Without a reply for so long a message counts as timed out, and its connection is replaced. */
+  /** Longest wait for a reply: then the message has timed out, and its connection is replaced. */
   readonly timeoutMs: number;
   /** Loopback addresses to connect from, in turn; empty leaves it to the kernel. */
   readonly sourceAddresses: readonly string[];
@@ -29,7 +29,7 @@ export interface LoadPlan {
   readonly sourcePorts: readonly [first: number, last: number] | null;
   /** When to begin, in milliseconds of the wall clock (Date.now()); null begins at once. */
   readonly startAtMs: number | null;
-  /** Of the messages' bytes and of the Poisson arrivals. */
+  /** Seed of the messages' bytes and of Poisson arrivals. */
   readonly seed: number;
 }
 
@@ -60,7 +60,7 @@ export interface Stage {
 
 /** What a message is. */
 export type MessagePlan =
-  /** So many bytes that differ along every connection, so that loss, doubling and mix-up show. */
+  /** Bytes that differ along every connection, so that loss, duplication and mix-up show. */
   | { readonly kind: 'bytes'; readonly bytes: number }
   /** The same bytes every time, from the command line or a file, in base64. */
   | { readonly kind: 'given'; readonly base64: string; readonly source: string };

@@ -117,9 +117,13 @@ function leaver(afterMs: number, how: 'reset' | 'close'): Handlers {
   };
 }
 
-/** Changes the first byte of a message now and then. */
+/**
+ * Changes the first byte of a message now and then, of each connection only one: on a busy machine
+ * a second one may be under way when the client gives the connection up.
+ */
 function flipper(every: number, most: number): Handlers {
   const offsets = new WeakMap<Connection, number>();
+  const flipped = new WeakSet<Connection>();
   let messages = 0;
   return {
     data: (connection, chunk) => {
@@ -128,7 +132,10 @@ function flipper(every: number, most: number): Handlers {
       offsets.set(connection, offset + bytes.length);
       for (let at = (64 - (offset % 64)) % 64; at < bytes.length; at += 64) {
         messages += 1;
-        if (messages % every !== 0 || delaysMs.length === most) continue;
+        const isDue = messages >= every && !flipped.has(connection) && delaysMs.length < most;
+        if (!isDue) continue;
+        messages = 0;
+        flipped.add(connection);
         bytes[at] = (bytes[at] ?? 0) ^ 1;
         delaysMs.push(0);
       }

@@ -199,7 +199,7 @@ function durationOf(text: string | undefined): number {
 function messageOf({ message, file, size }: LoadFlags, mode: EchoMode): MessagePlan {
   if (message !== undefined) {
     if (message === '') throw new UsageError('--message takes a text of at least one character');
-    // What the server waits for is a line, and nobody types the newline of an argument.
+    // The server waits for a line, and an argument has no newline.
     const text = mode === 'echo' || message.endsWith('\n') ? message : `${message}\n`;
     return given(Buffer.from(text), '--message');
   }

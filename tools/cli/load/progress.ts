@@ -3,7 +3,7 @@ import type { LoadProgress } from '../../load/engine/run.ts';
 import type { ProgressScreen } from '../../terminal/progress-screen.ts';
 import { RedrawnLines } from '../../terminal/redrawn-lines.ts';
 
-/** As wide as it gets: on a wider terminal the eye would lose the line. */
+/** Widest line: longer ones are hard to read. */
 const COLUMNS_MAX = 100;
 const LINE_MS = 1000;
 
@@ -19,7 +19,7 @@ const PHASES: Readonly<Record<LoadProgress['phase'], string>> = {
 const PHASE_COLUMNS = 10;
 const BAR_COLUMNS_MIN = 6;
 
-/** Shows how a run goes: two lines that stay where they are, or a line a second in a pipe. */
+/** Shows the progress of a run: two lines redrawn in place, or a line a second in a pipe. */
 export class ProgressView {
   readonly #screen: ProgressScreen;
   readonly #lines: RedrawnLines;
@@ -32,8 +32,8 @@ export class ProgressView {
   /** `startAtMs` is when the run is to begin, on the wall clock; null is at once. */
   constructor(screen: ProgressScreen, startAtMs: number | null = null) {
     this.#screen = screen;
-    // A pipe without a reader, a full disk: nobody can look on, which is no reason to end the
-    // measurement. Its end has its own words, and those are heard to fail.
+    // Output that fails (no reader, full disk) does not end the measurement. The summary reports
+    // such errors.
     this.#lines = new RedrawnLines(screen, () => true);
     this.#startAtMs = startAtMs;
   }
@@ -49,13 +49,13 @@ export class ProgressView {
     }
   }
 
-  /** Words that stand in the place of the figures from here on, on a terminal. */
+  /** Replaces the figures by `words` from now on, on a terminal. */
   note(words: string): void {
     this.#note = words;
     if (this.#screen.terminal && this.#last !== null) this.#redraw(this.#last);
   }
 
-  /** Takes the progress from the terminal: what is printed next stands in its place. */
+  /** Clears the progress, so that the next output takes its place. */
   clear(): void {
     this.#lines.clear();
   }

@@ -7,14 +7,14 @@ import { InvalidRunError, UsageError } from '../../terminal/exit.ts';
 import { printOut } from '../../terminal/output.ts';
 import { BOLD, CYAN, DIM, GREEN, paint, RED } from '../../terminal/style.ts';
 
-/** What is to be made of a document. */
+/** Flags for the output of a document. */
 export interface ResultFlags {
   readonly json?: true;
   readonly report?: string;
   readonly failIf?: readonly string[];
 }
 
-/** What a summary is wide where nobody knows the terminal, and what it is not wider than. */
+/** Width of the summary without a terminal, and its bounds. */
 const WIDTH = 80;
 const WIDTH_MAX = 120;
 const WIDTH_MIN = 40;
@@ -28,7 +28,7 @@ const CODES: Readonly<Record<SummaryRole, number | null>> = {
   bad: RED,
 };
 
-/** What to look at, where that was all that came of a run. */
+/** Hints for runs in which every message failed in this way. */
 const HINTS: Readonly<Record<ErrorKind, string>> = {
   refused: 'connections were refused: does a server listen there?',
   unreachable: 'connections failed: is that the right host?',
@@ -73,7 +73,7 @@ export function tellResults(
   const failed = judged.filter(({ holds }) => holds);
   try {
     if (json === true) printOut(JSON.stringify(document));
-    // Where nobody was there, all figures are 0, and what ends the command says why.
+    // Without a connection all figures are 0, and the error says why.
     else if (document.counts.connections > 0) printSummary(document, passed);
   } finally {
     // A reader that has gone, or a full disk, takes no more with it than it must.

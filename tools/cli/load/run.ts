@@ -14,7 +14,7 @@ import { planOf } from './plan.ts';
 import { ProgressView } from './progress.ts';
 import { parseConditions, tellResults } from './results.ts';
 
-/** Runs it, and tells the results. Throws an Error where it failed or a condition holds. */
+/** Runs the load and prints the results. Throws an Error if it failed or a condition holds. */
 export async function load(words: readonly string[], flags: LoadFlags): Promise<void> {
   const plan = planOf(words, flags, Date.now());
   const conditions = parseConditions(flags.failIf);
@@ -52,14 +52,14 @@ interface Measured {
   readonly intervalHistograms: LoadRun['intervalHistograms'];
 }
 
-/** Runs a plan to its end, or to that which a signal makes. */
+/** Runs a plan to its end or until a signal. */
 async function measure(plan: LoadPlan, files: ResultFiles): Promise<Measured> {
   const view = new ProgressView(standardErrorScreen(), plan.startAtMs);
   let met = false;
   const run = begin(plan, (now) => {
     view.show(now);
     met ||= now.connections > 0 || now.messages > 0;
-    // Nobody is there, which will not be news at the end of a long run.
+    // No server: say so now instead of at the end of a long run.
     if (!met && now.phase === 'measuring' && now.errors > 0) run.stop();
   });
   const first = (signal: StopSignal): void => {

@@ -1,7 +1,7 @@
 import { parseDurationMs } from '#src/base/quantities.js';
 import { UsageError } from '../../terminal/exit.ts';
 
-/** A run that would begin later than this from now was meant otherwise. */
+/** Furthest start: a later one is taken for a mistake. */
 const AHEAD_MS_MAX = 12 * 3_600_000;
 
 /**

@@ -9,7 +9,7 @@ import { parseConditions, type ResultFlags, tellResults } from '../load/results.
 /** A day of seconds makes some 10 MB. */
 const DOCUMENT_BYTES_MAX = 256 * 1024 * 1024;
 
-/** Adds the documents, and tells the results. Throws an Error where they cannot be added. */
+/** Adds the documents and prints the results. Throws an Error if they cannot be added. */
 export function merge(paths: readonly string[], flags: ResultFlags): void {
   const conditions = parseConditions(flags.failIf);
   const document = mergeDocuments(paths.map(readDocument), paths);
@@ -20,7 +20,7 @@ export function merge(paths: readonly string[], flags: ResultFlags): void {
   });
 }
 
-/** What a shell has written that redirects in UTF-16 has a byte-order mark which says so. */
+/** Decodes UTF-8, or UTF-16 with a byte-order mark, as some shells write redirected output. */
 function decodeText(bytes: Buffer): string {
   const [first, second] = bytes;
   if (first === 0xff && second === 0xfe) return bytes.toString('utf16le');

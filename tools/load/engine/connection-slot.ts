@@ -14,48 +14,48 @@ export interface SlotOwner {
   readonly times: InFlightTimes;
   /** Whether messages are due by a schedule. */
   readonly isOpen: boolean;
-  /** Messages that may be in flight on a connection. */
+  /** Most messages in flight on a connection. */
   readonly inFlightMax: number;
-  /** Messages of one connection; Infinity keeps it. */
+  /** Messages after which a connection is replaced; Infinity keeps it. */
   readonly messagesPerConnection: number;
   /** Whether the server closes after the last of them. */
   readonly serverCloses: boolean;
-  /** Whether messages flow already. */
+  /** True once messages may flow. */
   readonly flowing: boolean;
   /** Messages that are due or under way on all slots. */
   owed: number;
   /** Connections that are open, and those of them that were lost. */
   open: number;
-  /** The time, for a reply that has just come. */
+  /** Returns the current time, for an event that was just reported. */
   stamp(): number;
-  /** Connects the slot, now or when it is its turn; `pauseMs` later, if not 0. */
+  /** Connects the slot after `pauseMs`, as soon as a connect is free. */
   connect(slot: ConnectionSlot, pauseMs: number): void;
 }
 
 /**
- * A place for one connection at a time: when it breaks, or has carried its share of messages, the
- * next one takes its place. Sends messages and checks what comes back, byte for byte.
+ * A connection slot: holds one connection at a time, and replaces it when it breaks or has carried
+ * its share of messages. Sends messages and compares the replies byte for byte.
  */
 export class ConnectionSlot {
-  /** Its number in the whole run, and among the idle ones if it is one. */
+  /** Number of the slot in the whole run; idle slots are counted on their own. */
   readonly number: number;
   readonly isIdle: boolean;
   readonly #owner: SlotOwner;
   readonly #messages: ReturnType<InFlightTimes['next']>;
   #connection: Connection<ConnectionSlot> | null = null;
-  // The places in the stream of what is sent and received next.
+  // Positions of the next bytes to send and to receive in the stream.
   #sendAt = 0;
   #receiveAt = 0;
-  /** Bytes that were sent and have not come back. */
+  /** Bytes sent and not yet received back. */
   #owedBytes = 0;
-  /** Bytes of the present reply that are here. */
+  /** Bytes received of the current reply. */
   #partial = 0;
   /** Messages that this connection may still carry. */
   #left = 0;
   #pauseMs = 0;
-  /** Whether its last connection was lost: the next one replaces it. */
+  /** True if the last connection was lost: the next one counts as its replacement. */
   #lost = false;
-  /** When the wait for the server's end began, in a mode where it closes. */
+  /** When the wait for the end of the connection began; 0 otherwise. */
   #endAwaitedMs = 0;
 
   constructor(owner: SlotOwner, number: number, isIdle: boolean) {
@@ -70,12 +70,12 @@ export class ConnectionSlot {
     return this.#messages.awaited + this.#messages.waiting > 0;
   }
 
-  /** Whether all has come that its connection may carry, and the server's end is awaited. */
+  /** True if all replies were received and the server is to end the connection. */
   get awaitsEnd(): boolean {
     return this.#endAwaitedMs > 0;
   }
 
-  /** A connection stands. */
+  /** A connection was established. */
   opened(connection: Connection<ConnectionSlot>): void {
     const { pool, recorder, messagesPerConnection } = this.#owner;
     connection.data = this;
@@ -115,7 +115,7 @@ export class ConnectionSlot {
     this.#flush(nowMs, waited);
   }
 
-  /** Nobody could say any more when it was due: it has waited for a million others. */
+  /** Drops the oldest message, to bound the queue. */
   #dropOldest(nowMs: number): void {
     if (this.#messages.awaited > 0) {
       this.#failAwaited('lost', nowMs);
@@ -124,7 +124,7 @@ export class ConnectionSlot {
     this.#fail('timeout', nowMs);
   }
 
-  /** Closed loop: the next messages. */
+  /** Closed loop: begins the next messages. */
   #begin(count: number, nowMs: number): void {
     if (nowMs >= this.#owner.recorder.endMs) return;
     for (let left = Math.min(count, this.#left); left > 0; left -= 1) {
@@ -134,7 +134,9 @@ export class ConnectionSlot {
     this.#flush(nowMs, false);
   }
 
-  /** Sends what waits, as far as this connection may carry it; it may have `waited` for that. */
+  /**
+   * Sends queued messages as far as the connection may carry them; `waited` if they were queued.
+   */
   #flush(nowMs: number, waited: boolean): void {
     const connection = this.#connection;
     const messages = this.#messages;
@@ -186,7 +188,7 @@ export class ConnectionSlot {
     if (this.#left === 0 && messages.awaited === 0) this.#carriedAll(nowMs);
   }
 
-  /** Bytes came that were not sent: which message is at fault, and which ones are lost with it? */
+  /** Handles bytes that differ from those sent: finds the messages at fault; the rest are lost. */
   #receivedOther(chunk: Uint8Array, nowMs: number): void {
     const { pool, recorder } = this.#owner;
     const messages = this.#messages;
@@ -208,7 +210,7 @@ export class ConnectionSlot {
     this.#drop('mismatch', nowMs);
   }
 
-  /** This connection has carried what it may. */
+  /** The connection has carried its share of messages. */
   #carriedAll(nowMs: number): void {
     this.#endAwaitedMs = nowMs;
     if (!this.#owner.serverCloses) this.#connection?.end();
@@ -227,7 +229,7 @@ export class ConnectionSlot {
   /** The connection is closed, by an error or because both sides have ended. */
   closed(connection: Connection<ConnectionSlot>, error: SysError | null): void {
     if (connection !== this.#connection) return;
-    // EPIPE is what a send meets where the peer had ended in order before it reset the rest.
+    // EPIPE: the peer ended in order before it reset the connection.
     const broken = error !== null && error.code !== 'EPIPE';
     const expected = error === null && this.#left === 0 && !this.isIdle;
     if (expected && this.#messages.awaited === 0) {
@@ -240,11 +242,11 @@ export class ConnectionSlot {
     this.#drop(broken ? 'reset' : 'closed', nowMs);
   }
 
-  /** There is no connection: it is tried again after a pause. */
+  /** A connect failed: retries after a pause. */
   refused(kind: ErrorKind, nowMs: number): void {
     this.#owner.recorder.failed(kind, nowMs, nowMs);
     if (kind === 'reset') {
-      // It stood, and was lost before this side could know.
+      // It was established, and lost before connect(2) returned.
       this.#owner.recorder.lost('reset', nowMs);
       this.#lost = true;
     }
@@ -269,13 +271,13 @@ export class ConnectionSlot {
       this.#fail('timeout', nowMs);
   }
 
-  /** Nobody waits any longer for what is owed. */
+  /** Counts all outstanding messages as timed out. */
   giveUp(nowMs: number): void {
     const messages = this.#messages;
     while (messages.awaited + messages.waiting > 0) this.#fail('timeout', nowMs);
   }
 
-  /** The oldest message is over, without a good reply. */
+  /** The oldest message has failed. */
   #fail(kind: ErrorKind, nowMs: number): void {
     this.#owner.recorder.failed(kind, this.#messages.dueMs, nowMs);
     this.#messages.take();
@@ -286,7 +288,7 @@ export class ConnectionSlot {
     while (this.#messages.awaited > 0) this.#fail(kind, nowMs);
   }
 
-  /** The connection is of no use any more, and what was awaited on it is over. */
+  /** Resets the connection, whose messages have all failed, and replaces it. */
   #drop(kind: LossKind, nowMs: number): void {
     const connection = this.#connection;
     if (connection === null) return;

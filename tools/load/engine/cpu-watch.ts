@@ -2,10 +2,10 @@ import { threadTimes } from '#src/sys/thread-clock.js';
 import type { Throttled } from '../document.ts';
 import { findCpuQuota } from './cpu-quota.ts';
 
-/** What the calling thread is looked at by. */
+/** Clocks of the calling thread. */
 interface CpuClocks {
   readonly threadTimes: typeof threadTimes;
-  /** Reads what the CPU quota has done so far; null where there is none. */
+  /** Reads the throttling so far; null without a quota. */
   readonly quota: (() => Throttled | null) | null;
 }
 
@@ -14,7 +14,7 @@ interface Reading {
   readonly throttled: Throttled | null;
 }
 
-/** What the calling thread spends on CPUs from one time to another, and what it is denied. */
+/** CPU time that the calling thread uses over a span, and the time it is denied. */
 export class CpuWatch {
   readonly #clocks: CpuClocks;
   #atStart: Reading | null = null;
@@ -28,7 +28,7 @@ export class CpuWatch {
     return this.#atEnd !== null;
   }
 
-  /** Reads the clocks for the first time behind `startMs`, and behind `endMs`. */
+  /** Reads the clocks at the first call after `startMs` and at the first after `endMs`. */
   look(
     nowMs: number,
     { startMs, endMs }: { readonly startMs: number; readonly endMs: number },
@@ -37,17 +37,17 @@ export class CpuWatch {
     if (this.#atEnd === null && nowMs >= endMs) this.#atEnd = this.#read();
   }
 
-  /** CPU time in between, null where the system does not tell. */
+  /** CPU time over the span; null if unknown. */
   get cpuMs(): number | null {
     return this.#between('cpuMs');
   }
 
-  /** Time in which the thread was able to run and had no CPU, null likewise. */
+  /** Time in which the thread was runnable without a CPU; null if unknown. */
   get waitedMs(): number | null {
     return this.#between('waitedMs');
   }
 
-  /** What the CPU quota did in between, to all threads of the group. */
+  /** Throttling of the control group over the span. */
   get throttled(): Throttled | null {
     const [before, after] = [this.#atStart?.throttled, this.#atEnd?.throttled];
     if (before == null || after == null) return null;

@@ -17,16 +17,18 @@ import { SharedState } from './shared-state.ts';
 
 const WORDLESS = 'it ended without a word';
 
-/** Hears how a run goes. */
+/** Callbacks of a run. */
 interface LoadObserver {
   /** About twice a second, on the main thread. */
   progress?(now: LoadProgress): void;
 }
 
-/** How far a run is. */
+/** Progress of a run. */
 export interface LoadProgress {
   readonly phase: 'connecting' | 'ramp' | 'warmup' | 'measuring' | 'ending';
-  /** From the beginning of the ramp and warm-up, and how long both and the measured time last. */
+  /**
+   * Time since the beginning of the warm-up, and the length of warm-up and measured time together.
+   */
   readonly elapsedMs: number;
   readonly totalMs: number;
   /** In the measured time so far. */
@@ -40,15 +42,17 @@ export interface LoadProgress {
   readonly connections: number;
 }
 
-/** A run that is under way. */
+/** A run in progress. */
 export interface LoadRun {
-  /** Fulfilled once it is over. Rejected where no thread could be run, or no address was found. */
+  /**
+   * Fulfilled at the end of the run. Rejected if no thread could be run or no address was found.
+   */
   readonly done: Promise<LoadDocument>;
-  /** The times of every second, for `hdrLog`: complete once it is over. */
+  /** Times of every second, for `hdrLog`; complete once `done` is fulfilled. */
   readonly intervalHistograms: readonly IntervalHistogram[];
-  /** The loop of a thread for which `auto` could not have better ones, and which these are. */
+  /** Set if `auto` fell back: the loop in use and the better ones that were not available. */
   readonly fallback: { readonly loop: string; readonly missing: readonly MissingLoop[] } | null;
-  /** Ends it early: what was measured so far is reported. Idempotent. */
+  /** Ends the run early: it reports what was measured so far. Idempotent. */
   stop(): void;
 }
 
@@ -93,9 +97,9 @@ class Run {
   readonly #shared: SharedState;
   readonly #collection: Collection;
   readonly #threads: Thread[] = [];
-  /** The clock of all threads, from this one's. */
+  /** Offset of the clock that all threads share from this thread's. */
   readonly #offsetMs = sharedClockOffsetMs();
-  /** What a thread runs on for lack of better loops, and which these are. */
+  /** See {@link LoadRun.fallback}. */
   fallback: LoadRun['fallback'] = null;
   /** When the warm-up begins, on the clock that all threads share, and on the wall. */
   #startMs: number | null = null;
@@ -108,7 +112,7 @@ class Run {
   readonly #timers = new Set<NodeJS.Timeout>();
   #progressMs = 0;
   #progressMessages = 0;
-  /** Rejected where the run is stopped before its server is found. */
+  /** Rejected if the run is stopped before the server's address is known. */
   readonly #stoppedSoon: Promise<never>;
   #stopSoon: (error: Error) => void = () => undefined;
   #allEnded: () => void = () => undefined;
@@ -123,7 +127,7 @@ class Run {
     this.#stoppedSoon = new Promise((_, reject) => {
       this.#stopSoon = reject;
     });
-    // Nobody waits for it once the server is found.
+    // Unhandled once the server's address is known.
     this.#stoppedSoon.catch(() => undefined);
   }
 
@@ -141,7 +145,7 @@ class Run {
       this.#allEnded = resolve;
       this.#fail = reject;
     });
-    // Threads that end while the others are being started fail it before anybody waits.
+    // May be rejected while threads are still being started, before it is awaited.
     ended.catch(() => undefined);
     const progress = setInterval(() => this.#tellProgress(), PROGRESS_MS);
     try {
@@ -194,7 +198,7 @@ class Run {
     });
     worker.on('error', (error) => {
       thread.failure = threadReason(error);
-      // Alone, the others would not be what was asked for.
+      // The remaining threads would not be the load that was requested.
       this.stop();
     });
     worker.on('exit', () => this.#ended(thread));
@@ -244,7 +248,7 @@ class Run {
     }
   }
 
-  /** All threads are connected: says when they are to begin. */
+  /** All threads are connected: sets the time at which they begin. */
   #release(): void {
     if (this.#startMs !== null) return;
     const { startAtMs, warmupMs, durationMs } = this.#plan;
@@ -267,7 +271,7 @@ class Run {
     );
   }
 
-  /** Threads that should have ended long ago are ended, and the run reports what there is. */
+  /** Terminates threads that should have ended, and reports what there is. */
   #giveUp(): void {
     for (const { worker } of this.#threads) void worker.terminate();
   }

@@ -1,22 +1,22 @@
-// What the main thread of a run and its threads see at once. Each number has one writer, but for
-// the lock of a wake handle.
+// Memory shared by the main thread of a run and its threads. Each number has one writer, except the
+// lock of a wake handle.
 
-/** What every thread is to do. */
+/** Words that command every thread. */
 const STOP = 0;
 const STARTED = 1;
 const WORDS = 2;
 
-/** Per thread: how far it is. */
+/** Words per thread. */
 const WAKE_LOCK = 0;
 const OPEN_CONNECTIONS = 1;
 const THREAD_WORDS = 2;
 
-/** Per thread: what it came to. */
+/** Counters per thread. */
 const MESSAGES = 0;
 const ERRORS = 1;
 const THREAD_NUMBERS = 2;
 
-/** A wake handle may be used, is in use, or belongs to a loop that is closed. */
+/** States of a wake handle: free, in use, or of a closed loop. */
 const FREE = 0;
 const HELD = 1;
 const CLOSED = 2;
@@ -24,11 +24,11 @@ const CLOSED = 2;
 /** The memory that all threads of a run share. */
 export class SharedState {
   readonly memory: SharedArrayBuffer;
-  /** When the warm-up begins, on the clock that all threads share; and then the counters. */
+  /** Beginning of the warm-up on the shared clock, then the counters. */
   readonly #numbers: Float64Array<SharedArrayBuffer>;
   readonly #words: Int32Array<SharedArrayBuffer>;
 
-  /** On the memory of another thread, or on new memory for so many threads. */
+  /** Maps `memory` of another thread, or allocates memory for `threads`. */
   constructor(threads: number, memory?: SharedArrayBuffer) {
     const numbers = 1 + threads * THREAD_NUMBERS;
     const words = WORDS + threads * THREAD_WORDS;
@@ -45,7 +45,7 @@ export class SharedState {
     Atomics.store(this.#words, STOP, 1);
   }
 
-  /** When the warm-up begins, null as long as that is not known. */
+  /** Beginning of the warm-up; null until it is known. */
   get startMs(): number | null {
     return Atomics.load(this.#words, STARTED) === 0 ? null : (this.#numbers[0] ?? 0);
   }
@@ -55,7 +55,7 @@ export class SharedState {
     Atomics.store(this.#words, STARTED, 1);
   }
 
-  /** Messages that came back in the measured time, as far as the thread has told. */
+  /** Messages answered in the measured time, as last published by the thread. */
   messagesOf(thread: number): number {
     return this.#numbers[1 + thread * THREAD_NUMBERS + MESSAGES] ?? 0;
   }
@@ -68,14 +68,14 @@ export class SharedState {
     return Atomics.load(this.#words, WORDS + thread * THREAD_WORDS + OPEN_CONNECTIONS);
   }
 
-  /** Tells how far a thread is: its own. */
+  /** Publishes the counters of a thread; called by that thread. */
   tell(thread: number, messages: number, errors: number, connections: number): void {
     this.#numbers[1 + thread * THREAD_NUMBERS + MESSAGES] = messages;
     this.#numbers[1 + thread * THREAD_NUMBERS + ERRORS] = errors;
     Atomics.store(this.#words, WORDS + thread * THREAD_WORDS + OPEN_CONNECTIONS, connections);
   }
 
-  /** Calls `wake` unless the loop of the thread is closed: its handle is another's number then. */
+  /** Calls `wake` unless the thread's loop is closed: its descriptor may have been reused. */
   whileOpen(thread: number, wake: () => void): void {
     const at = WORDS + thread * THREAD_WORDS + WAKE_LOCK;
     if (Atomics.compareExchange(this.#words, at, FREE, HELD) !== FREE) return;
@@ -86,7 +86,7 @@ export class SharedState {
     }
   }
 
-  /** The loop of the thread is about to be closed: nobody wakes it from here on. */
+  /** Marks the loop of the thread as closed: it is not woken any more. */
   close(thread: number): void {
     const at = WORDS + thread * THREAD_WORDS + WAKE_LOCK;
     // A wake takes one system call.

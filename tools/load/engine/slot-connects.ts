@@ -7,19 +7,19 @@ import type { LoadPlan } from '../plan.ts';
 import type { Target } from '../target.ts';
 import type { ConnectionSlot } from './connection-slot.ts';
 
-/** Who accepts and resets at once does so before or after connect(2) has ended: by chance. */
+/** A server that resets right after accept may do so before or after connect(2) returns. */
 const RESET = new Set(['ECONNRESET', 'ECONNABORTED', 'EPIPE']);
 const REFUSED = new Set(['ECONNREFUSED', 'ENOENT']);
 const RESOURCES = new Set('EMFILE ENFILE ENOBUFS ENOMEM EADDRNOTAVAIL EADDRINUSE'.split(' '));
 
-/** What becomes of connects. */
+/** Outcome of connects. */
 interface ConnectOutcome {
-  /** A connection stands, whose connect(2) was at `beganMs`. */
+  /** A connection was established; connect(2) was called at `beganMs`. */
   opened(slot: ConnectionSlot, beganMs: number): void;
   failed(slot: ConnectionSlot, kind: ErrorKind): void;
 }
 
-/** What all connections of a thread hear. */
+/** Handlers of all connections of a thread. */
 const HANDLERS: ConnectionHandlers<ConnectionSlot> = {
   data: (connection, chunk) => connection.data.received(chunk),
   end: (connection) => connection.data.ended(connection),
@@ -34,7 +34,7 @@ interface ConnectOptions
   readonly thread: number;
 }
 
-/** The connects of a thread: not too many at a time, each from the next address and port. */
+/** Connects of a thread: a bounded number at a time, each from the next address and port. */
 export class SlotConnects {
   readonly #loop: EventLoop;
   readonly #options: ConnectOptions;
@@ -49,7 +49,7 @@ export class SlotConnects {
     this.#outcome = outcome;
   }
 
-  /** Connects the slot after `pauseMs`, or as soon as it is its turn. */
+  /** Connects the slot after `pauseMs`, or as soon as a connect is free. */
   connect(slot: ConnectionSlot, pauseMs: number): void {
     if (pauseMs > 0) {
       this.#loop.setTimer(pauseMs, () => this.connect(slot, 0));
@@ -89,7 +89,7 @@ export class SlotConnects {
     if (next !== undefined) this.#loop.defer(() => this.connect(next, 0));
   }
 
-  /** The addresses take turns; then the ports, of which each thread has its own. */
+  /** Next local address and port: addresses first; each thread has ports of its own. */
   #nextLocal(): { readonly localAddress?: string; readonly localPort?: number } {
     const { sourceAddresses, sourcePorts, thread, threads } = this.#options;
     const made = this.#made++;
@@ -104,9 +104,9 @@ export class SlotConnects {
   }
 }
 
-/** What a failure to connect counts as. */
+/** Classifies a failure to connect. */
 function kindOf(error: Error): ErrorKind {
-  // A descriptor that the loop cannot hold is no error of the system.
+  // A descriptor beyond what the loop can hold is not a system error.
   if (!(error instanceof SysError)) return 'resources';
   if (RESET.has(error.code)) return 'reset';
   if (REFUSED.has(error.code)) return 'refused';

@@ -23,9 +23,9 @@ import { SlotConnects } from './slot-connects.ts';
 import { TurnWatch } from './turn-watch.ts';
 
 /**
- * One thread of a run: its share of the connections on a loop of its own, and of the schedule. It
- * never gives Node's own loop a turn: what it is to do lies in shared memory, and what it has to
- * say goes by message without waiting.
+ * One thread of a run: its share of the schedule, and of the connections, on an event loop of its
+ * own. Node's own loop never gets a turn: commands come through shared memory, and results are
+ * posted without waiting.
  */
 export class LoadThread implements SlotOwner {
   readonly pool: MessagePool;
@@ -49,10 +49,10 @@ export class LoadThread implements SlotOwner {
   readonly #pacer: Pacer | null;
   readonly #watch = new TurnWatch();
   readonly #cpu = new CpuWatch();
-  /** Connects that have not ended for the first time yet, of those to wait for. */
+  /** Connects that the start waits for and that have neither succeeded nor failed yet. */
   #unsettled = 0;
   #ready = false;
-  /** When the last reply that is waited for is too late. */
+  /** Deadline for outstanding replies. */
   #drainEndMs = Number.POSITIVE_INFINITY;
   #stopped = false;
 
@@ -99,7 +99,7 @@ export class LoadThread implements SlotOwner {
           this.#settled();
         },
         failed: (slot, kind) => {
-          // All others would have to be waited for as well.
+          // The others would time out as well, one after the other.
           if (kind === 'connectTimeout') this.#unsettled = 0;
           this.#settled();
           slot.refused(kind, this.#sys.monotonicMs());
@@ -144,7 +144,7 @@ export class LoadThread implements SlotOwner {
     }
   }
 
-  /** Connects idle slots, and those of an open loop or without a ramp: they are waited for. */
+  /** Connects the slots that the start waits for: idle ones, and all without a ramp. */
   #connectAll(): void {
     const first = this.#rises ? this.#idle : [...this.#slots, ...this.#idle];
     this.#unsettled = first.length;
@@ -152,7 +152,7 @@ export class LoadThread implements SlotOwner {
     if (first.length === 0) this.#isReady();
   }
 
-  /** Whether connections come one by one: the ramp of a closed loop. */
+  /** True if connections are opened one by one: the ramp of a closed loop. */
   get #rises(): boolean {
     return !this.isOpen && this.#task.plan.rampMs > 0;
   }
@@ -168,7 +168,9 @@ export class LoadThread implements SlotOwner {
     this.#tell({ kind: 'ready' });
   }
 
-  /** Returns when the warm-up begins, on the clock of this thread; null where it never does. */
+  /**
+   * Returns when the warm-up begins, on the clock of this thread; null if the run is stopped first.
+   */
   #awaitStart(): number | null {
     const offsetMs = sharedClockOffsetMs();
     for (;;) {
@@ -182,7 +184,7 @@ export class LoadThread implements SlotOwner {
     }
   }
 
-  /** It was stopped before it was to begin: nothing is sent, and nothing counts. */
+  /** The run was stopped before it began: nothing is sent, and nothing counts. */
   #beginNothing(): void {
     const nowMs = this.#sys.monotonicMs();
     this.recorder.setWindow(nowMs, nowMs);
@@ -230,7 +232,7 @@ export class LoadThread implements SlotOwner {
     this.#giveUp(nowMs);
   }
 
-  /** How long until something ends that no event tells of. */
+  /** Time until the next boundary of the warm-up or measured time. */
   #boundaryMs(nowMs: number): number {
     const { startMs, endMs } = this.recorder;
     if (nowMs < startMs) return startMs - nowMs;
@@ -249,7 +251,7 @@ export class LoadThread implements SlotOwner {
     this.#drainEndMs = Math.min(this.#drainEndMs, nowMs + STOP_DRAIN_MS);
   }
 
-  /** What is owed still has timed out, unless it was this side that did not want to wait. */
+  /** Counts outstanding messages as timed out, unless the run was stopped. */
   #giveUp(nowMs: number): void {
     if (this.#stopped || this.owed === 0) return;
     for (const slot of this.#slots) slot.giveUp(nowMs);
@@ -260,7 +262,9 @@ export class LoadThread implements SlotOwner {
     this.#shared.tell(this.#task.thread, messages, errorCount, this.open);
   }
 
-  /** Looks for timeouts again and again. It also keeps the loop alive, so that its turns wait. */
+  /**
+   * Checks for timeouts periodically. The timer also keeps the loop alive, so that its turns wait.
+   */
   #sweepFromNowOn(): void {
     const { timeoutMs } = this.#task.plan;
     const everyMs = Math.min(SWEEP_MS_MAX, Math.max(SWEEP_MS_MIN, timeoutMs / 16));
@@ -303,7 +307,7 @@ export class LoadThread implements SlotOwner {
   }
 }
 
-/** The numbers of what belongs to the thread, of `count` in all, each as `make` makes it. */
+/** This thread's share of `count` items, each made from its number by `make`. */
 function shareOf<Item>(
   count: number,
   { thread, plan }: { readonly thread: number; readonly plan: LoadPlan },

@@ -1,13 +1,13 @@
-/** A wait that lasts so much longer than it was to is the rounding of its loop, and no flaw. */
+/** Overrun of a wait that is put down to the rounding of the loop. */
 const OVERSLEPT_MS_MIN = 2;
 
 /**
- * How long the turns of a thread's loop take, without their waits, and by how much their waits last
- * longer than they were to: what comes meanwhile looks late. Only what lies in the measured time.
+ * Measures the turns of a thread's loop without their waits, and by how much waits overrun: events
+ * that arrive meanwhile look late. Only the measured time counts.
  */
 export class TurnWatch {
   longestMs = 0;
-  /** Time by which waits have lasted longer than they were to, all together. */
+  /** Total time by which waits overran. */
   oversleptMs = 0;
   #startMs = Number.NEGATIVE_INFINITY;
   #endMs = Number.POSITIVE_INFINITY;

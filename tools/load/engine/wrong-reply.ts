@@ -7,9 +7,9 @@ type Judgement = 'answered' | 'mismatch';
 interface StreamPlace {
   /** The place of the next byte in the pool. */
   readonly at: number;
-  /** Bytes of the present reply that are here. */
+  /** Bytes received of the current reply. */
   readonly partial: number;
-  /** Messages that wait for their reply. */
+  /** Messages awaiting a reply. */
   readonly awaited: number;
 }
 

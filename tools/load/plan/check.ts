@@ -11,7 +11,7 @@ import type { LoadPlan } from '../plan.ts';
 import { sum } from './field.ts';
 import { PLAN_ROWS } from './table.ts';
 
-/** What the machine lets a run have. */
+/** Limits that the machine sets to a run. */
 export interface LoadLimits {
   /** Descriptors that the process may have. */
   readonly descriptors: number;
@@ -19,11 +19,13 @@ export interface LoadLimits {
   readonly portsPerSource: number;
 }
 
-/** What everything but the connections needs: the program, its threads' loops, some to spare. */
+/** Descriptors of everything but the connections: the program, its loops, some to spare. */
 const OWN_DESCRIPTORS = 32;
 const DESCRIPTORS_PER_THREAD = 8;
 
-/** The limits of this machine, once the limit on descriptors is lifted as far as it may be. */
+/**
+ * Returns the limits of this machine, after raising the limit on descriptors as far as possible.
+ */
 export function loadLimits(sys: Sys): LoadLimits {
   const raised = raiseOpenFilesLimit(sys);
   return {
@@ -32,7 +34,7 @@ export function loadLimits(sys: Sys): LoadLimits {
   };
 }
 
-/** Ports that the kernel gives to whoever connects. */
+/** Size of the range of ephemeral ports. */
 function ephemeralPorts(): number {
   try {
     const text = readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8');

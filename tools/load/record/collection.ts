@@ -8,14 +8,14 @@ import { HeatCounts } from './heat.ts';
 import { LatencyCounts, NO_COUNTS, percentileNs, type SparseCounts } from './latency-counts.ts';
 import type { IntervalCounts } from './thread-messages.ts';
 
-/** One second of those threads that have told of it. */
+/** One second, of the threads that have reported it. */
 interface Second {
   messages: number;
   errors: number;
   response: SparseCounts;
 }
 
-/** Puts together what the threads of a run tell of their seconds. */
+/** Collects the seconds of all threads of a run. */
 export class Collection {
   readonly #plan: LoadPlan;
   readonly #response = new LatencyCounts();
@@ -25,7 +25,7 @@ export class Collection {
   /** The seconds that are complete, by number. */
   readonly #intervals = new Map<number, Interval>();
   readonly #histograms = new Map<number, IntervalHistogram>();
-  /** The last second that each thread has told of: they tell in order. */
+  /** Last second reported by each thread; they report in order. */
   readonly #told: number[];
   readonly #sum = new LatencyCounts();
   #latest: SparseCounts = NO_COUNTS;
@@ -36,7 +36,7 @@ export class Collection {
     this.#told = Array.from({ length: plan.threads }, () => -1);
   }
 
-  /** A thread tells of a second. */
+  /** Adds a second of a thread. */
   add(thread: number, { index, messages, errors, response, service }: IntervalCounts): void {
     const second = this.#seconds.get(index) ?? { messages: 0, errors: 0, response: NO_COUNTS };
     this.#sum.add(second.response);
@@ -54,7 +54,7 @@ export class Collection {
     this.#complete(Math.min(...this.#told));
   }
 
-  /** The 50th and 99th percentile of the second that was told of last, in microseconds. */
+  /** 50th and 99th percentile of the second reported last, in microseconds. */
   get latest(): { readonly p50Us: number; readonly p99Us: number } {
     return {
       p50Us: percentileNs(this.#latest, 50) / 1e3,
@@ -74,7 +74,7 @@ export class Collection {
     return distributionOf(this.#service.read());
   }
 
-  /** Every second of a measured time of `measuredMs`, also those in which nothing came back. */
+  /** Every second of a measured time of `measuredMs`, also those without a reply. */
   intervals(measuredMs: number): Interval[] {
     this.#complete(Number.POSITIVE_INFINITY);
     const last = Math.max(Math.ceil(measuredMs / INTERVAL_MS) - 1, ...this.#intervals.keys());
@@ -90,13 +90,13 @@ export class Collection {
     });
   }
 
-  /** The same seconds as histograms, those in which nothing came back left out. */
+  /** The seconds with replies as histograms. */
   get histograms(): IntervalHistogram[] {
     this.#complete(Number.POSITIVE_INFINITY);
     return [...this.#histograms.values()].toSorted((a, b) => a.startMs - b.startMs);
   }
 
-  /** Seconds before `index` get no more: what they take shrinks to what the document needs. */
+  /** Seconds before `index` are complete: reduces them to what the document needs. */
   #complete(index: number): void {
     for (const [number, { messages, errors, response }] of this.#seconds) {
       if (number >= index) continue;
@@ -119,7 +119,7 @@ export class Collection {
   }
 }
 
-/** The rate that was asked for, on average from `startMs` on; 0 behind the measured time. */
+/** Requested rate, averaged from `startMs` on; 0 after the measured time. */
 function askedAt(
   { model }: LoadPlan,
   startMs: number,

@@ -20,7 +20,7 @@ export function histogramOf(sparse: SparseCounts): Histogram {
   return histogram;
 }
 
-/** What the document says of all these times. */
+/** Summarizes times for the document. */
 export function distributionOf(sparse: SparseCounts): Distribution {
   const { total } = sparse;
   let sum = 0;

@@ -8,12 +8,12 @@ const EDGES_US: readonly number[] = Array.from(
   (_, index) => Number((10 ** (index / HEAT_EDGES_PER_DECADE)).toPrecision(3)),
 );
 
-/** The edge above each bucket of the times. */
+/** Upper edge of each bucket. */
 const EDGE_OF = Uint8Array.from({ length: BUCKETS }, (_, bucket) =>
   EDGES_US.findIndex((edgeUs) => lowestOf(bucket) < edgeUs * 1e3),
 );
 
-/** Counts by second and time, for a picture. Long runs get columns of several seconds. */
+/** Counts by second and time, for a chart. Long runs get columns of several seconds. */
 export class HeatCounts {
   readonly #intervalMs: number;
   readonly #rows: number[][] = [];

@@ -33,7 +33,7 @@ export function lowestOf(bucket: number): number {
   return ((bucket & 1023) + 1024) * 2 ** octave;
 }
 
-/** The buckets that are not empty, in order, and how much lies in each: it goes by message. */
+/** Non-empty buckets in order with their counts: posted between threads. */
 export interface SparseCounts {
   readonly buckets: Uint16Array<ArrayBuffer>;
   readonly counts: Float64Array<ArrayBuffer>;
@@ -76,7 +76,7 @@ export class LatencyCounts {
 
   add(sparse: SparseCounts): void {
     if (sparse.total === 0) return;
-    // By index: iterators would make garbage, of which there would be much while it is measured.
+    // By index: iterators would make garbage while it measures.
     const { buckets, counts } = sparse;
     for (let index = 0; index < buckets.length; index += 1) {
       const bucket = buckets[index] ?? 0;
@@ -87,7 +87,7 @@ export class LatencyCounts {
     this.#maxNs = Math.max(this.#maxNs, sparse.maxNs);
   }
 
-  /** All that was counted; from here on it counts from 0 again. */
+  /** Returns the counts and resets them. */
   take(): SparseCounts {
     if (this.#total === 0) return NO_COUNTS;
     const sparse = this.read();
@@ -98,7 +98,7 @@ export class LatencyCounts {
     return sparse;
   }
 
-  /** All that was counted. */
+  /** Returns the counts. */
   read(): SparseCounts {
     if (this.#total === 0) return NO_COUNTS;
     const first = bucketOf(this.#minNs);
@@ -126,7 +126,7 @@ export class LatencyCounts {
   }
 }
 
-/** The time that `percent` of all do not exceed: the end of its bucket. 0 without any. */
+/** Time that `percent` of all do not exceed, rounded up to the end of its bucket; 0 if empty. */
 export function percentileNs(sparse: SparseCounts, percent: number): number {
   const rank = Math.max(1, Math.ceil((percent / 100) * sparse.total - 1e-9));
   let seen = 0;

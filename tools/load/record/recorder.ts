@@ -40,7 +40,7 @@ export class Recorder {
     this.#report = report;
   }
 
-  /** The measured time is known. */
+  /** Sets the measured time. */
   setWindow(startMs: number, endMs: number): void {
     this.startMs = startMs;
     this.endMs = endMs;
@@ -48,18 +48,18 @@ export class Recorder {
     this.silence.begin(startMs);
   }
 
-  /** It ends now, before its time; where it has not begun, before anything counted. */
+  /** Ends the measured time now; if it has not begun, nothing counts. */
   endNow(nowMs: number): void {
     this.startMs = Math.min(this.startMs, nowMs);
     this.endMs = Math.min(this.endMs, nowMs);
   }
 
-  /** The schedule has come to a message. */
+  /** A message of the schedule is due. */
   scheduled(dueMs: number): void {
     if (this.#counts(dueMs)) this.due += 1;
   }
 
-  /** The thread has turned to a message of the schedule. */
+  /** The thread handles a message of the schedule. */
   begun(dueMs: number, nowMs: number): void {
     if (this.#counts(dueMs)) this.lag.record(nowMs - dueMs);
   }
@@ -72,7 +72,7 @@ export class Recorder {
     else if (waited) this.connectionWait.record(sentMs - dueMs);
   }
 
-  /** A whole reply came. */
+  /** A reply is complete. */
   replied(dueMs: number, sentMs: number, nowMs: number): void {
     if (nowMs >= this.startMs && nowMs < this.endMs) this.repliesInTime += 1;
     this.silence.broken(nowMs);
@@ -98,13 +98,13 @@ export class Recorder {
     this.#intervalErrors += 1;
   }
 
-  /** A connection was lost before it had carried what it was to carry. */
+  /** A connection was lost before it had carried its share of messages. */
   lost(kind: LossKind, nowMs: number): void {
     if (nowMs >= this.endMs) return;
     (nowMs < this.startMs ? this.warmup : this.trouble).lost[kind] += 1;
   }
 
-  /** A connection has taken the place of one that was lost. */
+  /** A connection replaces a lost one. */
   replaced(nowMs: number): void {
     if (nowMs >= this.endMs) return;
     (nowMs < this.startMs ? this.warmup : this.trouble).replaced += 1;
@@ -119,10 +119,10 @@ export class Recorder {
     return dueMs >= this.startMs && dueMs < this.endMs;
   }
 
-  /** Tells of the seconds that are over at `nowMs`. */
+  /** Reports the seconds that are over at `nowMs`. */
   rotate(nowMs: number): void {
     while (nowMs >= this.#intervalEndMs) {
-      // What comes a little late belongs to the last second, which may be a part of one.
+      // Late replies belong to the last second, which may be shorter.
       const last = this.#intervalEndMs >= this.endMs;
       if (last && nowMs < this.endMs + LATE_MS_MAX) return;
       this.flush();
@@ -130,7 +130,7 @@ export class Recorder {
     }
   }
 
-  /** Tells of the present second. */
+  /** Reports the current second. */
   flush(): void {
     const response = this.#response.take();
     const messages = response.total;

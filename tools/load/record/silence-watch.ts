@@ -1,11 +1,11 @@
 import type { Silence } from './thread-messages.ts';
 
-/** The longest time of the measured in which no reply came though one was awaited. */
+/** Longest part of the measured time without a reply though one was awaited. */
 export class SilenceWatch {
   #startMs = Number.POSITIVE_INFINITY;
-  /** When the present silence began. */
+  /** Beginning of the current silence. */
   #sinceMs = 0;
-  /** Whether something has failed since: what is due now is no new beginning then. */
+  /** True if a message has failed since: the silence goes on then. */
   #failed = false;
   #longestMs = 0;
   #longestAtMs = 0;
@@ -17,7 +17,7 @@ export class SilenceWatch {
     this.#longestAtMs = startMs;
   }
 
-  /** A message is due, and none was awaited: until now there was nothing to hear. */
+  /** A message is due and none was awaited: the silence begins now. */
   expecting(nowMs: number): void {
     if (!this.#failed && nowMs > this.#sinceMs) this.#sinceMs = nowMs;
   }
@@ -35,7 +35,7 @@ export class SilenceWatch {
     this.#failed = false;
   }
 
-  /** The longest of all; the measured time ended at `endMs`, when replies were `awaited` or not. */
+  /** Returns the longest silence. The measured time ended at `endMs`; `awaited` if replies were. */
   longest(endMs: number, awaited: boolean): Silence {
     if (awaited || this.#failed) this.#note(endMs - this.#sinceMs);
     const startMs = this.#longestAtMs;

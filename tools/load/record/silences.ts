@@ -1,6 +1,6 @@
 import type { Silence } from './thread-messages.ts';
 
-/** The time in which all threads were in their longest silence; null where there was none. */
+/** Overlap of the longest silences of all threads; null if they do not overlap. */
 export function silenceOf(silences: readonly Silence[]): Silence | null {
   if (silences.length === 0) return null;
   const startMs = Math.max(...silences.map((silence) => silence.startMs));

@@ -4,7 +4,7 @@ import type { LoadPlan } from '../plan.ts';
 import type { Target } from '../target.ts';
 import type { SparseCounts } from './latency-counts.ts';
 
-/** What a thread of a run is started with. */
+/** Input of a thread of a run. */
 export interface ThreadTask {
   readonly memory: SharedArrayBuffer;
   readonly plan: LoadPlan;
@@ -34,7 +34,7 @@ export interface IntervalCounts {
   readonly service: SparseCounts | null;
 }
 
-/** What a thread came to. */
+/** Result of a thread. */
 export interface ThreadResult {
   readonly messages: number;
   readonly sentBytes: number;
@@ -44,28 +44,28 @@ export interface ThreadResult {
   readonly trouble: TroubleCounts;
   readonly warmup: TroubleCounts;
   readonly connect: SparseCounts;
-  /** How much later than due the thread turned to messages. Empty in a closed loop. */
+  /** Delay between a message being due and being handled. Empty in a closed loop. */
   readonly lag: SparseCounts;
-  /** Of those messages that had to wait for a connection, how long. Empty in a closed loop. */
+  /** Wait of those messages that had to wait for a connection. Empty in a closed loop. */
   readonly connectionWait: SparseCounts;
-  /** Messages that the schedule held for the measured time; in a closed loop those that began. */
+  /** Messages due in the measured time; in a closed loop those that began in it. */
   readonly due: number;
-  /** Replies that came within the measured time, whenever their message was due. */
+  /** Replies received in the measured time, whenever their message was due. */
   readonly repliesInTime: number;
   /** The measured time of this thread. */
   readonly measuredMs: number;
-  /** CPU time within it, null where the system does not tell. */
+  /** CPU time within it; null if unknown. */
   readonly cpuMs: number | null;
-  /** Time within it in which the thread was able to run and had no CPU; null likewise. */
+  /** Time within it in which the thread was runnable without a CPU; null if unknown. */
   readonly waitedMs: number | null;
-  /** Time within it by which waits lasted longer than they were to. */
+  /** Time within it by which waits overran. */
   readonly oversleptMs: number;
   readonly turnMaxMs: number;
-  /** What the CPU quota did to the whole control group within it; null where there is none. */
+  /** Throttling of the control group within it; null without a quota. */
   readonly throttled: Throttled | null;
-  /** The longest time without a reply though one was awaited. */
+  /** Longest time without a reply though one was awaited. */
   readonly silence: Silence;
-  /** Connections that waited for the server's end, in a mode where it closes, when it was over. */
+  /** Connections still waiting for the server to close them at the end of the run. */
   readonly awaitingEnd: number;
 }
 
@@ -75,16 +75,16 @@ export interface Silence {
   readonly durationMs: number;
 }
 
-/** What a thread tells. */
+/** Messages of a thread to the main thread. */
 export type ThreadMessage =
-  /** It has opened its connections, or found out that it cannot. */
+  /** All connects have succeeded or failed. */
   | { readonly kind: 'ready' }
-  /** It has a loop, which can be woken. */
+  /** The loop exists and can be woken. */
   | {
       readonly kind: 'begun';
       readonly wakeHandle: WakeHandle;
       readonly loop: string;
-      /** The better loops that `auto` could not have. */
+      /** Better loops that were not available to `auto`. */
       readonly missing: readonly MissingLoop[];
     }
   | { readonly kind: 'interval'; readonly counts: IntervalCounts }

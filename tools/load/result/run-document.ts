@@ -40,7 +40,7 @@ interface ThreadOutcome {
   readonly failure: string | null;
 }
 
-/** The document of a run of which at least one thread has a result. */
+/** Makes the document of a run in which at least one thread has a result. */
 export function documentOf(outcome: Outcome, collection: Collection): LoadDocument {
   const { plan, startedAt, endedEarly, startLateMs } = outcome;
   const results = outcome.threads.flatMap(({ result }) => result ?? []);
@@ -87,7 +87,7 @@ export function documentOf(outcome: Outcome, collection: Collection): LoadDocume
   };
 }
 
-/** `messages` are those that were told of, second by second: a thread that failed told of some. */
+/** `messages` counts those reported second by second: a failed thread reported some. */
 function countsOf(results: readonly ThreadResult[], messages: number): LoadCounts {
   return {
     messages,
@@ -128,13 +128,13 @@ function generatorOf(
   };
 }
 
-/** Each thread has seen the whole control group: who has seen most has seen it all. */
+/** Each thread reads the whole control group: the largest reading covers all. */
 function mostThrottled(results: readonly ThreadResult[]): Throttled | null {
   const seen = results.flatMap(({ throttled }) => throttled ?? []);
   return seen.toSorted((one, two) => two.periods - one.periods)[0] ?? null;
 }
 
-/** `cpuShareMs` is an even share of what the process used, where nothing better is known. */
+/** `cpuShareMs` is an even share of the process's CPU time, used if the thread's own is unknown. */
 function threadOf(result: ThreadResult, cpuShareMs: number): ThreadFacts {
   const { messages, measuredMs, lag, turnMaxMs, waitedMs, oversleptMs } = result;
   const share = (ms: number): number => (measuredMs > 0 ? Math.min(1, ms / measuredMs) : 0);
@@ -150,7 +150,7 @@ function threadOf(result: ThreadResult, cpuShareMs: number): ThreadFacts {
   };
 }
 
-/** Only the messages that waited are recorded: the others have waited for 0 ns. */
+/** Only messages that waited are recorded; the others count as 0 ns. */
 function connectionWaitP99Ns({ connectionWait, lag }: ThreadResult): number {
   const rank = connectionWait.total - 0.01 * Math.max(lag.total, connectionWait.total);
   return rank <= 0 ? 0 : percentileNs(connectionWait, (100 * rank) / connectionWait.total);
@@ -163,7 +163,7 @@ function askedPerSecond({ model, durationMs }: LoadPlan): number | null {
   return messages.reduce((sum, count) => sum + count, 0) / durationMs;
 }
 
-/** `epoll`, or `io_uring, epoll` where threads came to different ones by `auto`. */
+/** `epoll`, or `io_uring, epoll` if threads use different loops. */
 export function loopsOf(threads: readonly Pick<ThreadOutcome, 'loop'>[]): string {
   const loops = threads.flatMap(({ loop }) => loop ?? []);
   return [...new Set(loops)].join(', ');

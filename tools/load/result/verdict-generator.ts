@@ -2,32 +2,32 @@ import { counted, formatRate, formatShare, formatTime } from '#src/base/number-f
 import type { Distribution, GeneratorFacts, ThreadFacts } from '../document.ts';
 import type { LoadPlan } from '../plan.ts';
 
-// Whether the generator ran when it could: what its own figures say of it.
+// Judges by the generator's own figures whether it ran when it was runnable.
 
-/** Above this share of its time on a CPU, a thread of a closed loop is what sets the pace. */
+/** Above this share of time on a CPU, a thread of a closed loop is the bottleneck. */
 const CPU_SHARE_MAX = 0.9;
 
-/** Above this share of its time, what a thread was denied is a part of every figure... */
+/** Above this share, the time that a thread was denied affects every figure... */
 const DENIED_SHARE_MAX = 0.1;
 
-/** ...and above this of the highest percentiles, at least. */
+/** ...and above this at least the highest percentiles. */
 const DENIED_SHARE_TOLD = 0.02;
 
-/** The same of a CPU quota, which stops it for a whole period at a time. */
+/** The same for a CPU quota, which stops a thread for whole periods. */
 const THROTTLED_SHARE_MAX = 0.02;
 
-/** Messages that were sent later than this say something about the generator. */
+/** Send delays above this are the generator's fault. */
 const LAG_US_MAX = 1000;
 const LAG_SHARE_MAX = 0.1;
 
-/** A turn that took longer made everything that came in it late. */
+/** A longer turn makes everything that arrives in it late. */
 const TURN_MS_MAX = 50;
 
-/** Below this rate a thread that is late is not busy: it is woken late. */
+/** Below this rate a late thread is not busy but woken late. */
 const BUSY_RATE_MIN = 1000;
 const BUSY_SHARE_MIN = 0.8;
 
-/** What there is to judge the generator by. */
+/** Evidence about the generator. */
 export interface GeneratorEvidence {
   readonly plan: LoadPlan;
   readonly generator: GeneratorFacts;
@@ -37,7 +37,7 @@ export interface GeneratorEvidence {
   readonly cores: number;
 }
 
-/** Why the figures are the generator's, and remarks where they are only in part. */
+/** Flaws make the run invalid; remarks do not. */
 interface GeneratorJudgement {
   readonly flaws: readonly string[];
   readonly remarks: readonly string[];
@@ -46,7 +46,7 @@ interface GeneratorJudgement {
 export function judgeGenerator(evidence: GeneratorEvidence): GeneratorJudgement {
   const flaws: string[] = [];
   const remarks: string[] = [];
-  // What stopped it by its own rule comes first: the kernel counts that as waiting too.
+  // The quota comes first: the kernel counts time stopped by it as waiting too.
   for (const words of [throttled(evidence), waited(evidence), overslept(evidence)]) {
     if (words !== null) (words.invalid ? flaws : remarks).push(words.text);
   }
@@ -64,7 +64,7 @@ interface Finding {
   readonly invalid: boolean;
 }
 
-/** Able to run, and without a CPU. */
+/** Runnable without a CPU. */
 function waited({ generator, cores }: GeneratorEvidence): Finding | null {
   const { threads } = generator;
   const share = most(threads, ({ waitedShare }) => waitedShare ?? 0);
@@ -92,7 +92,7 @@ function throttled({ generator, measuredMs }: GeneratorEvidence): Finding | null
   return { text, invalid: ms > THROTTLED_SHARE_MAX * measuredMs };
 }
 
-/** Not woken in time, or stopped: what waiting for a CPU does not explain. */
+/** Woken late, or stopped: overruns that waiting for a CPU does not explain. */
 function overslept({ generator }: GeneratorEvidence): Finding | null {
   const share = most(generator.threads, ({ oversleptShare, waitedShare }) => {
     return oversleptShare - (waitedShare ?? 0);
@@ -125,7 +125,7 @@ function busyThreads({ generator }: GeneratorEvidence): string[] {
   ];
 }
 
-/** Messages that the thread turned to late; `explained` where it is said already why. */
+/** Messages sent late; `explained` if another finding gives the reason. */
 function lateSends(
   { generator, response, measuredMs }: GeneratorEvidence,
   explained: boolean,

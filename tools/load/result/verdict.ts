@@ -3,40 +3,40 @@ import type { Distribution, ErrorKind, LoadCounts, Verdict } from '../document.t
 import type { Silence } from '../record/thread-messages.ts';
 import { type GeneratorEvidence, judgeGenerator } from './verdict-generator.ts';
 
-/** The rate that was achieved may differ from the one that was asked for by this share... */
+/** The achieved rate may differ from the requested one by this share... */
 const RATE_ERROR_MAX = 0.005;
 
-/** ...and by so many messages, which were under way when the measured time began or ended. */
+/** ...and by this many messages, in flight when the measured time began or ended. */
 const MESSAGES_AT_EDGES = 2;
 
-/** Messages that wait longer than this for a connection are sent later than they were to be. */
+/** Longer waits for a connection delay messages noticeably. */
 const CONNECTION_WAIT_US_MAX = 1000;
 
-/** A silence is an outage where it is as long as this, and no reply is as slow as a rule. */
+/** A silence is an outage if it is this long, and much longer than the usual reply. */
 const OUTAGE_MS_MIN = 500;
 const OUTAGE_REPLIES_MIN = 5;
 
-/** What there is to judge by. */
+/** Evidence about a run. */
 interface Evidence extends GeneratorEvidence {
   readonly counts: LoadCounts;
   readonly service: Distribution;
   /** The longest time without a reply though one was awaited; null where there was none. */
   readonly silence: Silence | null;
-  /** Connections that waited for the server's end, in a mode where it closes, when it was over. */
+  /** Connections still waiting for the server to close them at the end of the run. */
   readonly awaitingEnd: number;
   /** Messages that were due in the measured time, null in a closed loop. */
   readonly due: number | null;
   readonly endedEarly: boolean;
-  /** How much later than it was told to the run began. */
+  /** Delay of the start after its planned time. */
   readonly startLateMs: number;
   /** Threads that ended with an error, in words. */
   readonly failures: readonly string[];
 }
 
-/** Starting later than this makes a run of several machines one of fewer. */
+/** With a later start, the runs of several machines do not overlap enough. */
 const START_LATE_MS_MAX = 100;
 
-/** Whether the figures are those of the server, or of this side. */
+/** Judges whether the figures are those of the server or of this side. */
 export function judge(evidence: Evidence): Verdict {
   const invalid = [...evidence.failures, ...nothing(evidence)];
   const words: string[] = [];
@@ -83,13 +83,13 @@ function errorWords({ errors }: LoadCounts): string {
     .join(', ');
 }
 
-/** When the server, or the way to it, was out, in words; null where it was not. */
+/** Describes an outage of the server or of the network; null if there was none. */
 function outageOf({ silence, service, generator }: Evidence): string | null {
   if (silence === null || silence.durationMs < OUTAGE_MS_MIN) return null;
   const { startMs, durationMs } = silence;
   const usualUs = service.percentiles.find(({ percentile }) => percentile === 50)?.us ?? 0;
   if (durationMs * 1e3 < OUTAGE_REPLIES_MIN * usualUs) return null;
-  // Who did not listen cannot say that nobody spoke.
+  // A generator that was held up may have missed replies.
   if (generator.threads.some(({ turnMaxMs }) => turnMaxMs > durationMs / 2)) return null;
   const at = (ms: number): string => `${(ms / 1e3).toFixed(1)} s`;
   return (
@@ -98,7 +98,7 @@ function outageOf({ silence, service, generator }: Evidence): string | null {
   );
 }
 
-/** Messages that were due while no connection could take them, though the server was there. */
+/** Messages that waited for a connection though the server was up. */
 function lateConnections({ plan, counts, generator }: Evidence, outage: boolean): string[] {
   const { messagesPerConnection: churn, mode } = plan;
   const failed = Object.values(counts.lost).some((count) => count > 0);

@@ -5,7 +5,7 @@ import type { LoadPlan, OpenLoop } from '../plan.ts';
 import type { Recorder } from '../record/recorder.ts';
 import { Schedule } from './schedule.ts';
 
-/** Loops that wait for parts of a millisecond. The others would come up to one too late. */
+/** Loops whose waits are finer than a millisecond. The others wake up to one late. */
 const PRECISE: ReadonlySet<BackendName> = new Set(['io_uring', 'kqueue', 'select']);
 
 /** What the messages go to in turn. */
@@ -36,7 +36,7 @@ export class Pacer {
     this.#startMs = startMs;
   }
 
-  /** Whether nothing is left of what was due before `endMs`. */
+  /** True if nothing that was due before `endMs` is left. */
   isDone(endMs: number): boolean {
     return this.#startMs + this.#schedule.dueMs >= endMs;
   }
@@ -48,10 +48,10 @@ export class Pacer {
     let atMs = nowMs;
     for (let sends = 0; ; sends += 1) {
       const dueMs = this.#startMs + schedule.dueMs;
-      // A run that was ended early owes nothing of what would have been due later.
+      // In a run that was ended early nothing else is due.
       if (dueMs >= recorder.endMs) return WAIT_MS_MAX;
       if (dueMs > atMs) {
-        // Sends take their time: it may be due by now.
+        // Sends take time: the message may be due by now.
         atMs = sys.monotonicMs();
         if (dueMs > atMs) return this.#waitMs(dueMs - atMs);
       }
@@ -63,7 +63,7 @@ export class Pacer {
     }
   }
 
-  /** The last bit of a gap is spun through: a timer wakes up later than it should. */
+  /** Spins for the last part of a gap: timers fire late. */
   #waitMs(gapMs: number): number {
     const leftMs = gapMs - SPIN_MS;
     if (leftMs <= 0) return 0;

@@ -22,10 +22,10 @@ import { formatEndpoint } from '../../load/plan/words.ts';
 import type { LoadModel, LoadPlan } from '../../load/plan.ts';
 import { wrapped } from './table.ts';
 
-/** What part of a summary a piece of text is, for who gives it a colour. */
+/** Role of a piece of text in a summary, from which its colour follows. */
 export type SummaryRole = 'title' | 'label' | 'figure' | 'bar' | 'good' | 'bad';
 
-/** How a summary is set. */
+/** Layout of a summary. */
 interface SummaryStyle {
   /** Columns of the terminal. */
   readonly width: number;
@@ -64,7 +64,7 @@ const LOSS_WORDS: Readonly<Record<LossKind, string>> = {
   mismatch: 'given up after wrong bytes',
 };
 
-/** What a load run came to, for a terminal: one string for each line. */
+/** Renders a load run for a terminal, one string per line. */
 export function loadSummary(document: LoadDocument, style: SummaryStyle): string[] {
   const { plan, generator, verdict } = document;
   const facts: [label: string, text: string][] = [

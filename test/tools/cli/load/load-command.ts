@@ -1,13 +1,31 @@
 /** `sockloop load` as a command under test: short runs, whatever they are to measure. */
 
 import assert from 'node:assert/strict';
+import { after, before } from 'node:test';
 import { type Outcome, run, type Scope } from '#test/harness/command.js';
-import { sockloop } from '#test/harness/programs.js';
+import { type Listening, serve, sockloop } from '#test/harness/programs.js';
 import type { LoadDocument } from '#tools/load/document.js';
 import { parseDocument } from '#tools/load/result/parse-document.js';
 
 /** A short run over few connections. A flag that is given again takes the place of these. */
 const SHORT = ['--duration', '0.4', '--warmup', '0.1', '--connections', '4', '--timeout', '2'];
+
+/** A `sockloop serve` that all tests of a file load, one after the other. */
+export function sharedServer(): { readonly port: string } {
+  const steps: (() => Promise<void> | void)[] = [];
+  let server: Listening | null = null;
+  before(async () => {
+    server = await serve({ after: (step) => steps.push(step) });
+  });
+  after(async () => {
+    for (const step of steps) await step();
+  });
+  return {
+    get port() {
+      return String(server?.port);
+    },
+  };
+}
 
 /** Stages have a duration of their own. */
 export function shortLoad(...words: string[]): string[] {

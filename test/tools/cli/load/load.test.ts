@@ -14,10 +14,11 @@ import { loops, serveOn } from '#test/harness/loops.js';
 import { scratch } from '#test/harness/other-programs.js';
 import { assertOutcome, serve, sockloop } from '#test/harness/programs.js';
 import type { LoadDocument } from '#tools/load/document.js';
-import { errorsOf, load, loadDocument } from './load-command.ts';
+import { errorsOf, load, loadDocument, sharedServer } from './load-command.ts';
 
 const timeout = 60_000;
 const LOCAL = '127.0.0.1';
+const server = sharedServer();
 
 /** That messages were echoed, all of them, byte for byte. */
 function assertEchoed(document: LoadDocument): void {
@@ -34,7 +35,7 @@ for (const loop of loops) {
     const { port, command } = await serveOn(t, loop);
     // Who serves one client at a time leaves the others in its queue.
     const connections = loop.oneByOne ? ['--connections', '1'] : ['--threads', '2'];
-    const document = await loadDocument(t, LOCAL, `${port}`, ...connections);
+    const document = await loadDocument(t, LOCAL, `${port}`, '--rate', '300', ...connections);
     assertEchoed(document);
     assert.equal(document.counts.connections, loop.oneByOne ? 1 : 4);
     assert.equal(command.child.exitCode, null);
@@ -46,8 +47,8 @@ for (const { name, available } of backends) {
   const skip = answer === true ? false : answer.reason;
   test(`load --loop ${name}`, { timeout, skip }, async (t) => {
     leakCheck(t);
-    const { port } = await serve(t);
-    const document = await loadDocument(t, LOCAL, `${port}`, '--loop', name, '--rate', '500');
+    const { port } = server;
+    const document = await loadDocument(t, LOCAL, port, '--loop', name, '--rate', '500');
     assertEchoed(document);
     assert.deepEqual([document.plan.loop, document.machines[0]?.loop], [name, name]);
   });
@@ -57,16 +58,16 @@ test('load --json: the plan that was asked for, and nothing else on standard out
   timeout,
 }, async (t) => {
   leakCheck(t);
-  const { port } = await serve(t);
+  const { port } = server;
   const { plan } = await loadDocument(
     t,
-    ...[LOCAL, `${port}`, '--threads', '2', '--connections', '6', '--idle', '3'],
+    ...[LOCAL, port, '--threads', '2', '--connections', '6', '--idle', '3'],
     ...['--stages', '0.2s@100,0.3@200.5', '--arrivals', 'poisson', '--size', '1000'],
     ...['--churn', '20', '--warmup', '0.2', '--ramp', '0.1', '--timeout', '1.5', '--seed', '7'],
     ...['--source-addresses', '127.0.0.1,127.0.0.3-127.0.0.4', '--source-ports', '30000-31000'],
   );
   assert.deepEqual(plan, {
-    endpoint: { host: LOCAL, port },
+    endpoint: { host: LOCAL, port: Number(port) },
     loop: 'auto',
     threads: 2,
     connections: 6,
@@ -95,8 +96,8 @@ test('load --json: the plan that was asked for, and nothing else on standard out
 
 test('load: what is left out', { timeout }, async (t) => {
   leakCheck(t);
-  const { port } = await serve(t);
-  const words = [LOCAL, `${port}`, '--duration', '0.3', '--json', '--ramp', '0.2'];
+  const { port } = server;
+  const words = [LOCAL, port, '--duration', '0.3', '--json', '--ramp', '0.2'];
   const { status, out } = await run(t, sockloop('load', ...words));
   assert.equal(status, 0);
   const { plan } = JSON.parse(out) as LoadDocument;
@@ -117,7 +118,7 @@ test('load: what is left out', { timeout }, async (t) => {
 
 test('load: messages of every kind come back', { timeout }, async (t) => {
   leakCheck(t);
-  const { port } = await serve(t);
+  const { port } = server;
   const file = `${scratch(t)}/message`;
   writeFileSync(file, Buffer.from([0, 255, 10, 13]));
   const table: [words: string[], bytes: number][] = [
@@ -128,7 +129,7 @@ test('load: messages of every kind come back', { timeout }, async (t) => {
     [['--file', file], 4],
   ];
   for (const [words, bytes] of table) {
-    const document = await loadDocument(t, LOCAL, `${port}`, ...words);
+    const document = await loadDocument(t, LOCAL, port, ...words);
     assertEchoed(document);
     const { messages, receivedBytes } = document.counts;
     assert.equal(receivedBytes, messages * bytes, words.join(' '));
@@ -151,8 +152,8 @@ test('load --mode: lines, and a connection for each', { timeout }, async (t) => 
 
 test('load --churn: so many messages on each connection', { timeout }, async (t) => {
   leakCheck(t);
-  const { port } = await serve(t);
-  const document = await loadDocument(t, LOCAL, `${port}`, '--churn', '5');
+  const { port } = server;
+  const document = await loadDocument(t, LOCAL, port, '--churn', '5');
   assertEchoed(document);
   const { connections, messages } = document.counts;
   assert.ok(connections >= messages / 5, `${connections} connections, ${messages} messages`);
@@ -192,8 +193,8 @@ test('load --source-addresses, --source-ports: where connections come from', {
 
 test('load --rate: as many as were due', { timeout }, async (t) => {
   leakCheck(t);
-  const { port } = await serve(t);
-  const document = await loadDocument(t, LOCAL, `${port}`, '--rate', '250', '--duration', '0.8');
+  const { port } = server;
+  const document = await loadDocument(t, LOCAL, port, '--rate', '250', '--duration', '0.8');
   assertEchoed(document);
   assert.equal(document.counts.messages, 200);
   assert.equal(document.generator.askedPerSecond, 250);
@@ -201,9 +202,9 @@ test('load --rate: as many as were due', { timeout }, async (t) => {
 
 test('load --start-at: waits for its time', { timeout }, async (t) => {
   leakCheck(t);
-  const { port } = await serve(t);
+  const { port } = server;
   const beforeMs = Date.now();
-  const { plan, startedAt } = await loadDocument(t, LOCAL, `${port}`, '--start-at', '+1.5');
+  const { plan, startedAt } = await loadDocument(t, LOCAL, port, '--start-at', '+1.5');
   const { startAtMs, warmupMs } = plan;
   assert.ok(startAtMs !== null && startAtMs >= beforeMs + 1500);
   const startedMs = Date.parse(startedAt);
@@ -212,13 +213,13 @@ test('load --start-at: waits for its time', { timeout }, async (t) => {
 
 test('load: the summary, the report and the log', { timeout }, async (t) => {
   leakCheck(t);
-  const { port } = await serve(t);
+  const { port } = server;
   const directory = scratch(t);
   const [report, hdr] = [`${directory}/report.html`, `${directory}/times.hlog`];
   writeFileSync(report, 'an old report, which is longer than nothing');
   const outcome = await load(
     t,
-    ...[LOCAL, `${port}`, '--rate', '200', '--report', report, '--hdr', hdr],
+    ...[LOCAL, port, '--rate', '200', '--report', report, '--hdr', hdr],
     ...['--fail-if', 'errors>0'],
   );
   assert.equal(outcome.status, 0, outcome.err);
@@ -234,12 +235,12 @@ test('load: the summary, the report and the log', { timeout }, async (t) => {
 
 test('load --fail-if: status 1 for each condition that holds', { timeout }, async (t) => {
   leakCheck(t);
-  const { port } = await serve(t);
+  const { port } = server;
   const conditions = ['p99>1ns', 'p99>100s', 'rate<1', 'errors>=0'].flatMap((condition) => [
     '--fail-if',
     condition,
   ]);
-  const { status, out, err } = await load(t, LOCAL, `${port}`, ...conditions);
+  const { status, out, err } = await load(t, LOCAL, port, ...conditions);
   assert.equal(status, 1);
   assert.match(out, /^passed p99>100s: response time p99 is /m);
   assert.match(out, /^passed rate<1: the rate is /m);
@@ -253,10 +254,10 @@ test('load --fail-if: status 1 for each condition that holds', { timeout }, asyn
 
 test('load: two at once do not disturb each other', { timeout }, async (t) => {
   leakCheck(t);
-  const { port } = await serve(t);
+  const { port } = server;
   const documents = await Promise.all([
-    loadDocument(t, LOCAL, `${port}`, '--rate', '200'),
-    loadDocument(t, LOCAL, `${port}`, '--rate', '200', '--message', 'other'),
+    loadDocument(t, LOCAL, port, '--rate', '200'),
+    loadDocument(t, LOCAL, port, '--rate', '200', '--message', 'other'),
   ]);
   for (const document of documents) {
     assertEchoed(document);
@@ -266,12 +267,11 @@ test('load: two at once do not disturb each other', { timeout }, async (t) => {
 
 test('load: two machines, merged', { timeout }, async (t) => {
   leakCheck(t);
-  const { port } = await serve(t);
+  const { port } = server;
   const directory = scratch(t);
-  const at = new Date(Date.now() + 6000).toISOString();
   const files = await Promise.all(
     ['a', 'b'].map(async (name) => {
-      const words = [LOCAL, `${port}`, '--rate', '200', '--start-at', at];
+      const words = [LOCAL, port, '--rate', '200'];
       const document = await loadDocument(t, ...words);
       writeFileSync(`${directory}/${name}`, JSON.stringify(document));
       return `${directory}/${name}`;

@@ -12,48 +12,49 @@ import { stateOf } from '#test/harness/process-state.js';
 import { quoted, serve, sockloop } from '#test/harness/programs.js';
 import { Terminal } from '#test/harness/terminal.js';
 import type { LoadDocument } from '#tools/load/document.js';
-import { load, shortLoad } from './load-command.ts';
+import { load, sharedServer, shortLoad } from './load-command.ts';
 
 const timeout = 60_000;
 const LOCAL = '127.0.0.1';
+const server = sharedServer();
 
-for (const columns of [40, 80, 120]) {
-  test(`load: progress in a terminal of ${columns} columns`, {
-    timeout,
-    skip: reasonWithout('tmux'),
-  }, async (t) => {
-    leakCheck(t);
-    const { port } = await serve(t);
-    const words = shortLoad(LOCAL, `${port}`, '--duration', '3', '--rate', '300');
-    const terminal = new Terminal(t, { columns, rows: 50 }, words);
-    for (const phase of [/^measuring .*s left$/m, /p99 [\d.]+ [mu]s/]) {
-      const rows = await terminal.until(phase);
-      assert.equal(rows.length, 2, rows.join('\n'));
-      for (const row of rows) assert.ok(row.length < columns, row);
-    }
-    const rows = await terminal.until(/^status 0$/m);
-    // Nothing is left of the progress, and nothing stands above the summary.
-    assert.match(rows[0] ?? '', /^open loop against/);
-    assert.doesNotMatch(rows.join('\n'), /s left|measuring/);
-    assert.match(rows.join('\n'), /^ {2}p50 .* us/m);
-    assert.match(rows.join('\n'), /^(IN)?VALID/m);
-  });
-}
+// The lines of other widths are cases of progress.test.ts.
+test('load: progress in a terminal of 40 columns', {
+  timeout,
+  skip: reasonWithout('tmux'),
+}, async (t) => {
+  leakCheck(t);
+  const columns = 40;
+  const { port } = server;
+  const words = shortLoad(LOCAL, port, '--duration', '4', '--rate', '300');
+  const terminal = new Terminal(t, { columns, rows: 50 }, words);
+  for (const phase of [/^measuring .*s left$/m, /p99 [\d.]+ [mu]s/]) {
+    const rows = await terminal.until(phase);
+    assert.equal(rows.length, 2, rows.join('\n'));
+    for (const row of rows) assert.ok(row.length < columns, row);
+  }
+  const rows = await terminal.until(/^status 0$/m);
+  // Nothing is left of the progress, and nothing stands above the summary.
+  assert.match(rows[0] ?? '', /^open loop against/);
+  assert.doesNotMatch(rows.join('\n'), /s left|measuring/);
+  assert.match(rows.join('\n'), /^ {2}p50 .* [mu]s/m);
+  assert.match(rows.join('\n'), /^(IN)?VALID/m);
+});
 
 test('load: a terminal that gets narrower in the middle', {
   timeout,
   skip: reasonWithout('tmux'),
 }, async (t) => {
   leakCheck(t);
-  const { port } = await serve(t);
-  const words = shortLoad(LOCAL, `${port}`, '--duration', '4');
+  const { port } = server;
+  const words = shortLoad(LOCAL, port, '--duration', '4', '--rate', '300');
   const terminal = new Terminal(t, { columns: 100, rows: 50 }, words);
   await terminal.until(/p99 .* connections$/m);
   terminal.resize(40, 50);
   const narrow = await terminal.until(/^measuring .{10,26} s left\n.*p99 [\d.]+ [mu]s$/m);
   assert.equal(narrow.length, 2, narrow.join('\n'));
   const rows = await terminal.until(/^status 0$/m);
-  assert.match(rows[0] ?? '', /^closed loop against/);
+  assert.match(rows[0] ?? '', /^open loop against/);
 });
 
 for (const command of ['load', 'compare'] as const) {
@@ -62,10 +63,10 @@ for (const command of ['load', 'compare'] as const) {
     skip: reasonWithout('tmux') || reasonWithoutProc,
   }, async (t) => {
     leakCheck(t);
-    const { port } = await serve(t);
+    const { port } = server;
     const words =
       command === 'load'
-        ? shortLoad(LOCAL, `${port}`, '--duration', '60')
+        ? shortLoad(LOCAL, port, '--duration', '60', '--rate', '300')
         : sockloop('compare', '--loops', 'poll,select', '--rounds', '1000', '--no-report');
     for (const signal of ['SIGQUIT', 'SIGHUP', 'SIGTSTP'] as const) {
       const terminal = new Terminal(t, { columns: 80, rows: 50 }, words);
@@ -95,14 +96,14 @@ test('load: Ctrl-C ends it early, and what was measured is reported', {
   skip: reasonWithout('tmux'),
 }, async (t) => {
   leakCheck(t);
-  const { port } = await serve(t);
-  const words = shortLoad(LOCAL, `${port}`, '--duration', '60');
+  const { port } = server;
+  const words = shortLoad(LOCAL, port, '--duration', '60', '--rate', '300');
   const terminal = new Terminal(t, { columns: 80, rows: 50 }, words);
   await terminal.until(/p99 /);
   terminal.press('C-c');
   const rows = await terminal.until(/^status \d+$/m);
   const text = rows.join('\n');
-  assert.match(text, /^closed loop against .*, 60 s, ended early after [\d.]+ s$/m);
+  assert.match(text, /^open loop against .*, 60 s, ended early after [\d.]+ s$/m);
   assert.match(text, /^ {2}answered +[\d,]+ messages/m);
   assert.match(text, /^status 0$/m);
 });
@@ -111,9 +112,10 @@ test('load: a signal ends it early, also in a pipe; the document says so', {
   timeout,
 }, async (t) => {
   leakCheck(t);
-  const { port } = await serve(t);
+  const { port } = server;
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    const words = shortLoad('--json', LOCAL, `${port}`, '--duration', '60', '--threads', '2');
+    const times = ['--duration', '60', '--rate', '300'];
+    const words = shortLoad('--json', LOCAL, port, ...times, '--threads', '2');
     const command = start(t, words);
     await command.until('err', / measuring .* p99 /);
     const { status, out } = await command.stop(signal);
@@ -127,8 +129,8 @@ test('load: a signal ends it early, also in a pipe; the document says so', {
 
 test('load: ended before anything counted', { timeout }, async (t) => {
   leakCheck(t);
-  const { port } = await serve(t);
-  const command = start(t, shortLoad(LOCAL, `${port}`, '--warmup', '60'));
+  const { port } = server;
+  const command = start(t, shortLoad(LOCAL, port, '--warmup', '60', '--rate', '300'));
   await command.until('err', / warming up /);
   const { status, err } = await command.stop('SIGINT');
   assert.equal(status, 1);
@@ -166,8 +168,12 @@ test('load: colours only for who wants them', {
   skip: reasonWithout('script'),
 }, async (t) => {
   leakCheck(t);
-  const { port } = await serve(t);
-  const words = ['script', '-qec', quoted(shortLoad(LOCAL, `${port}`, '--duration', '1'))];
+  const { port } = server;
+  const words = [
+    'script',
+    '-qec',
+    quoted(shortLoad(LOCAL, port, '--duration', '1', '--rate', '300')),
+  ];
   const inTerminal = async (env: NodeJS.ProcessEnv) => {
     const command = start(t, [...words, '/dev/null'], { env });
     const { status, out } = await command.end();
@@ -191,8 +197,8 @@ test('load: in a pipe a plain line a second on standard error, the summary on th
   timeout,
 }, async (t) => {
   leakCheck(t);
-  const { port } = await serve(t);
-  const { status, out, err } = await load(t, LOCAL, `${port}`, '--duration', '2.5');
+  const { port } = server;
+  const { status, out, err } = await load(t, LOCAL, port, '--duration', '2.5');
   assert.equal(status, 0);
   const lines = err.trimEnd().split('\n');
   assert.ok(lines.length >= 1 && lines.length <= 3, err);
@@ -203,8 +209,8 @@ test('load: in a pipe a plain line a second on standard error, the summary on th
 
 test('load: a reader of its progress that has gone does not end it', { timeout }, async (t) => {
   leakCheck(t);
-  const { port } = await serve(t);
-  const command = start(t, shortLoad(LOCAL, `${port}`, '--duration', '1.5'));
+  const { port } = server;
+  const command = start(t, shortLoad(LOCAL, port, '--duration', '1.5', '--rate', '300'));
   command.child.stderr?.destroy();
   const { status, out } = await command.end();
   assert.equal(status, 0);
@@ -216,13 +222,13 @@ test('load: outputs that are full or gone', {
   skip: process.platform === 'linux' ? false : 'only Linux has /dev/full',
 }, async (t) => {
   leakCheck(t);
-  const { port } = await serve(t);
-  const report = await load(t, LOCAL, `${port}`, '--report', '/dev/full');
+  const { port } = server;
+  const report = await load(t, LOCAL, port, '--report', '/dev/full');
   assert.equal(report.status, 1);
   assert.match(report.out, /^(IN)?VALID/m);
   assert.match(report.err, /^sockloop: cannot write \/dev\/full: ENOSPC \(no space left/m);
   const file = `${scratch(t)}/report.html`;
-  const words = `exec ${quoted(shortLoad(LOCAL, `${port}`, '--report', file))}`;
+  const words = `exec ${quoted(shortLoad(LOCAL, port, '--report', file))}`;
   const full = await run(t, ['sh', '-c', `${words} > /dev/full`]);
   assert.equal(full.status, 1);
   assert.match(
