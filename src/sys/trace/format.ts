@@ -8,7 +8,7 @@ import type { AddressHints, ResolvedAddresses, Sys } from '../sys.ts';
 
 type ConstantName = CommonConstantName | OptionalConstantName;
 
-export const DOMAINS = ['AF_UNSPEC', 'AF_UNIX', 'AF_INET', 'AF_INET6'] as const;
+const DOMAINS = ['AF_UNSPEC', 'AF_UNIX', 'AF_INET', 'AF_INET6'] as const;
 
 export const MESSAGE_FLAGS = [
   'MSG_DONTWAIT',
@@ -52,7 +52,7 @@ export function bitNames(
 }
 
 /** `SOCK_STREAM|SOCK_CLOEXEC`. */
-export function socketType(abi: Abi, type: number): string {
+function socketType(abi: Abi, type: number): string {
   const { SOCK_STREAM, SOCK_CLOEXEC = 0, SOCK_NONBLOCK = 0 } = abi.constants;
   const modifiers = type & (SOCK_CLOEXEC | SOCK_NONBLOCK);
   const base = type & ~modifiers;
