@@ -1,5 +1,5 @@
-// Goal: figures have three digits that say something and the right unit, also where they round up.
-// Method: values at and around the ends of every unit.
+// Goal: numbers have three significant digits and the right unit, also if they round up.
+// Method: values at and around the limits of every unit.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -1,5 +1,5 @@
-// Goal: a quantity means the same wherever it is typed, and nothing is taken for one that is none.
-// Method: tables of texts; NaN is what is refused.
+// Goal: a quantity means the same everywhere, and no other text is accepted.
+// Method: tables of texts; NaN for a refused one.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -16,7 +16,7 @@ const COMPILE_TIMEOUT_MS = 120_000;
 interface Example {
   readonly path: string;
   readonly line: number;
-  /** What follows the fence: `ts`, and nothing else, is an example. */
+  /** The word after the fence: only `ts` is an example. */
   readonly language: string;
   readonly text: string;
 }
@@ -65,7 +65,7 @@ function fileNameOf({ path, line }: Example): string {
   return `${path.replace(/\.(ts|md)$/, '').replaceAll('/', '-')}-${line}`;
 }
 
-/** Writes the examples so that each line has the number it has where it was written. */
+/** Writes the examples so that each line keeps its number. */
 function writeExamples(examples: readonly Example[]): void {
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { recursive: true });
@@ -131,7 +131,7 @@ test('documentation: the examples run, and leave nothing behind that keeps Node 
   assert.match(result.stdout, /^all ran$/m);
 });
 
-test('documentation: this test can find fault', () => {
+test('documentation: the fences are found', () => {
   const [block] = commentBlocks('a.ts', '\n/**\n * ```ts ignore\n * f();\n * ```\n */');
   assert.deepEqual(block, { path: 'a.ts', line: 4, language: 'ts ignore', text: 'f();\n' });
 });

@@ -1,5 +1,5 @@
-// Goal: a server and a connection from a host and a port, or from a path, in one call.
-// Method: real names and ports of this machine; a resolver that answers what a test needs.
+// Goal: createServer() and createConnection() take a host and a port, or a path.
+// Method: real names and ports of this machine; a resolver with fixed answers.
 
 import assert from 'node:assert/strict';
 import {
@@ -50,7 +50,7 @@ function resolvingTo(...addresses: readonly SocketAddress[]): Sys {
   });
 }
 
-/** An address of 127.0.0.1 where nobody listens. */
+/** An address of 127.0.0.1 without a listener. */
 function refusing(t: TestContext): SocketAddress {
   const socket = closing(t, new Socket('IPv4'));
   socket.bind({ address: '127.0.0.1', port: 0 });
@@ -76,7 +76,7 @@ describe('socket: createServer() and createConnection()', () => {
     });
   }
 
-  it('talk over all interfaces where the host is null', (t) => {
+  it('talk over all interfaces if the host is null', (t) => {
     leakCheck(t);
     const server = closing(t, createServer({ host: null, port: 0 }));
     const name = server.getSockName();
@@ -94,7 +94,7 @@ describe('socket: createServer() and createConnection()', () => {
     }
   });
 
-  it('listen on 0.0.0.0 where there is no IPv6, and not where the port is taken', (t) => {
+  it('listen on 0.0.0.0 without IPv6, but not if the port is in use', (t) => {
     leakCheck(t);
     const { AF_INET6 } = constants;
     const { EAFNOSUPPORT = 97 } = native.abi.errno as { EAFNOSUPPORT?: number };
@@ -111,7 +111,7 @@ describe('socket: createServer() and createConnection()', () => {
     });
   });
 
-  it('a connection has the timeout for all that comes later', (t) => {
+  it('the timeout applies to later calls on the connection', (t) => {
     leakCheck(t);
     const server = closing(t, createServer({ host: '127.0.0.1', port: 0 }));
     const endpoint = { host: '127.0.0.1', port: portOf(server) };
@@ -122,7 +122,7 @@ describe('socket: createServer() and createConnection()', () => {
     assert.throws(() => createConnection(endpoint, { timeoutMs: 0 }), RangeError);
   });
 
-  it('the backlog and the sharing of a port are as asked', (t) => {
+  it('the backlog and SO_REUSEPORT are set', (t) => {
     leakCheck(t);
     const backlogs: number[] = [];
     const sys = standIn(native, {
@@ -141,7 +141,7 @@ describe('socket: createServer() and createConnection()', () => {
     assert.equal(failureOf(() => createServer(shared)).code, 'EADDRINUSE');
   });
 
-  it('try one address after the other', (t) => {
+  it('try one address after another', (t) => {
     leakCheck(t);
     const server = closing(t, createServer({ host: '127.0.0.1', port: 0 }));
     const [bad, good] = [refusing(t), server.getSockName()];
@@ -168,7 +168,7 @@ describe('socket: createServer() and createConnection()', () => {
     assert.equal(openFds().size, before);
   });
 
-  it('a port in use is said in one sentence', (t) => {
+  it('a port in use is one sentence', (t) => {
     leakCheck(t);
     const server = closing(t, createServer({ host: '127.0.0.1', port: 0 }));
     const port = portOf(server);
@@ -183,7 +183,7 @@ describe('socket: createServer() and createConnection()', () => {
     assert.equal(openFds().size, before);
   });
 
-  it('a port that was just used can be listened on again', (t) => {
+  it('a port can be listened on again at once', (t) => {
     leakCheck(t);
     const server = closing(t, createServer({ host: '127.0.0.1', port: 0 }));
     const endpoint = { host: '127.0.0.1', port: portOf(server) };
@@ -196,7 +196,7 @@ describe('socket: createServer() and createConnection()', () => {
     closing(t, createServer(endpoint));
   });
 
-  it('a host, a name or a port that is none leaves nothing open', (t) => {
+  it('an invalid host, name or port leaves nothing open', (t) => {
     leakCheck(t);
     const before = openFds().size;
     const create: readonly ((endpoint: Endpoint) => Socket)[] = [createServer, createConnection];
@@ -236,7 +236,7 @@ describe('socket: createServer() and createConnection()', () => {
 });
 
 describe('socket: UNIX servers', () => {
-  it('a socket that a dead server left behind is taken over', (t) => {
+  it('the file of a dead server is taken over', (t) => {
     leakCheck(t);
     const path = join(temporaryDirectory(t), 'socket');
     createServer({ path }).close();
@@ -244,7 +244,7 @@ describe('socket: UNIX servers', () => {
     assertTalk(t, closing(t, createServer({ path })), { path });
   });
 
-  it('a live one is not, whether its queue has room or not', (t) => {
+  it('that of a live server is not, even if its queue is full', (t) => {
     leakCheck(t);
     const path = join(temporaryDirectory(t), 'socket');
     const live = closing(t, createServer({ path }, { backlog: 0 }));
@@ -278,7 +278,7 @@ describe('socket: UNIX servers', () => {
     assert.ok(existsSync(folder) && lstatSync(link).isSymbolicLink());
   });
 
-  it('a path in a directory that is not there says so', (t) => {
+  it('a path in a missing directory is ENOENT', (t) => {
     leakCheck(t);
     const path = join(temporaryDirectory(t), 'nowhere', 'socket');
     assert.throws(() => createServer({ path }), {
@@ -288,7 +288,7 @@ describe('socket: UNIX servers', () => {
     });
   });
 
-  it('an abstract name that is taken stays taken', (t) => {
+  it('an abstract name in use stays in use', (t) => {
     leakCheck(t);
     if (process.platform !== 'linux') return t.skip('abstract names exist on Linux only');
     const path = `\0sockloop-create-${process.pid}`;

@@ -22,7 +22,7 @@ export const listeningKinds = LISTENING.filter((kind) => {
 /** All kinds of this platform. */
 export const kinds: readonly Kind[] = [...listeningKinds, 'pair'];
 
-/** The address families that the kinds have. */
+/** The address family of a kind. */
 export function familyOf(kind: Kind): AddressFamily {
   return kind === 'IPv4' || kind === 'IPv6' ? kind : 'UNIX';
 }
@@ -43,14 +43,14 @@ export function freshAddress(t: TestContext, kind: Exclude<Kind, 'pair'>): Addre
   }
 }
 
-/** A directory that goes with the test. */
+/** A directory that is removed after the test. */
 export function temporaryDirectory(t: TestContext): string {
   const directory = mkdtempSync(join(tmpdir(), 'sockloop-'));
   t.after(() => rmSync(directory, { recursive: true, force: true }));
   return directory;
 }
 
-/** The socket itself; it is closed with the test. */
+/** The socket itself, closed after the test. */
 export function closing(t: TestContext, socket: Socket): Socket {
   t.after(() => socket.close());
   return socket;
@@ -73,7 +73,7 @@ export function listening(
 export interface Ends {
   readonly client: Socket;
   readonly accepted: Socket;
-  /** What accept(2) told of the client; none in a pair. */
+  /** The address that accept(2) returned; undefined in a pair. */
   readonly address: SocketAddress | null;
 }
 

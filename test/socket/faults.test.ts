@@ -1,4 +1,4 @@
-// Goal: what the kernel may do and rarely does (EINTR, short sends, failures halfway) is handled.
+// Goal: rare results of calls (EINTR, short writes, failures halfway) are handled.
 // Method: the real kernel behind a Sys that fails chosen calls once.
 
 import assert from 'node:assert/strict';
@@ -39,7 +39,7 @@ describe('socket: interrupted calls', () => {
   for (const kind of kinds) {
     for (const timeoutMs of [null, 5000]) {
       const bounded = timeoutMs === null ? 'without a timeout' : 'with one';
-      it(`are made again, ${bounded}: ${kind}`, (t) => {
+      it(`are restarted, ${bounded}: ${kind}`, (t) => {
         leakCheck(t);
         const { sys, calls } = interrupting(all);
         const { client, accepted } = connected(t, kind, sys);
@@ -54,7 +54,7 @@ describe('socket: interrupted calls', () => {
       });
     }
 
-    it(`are errors of a socket that is interruptible: ${kind}`, (t) => {
+    it(`are errors of an interruptible socket: ${kind}`, (t) => {
       leakCheck(t);
       const { sys } = interrupting(['recv', 'send', 'poll']);
       const { client } = connected(t, kind, sys);
@@ -82,7 +82,7 @@ describe('socket: interrupted calls', () => {
     assert.equal(failureOf(() => client.connect(server.getSockName())).code, 'EINTR');
   });
 
-  it('connect() that went on by itself is not made again', (t) => {
+  it('connect() that continues in the kernel is not repeated', (t) => {
     leakCheck(t);
     const poor = { abi: strippedAbi(native.abi) };
     for (const rest of [{}, poor]) {
@@ -99,11 +99,11 @@ describe('socket: interrupted calls', () => {
     }
   });
 
-  it('connect() that was refused while it went on by itself is ECONNREFUSED', (t) => {
+  it('connect() that is refused after a signal is ECONNREFUSED', (t) => {
     leakCheck(t);
     const { EINPROGRESS } = native.abi.errno;
     const sys = standIn(native, {
-      // As if a signal came while the answer was on its way.
+      // As if a signal came before the answer.
       connect: (fd, address, length) => {
         const { F_GETFL, F_SETFL, O_NONBLOCK } = native.abi.constants;
         const mode = native.fcntl(fd, F_GETFL, 0);
@@ -120,7 +120,7 @@ describe('socket: interrupted calls', () => {
     assert.deepEqual([error.code, error.syscall], ['ECONNREFUSED', 'connect']);
   });
 
-  it('close() is never made again, and what it reports of a reset is no failure', (t) => {
+  it('close() is never repeated, and a reset that it reports is no failure', (t) => {
     leakCheck(t);
     for (const result of [-EINTR, -ECONNRESET]) {
       let closed = 0;
@@ -138,9 +138,9 @@ describe('socket: interrupted calls', () => {
     }
   });
 
-  it('signals without end do not make a timeout longer', (t) => {
+  it('endless signals do not prolong a timeout', (t) => {
     leakCheck(t);
-    // A profiler interrupts every millisecond, and the kernel begins each wait anew.
+    // A profiler interrupts every millisecond, and the kernel restarts each wait.
     let calls = 0;
     const wait = (): number => {
       calls += 1;
@@ -152,7 +152,7 @@ describe('socket: interrupted calls', () => {
       recv: wait,
       accept: wait,
       accept4: wait,
-      // poll(2) of no time left answers, signal or not.
+      // poll(2) with a timeout of 0 returns in spite of signals.
       poll: (fds, count, timeoutMs) => (timeoutMs === 0 ? native.poll(fds, count, 0) : wait()),
     });
     const { client } = connected(t, 'pair', sys);
@@ -171,7 +171,7 @@ describe('socket: interrupted calls', () => {
   });
 });
 
-describe('socket: short sends', () => {
+describe('socket: short writes', () => {
   for (const kind of kinds) {
     it(`sendAll() sends on after one byte: ${kind}`, (t) => {
       leakCheck(t);
@@ -194,7 +194,7 @@ describe('socket: short sends', () => {
 
 // biome-ignore lint/complexity/noExcessiveLinesPerFunction: a suite of tests
 describe('socket: failures halfway', () => {
-  it('a socket that cannot be opened says of which family', (t) => {
+  it('the error of socket(2) names the family', (t) => {
     leakCheck(t);
     const sys = standIn(native, { socket: () => -EMFILE, socketpair: () => -EMFILE });
     assert.throws(() => new Socket('IPv4', { sys }), {
@@ -238,7 +238,7 @@ describe('socket: failures halfway', () => {
     assert.equal(openFds().size, before);
   });
 
-  it('but one that macOS says was reset already is handed out', (t) => {
+  it('unless macOS reports that it was reset already', (t) => {
     leakCheck(t);
     const server = listening(t, 'IPv4', { sys: refusingOptions(-EINVAL) });
     server.setTimeout(5000);
@@ -248,7 +248,7 @@ describe('socket: failures halfway', () => {
     assert.equal(received(closing(t, server.accept()[0])), 'x');
   });
 
-  it('an address of a foreign family closes the accepted socket', (t) => {
+  it('an address of another family closes the accepted socket', (t) => {
     leakCheck(t);
     const foreign: Sys['accept'] = (fd, address, length) => {
       const result = native.accept(fd, address, length);
@@ -263,7 +263,7 @@ describe('socket: failures halfway', () => {
     assert.equal(openFds().size, before);
   });
 
-  it('a server that cannot listen, or not set its options, leaves nothing open', (t) => {
+  it('a server that cannot listen, or set its options, leaves nothing open', (t) => {
     leakCheck(t);
     const before = openFds().size;
     const host = '127.0.0.1';
@@ -280,7 +280,7 @@ describe('socket: failures halfway', () => {
     assert.equal(openFds().size, before);
   });
 
-  it('a resolver that fails in the system says why', (t) => {
+  it('a system error of the resolver is reported', (t) => {
     leakCheck(t);
     const sys = standIn(native, {
       getaddrinfo: (_node, _service, _hints, results) => {

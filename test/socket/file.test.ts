@@ -1,5 +1,5 @@
-// Goal: a server removes the file of its UNIX socket and no other; of several that start on the file
-// of a dead server one wins; a server that has not called listen(2) yet is not dead.
+// Goal: a server removes the file of its UNIX socket and no other; of several that start on the
+// file of a dead server one wins; a server that has not called listen(2) yet is not dead.
 // Method: sockets in this process, on real paths; processes for servers that start at once.
 
 import assert from 'node:assert/strict';

@@ -1,6 +1,6 @@
-// Goal: a socket behaves the same where the kernel has no accept4(2), no flags for O_CLOEXEC and
-// SIGPIPE, and no timeouts for accept(2) and connect(2).
-// Method: this kernel under a table that says so, as those of macOS and FreeBSD do.
+// Goal: a socket behaves the same without accept4(2), without flags for close-on-exec and SIGPIPE,
+// and without timeouts of accept(2) and connect(2).
+// Method: this kernel, with a table that lacks what those of macOS and FreeBSD lack.
 
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
@@ -15,10 +15,10 @@ const native = nativeSys();
 const { constants: c, errno } = native.abi;
 const TIMEOUT_MS = 100;
 const LATE_MS = 5000;
-/** The option of macOS, by its number there. */
+/** The number of the option on macOS. */
 const SO_NOSIGPIPE = 4130;
 
-/** A kernel as that of macOS (or of FreeBSD, with `accept4`). */
+/** A kernel like that of macOS. */
 function poorSys(own: Partial<Sys> = {}): Sys {
   return standIn(native, {
     abi: strippedAbi(native.abi),
@@ -41,7 +41,7 @@ function refusing(t: TestContext): Socket {
 // biome-ignore lint/complexity/noExcessiveLinesPerFunction: a suite of tests
 describe('socket: on a platform without accept4(2)', () => {
   for (const kind of ['IPv4', 'IPv6', 'UNIX path', 'pair'] as const) {
-    it(`sockets are closed on exec, block, and talk: ${kind}`, (t) => {
+    it(`sockets are close-on-exec, blocking, and connected: ${kind}`, (t) => {
       leakCheck(t);
       const { client, accepted } = connected(t, kind, poorSys());
       assertSafe(client);
@@ -51,9 +51,9 @@ describe('socket: on a platform without accept4(2)', () => {
     });
   }
 
-  it('what a listener that does not block accepts blocks', (t) => {
+  it('a socket accepted from a non-blocking listener is blocking', (t) => {
     leakCheck(t);
-    // The BSDs hand O_NONBLOCK down, and this accept does as well.
+    // Like the BSDs, this accept passes on O_NONBLOCK.
     const { SOCK_NONBLOCK = 0 } = c;
     const sys = poorSys({
       accept: (fd, at, length) => native.accept4(fd, at, length, SOCK_NONBLOCK),
@@ -65,7 +65,7 @@ describe('socket: on a platform without accept4(2)', () => {
     assertSafe(closing(t, server.accept()[0]));
   });
 
-  it('accept() waits for its timeout, and no longer than until a client comes', (t) => {
+  it('accept() waits for a client, at most for its timeout', (t) => {
     leakCheck(t);
     const server = listening(t, 'IPv4', { sys: poorSys() });
     server.setTimeout(TIMEOUT_MS);
@@ -106,7 +106,7 @@ describe('socket: on a platform without accept4(2)', () => {
     assertSafe(unix);
   });
 
-  it('connect() with a timeout gives up in time', (t) => {
+  it('connect() with a timeout times out', (t) => {
     leakCheck(t);
     if (process.platform !== 'linux') return t.skip('only Linux leaves such a client waiting');
     const server = listening(t, 'IPv4', { backlog: 0 });
@@ -128,7 +128,7 @@ describe('socket: on a platform without accept4(2)', () => {
 });
 
 describe('socket: on a platform with SO_NOSIGPIPE', () => {
-  /** A kernel with the option; `result` is what setting it gives. */
+  /** A kernel with the option; setting it returns `result`. */
   function withOption(result: number, fdsSet: number[]): Sys {
     const abi = strippedAbi(native.abi);
     return poorSys({
@@ -142,7 +142,7 @@ describe('socket: on a platform with SO_NOSIGPIPE', () => {
     });
   }
 
-  it('every socket gets it', (t) => {
+  it('every socket has it set', (t) => {
     leakCheck(t);
     const fds: number[] = [];
     const sys = withOption(0, fds);
@@ -154,7 +154,7 @@ describe('socket: on a platform with SO_NOSIGPIPE', () => {
     assert.equal(fds.length, 5, 'the listener too');
   });
 
-  it('a connection that was reset already is accepted without it', (t) => {
+  it('a connection already reset is accepted without it', (t) => {
     leakCheck(t);
     const { client, accepted } = connected(t, 'IPv4', withOption(-errno['EINVAL' as 'EBADF'], []));
     client.sendAll(bytesOf('x'));
@@ -171,7 +171,7 @@ describe('socket: on a platform with SO_NOSIGPIPE', () => {
     const poor = closing(t, new Socket('IPv4', { sys, fd: server.detach() }));
     const client = closing(t, new Socket('IPv4'));
     client.connect(poor.getSockName());
-    // That connection is lost, and the listener is as good as before.
+    // The connection is lost; the listener is not affected.
     assert.equal(failureOf(() => poor.accept()).code, 'ECONNABORTED');
     poor.close();
     client.close();

@@ -1,5 +1,5 @@
-// Goal: a socket waits as long as it was told to, and says so when the time is up.
-// Method: peers that never answer, on this machine; the clock around each wait.
+// Goal: a socket waits for its timeout, and reports that it expired.
+// Method: peers on this machine that never answer; the time of each wait is measured.
 
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
@@ -22,12 +22,12 @@ const sys = nativeSys();
 const { POLLIN, POLLOUT, POLLHUP, F_GETFL, O_NONBLOCK } = sys.abi.constants;
 
 const TIMEOUT_MS = 100;
-/** The kernel counts in ticks of up to 10 ms, and the first one has begun already. */
+/** The kernel counts in ticks of up to 10 ms, and the first has already begun. */
 const EARLY_MS = 12;
-/** A machine that is busy with other tests. */
+/** On a busy machine. */
 const LATE_MS = 5000;
 
-/** Asserts that `call` runs out of time, after no less and not much more than `TIMEOUT_MS`. */
+/** Asserts that `call` times out, after `TIMEOUT_MS` or little more. */
 function assertTimesOut(call: () => unknown, message: RegExp): void {
   const start = sys.monotonicMs();
   const error = failureOf(call);
@@ -39,7 +39,7 @@ function assertTimesOut(call: () => unknown, message: RegExp): void {
   assert.ok(passedMs < TIMEOUT_MS + LATE_MS, `only after ${passedMs} ms`);
 }
 
-/** Fills the way from `socket` to its peer. */
+/** Fills the buffers between `socket` and its peer. */
 function fill(socket: Socket): void {
   const bytes = new Uint8Array(1 << 20);
   const { MSG_DONTWAIT } = socket.constants;
@@ -54,7 +54,7 @@ function fill(socket: Socket): void {
   assert.equal(code, 'EAGAIN');
 }
 
-/** A listener whose queue is full, so that nobody is answered any more. */
+/** A listener with a full queue: further connects wait. */
 function fullListener(t: TestContext, kind: (typeof listeningKinds)[number]): Socket {
   const server = listening(t, kind, { backlog: 0 });
   for (let count = 0; count < 8; count++) {
@@ -84,14 +84,14 @@ function isBlocking(socket: Socket): boolean {
 // biome-ignore lint/complexity/noExcessiveLinesPerFunction: a suite of tests
 describe('socket: timeouts', () => {
   for (const kind of kinds) {
-    it(`recv() of what never comes: ${kind}`, (t) => {
+    it(`recv() without data: ${kind}`, (t) => {
       leakCheck(t);
       const { client } = connected(t, kind);
       client.setTimeout(TIMEOUT_MS);
       const message = /^cannot receive( from .*)?: ETIMEDOUT \(nothing happened within 100 ms\)$/;
       assertTimesOut(() => client.recv(new Uint8Array(1)), message);
       assertTimesOut(() => client.poll(POLLIN), /^cannot wait( for .*)?: ETIMEDOUT \(/);
-      // The socket is as good as before.
+      // The socket still works.
       assert.equal(client.send(bytesOf('x')), 1);
     });
 
@@ -107,7 +107,7 @@ describe('socket: timeouts', () => {
       assertTimesOut(() => client.poll(POLLOUT), /^cannot wait( for .*)?: ETIMEDOUT \(/);
     });
 
-    it(`a wait that ends in time gives what came: ${kind}`, (t) => {
+    it(`a wait that ends in time returns its events: ${kind}`, (t) => {
       leakCheck(t);
       const { client, accepted } = connected(t, kind);
       client.setTimeout(LATE_MS);
@@ -119,7 +119,7 @@ describe('socket: timeouts', () => {
       assert.equal(client.getSockOpt('SO_SNDTIMEO'), 0);
     });
 
-    it(`a call that may not wait did not run out of time: ${kind}`, (t) => {
+    it(`a call with MSG_DONTWAIT does not time out: ${kind}`, (t) => {
       leakCheck(t);
       const { client } = connected(t, kind);
       client.setTimeout(LATE_MS);
@@ -179,7 +179,7 @@ describe('socket: timeouts', () => {
     });
   }
 
-  it('setTimeout() takes what a timer takes', (t) => {
+  it('setTimeout() takes the range of a timer', (t) => {
     leakCheck(t);
     const { client } = connected(t, 'pair');
     for (const timeoutMs of [0, -1, Number.NaN, TIMEOUT_MS_MAX + 1, Number.POSITIVE_INFINITY]) {
@@ -214,7 +214,7 @@ describe('socket: without waiting', () => {
       assert.equal(received(client), 'now');
     });
 
-    it(`setTimeout() makes a socket that does not block wait again: ${kind}`, (t) => {
+    it(`setTimeout() makes a non-blocking socket blocking: ${kind}`, (t) => {
       leakCheck(t);
       const { client } = connected(t, kind);
       client.setBlocking(false);
@@ -222,7 +222,7 @@ describe('socket: without waiting', () => {
       assertTimesOut(() => client.recv(new Uint8Array(1)), /nothing happened within 100 ms/);
     });
 
-    it(`poll() tells what may be done, and of the end: ${kind}`, (t) => {
+    it(`poll() returns readiness and the end of the stream: ${kind}`, (t) => {
       leakCheck(t);
       const { client, accepted } = connected(t, kind);
       client.setTimeout(LATE_MS);
@@ -238,7 +238,7 @@ describe('socket: without waiting', () => {
   }
 
   for (const kind of listeningKinds) {
-    it(`accept() fails with EAGAIN, and what it accepts blocks: ${kind}`, (t) => {
+    it(`accept() fails with EAGAIN, and accepted sockets are blocking: ${kind}`, (t) => {
       leakCheck(t);
       const server = listening(t, kind);
       server.setBlocking(false);
@@ -253,7 +253,7 @@ describe('socket: without waiting', () => {
   }
 
   for (const kind of ['IPv4', 'IPv6'] as const) {
-    it(`connect() goes on by itself after EINPROGRESS: ${kind}`, (t) => {
+    it(`connect() continues in the kernel after EINPROGRESS: ${kind}`, (t) => {
       leakCheck(t);
       const server = listening(t, kind);
       const client = closing(t, new Socket(kind));
@@ -264,7 +264,7 @@ describe('socket: without waiting', () => {
       assert.deepEqual(client.getPeerName(), server.getSockName());
     });
 
-    it(`connect() that is refused later says so in SO_ERROR: ${kind}`, (t) => {
+    it(`connect() that is refused later sets SO_ERROR: ${kind}`, (t) => {
       leakCheck(t);
       const nobody = closing(t, new Socket(kind));
       nobody.bind({ address: kind === 'IPv4' ? '127.0.0.1' : '::1', port: 0 });
@@ -277,7 +277,7 @@ describe('socket: without waiting', () => {
     });
   }
 
-  it('poll() of a descriptor that somebody else closed is EBADF, not a wait', (t) => {
+  it('poll() of a descriptor closed elsewhere is EBADF', (t) => {
     leakCheck(t);
     const { client } = connected(t, 'pair');
     const fd = client.detach();

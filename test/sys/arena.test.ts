@@ -1,4 +1,4 @@
-// Goal: an arena is memory that the kernel can use, and that is given back.
+// Goal: the kernel can use the memory of an arena, and gets it back.
 // Method: bytes through a socket pair, and the mappings of this process.
 
 import assert from 'node:assert/strict';
@@ -14,7 +14,7 @@ import { standIn } from './stand-in.ts';
 const sys = nativeSys();
 const PAGE_BYTES = 16384;
 
-test('arena: it is zeroed, writable, and of the length asked for', (t) => {
+test('arena: it is zeroed, writable, and of the given length', (t) => {
   leakCheck(t);
   for (const length of [1, 4095, 4096, 3 * PAGE_BYTES]) {
     const arena = new Arena(sys, length);
@@ -29,7 +29,7 @@ test('arena: it is zeroed, writable, and of the length asked for', (t) => {
   }
 });
 
-test('arena: memory that was used comes back as zeros', (t) => {
+test('arena: memory that is mapped again is zeroed', (t) => {
   leakCheck(t);
   for (let round = 0; round < 50; round++) {
     const arena = new Arena(sys, PAGE_BYTES);
@@ -79,7 +79,7 @@ test('arena: the largest one costs nothing until it is touched', (t) => {
   assert.equal(arena.bytes[arena.length - PAGE_BYTES], 0);
 });
 
-test('arena: closing it ends the loan, and doing so twice does nothing', (t) => {
+test('arena: bytes throws once it is closed, and a second close does nothing', (t) => {
   leakCheck(t);
   let unmapped = 0;
   const counting = standIn(sys, {
@@ -96,7 +96,7 @@ test('arena: closing it ends the loan, and doing so twice does nothing', (t) => 
   assert.throws(() => arena.bytes, new Error('the arena is closed'));
 });
 
-test('arena: failures of the kernel are errors with their code', (t) => {
+test('arena: errors have the code of the kernel', (t) => {
   leakCheck(t);
   const { ENOMEM, EINVAL = 0 } = sys.abi.errno;
   const full = standIn(sys, { mmap: () => -ENOMEM });
@@ -129,7 +129,7 @@ test('arena: many rounds leave no mapping behind', (t) => {
       Number.parseInt(to, 16),
     ]);
   };
-  // Neighbours are listed as one, so their bytes are what counts.
+  // Adjacent mappings are listed as one, so count their bytes.
   const mappedBytes = () => mappings().reduce((sum, [from, to]) => sum + to - from, 0);
   const before = mappedBytes();
   for (let round = 0; round < 2000; round++) {
@@ -140,7 +140,7 @@ test('arena: many rounds leave no mapping behind', (t) => {
     }
     arena.close();
   }
-  // The JavaScript heap grows by a little meanwhile.
+  // The JavaScript heap grows a little meanwhile.
   const grown = mappedBytes() - before;
   assert.ok(grown < 500 * length, `${grown} bytes more are mapped`);
 });

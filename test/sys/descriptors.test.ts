@@ -1,5 +1,5 @@
-// Goal: descriptors are born alike on every platform, and the limit on them can be lifted.
-// Method: real calls, then the same with what macOS lacks taken away, and with one call failing.
+// Goal: descriptors are set up alike on every platform, and their limit can be raised.
+// Method: real calls, then the same without what macOS lacks, and with one call failing.
 
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
@@ -16,7 +16,7 @@ const native = nativeSys();
 const { constants, errno } = native.abi;
 const { F_GETFD, F_GETFL, FD_CLOEXEC, O_NONBLOCK, AF_UNIX } = constants;
 
-/** The kernel of this machine, with some calls answered otherwise. */
+/** The kernel of this machine, with some calls replaced. */
 function changed(changes: Partial<Sys>): Sys {
   return new Proxy(native, {
     get(target, name) {
@@ -26,7 +26,7 @@ function changed(changes: Partial<Sys>): Sys {
   });
 }
 
-/** This machine without accept4(2), pipe2(2) and the flags of socket(2), as macOS is. */
+/** This machine without accept4(2), pipe2(2) and the flags of socket(2), like macOS. */
 function oldFashioned(changes: Partial<Sys> = {}): Sys {
   const { SOCK_CLOEXEC: _, SOCK_NONBLOCK: __, ...others } = constants;
   const behaviours = { ...native.abi.behaviours, accept4: false };
@@ -41,7 +41,7 @@ function modeOf(fd: number): { closedOnExec: boolean; nonblocking: boolean } {
   };
 }
 
-/** A UNIX listener that does not block, with one connection waiting. Its name exists on Linux. */
+/** A non-blocking UNIX listener with one pending connection. Linux only: an abstract name. */
 function listenerWithGuest(t: TestContext): number {
   const listener = openStream(native, AF_UNIX, true);
   const guest = openStream(native, AF_UNIX);
@@ -49,7 +49,7 @@ function listenerWithGuest(t: TestContext): number {
     native.close(listener);
     native.close(guest);
   });
-  // Binding to nothing but the family gives an abstract name: unix(7), autobind.
+  // An address with only a family binds to an abstract name: unix(7), autobind.
   const address = new Uint8Array(110);
   address[0] = AF_UNIX;
   const length = new Int32Array([address.length]);
@@ -100,7 +100,7 @@ for (const [kind, sys] of kinds) {
   }
 }
 
-test('sys-poll-open: what cannot be made safe is closed', (t) => {
+test('sys-poll-open: a descriptor that cannot be set up is closed', (t) => {
   leakCheck(t);
   const pair = new Int32Array(2);
   for (const refused of [constants.F_SETFD, constants.F_SETFL]) {
@@ -117,7 +117,7 @@ test('sys-poll-open: what cannot be made safe is closed', (t) => {
   assert.equal(openPipe(fullToo, pair, true), -errno.EMFILE);
 });
 
-test('sys-poll-open: accept is one call where the kernel can do all of it', () => {
+test('sys-poll-open: accept is one call if the kernel can do all of it', () => {
   const calls: [string, number][] = [];
   const linux = abiFor('linux', 'x64');
   assert.ok(linux);
@@ -134,7 +134,7 @@ test('sys-poll-open: accept is one call where the kernel can do all of it', () =
   ]);
 });
 
-test('sys-poll-open: the limit on open files is lifted to the hard one', (t) => {
+test('sys-poll-open: the limit on open files is raised to the hard one', (t) => {
   const before = new Uint8Array(native.abi.structs.rlimit.size);
   native.getrlimit(constants.RLIMIT_NOFILE, before);
   t.after(() => native.setrlimit(constants.RLIMIT_NOFILE, before));
@@ -150,7 +150,7 @@ test('sys-poll-open: the limit on open files is lifted to the hard one', (t) => 
   assert.equal(raiseOpenFilesLimit(native), raised);
 });
 
-/** A process whose limits are kept here; `accepts` says which soft limits its kernel takes. */
+/** A process with limits of its own; `accepts` decides which soft limits its kernel takes. */
 function limited(platform: string, soft: bigint, hard: bigint, accepts: (soft: bigint) => boolean) {
   const abi = abiFor(platform, 'arm64');
   assert.ok(abi);
@@ -171,7 +171,7 @@ function limited(platform: string, soft: bigint, hard: bigint, accepts: (soft: b
   });
 }
 
-test('sys-poll-open: macOS takes no infinite limit, so it gets OPEN_MAX', () => {
+test('sys-poll-open: macOS refuses an infinite limit, so it gets OPEN_MAX', () => {
   const infinity = 2n ** 63n - 1n;
   const finite = (soft: bigint) => soft <= 10_240n;
   const sys = limited('darwin', 256n, infinity, finite);
@@ -181,7 +181,7 @@ test('sys-poll-open: macOS takes no infinite limit, so it gets OPEN_MAX', () => 
   assert.equal(raiseOpenFilesLimit(limited('darwin', 20_000n, infinity, finite)), 20_000);
 });
 
-test('sys-poll-open: a limit of nothing is Infinity, and a refusal is told', () => {
+test('sys-poll-open: no limit is Infinity, and a refusal is an error', () => {
   const infinity = 2n ** 64n - 1n;
   const all = limited('linux', 1024n, infinity, () => true);
   assert.equal(raiseOpenFilesLimit(all), Number.POSITIVE_INFINITY);

@@ -1,4 +1,4 @@
-// Goal: an error of a system call has the shape of Node's own errors, and says what was tried.
+// Goal: an error of a system call has the shape of Node's own errors, and says what was attempted.
 // Method: the same failure through node:net and through this package, side by side.
 
 import assert from 'node:assert/strict';
@@ -49,7 +49,7 @@ function nodeFailure(options: { host: string; port: number } | { path: string })
   });
 }
 
-/** A port on which nobody listens: bound, so that nobody else takes it. */
+/** A port without a listener: bound, so that no other process takes it. */
 function refusingPort(t: TestContext, family: 'IPv4' | 'IPv6', address: string): number {
   const socket = new Socket(family);
   t.after(() => socket.close());
@@ -100,7 +100,7 @@ test("errors: a port in use is Node's own, but for the name of the call", async 
     createNodeServer().on('error', done).listen(port, '127.0.0.1');
   });
   const ours = thrownBy(() => createServer({ host: '127.0.0.1', port }));
-  // Node keeps the failure of bind(2) until its listen().
+  // Node reports a failed bind(2) in listen().
   assert.deepEqual(shapeOf(ours), { ...shapeOf(theirs), syscall: 'bind' });
   assert.equal(
     ours.message,
@@ -108,7 +108,7 @@ test("errors: a port in use is Node's own, but for the name of the call", async 
   );
 });
 
-test("errors: a UNIX path that is not there is Node's own", async (t) => {
+test("errors: a missing UNIX path is Node's own", async (t) => {
   leakCheck(t);
   const path = temporaryPath(t, 'nobody');
   const theirs = await nodeFailure({ path });

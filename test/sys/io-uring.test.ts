@@ -1,5 +1,5 @@
-// Goal: the calls of io_uring reach the kernel with every argument in its place.
-// Method: a ring driven by hand through its mapped memory, without the code that drives it for us.
+// Goal: the calls of io_uring pass every argument to the kernel.
+// Method: a ring driven by hand through its mapped memory, without src/ring.
 
 import assert from 'node:assert/strict';
 import { describe, it, test } from 'node:test';
@@ -17,10 +17,10 @@ import { leakCheck } from '#test/harness/leaks.js';
 const sys = nativeSys();
 const { constants, errno } = sys.abi;
 const ENTRIES = 4;
-/** A number far from those that are given out; newer kernels register some things with -1. */
+/** A number that is no descriptor; newer kernels register some things with -1. */
 const NOT_OPEN = 2 ** 30;
 
-/** Where the rings lie, and the views over them. */
+/** The offsets of the rings, and the views of them. */
 interface Ring {
   readonly fd: number;
   readonly rings: DataView;
@@ -29,7 +29,7 @@ interface Ring {
   close(): void;
 }
 
-/** Why there is no ring on this machine, or false: a kernel may lack it, and an owner forbid it. */
+/** Why there is no ring on this machine (missing or forbidden), or false. */
 function refusal(): string | false {
   if (sys.abi.ioUring === null) return `${process.platform} has no io_uring`;
   const fd = sys.io_uring_setup(ENTRIES, new Uint8Array(paramsBytes(sys.abi.ioUring)));
@@ -77,7 +77,7 @@ function mapRing(ioUring: IoUringAbi, fd: number, bytes: number, offset: number)
   return { address, view: new DataView(memory.buffer, memory.byteOffset, bytes) };
 }
 
-/** Puts a NOP into the first slot of the queue of submissions. */
+/** Writes a NOP into the first entry of the submission queue. */
 function queueNop({ rings, entries, params }: Ring, ioUring: IoUringAbi, userData: bigint): void {
   const { io_uring_params, io_sqring_offsets, io_uring_sqe } = ioUring.structs;
   const { opcode, user_data } = io_uring_sqe.fields;
@@ -91,7 +91,7 @@ function queueNop({ rings, entries, params }: Ring, ioUring: IoUringAbi, userDat
   rings.setUint32(at(tail.offset), rings.getUint32(at(tail.offset), true) + 1, true);
 }
 
-/** What completed, taken out of the queue of completions. */
+/** Takes the entries out of the completion queue. */
 function reap({ rings, params }: Ring, ioUring: IoUringAbi) {
   const { io_uring_params, io_cqring_offsets, io_uring_cqe } = ioUring.structs;
   const base = io_uring_params.fields.cq_off.offset;
@@ -100,10 +100,10 @@ function reap({ rings, params }: Ring, ioUring: IoUringAbi) {
   const completions: { userData: bigint; result: number }[] = [];
   const end = rings.getUint32(at(tail.offset), true);
   for (let index = rings.getUint32(at(head.offset), true); index !== end; index++) {
-    const place = at(cqes.offset) + (index % (2 * ENTRIES)) * io_uring_cqe.size;
+    const offset = at(cqes.offset) + (index % (2 * ENTRIES)) * io_uring_cqe.size;
     completions.push({
-      userData: rings.getBigUint64(place + io_uring_cqe.fields.user_data.offset, true),
-      result: rings.getInt32(place + io_uring_cqe.fields.res.offset, true),
+      userData: rings.getBigUint64(offset + io_uring_cqe.fields.user_data.offset, true),
+      result: rings.getInt32(offset + io_uring_cqe.fields.res.offset, true),
     });
   }
   rings.setUint32(at(head.offset), end, true);
@@ -115,7 +115,7 @@ describe('sys-io-uring: a ring of the kernel', { skip: refusal() }, () => {
   const ioUring = sys.abi.ioUring ?? assert.fail('not on Linux');
   const { IORING_ENTER_GETEVENTS, IORING_ENTER_EXT_ARG } = ioUring.constants;
 
-  it('carries a NOP there and back', (t) => {
+  it('completes a NOP', (t) => {
     leakCheck(t);
     const ring = openRing(ioUring);
     t.after(() => ring.close());
@@ -127,13 +127,13 @@ describe('sys-io-uring: a ring of the kernel', { skip: refusal() }, () => {
     assert.equal(sys.io_uring_enter(ring.fd, 1, 0, 0, 0, 0), 0, 'nothing is left to submit');
   });
 
-  it('waits no longer than the argument at an address says', (t) => {
+  it('waits no longer than the timeout at an address', (t) => {
     leakCheck(t);
     const ring = openRing(ioUring);
     t.after(() => ring.close());
     const { io_uring_getevents_arg, __kernel_timespec } = ioUring.structs;
     const { tv_nsec } = __kernel_timespec.fields;
-    // One page: the argument, and behind it the time that it refers to.
+    // One page: the argument, then the timespec that it points to.
     using arena = new Arena(sys, 4096);
     const view = new DataView(arena.bytes.buffer, arena.bytes.byteOffset, arena.length);
     const time = io_uring_getevents_arg.size;
@@ -151,7 +151,7 @@ describe('sys-io-uring: a ring of the kernel', { skip: refusal() }, () => {
     assert.equal(wait(io_uring_getevents_arg.size + 1), -(errno['EINVAL'] ?? 0));
   });
 
-  it('tells the operations it knows', (t) => {
+  it('reports the operations that it knows', (t) => {
     leakCheck(t);
     const ring = openRing(ioUring);
     t.after(() => ring.close());
@@ -172,7 +172,7 @@ describe('sys-io-uring: a ring of the kernel', { skip: refusal() }, () => {
     }
   });
 
-  it('is refused with an errno for what is wrong', (t) => {
+  it('gives an errno for wrong arguments', (t) => {
     leakCheck(t);
     const { EBADF, EFAULT = 0, EINVAL } = errno;
     const params = new Uint8Array(paramsBytes(ioUring));
@@ -195,7 +195,7 @@ test('sys-io-uring: parameters that are too short are refused before the call', 
   assert.throws(() => sys.io_uring_setup(ENTRIES, new Uint8Array(119)), RangeError);
 });
 
-test('sys-io-uring: where the platform has none, there is no such call', (t) => {
+test('sys-io-uring: ENOSYS on a platform without it', (t) => {
   leakCheck(t);
   const darwin = abiFor('darwin', 'arm64') ?? assert.fail('no table');
   const without = new NativeSys(darwin, { ioUring: null } as CLibrary);

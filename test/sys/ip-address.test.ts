@@ -1,4 +1,4 @@
-// Goal: IP addresses read and print as the rest of the world reads and prints them.
+// Goal: IP addresses are parsed and printed as usual.
 // Method: any bytes and any text, against three oracles: WHATWG URLs, the C library, node:net.
 
 import assert from 'node:assert/strict';
@@ -49,7 +49,7 @@ function parsed(text: string): Uint8Array | null {
   return parseIPv6(text, bytes, 0) ? bytes : null;
 }
 
-/** What the C library prints. A zone would follow an address of a link, so there must be none. */
+/** What the C library prints, without a zone. */
 function printedByC(address: string): string {
   const sys = nativeSys();
   const bytes = new Uint8Array(SOCKADDR_BYTES_MAX);
@@ -104,7 +104,7 @@ test('ip-address: IPv6 is compressed as a URL compresses it', (t) => {
   fc.assert(
     fc.property(sixteens, (bytes) => {
       const text = formatIPv6(bytes, 0);
-      // A URL knows no dotted quad: RFC 5952, section 5, is a recommendation.
+      // URLs have no dotted quad: RFC 5952, section 5, is a recommendation.
       fc.pre(!text.includes('.'));
       assert.equal(`[${text}]`, new URL(`http://[${text}]/`).hostname);
     }),
@@ -116,11 +116,11 @@ test('ip-address: IPv6 prints as the C library prints it', (t) => {
   leakCheck(t);
   fc.assert(
     fc.property(sixteens, (bytes) => {
-      // Addresses of a link have a zone in some C libraries.
+      // Some C libraries print the zone of a link-local address.
       fc.pre(bytes[0] !== 0xfe && bytes[0] !== 0xff);
       const text = formatIPv6(bytes, 0);
       const oracle = printedByC(text);
-      // The deprecated IPv4-compatible addresses are the one thing where they differ.
+      // They differ only for the deprecated IPv4-compatible addresses.
       const compatible = bytes.subarray(0, 12).every((byte) => byte === 0) && oracle.includes('.');
       if (compatible) assert.deepEqual(parsed(oracle), bytes);
       else assert.equal(text, oracle);
@@ -162,7 +162,7 @@ test('ip-address: a zone is not part of an address, though node:net takes one', 
   assert.ok(isIPv6('fe80::1%eth0'));
 });
 
-test('ip-address: what is refused leaves the buffer as it was', (t) => {
+test('ip-address: a refused text leaves the buffer alone', (t) => {
   leakCheck(t);
   const into = new Uint8Array(16).fill(7);
   for (const text of ['', '1.2.3', '1.2.3.4.5', '01.2.3.4', '1.2.3.256', ' 1.2.3.4', '1.2.3.4\n']) {

@@ -1,4 +1,4 @@
-// Goal: no call lets the kernel write or read beyond a buffer, and each fails with its errno.
+// Goal: no call lets the kernel access memory beyond a buffer, and each fails with its errno.
 // Method: every call that takes a buffer, with a length that is one too long.
 
 import assert from 'node:assert/strict';
@@ -83,7 +83,7 @@ describe('native', () => {
     });
   }
 
-  it('a length that is no number of 32 bits is refused', (t) => {
+  it('a length of more than 32 bits is refused', (t) => {
     leakCheck(t);
     const buffer = new Uint8Array(4);
     for (const length of [2 ** 32 + 1, Number.NaN, Number.POSITIVE_INFINITY]) {
@@ -162,11 +162,11 @@ test('native: a failed call is a negative errno, each its own', (t) => {
   assert.equal(sys.recv(left.fileno(), buffer, 0, 1, constants.MSG_DONTWAIT), -EAGAIN);
   assert.equal(sys.munmap(1, 4096), -EINVAL);
   assert.equal(sys.if_nametoindex('no-such-name'), 0);
-  // A call that succeeds says nothing of the failure before it.
+  // A successful call does not report an earlier error.
   assert.equal(sys.send(left.fileno(), buffer, 0, 1, 0), 1);
 });
 
-test('native: getsockname cuts an address that does not fit, and tells its length', (t) => {
+test('native: getsockname truncates an address that does not fit, and returns its length', (t) => {
   leakCheck(t);
   const server = new Socket('IPv4');
   t.after(() => server.close());
@@ -178,7 +178,7 @@ test('native: getsockname cuts an address that does not fit, and tells its lengt
   assert.ok(buffer.subarray(4).every((byte) => byte === 0xa5));
 });
 
-test('native: the clock goes forward, and is the same object on every call', (t) => {
+test('native: the clock is monotonic, and nativeSys() returns one object', (t) => {
   leakCheck(t);
   const first = sys.monotonicMs();
   assert.equal(sys.poll(new Uint8Array(0), 0, 5), 0);

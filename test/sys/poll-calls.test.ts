@@ -1,5 +1,5 @@
-// Goal: the calls behind the pollers do to the kernel what their man pages say.
-// Method: each call on real descriptors; bounds, errors, and what a platform lacks.
+// Goal: the calls of the pollers do what their man pages say.
+// Method: each call on real descriptors; limits, errors, and missing calls.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -18,7 +18,7 @@ const { EAGAIN, EBADF, EEXIST, EINVAL, ENOENT, ENOSYS, EPERM } = abi.errno;
 const onLinux = { skip: process.platform === 'linux' ? false : 'only Linux has epoll' };
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
-/** What `opened` still has to close. */
+/** The descriptors that `opened` still has to close. */
 const open = new Set<number>();
 
 /** A descriptor that a call returned, closed after the test if not before by `closeNow`. */
@@ -73,7 +73,7 @@ test('sys-poll-calls: read and write move bytes at an offset', (t) => {
   assert.throws(() => sys.write(writer, into, 8, 1), RangeError);
 });
 
-test('sys-poll-calls: read gives 0 at the end, and EAGAIN where it would block', (t) => {
+test('sys-poll-calls: read returns 0 at the end, and EAGAIN if it would block', (t) => {
   leakCheck(t);
   const [reader, writer] = pipe(t);
   const { F_GETFL, F_SETFL, O_NONBLOCK } = abi.constants;
@@ -119,7 +119,7 @@ test('sys-poll-calls: pipe2 sets its flags on both ends', (t) => {
   assert.throws(() => sys.pipe(new Int32Array(1)), RangeError);
 });
 
-test('sys-poll-calls: select rewrites its sets with what is ready', (t) => {
+test('sys-poll-calls: select overwrites its sets with the ready descriptors', (t) => {
   leakCheck(t);
   const [reader, writer] = pipe(t);
   const [idle] = pipe(t);
@@ -141,7 +141,7 @@ test('sys-poll-calls: select waits for its timeout', () => {
   assert.ok(sys.monotonicMs() - start >= 20);
 });
 
-test('sys-poll-calls: select refuses what it cannot do', (t) => {
+test('sys-poll-calls: select refuses wrong arguments', (t) => {
   leakCheck(t);
   const [reader] = pipe(t);
   const closed = sys.dup(reader);
@@ -149,7 +149,7 @@ test('sys-poll-calls: select refuses what it cannot do', (t) => {
   assert.equal(sys.select(closed + 1, setOf(closed), null, time(0, 0)), -EBADF);
   assert.equal(sys.select(-1, null, null, time(0, 0)), -EINVAL);
   assert.equal(sys.select(0, null, null, time(-1, 0)), -EINVAL);
-  // A set of 64 bits is a word; the 65th would lie behind it.
+  // A set of 64 bits is one word; the 65th bit would lie beyond it.
   assert.equal(sys.select(64, new Uint8Array(8), null, time(0, 0)), 0);
   assert.throws(() => sys.select(65, new Uint8Array(8), null, null), RangeError);
   assert.throws(() => sys.select(65, null, new Uint8Array(15), null), RangeError);
@@ -241,7 +241,7 @@ test('sys-poll-calls: epoll refuses with the errno of its man page', onLinux, (t
   assert.throws(() => sys.epoll_ctl(epfd, e.EPOLL_CTL_MOD, reader, new Uint8Array(8)), RangeError);
 });
 
-test('sys-poll-calls: a timer makes its descriptor ready again and again', (t) => {
+test('sys-poll-calls: a periodic timer makes its descriptor ready repeatedly', (t) => {
   leakCheck(t);
   const sys = nativeSys();
   const timer = PeriodicWakeTimer.open(sys, 10);
@@ -258,7 +258,7 @@ test('sys-poll-calls: a timer makes its descriptor ready again and again', (t) =
   return timer.close();
 });
 
-test('sys-poll-calls: eventfd counts, and a read takes the count', (t) => {
+test('sys-poll-calls: eventfd counts, and a read resets the count', (t) => {
   leakCheck(t);
   const { EFD_CLOEXEC, EFD_NONBLOCK, F_GETFD, FD_CLOEXEC } = abi.constants;
   if (EFD_CLOEXEC === undefined || EFD_NONBLOCK === undefined) {

@@ -1,4 +1,4 @@
-/** A Sys that stands in for the kernel's: it answers some calls itself and passes the others on. */
+/** A Sys with some calls of its own; the others go to another Sys. */
 
 import type { Abi } from '#src/sys/abi/abi.js';
 import type { Sys } from '#src/sys/sys.js';
@@ -13,7 +13,7 @@ export function standIn(sys: Sys, own: Partial<Sys>): Sys {
   });
 }
 
-/** The table of this machine without what a BSD lacks, so that its paths run here. */
+/** The table of this machine without what a BSD lacks. */
 export function strippedAbi(abi: Abi, accept4 = false): Abi {
   const constants = { ...abi.constants };
   delete constants.SOCK_CLOEXEC;

@@ -1,5 +1,5 @@
-// Goal: options reach the kernel under the right numbers, and come back in the right units.
-// Method: set and get on real sockets, and what the peer sees of it.
+// Goal: options have the right numbers and units.
+// Method: set and get on real sockets, and the effect that the peer sees.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -14,7 +14,7 @@ const linuxOnly = isLinux ? false : 'the option exists on Linux only';
 
 // biome-ignore lint/complexity/noExcessiveLinesPerFunction: a suite of tests
 describe('socket: options', () => {
-  it('flags and numbers come back as they were set', (t) => {
+  it('flags and numbers read back as set', (t) => {
     leakCheck(t);
     const { client } = connected(t, 'IPv4');
     for (const name of ['SO_KEEPALIVE', 'SO_REUSEADDR', 'SO_REUSEPORT', 'TCP_NODELAY'] as const) {
@@ -38,12 +38,12 @@ describe('socket: options', () => {
     assert.equal(client.getSockOpt('SO_ERROR'), 0);
   });
 
-  it('a buffer is at least as large as asked for', (t) => {
+  it('a buffer has at least the requested size', (t) => {
     leakCheck(t);
     const { client } = connected(t, 'IPv4');
     client.setSockOpt('SO_RCVBUF', 65536);
     client.setSockOpt('SO_SNDBUF', 65536);
-    // Linux doubles them, for its own book-keeping: socket(7).
+    // Linux doubles them for bookkeeping: socket(7).
     assert.equal(client.getSockOpt('SO_RCVBUF'), isLinux ? 131072 : 65536);
     assert.equal(client.getSockOpt('SO_SNDBUF'), isLinux ? 131072 : 65536);
   });
@@ -82,7 +82,7 @@ describe('socket: options', () => {
     });
   }
 
-  it('IPV6_V6ONLY keeps IPv4 away', (t) => {
+  it('IPV6_V6ONLY refuses IPv4', (t) => {
     leakCheck(t);
     for (const only of [true, false]) {
       const server = closing(t, new Socket('IPv6'));
@@ -119,7 +119,7 @@ describe('socket: options', () => {
     assert.equal(accepted.getSockOpt('TCP_INFO').tcpi_state, 8);
   });
 
-  it('SO_PEERCRED tells who the peer is', { skip: linuxOnly }, (t) => {
+  it('SO_PEERCRED has the credentials of the peer', { skip: linuxOnly }, (t) => {
     leakCheck(t);
     const credentials = { pid: process.pid, uid: process.getuid?.(), gid: process.getgid?.() };
     for (const kind of kinds.filter((name) => !name.startsWith('IP'))) {
@@ -159,7 +159,7 @@ describe('socket: options', () => {
     assert.match(short.message, /^cannot set option \d+ of level \d+: EINVAL \(/);
   });
 
-  it('what the kernel does not know is its error, with the name of the option', (t) => {
+  it('an error of the kernel names the option', (t) => {
     leakCheck(t);
     const { client } = connected(t, 'pair');
     const unknown = failureOf(() =>
@@ -173,7 +173,7 @@ describe('socket: options', () => {
     assert.equal(foreign.syscall, 'setsockopt');
   });
 
-  it('what the table does not know never reaches the kernel', (t) => {
+  it('an unknown option does not reach the kernel', (t) => {
     leakCheck(t);
     const { client } = connected(t, 'IPv4');
     const before = client.getSockOpt('SO_RCVBUF');

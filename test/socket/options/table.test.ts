@@ -31,7 +31,7 @@ function known(platform: string): Abi {
   return abi;
 }
 
-/** Encodes into a buffer full of rubbish, and decodes what was written. */
+/** Encodes into a buffer of other bytes, and decodes the result. */
 function roundTrip(abi: Abi, name: SettableOptionName, value: unknown): unknown {
   const buffer = new Uint8Array(OPTION_SIZE_BYTES_MAX + 3).fill(0xa5).subarray(3);
   const length = encodeOptionValue(abi, name, value as OptionValue<typeof name>, buffer);
@@ -40,7 +40,7 @@ function roundTrip(abi: Abi, name: SettableOptionName, value: unknown): unknown 
     buffer.subarray(32).every((byte) => byte === 0xa5),
     'it writes the value only',
   );
-  // What can only be set has the same form as what can be read too.
+  // The options that can only be set are encoded as those that can be read too.
   const access: string = socketOptions[name].access;
   const readable = access === 'set' ? setOnlyTwins.get(name) : (name as GettableOptionName);
   assert.ok(readable, `${name} has no readable twin of its kind`);
@@ -89,7 +89,7 @@ describe('the table of options', () => {
     }
   });
 
-  it('says one line of each, and its unit where it measures', () => {
+  it('has a line about each, and the unit of each quantity', () => {
     for (const name of names) {
       const spec = optionSpec(name);
       assert.match(spec.purpose, /^[^\n]{10,80}\.$/, name);
@@ -102,7 +102,7 @@ describe('the table of options', () => {
     }
   });
 
-  it('has the level that goes with the name', () => {
+  it('has the level of the name', () => {
     const levels: Record<string, OptionSpec['level']> = {
       SO: 'SOL_SOCKET',
       TCP: 'IPPROTO_TCP',
@@ -113,7 +113,7 @@ describe('the table of options', () => {
     for (const name of names) assert.equal(optionSpec(name).level, levels[prefix(name)]);
   });
 
-  it('tells the platforms and the numbers', () => {
+  it('has the platforms and the numbers', () => {
     assert.deepEqual(optionPlatforms('TCP_KEEPALIVE'), ['darwin-x64', 'darwin-arm64']);
     assert.equal(optionPlatforms('TCP_NODELAY').length, 6);
     assert.deepEqual(optionNumbers(linux, 'SO_RCVBUF'), { level: 1, name: 8 });
@@ -128,12 +128,12 @@ function prefix(name: string): string {
 
 describe('the values of options', () => {
   for (const abi of abis) {
-    it(`come back as they went in: ${abi.platform}`, () => {
+    it(`decode as they were encoded: ${abi.platform}`, () => {
       for (const name of names) {
         const spec = optionSpec(name);
         const values = valuesOf(abi, name);
         if (spec.access === 'get' || values === null || abi.options[name] === undefined) continue;
-        // A number without a sign can only be set here, and its twin has one.
+        // Unsigned, and can only be set.
         if (name === 'SO_USER_COOKIE') continue;
         fc.assert(
           fc.property(values, (value) => {
@@ -150,7 +150,7 @@ describe('the values of options', () => {
         if (spec.access === 'set' || abi.options[name] === undefined) continue;
         const size = optionSizeBytes(abi, name as GettableOptionName);
         assert.ok(size >= 4 && size <= OPTION_SIZE_BYTES_MAX, name);
-        // Zeroes are a value of every kind, and fewer bytes are one of few kinds.
+        // Zeros are a value of every kind.
         decodeOptionValue(abi, name as GettableOptionName, new Uint8Array(size), size);
         if (['string', 'tcpInfo'].includes(spec.kind)) continue;
         assert.throws(
@@ -179,7 +179,7 @@ describe('the values of options', () => {
     assert.deepEqual([...bytes.subarray(0, 4)], [1, 0, 2, 1]);
   });
 
-  it('never round a wait down to none', () => {
+  it('never round a timeout down to 0', () => {
     assert.equal(roundTrip(linux, 'SO_RCVTIMEO', 0.0001), 0.001);
     assert.equal(roundTrip(linux, 'SO_RCVTIMEO', 0.25), 0.25);
     assert.equal(roundTrip(linux, 'SO_SNDTIMEO', 1.1), 1.1);
@@ -230,7 +230,7 @@ describe('what can only be read', () => {
     assert.equal(decodeOptionValue(freebsd, 'LOCAL_PEERCRED', xucred, 88).pid, 77);
   });
 
-  it('reads as much of tcp_info as the kernel filled', () => {
+  it('reads the part of tcp_info that the kernel filled in', () => {
     const layout = linux.structs.tcp_info;
     assert.ok(layout);
     const bytes = new Uint8Array(layout.size);
@@ -330,7 +330,7 @@ describe('wrong options and values', () => {
     assert.throws(() => optionSizeBytes(darwin, 'TCP_QUICKACK'), missing);
   });
 
-  it('are told from buffers that are too small', () => {
+  it('are not confused with buffers that are too small', () => {
     const short = new RangeError('SO_LINGER takes 8 bytes, and the buffer holds 4');
     assert.throws(() => encodeOptionValue(linux, 'SO_LINGER', 0, new Uint8Array(4)), short);
   });
@@ -359,7 +359,7 @@ describe('wrong options and values', () => {
     assert.throws(() => encodeOptionValue(linux, 'SO_RCVTIMEO', null, bytes), TypeError);
   });
 
-  it('have the types that the table tells', () => {
+  it('have the types of the table', () => {
     const flag: boolean = decodeOptionValue(linux, 'TCP_NODELAY', bytes, 4);
     const linger: number | null = decodeOptionValue(linux, 'SO_LINGER', bytes, 8);
     const cookie: bigint = decodeOptionValue(linux, 'SO_COOKIE', bytes, 8);

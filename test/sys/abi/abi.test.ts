@@ -108,7 +108,7 @@ describe('the tables and the headers of six platforms', () => {
         }
       });
 
-      it('have io_uring on Linux alone', () => {
+      it('have io_uring on Linux only', () => {
         assert.equal(abi.ioUring !== null, abi.platform.startsWith('linux'));
       });
 
@@ -123,8 +123,8 @@ describe('the tables and the headers of six platforms', () => {
           assert.ok(expected, name);
           assert.equal(layout.size, expected.size, name);
           for (const [fieldName, { offset, size, bits }] of Object.entries(layout.fields)) {
-            const place = [offset, size, ...(bits ?? [])];
-            assert.deepEqual(place, expected.fields[fieldName], `${name}.${fieldName}`);
+            const field = [offset, size, ...(bits ?? [])];
+            assert.deepEqual(field, expected.fields[fieldName], `${name}.${fieldName}`);
           }
         }
       });
@@ -156,7 +156,7 @@ describe('the tables and the headers of six platforms', () => {
         assert.equal(errnoName(abi, 0), 'UNKNOWN_0');
       });
 
-      it('name every answer of getaddrinfo', () => {
+      it('name every result of getaddrinfo', () => {
         for (const [name, code] of Object.entries(abi.constants)) {
           if (name.startsWith('EAI_')) assert.equal(gaiName(abi, code), name);
         }
@@ -171,8 +171,8 @@ const OF_LINUX_6_12 = 'in the headers of Linux 6.12, not in those of 6.1';
 const OF_LINUX_7_2 = 'in the headers of Linux 7.2, not in those of 6.12';
 
 /**
- * Constants that the headers of a machine may lack, with the reason. All others have to be there:
- * without them the probe does not compile, and the test fails.
+ * Constants that the headers of a machine may lack, with the reason. Without any other the probe
+ * does not compile, and the test fails.
  */
 const NEWER_CONSTANTS: ReadonlyMap<string, string> = new Map([
   ['IP_LOCAL_PORT_RANGE', 'not in the netinet/in.h of glibc 2.36'],
@@ -303,7 +303,7 @@ function fieldLines(
       print(`${label}.size`, `sizeof s.${fieldName}`),
     ];
   }
-  // C gives no offset of a bit field, but setting all of it shows where it is.
+  // C gives no offset of a bit field; setting all of its bits shows it.
   const byte = `((unsigned char *)&s)[${field.offset}]`;
   return [`memset(&s, 0, sizeof s); s.${fieldName} = ~0;`, print(`${label}.mask`, byte)];
 }

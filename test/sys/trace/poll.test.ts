@@ -1,5 +1,5 @@
-// Goal: the calls behind the pollers read in a trace as strace would print them.
-// Method: golden lines of real calls, and of a stand-in where the numbers must be known.
+// Goal: a trace prints the calls of the pollers as strace does.
+// Method: golden lines of real calls, and of a stand-in with fixed numbers.
 
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
@@ -138,7 +138,7 @@ for (const platform of ['linux', 'darwin', 'freebsd']) {
     const ended = { ident: 4, filter: EVFILT_READ, flags: EV_EOF, fflags: 2, data: 12, udata: 7n };
     const failed = { ...change, flags: EV_ERROR | EV_DELETE, data: 9 };
     const found = keventList(structs.kevent.size, ended, failed);
-    // The same memory goes in as the changes and comes back as the events.
+    // One buffer is both the list of changes and that of events.
     const both = keventList(structs.kevent.size, change, change);
     const { sys, lines } = traced(platform, 2, () => both.set(found));
     sys.kevent(3, both, 1, both, 2, null);

@@ -1,5 +1,5 @@
-// Goal: a trace shows what went through the queues of a ring, operation by operation.
-// Method: golden lines of a stand-in whose queues the test fills in; and an echo over the real one.
+// Goal: a trace shows the operations that pass through the queues of a ring.
+// Method: golden lines of a stand-in whose queues the test fills; and an echo over a real ring.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -15,10 +15,10 @@ const abi = abiFor('linux', 'x64') ?? assert.fail('no table');
 const ioUring = abi.ioUring ?? assert.fail('no io_uring');
 const { constants: op, structs } = ioUring;
 const RING_FD = 5;
-/** Where the memory of the stand-in lies, as a program would have it mapped. */
+/** The address of the memory of the stand-in. */
 const BASE = 0x7000_0000;
 const [QUEUES, ENTRIES, BUFFERS, TEXT, SCRATCH] = [0, 4096, 8192, 12_288, 16_384];
-/** Where the words of the queues lie, from {@link QUEUES} on. */
+/** The offsets of the words of the queues, from {@link QUEUES} on. */
 const [SQ_HEAD, SQ_ARRAY, CQ_TAIL, CQES] = [0, 64, 8, 128];
 
 interface Entry {
@@ -39,7 +39,7 @@ interface Result {
   readonly flags?: number;
 }
 
-/** A kernel with one ring, and the trace of it. `move` is a call that takes and posts these. */
+/** A kernel with one ring, and its trace. `move` makes a call that takes and posts these. */
 class StandIn {
   readonly lines: string[] = [];
   readonly sys: TracingSys;
@@ -76,7 +76,7 @@ class StandIn {
     return RING_FD;
   }
 
-  /** Sets the ring up and maps it. What that prints is forgotten. */
+  /** Sets up and maps the ring, and discards the trace of that. */
   begin(): this {
     this.sys.io_uring_setup(8, new Uint8Array(structs.io_uring_params.size));
     for (const offset of [op.IORING_OFF_SQ_RING, op.IORING_OFF_SQES]) {
@@ -100,7 +100,7 @@ class StandIn {
     return BASE + SCRATCH;
   }
 
-  /** Lends one buffer of that id, at the address of {@link text}. */
+  /** Provides one buffer with that id, at the address of {@link text}. */
   lend(id: number): void {
     const { addr, bid } = structs.io_uring_buf.fields;
     this.#memory.setBigUint64(BUFFERS + addr.offset, BigInt(BASE + TEXT), true);
@@ -127,10 +127,10 @@ class StandIn {
   #take(entry: Entry): void {
     const at = structs.io_uring_sqe.fields;
     const head = this.#memory.getUint32(QUEUES + SQ_HEAD, true);
-    const place = head & 7;
-    // Through the array an entry may lie anywhere.
-    const where = this.#array === 0 ? place : 7 - place;
-    if (this.#array !== 0) this.#memory.setUint32(QUEUES + SQ_ARRAY + place * 4, where, true);
+    const slot = head & 7;
+    // With the array, an entry may be anywhere.
+    const where = this.#array === 0 ? slot : 7 - slot;
+    if (this.#array !== 0) this.#memory.setUint32(QUEUES + SQ_ARRAY + slot * 4, where, true);
     const base = ENTRIES + where * structs.io_uring_sqe.size;
     this.#memory.setUint8(base + at.opcode.offset, entry.code);
     this.#memory.setUint8(base + at.flags.offset, entry.flags ?? 0);
@@ -157,7 +157,7 @@ class StandIn {
 
 const { MSG_NOSIGNAL = 0, SOCK_CLOEXEC = 0, POLLIN, AF_INET } = abi.constants;
 
-test('sys-ring-operations: each operation, and what became of it', (t) => {
+test('sys-ring-operations: each operation and its result', (t) => {
   leakCheck(t);
   const ring = new StandIn().begin();
   const [accept, recv, poll] = [op.IORING_OP_ACCEPT, op.IORING_OP_RECV, op.IORING_OP_POLL_ADD];
@@ -192,7 +192,7 @@ test('sys-ring-operations: each operation, and what became of it', (t) => {
     [
       '  completed IORING_OP_RECV(7, "hello\\n") = 6 (IORING_CQE_F_MORE)',
       '  completed IORING_OP_RECV(7) = 0',
-      // Nothing is known of it any more, nor of that buffer.
+      // Forgotten, like the buffer.
       '  completed ?(user_data=0x2, ?) = 6',
       '  completed IORING_OP_POLL_ADD(8) = -1 EBADF (Words)',
     ],
@@ -230,11 +230,11 @@ test('sys-ring-operations: bytes, addresses, times, cancellations', (t) => {
   ]);
 });
 
-test('sys-ring-operations: a wait says for how long, and whose ring it is', (t) => {
+test('sys-ring-operations: the timeout of a wait, and its ring', (t) => {
   leakCheck(t);
   const ring = new StandIn().begin();
   const { sys, lines } = ring;
-  // The place in the table of the thread, which the kernel writes.
+  // The index in the table of the thread, which the kernel writes.
   sys.io_uring_register(RING_FD, op.IORING_REGISTER_RING_FDS, ring.words(2, RING_FD), 1);
   const registered = op.IORING_ENTER_REGISTERED_RING;
   const flags = registered | op.IORING_ENTER_EXT_ARG;
@@ -250,7 +250,7 @@ test('sys-ring-operations: a wait says for how long, and whose ring it is', (t) 
     'io_uring_enter(2, 0, 1, IORING_ENTER_REGISTERED_RING) = 0',
     'io_uring_enter(4, 0, 1, IORING_ENTER_REGISTERED_RING) = 0',
   ]);
-  // A ring that is closed is forgotten, and its memory not looked at.
+  // A closed ring is forgotten, and its memory not read.
   sys.close(RING_FD);
   assert.deepEqual(ring.move([{ code: op.IORING_OP_RECV, fd: 7, data: 1n }]), []);
 });

@@ -1,4 +1,4 @@
-// Goal: the calls of io_uring read in a trace as strace would print them.
+// Goal: a trace prints the calls of io_uring as strace does.
 // Method: golden lines of a stand-in.
 
 import assert from 'node:assert/strict';
@@ -31,7 +31,7 @@ function traced(platform: string, result: number) {
   return { sys, lines, ioUring: abi.ioUring };
 }
 
-/** An io_uring_params with the flags that are asked for. */
+/** An io_uring_params with these flags. */
 function paramsOf(flags: number): Uint8Array {
   return new Uint8Array(
     Uint32Array.from({ length: 30 }, (_, word) => (word === 2 ? flags : 0)).buffer,
@@ -83,7 +83,7 @@ test('sys-ring-trace: io_uring_enter and io_uring_register', (t) => {
   assert.deepEqual([...sys.counts.values()], [2, 3]);
 });
 
-test('sys-ring-trace: the memory of a ring, and where a buffer lies', (t) => {
+test('sys-ring-trace: the memory of a ring, and the address of a buffer', (t) => {
   leakCheck(t);
   const { sys, lines, ioUring } = traced('linux', 0x7f0000001000);
   assert.ok(ioUring);

@@ -1,4 +1,4 @@
-// Goal: our trace decodes arguments as strace(1) does.
+// Goal: a trace decodes arguments as strace(1) does.
 // Method: one program under both, and the lines of both in one form.
 
 import assert from 'node:assert/strict';
@@ -13,7 +13,7 @@ import { leakCheck } from '#test/harness/leaks.js';
 const root = fileURLToPath(new URL('../../../../', import.meta.url));
 const RUN_TIMEOUT_MS = 30_000;
 
-/** Prints its own trace to standard output, a line a call. */
+/** Prints its own trace to standard output, one line per call. */
 const PROGRAM = `
 import { writeSync } from 'node:fs';
 import { nativeSys, TracingSys } from 'sockloop/sys';
@@ -51,10 +51,10 @@ const CALLS = 'socket socketpair bind listen accept4 connect send recv setsockop
   .concat('getsockname getpeername shutdown')
   .split(' ');
 
-/** One and a half seconds as a timeval, for a strace that does not decode it. */
+/** 1.5 s as a timeval, for a strace that does not decode it. */
 const RAW_TIMEVAL = '"\\1\\0\\0\\0\\0\\0\\0\\0 \\241\\7\\0\\0\\0\\0\\0"';
 
-/** A line of strace in our words: it names the fields of addresses, and has arguments more. */
+/** A line of strace in the form of a TracingSys: without names of fields and some arguments. */
 function inOurWords(line: string): string {
   return line
     .replace(/\) += /, ') = ')
@@ -75,7 +75,7 @@ function inOurWords(line: string): string {
     .replace(RAW_TIMEVAL, '{tv_sec=1, tv_usec=500000}');
 }
 
-/** Why there is no strace to compare with, or null. */
+/** Why strace cannot be used, or null. */
 function straceMissing(): string | null {
   const { error, status, stderr } = spawnSync('strace', ['-f', '-e', 'trace=none', 'true'], {
     encoding: 'utf8',

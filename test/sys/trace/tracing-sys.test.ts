@@ -1,5 +1,5 @@
-// Goal: a trace says of each system call what strace(1) would say, and counts it.
-// Method: calls with known arguments over a Sys that gives known answers, against golden lines.
+// Goal: a trace prints each system call as strace(1) does, and counts it.
+// Method: calls with known arguments on a Sys with known results, against golden lines.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -34,7 +34,7 @@ const six = sockaddr({ family: 'IPv6', address: '::1', port: 7007 });
 const path = sockaddr({ family: 'UNIX', path: '/tmp/a "b"\n\u{e4}' });
 const abstract = sockaddr({ family: 'UNIX', path: '\0a\0b' });
 
-/** A kernel whose every call returns `result`, with the peer 127.0.0.1:7007 and the bytes "hi". */
+/** A kernel whose calls all return `result`, the peer 127.0.0.1:7007 and the bytes "hi". */
 class AnsweringSys {
   readonly abi = abi;
   readonly #result: number;
@@ -132,7 +132,7 @@ const bytes = (text: string): Uint8Array => Buffer.from(text, 'latin1');
 const hints = { flags: c.AI_PASSIVE | c.AI_NUMERICSERV, family: 0, socktype: 1, protocol: 0 };
 const anyResults = () => ({ addresses: [], canonicalName: null, errno: 0 });
 
-/** What a call returns, the call, and its line. */
+/** The result of a call, the call, and its line. */
 const LINES: readonly (readonly [number, (sys: Sys) => unknown, string])[] = [
   [3, (s) => s.socket(2, 1, 0), 'socket(AF_INET, SOCK_STREAM, IPPROTO_IP) = 3'],
   [
