@@ -22,7 +22,7 @@ for (const mode of ['echo', 'line', 'once']) {
   }, async (t) => {
     leakCheck(t);
     const { command, port } = await serveBlocking(t, '--mode', mode, '--verbose');
-    // Behind a client, its connection may still be open: the server closes it after the last answer.
+    // Before the first client: a connection may stay open for a moment behind its last answer.
     const before = openFdsOf(command.pid);
     for (const rude of rudeClients) {
       await t.test(rude.name, { timeout }, async (each) => {
