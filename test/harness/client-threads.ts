@@ -1,11 +1,11 @@
-/** What a client of threads prints, and the servers that it is tried against. */
+/** The output of a threaded client, and the servers it is tested against. */
 
 import assert from 'node:assert/strict';
 import { backends } from '#src/loop/backends.js';
 import { nativeSys } from '#src/sys/native.js';
 import type { Outcome } from './command.ts';
 
-/** Ways of waiting that a server may have, each with why it cannot be tested here, or false. */
+/** Loops of servers, each with the reason to skip it, or false. */
 export const serverLoops = (['blocking', 'threads', 'epoll', 'io_uring'] as const).map((name) => {
   return { name, skip: reasonWithoutLoop(name) };
 });
@@ -15,7 +15,7 @@ function reasonWithoutLoop(name: string): string | false {
   return answer === undefined || answer === true ? false : answer.reason;
 }
 
-/** That each of `threads` threads printed `lines` in that order, and nothing else was printed. */
+/** Asserts that each thread printed `lines` in order, and nothing else was printed. */
 export function assertLines(out: string, threads: number, lines: readonly string[]): void {
   const printed = new Map<string, string>();
   for (const line of out.split(/(?<=\n)/)) {
@@ -30,7 +30,7 @@ export function assertLines(out: string, threads: number, lines: readonly string
   }
 }
 
-/** The last line of a client that did all: so many threads, messages and bytes of replies. */
+/** The last line of a client that did all its work. */
 export function allDone(threads: number, messages: number, bytes: number): RegExp {
   const noun = (count: number, one: string, many: string): string =>
     `${count} ${count === 1 ? one : many}`;
@@ -43,10 +43,10 @@ export function allDone(threads: number, messages: number, bytes: number): RegEx
   return new RegExp(`^${counts.join(', ')} back, ${TIME.source}\n$`);
 }
 
-/** How long it took, as the last line has it. */
+/** The duration in the last line. */
 export const TIME = /\d+\.\d+ m?s/;
 
-/** That a signal ended a client that had stopped its threads and said so. */
+/** Asserts that a signal ended a client after it stopped its threads and reported them. */
 export function assertStopped({ status, signal, err }: Outcome, threads: number): void {
   assert.deepEqual([status, signal], [null, 'SIGINT']);
   const form = `^${threads} threads \\(${threads} stopped\\), .* bytes back, ${TIME.source}\n$`;

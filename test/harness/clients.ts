@@ -25,7 +25,7 @@ export async function bounded<Value>(promise: Promise<Value>, what: string): Pro
   }
 }
 
-/** A connection to `target`. Errors on it are the business of whoever waits for something. */
+/** A connection to `target`. Its errors surface in the functions that wait for data. */
 export async function dial(target: Target): Promise<Socket> {
   const socket = connect({ host: '127.0.0.1', allowHalfOpen: true, ...target });
   await bounded(once(socket, 'connect'), 'connecting');
@@ -50,7 +50,7 @@ export async function talk(
   return Buffer.concat(pieces);
 }
 
-/** The end of a connection, however it comes: once() would throw at an error. */
+/** Waits for the end of a connection, also by an error, at which once() would throw. */
 async function over(socket: Socket): Promise<void> {
   if (socket.closed) return;
   await bounded(new Promise<void>((resolve) => socket.once('close', () => resolve())), 'the end');
@@ -68,7 +68,7 @@ export async function dismissed(socket: Socket): Promise<void> {
   await closed(socket);
 }
 
-/** Closes a connection in the ordinary way. */
+/** Closes a connection. */
 export async function closed(socket: Socket): Promise<void> {
   socket.destroy();
   await over(socket);
@@ -80,7 +80,7 @@ export async function reset(socket: Socket): Promise<void> {
   await over(socket);
 }
 
-/** Waits for the next bytes that come. What comes behind them is kept for the next reader. */
+/** Waits for the next bytes. Later ones are kept for the next call. */
 export function heard(socket: Socket): Promise<Buffer> {
   const next = new Promise<Buffer>((resolve, reject) => {
     socket.once('close', () => reject(new Error('closed without an answer')));
@@ -95,14 +95,14 @@ export function heard(socket: Socket): Promise<Buffer> {
 
 export const MIB = 1024 * 1024;
 
-/** 10 MB without a newline, in which a lost or doubled piece shows. */
+/** 10 MB without a newline, in which a lost or repeated piece is detected. */
 export function bigText(bytes: number = 10 * MIB): Buffer {
   const text = Buffer.alloc(bytes);
   for (let at = 0; at < bytes; at += 16) text.write(`${at}`.padEnd(16, '.'), at);
   return text;
 }
 
-/** One way of not being nice to a server. */
+/** A misbehaving client. */
 export interface RudeClient {
   readonly name: string;
   run(target: Target): Promise<void>;
@@ -167,7 +167,7 @@ export const rudeClients: readonly RudeClient[] = [
   },
 ];
 
-/** A server inside the test that does `serve` with each connection. Returns where it listens. */
+/** A server in the test that calls `serve` with each connection. Returns its port. */
 export async function peer(
   scope: Scope,
   serve: (socket: Socket) => void,
@@ -195,7 +195,7 @@ function portOf(server: Server): number {
   return (server.address() as AddressInfo).port;
 }
 
-/** A port on which nobody listens, a moment ago at least. */
+/** A port without a listener, as of a moment ago. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await bounded(once(server, 'listening'), 'listening');

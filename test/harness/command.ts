@@ -1,4 +1,4 @@
-/** A command under test: started, watched and ended. Every wait is bounded in time. */
+/** A command under test. Every wait is bounded. */
 
 import assert from 'node:assert/strict';
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
@@ -6,15 +6,15 @@ import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Far more than anything here takes on a busy machine; what waits for so long hangs. */
+/** Far more than any step takes on a busy machine: a longer wait is a hang. */
 export const WAIT_MS = 45_000;
 
-/** Where what is left over is tidied up: the context of a test. */
+/** Registers clean-up: the context of a test. */
 export interface Scope {
   after(step: () => Promise<void> | void): void;
 }
 
-/** How a command ended, and all it printed. */
+/** The exit of a command, and its output. */
 export interface Outcome {
   /** Null where a signal ended it. */
   readonly status: number | null;
@@ -24,10 +24,10 @@ export interface Outcome {
   readonly err: string;
 }
 
-/** What {@link start} may be told. */
+/** Options of {@link start}. */
 export type StartOptions = Pick<SpawnOptions, 'cwd' | 'env' | 'stdio'>;
 
-/** The bytes that a command has printed on one of its streams so far. */
+/** The output of one stream of a command so far. */
 class Printed {
   readonly #pieces: Buffer[] = [];
 
@@ -39,7 +39,7 @@ class Printed {
   }
 
   get bytes(): Buffer {
-    // Joined at most once for what has come, for a test may look often.
+    // Joined once per change: a test may poll.
     if (this.#pieces.length > 1) {
       this.#pieces.splice(0, this.#pieces.length, Buffer.concat(this.#pieces));
     }
@@ -47,7 +47,7 @@ class Printed {
   }
 }
 
-/** A running command. It is killed at the end of its scope if it is still there. */
+/** A running command, killed at the end of its scope. */
 export class Command {
   readonly child: ChildProcess;
   readonly #out: Printed;
@@ -63,7 +63,7 @@ export class Command {
     const changed = (): void => this.#changed();
     this.#out = new Printed(this.child.stdout, changed);
     this.#err = new Printed(this.child.stderr, changed);
-    // A command that ends before it has read its input is no error of the test's.
+    // A command may end before it has read its input.
     this.child.stdin?.on('error', () => undefined);
     this.#closed = new Promise((resolve) => {
       this.child.once('error', (error) => {
@@ -86,12 +86,12 @@ export class Command {
     return this.child.pid;
   }
 
-  /** What came on standard output so far. */
+  /** Standard output so far. */
   get out(): string {
     return this.#out.bytes.toString();
   }
 
-  /** What came on standard error so far. */
+  /** Standard error so far. */
   get err(): string {
     return this.#err.bytes.toString();
   }
@@ -171,7 +171,7 @@ export function run(
   return command.end();
 }
 
-/** Leaves, as the reader of what a command prints, and waits until that is done. */
+/** Closes the reading end of standard output. */
 export async function closeReader({ child: { stdout } }: Command): Promise<void> {
   assert.ok(stdout !== null);
   const gone = once(stdout, 'close');
@@ -179,7 +179,7 @@ export async function closeReader({ child: { stdout } }: Command): Promise<void>
   await gone;
 }
 
-/** Tries `check` until it passes. */
+/** Repeats `check` until it passes. */
 export async function eventually(check: () => void, boundMs: number = WAIT_MS): Promise<void> {
   const deadlineMs = performance.now() + boundMs;
   for (;;) {

@@ -1,4 +1,4 @@
-/** Commands run inside the test: for what they print and their status, without a process each. */
+/** Commands run in the process of the test, for their output and status. */
 
 import { runCommand } from '#tools/cli/program.js';
 import { runClient } from '#tools/cli/textbook/client.js';
@@ -8,10 +8,7 @@ import type { Outcome } from './command.ts';
 
 type Program = (words: readonly string[]) => Promise<number>;
 
-/**
- * Runs a program that neither reads its input nor waits for a peer of this process, which it would
- * hold up.
- */
+/** Runs a program that does not read standard input. It may block this thread and its peers. */
 async function runHere(program: Program, words: readonly string[]): Promise<Outcome> {
   const printed = [[], [], []] as Uint8Array[][];
   using _ = redirectOutput((fd, bytes) => void printed[fd]?.push(bytes.slice()));

@@ -1,4 +1,4 @@
-/** What a test leaves behind: open descriptors, and handles that keep the process alive. */
+/** Leaks of a test: open descriptors, and handles that keep the process alive. */
 
 import assert from 'node:assert/strict';
 import { existsSync, fstatSync, readdirSync, readlinkSync } from 'node:fs';
@@ -11,7 +11,7 @@ const FD_DIRECTORY = existsSync('/proc/self/fd') ? '/proc/self/fd' : '/dev/fd';
 const GRACE_MS = 1000;
 const GRACE_STEP_MS = 10;
 
-/** What a process has open at one moment. */
+/** The open resources of a process. */
 export interface OpenResources {
   readonly fds: ReadonlyMap<number, string>;
   readonly handles: readonly string[];
@@ -20,25 +20,25 @@ export interface OpenResources {
 openWhatNodeOpensLate();
 
 /**
- * The open descriptors of this process with what each leads to (`socket:[123]`, `/dev/null`), as
- * far as the system tells.
+ * The open descriptors of this process with their targets (`socket:[123]`, `/dev/null`), as far as
+ * the system reports them.
  */
 export function openFds(): Map<number, string> {
   const fds = new Map<number, string>();
   for (const name of readdirSync(FD_DIRECTORY)) {
     const fd = Number(name);
-    // The descriptor of the scan itself is in the list too, and closed by now.
+    // The list contains the descriptor of the scan itself, closed by now.
     if (isOpen(fd)) fds.set(fd, targetOf(name));
   }
   return fds;
 }
 
-/** What is open now. */
+/** The resources open now. */
 export function openResources(): OpenResources {
   return { fds: openFds(), handles: process.getActiveResourcesInfo() };
 }
 
-/** What is open now and was not open at `before`, in words: one line each. */
+/** Describes resources opened since `before`, one line each. */
 export function leaksSince(before: OpenResources): string[] {
   const now = openResources();
   const leaks: string[] = [];
@@ -53,12 +53,12 @@ export function leaksSince(before: OpenResources): string[] {
 }
 
 /**
- * Fails the test `t` if it leaves open what was not open at this call, so call it first. The check
- * comes after every `t.after` of the test.
+ * Fails the test `t` if resources opened after this call stay open. Call it first: the check runs
+ * after every `t.after` of the test.
  */
 export function leakCheck(t: TestContext): void {
   const before = openResources();
-  // Hooks run in the order of their registration; one that is registered by a hook runs last.
+  // Hooks run in order of registration; one registered by a hook runs last.
   t.after(() => {
     t.after(async () => {
       const end = process.uptime() * 1000 + GRACE_MS;
@@ -71,8 +71,8 @@ export function leakCheck(t: TestContext): void {
 }
 
 /**
- * Node opens the pipe behind signals and child processes, and the standard streams, at their first
- * use. A test that happens to be the first has not leaked them.
+ * Node opens the signal pipe and the standard streams at first use, which would be a leak of the
+ * first test.
  */
 function openWhatNodeOpensLate(): void {
   const ignore = (): undefined => undefined;
@@ -95,7 +95,7 @@ function targetOf(name: string): string {
   try {
     return readlinkSync(`${FD_DIRECTORY}/${name}`);
   } catch {
-    // Where /dev/fd holds devices, not links, the number has to do.
+    // /dev/fd may hold devices instead of links: the number has to do.
     return 'open';
   }
 }

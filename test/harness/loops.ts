@@ -1,18 +1,18 @@
-/** The loops that a server can be asked for, and servers on them. */
+/** The loops of `sockloop serve`, and servers on them. */
 
 import type { TestContext } from 'node:test';
 import { type BackendEntry, backends } from '#src/loop/backends.js';
 import { nativeSys } from '#src/sys/native.js';
 import { type Listening, serve } from './programs.ts';
 
-/** A way of waiting, and how it behaves. */
+/** A loop and its properties. */
 export interface LoopUnderTest {
   readonly name: 'blocking' | 'threads' | BackendEntry['name'];
-  /** Why it cannot be tested here, or false. */
+  /** The reason to skip it here, or false. */
   readonly skip: string | false;
-  /** One client at a time: the others wait. */
+  /** True if it serves one client at a time. */
   readonly oneByOne: boolean;
-  /** One thread waits for all clients. */
+  /** True if one thread waits for all clients. */
   readonly shared: boolean;
 }
 
@@ -27,7 +27,7 @@ export const loops: readonly LoopUnderTest[] = [
   }),
 ];
 
-/** `sockloop serve` on that loop, listening. */
+/** Starts `sockloop serve` on that loop. */
 export function serveOn(
   t: TestContext,
   { name }: LoopUnderTest,

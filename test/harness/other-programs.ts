@@ -1,4 +1,4 @@
-/** The programs of other people that the tests talk to, and the C peers of our own. */
+/** Third-party programs that the tests talk to, and our C peers. */
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -13,8 +13,8 @@ function has(tool: string): boolean {
 }
 
 /**
- * Why a test that needs `tools` is left out, or false. Where everything must run (CI) it never is,
- * and fails with the tool's name.
+ * The reason to skip a test that needs `tools`, or false. In CI no test is skipped: it fails with
+ * the name of the tool.
  */
 export function reasonWithout(...tools: string[]): string | false {
   const missing = tools.filter((tool) => !has(tool));
@@ -22,11 +22,11 @@ export function reasonWithout(...tools: string[]): string | false {
   return `not installed here: ${missing.join(', ')}`;
 }
 
-/** Why a test that needs /proc is left out, or false. */
+/** The reason to skip a test that needs /proc, or false. */
 export const reasonWithoutProc =
   process.platform === 'linux' ? false : 'looks into /proc, which only Linux has in this form';
 
-/** A directory of this test's own. */
+/** A temporary directory for one test. */
 export function scratch(scope: Scope): string {
   const directory = mkdtempSync(join(tmpdir(), 'sockloop-'));
   scope.after(() => rmSync(directory, { recursive: true, force: true }));

@@ -1,8 +1,8 @@
-/** What /proc says about a process under test. */
+/** The state of a process from /proc. */
 
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
-/** The open descriptors of a process, in order, each with what it leads to. */
+/** The open descriptors of a process in order, with their targets. */
 export function openFdsOf(pid: number): string[] {
   const directory = `/proc/${pid}/fd`;
   const fds = readdirSync(directory).map(Number);
@@ -14,7 +14,7 @@ export function stateOf(pid: number): string {
   return statOf(pid)[0] ?? '';
 }
 
-/** How much processor time a process has used, in clock ticks of (nearly always) 10 ms. */
+/** CPU time of a process in clock ticks, usually of 10 ms. */
 export function cpuTicksOf(pid: number): number {
   const fields = statOf(pid);
   return Number(fields[11]) + Number(fields[12]);
@@ -26,7 +26,7 @@ function statOf(pid: number): string[] {
   return text.slice(text.lastIndexOf(')') + 2).split(' ');
 }
 
-/** Whether a process has a handler for the signal of that number. */
+/** True if a process has a handler for a signal number. */
 export function catches(pid: number, signal: number): boolean {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   const mask = BigInt(`0x${/^SigCgt:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`);

@@ -1,4 +1,4 @@
-/** A terminal of a size of its own: what is on its screen, and keys for it. */
+/** A terminal of a given size: its screen and keyboard. */
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -8,22 +8,22 @@ import { type Scope, WAIT_MS } from './command.ts';
 import { scratch } from './other-programs.ts';
 import { quoted } from './programs.ts';
 
-/** A command in a window of tmux, under a server of its own. */
+/** A command in a window of its own tmux server. */
 export class Terminal {
   readonly #socket: string;
 
   constructor(scope: Scope, size: { columns: number; rows: number }, words: readonly string[]) {
-    // Hooks run in the order of their registration: tmux ends before its socket is removed.
+    // Hooks run in order of registration: tmux ends before its socket is removed.
     scope.after(() => void this.#tmux('kill-server'));
     this.#socket = `${scratch(scope)}/tmux`;
     const { columns, rows } = size;
-    // The window stays when the command has ended, by Ctrl-C or not, and shows its status.
+    // The window stays after the command has ended and shows its status.
     const command = `trap : INT; ${quoted(words)}; echo "status $?"; exec cat`;
     const area = ['-x', `${columns}`, '-y', `${rows}`];
     assert.ok(this.#tmux('new-session', '-d', ...area, 'sh', '-c', command) !== null);
   }
 
-  /** The rows of the screen, without what is empty at its end. */
+  /** The rows of the screen, without empty ones at its end. */
   rows(): string[] {
     const text = this.#tmux('capture-pane', '-p') ?? '';
     return text.trimEnd().split('\n');
@@ -40,7 +40,7 @@ export class Terminal {
     }
   }
 
-  /** Whether the cursor is shown. */
+  /** True if the cursor is shown. */
   get cursorShown(): boolean {
     return this.#tmux('display-message', '-p', '#{cursor_flag}')?.trim() === '1';
   }

@@ -2,19 +2,19 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:os';
 
-/** Signals that are handed on to a command. */
+/** Signals forwarded to the child. */
 const PASSED_ON = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 
 /**
- * Runs Node with `words` on our own standard streams, hands signals on to it, and returns its exit
- * status: 128 and the number of the signal that ended it, as a shell counts it.
+ * Runs Node with `words` on our standard streams and forwards signals to it. Returns its exit
+ * status: 128 plus the number of the signal that ended it.
  */
 export async function runChild(
   words: readonly string[],
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<number> {
   const child = spawn(process.execPath, words, { stdio: 'inherit', env });
-  // Ctrl-C reaches the child as well, and what was sent to us alone is handed on.
+  // A terminal sends Ctrl-C to the child too; other signals are forwarded.
   const passOn = (signal: NodeJS.Signals): void => {
     if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
   };
@@ -28,10 +28,9 @@ export async function runChild(
 }
 
 /**
- * The kernel drops every signal to PID 1 of a namespace (a container) that it has no handler for,
- * and a handler of Node's does not run while a call blocks: a program that relies on the default
- * actions could not be ended. So as PID 1 it runs as a child of itself. Returns the exit status of
- * that, null where this process is not PID 1.
+ * Runs this program as its own child if it is PID 1 of a namespace (a container), where the kernel
+ * drops signals without a handler, and a handler does not run while a call blocks. Returns the exit
+ * status of the child; null if this process is not PID 1.
  */
 export async function runBelowPidOne(): Promise<number | null> {
   if (process.pid !== 1) return null;

@@ -7,16 +7,16 @@ import {
 } from '../echo/limits.ts';
 import { type ClientResult, ThreadedClient, type ThreadResult } from '../echo/threads/client.ts';
 import type { ClientPlan, MessageBytes, RoundTrips } from '../echo/threads/client-shared.ts';
-import { AlreadyTold, UsageError } from '../terminal/exit.ts';
+import { AlreadyReported, UsageError } from '../terminal/exit.ts';
 import { parseCount } from '../terminal/flags.ts';
 import { finishLogs, printError, printOut } from '../terminal/output.ts';
 import { onStopSignals, type StopSignal } from '../terminal/stop-signals.ts';
 
-// What `sockloop send --threads` and `tcpclient --threads` have in common.
+// Shared by `sockloop send --threads` and `tcpclient --threads`.
 
 /** The value of `--threads`: how many threads a client has. */
 export function parseClientThreads(text: string): number {
-  // A number that would be one, were it not for its size, gets the reason as well.
+  // A number that is only too large gets the reason as well.
   if (!/^\d+$/.test(text) || Number(text) <= CLIENT_THREADS_MAX) {
     return parseCount(text, 1, CLIENT_THREADS_MAX, '--threads');
   }
@@ -29,12 +29,12 @@ export function parseClientCount(text: string): number {
   return parseCount(text, 1, CLIENT_COUNT_MAX, '--count');
 }
 
-/** Collects messages where all threads can read them. */
+/** Collects messages in memory that all threads share. */
 export class MessageCollector {
   readonly #pieces: Uint8Array[] = [];
   #length = 0;
 
-  /** Copies a message. Throws an Error where there are too many, or too many bytes of them. */
+  /** Copies a message. Throws an Error if there are too many, or too many bytes. */
   add(message: Uint8Array): void {
     if (this.#pieces.length === CLIENT_MESSAGES_MAX) {
       throw new Error(`threads send ${CLIENT_MESSAGES_MAX} messages each at the most`);
@@ -46,7 +46,7 @@ export class MessageCollector {
     this.#pieces.push(message.slice());
   }
 
-  /** All of them. */
+  /** All messages. */
   collect(): MessageBytes {
     const bytes = new Uint8Array(new SharedArrayBuffer(this.#length));
     const endBytes = this.#pieces.length * Uint32Array.BYTES_PER_ELEMENT;
@@ -62,8 +62,8 @@ export class MessageCollector {
 }
 
 /**
- * Runs a client of threads, prints totals, or a document where it does not print the replies, and
- * throws an {@link AlreadyTold} unless all threads did all. Ctrl-C ends it within a second, a
+ * Runs a threaded client. Prints totals, or a document if it does not print the replies. Throws an
+ * {@link AlreadyReported} unless every thread did all its work. Ctrl-C ends it within a second, a
  * second one at once.
  */
 export async function runClientThreads(plan: ClientPlan, sys: Sys): Promise<void> {
@@ -74,13 +74,13 @@ export async function runClientThreads(plan: ClientPlan, sys: Sys): Promise<void
   if (plan.prints) printError(totalsLine(plan, result));
   else printOut(JSON.stringify(documentOf(plan, result)));
   if (result.threads.every(({ outcome }) => outcome === 'done')) return;
-  // As if nobody had caught it: a thread that still blocks would keep the process from ending, and
-  // a shell ends its loop only if the signal ended the command.
+  // Ends by the signal itself: a blocked thread would keep the process alive, and a shell leaves
+  // its loop only if the signal ended the command.
   if (signal !== null) {
     finishLogs();
     process.kill(process.pid, signal);
   }
-  throw new AlreadyTold();
+  throw new AlreadyReported();
 }
 
 async function untilSignal(
@@ -94,7 +94,7 @@ async function untilSignal(
   return { result: await client.run(), signal };
 }
 
-/** What all threads came to. */
+/** Totals of all threads. */
 interface Totals {
   readonly threads: number;
   readonly failed: number;

@@ -1,4 +1,4 @@
-/** A command line of `sockloop`, as it could be typed. */
+/** A `sockloop` command line, quoted for a shell. */
 export function commandLine(words: readonly string[]): string {
   const quoted = words.map((word) => {
     return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
@@ -6,7 +6,7 @@ export function commandLine(words: readonly string[]): string {
   return `sockloop ${quoted.join(' ')}`;
 }
 
-/** The same behind a prompt. */
+/** The command line behind a prompt. */
 export function typed(words: readonly string[]): string {
   return `$ ${commandLine(words)}`;
 }

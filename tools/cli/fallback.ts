@@ -2,10 +2,10 @@ import type { MissingLoop } from 'sockloop';
 import { printError } from '../terminal/output.ts';
 
 /**
- * Says which better loops `auto` could not have for lack of memory, which whoever runs the program
- * can change. That a kernel or a sandbox has none is nothing new at every start: `doctor` tells.
+ * Reports the better loops that `auto` could not create for lack of memory, a limit the user can
+ * raise. A loop that the kernel or a sandbox lacks is left to `doctor`.
  */
-export function tellOfFallback(missing: readonly MissingLoop[], taken: string): void {
+export function reportFallback(missing: readonly MissingLoop[], taken: string): void {
   for (const { name, reason, code } of missing) {
     if (code === 'ENOMEM') printError(`sockloop: ${taken} in place of ${name}: ${reason}`);
   }

@@ -4,15 +4,15 @@ import { type BackendEntry, backends } from '#src/loop/backends.js';
 import { openStream } from '#src/sys/descriptors.js';
 import { sysError } from '#src/sys/sys-error.js';
 
-/** A loop of sockloop on this machine. */
+/** Whether this machine has a loop. */
 export interface LoopFacts {
   readonly name: BackendEntry['name'] | 'threads' | 'blocking';
   readonly available: boolean;
-  /** Why not, and what to do; null where it is available. */
+  /** Why not, and what to do about it; null if available. */
   readonly reason: string | null;
 }
 
-/** What each loop is for, where it is available. */
+/** What each loop offers. */
 export const LOOP_WORDS: Readonly<Record<LoopFacts['name'], string>> = {
   io_uring: 'one thread, any number of clients; the kernel makes the calls',
   epoll: 'one thread, any number of clients',
@@ -23,7 +23,7 @@ export const LOOP_WORDS: Readonly<Record<LoopFacts['name'], string>> = {
   blocking: 'one client at a time, blocking calls',
 };
 
-/** Every loop, best first: those that share a thread, then those that block one. */
+/** All loops, best first: one thread for all clients, then a thread per client. */
 export function loopFacts(sys: Sys): LoopFacts[] {
   const events = backends.map(({ name, available }): LoopFacts => {
     const answer = available(sys);
@@ -36,7 +36,7 @@ export function loopFacts(sys: Sys): LoopFacts[] {
   return [...events, blocking('threads'), blocking('blocking')];
 }
 
-/** The loop that `auto` takes: the first event loop there is. Null where there is none. */
+/** The loop that `auto` takes: the first available event loop; null if there is none. */
 export function autoLoop(loops: readonly LoopFacts[]): LoopFacts['name'] | null {
   const automatic = new Set<string>(backends.map(({ name }) => name));
   return loops.find(({ name, available }) => available && automatic.has(name))?.name ?? null;
@@ -57,7 +57,7 @@ function namedLibrary(): string {
   return ` (SOCKLOOP_LIBKQUEUE is "${file}"${state})`;
 }
 
-/** Why a blocking socket cannot be had; null where it can. */
+/** Why no blocking socket can be opened; null if one can. */
 function reasonWithoutSockets(sys: Sys): string | null {
   const fd = openStream(sys, sys.abi.constants.AF_INET);
   if (fd < 0) return sysError(sys, fd, 'socket', 'open an IPv4 socket').message;

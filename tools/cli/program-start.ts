@@ -1,14 +1,13 @@
 import { writeSync } from 'node:fs';
 
-/** How Node says, in an error of its own or of the linker, that there is no descriptor left. */
+/** EMFILE or ENFILE in an error message of Node or the dynamic linker. */
 const NO_DESCRIPTORS = /\bE[MN]FILE\b|too many open files/i;
 
 /**
- * Runs `main`, which imports the program, and sets the exit status to what it returns.
+ * Runs `main`, which imports the program, and sets the exit status to its result.
  *
- * Node opens the files of a program by the dozen, and ends with a stack of its own where the limit
- * of descriptors is below that, unless the imports are dynamic and somebody catches the error. So
- * this file, and whoever calls it, imports next to nothing.
+ * Node opens a dozen files at a time for static imports and dies with a stack trace if the limit of
+ * descriptors is lower. Dynamic imports can be caught, so the entry files import nothing else.
  */
 export async function startProgram(name: string, main: () => Promise<number>): Promise<void> {
   try {
@@ -21,7 +20,7 @@ export async function startProgram(name: string, main: () => Promise<number>): P
   }
 }
 
-/** Whether a file of the program could not be opened for lack of a descriptor. */
+/** True if a file of the program could not be opened for lack of a descriptor. */
 export function isOutOfDescriptors(error: unknown): boolean {
   return NO_DESCRIPTORS.test(error instanceof Error ? error.message : String(error));
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 
-// The imports are dynamic, so that few files are open at a time: see startProgram.
+// Dynamic imports open few files at a time: see startProgram.
 
 /** The name of the program. */
 export const NAME = 'sockloop';
@@ -8,8 +8,8 @@ export const NAME = 'sockloop';
 type AddsCommand = (program: Command) => void;
 
 /**
- * The commands in the order of the help. Each is loaded at need: a server has no use for the
- * modules of the report, nor for the descriptors and the memory that loading them takes.
+ * The commands in the order of the help. Each is loaded at need: a server does not need the modules
+ * of the report, nor the descriptors and memory of loading them.
  */
 const commands: Readonly<Record<string, () => Promise<AddsCommand>>> = {
   serve: async () => (await import('./serve/command.ts')).addServe,
@@ -20,7 +20,7 @@ const commands: Readonly<Record<string, () => Promise<AddsCommand>>> = {
   doctor: async () => (await import('./doctor/command.ts')).addDoctor,
 };
 
-/** The program with the command that `words` begin with, or with all of them. */
+/** The program with the command named by the first word, or with all commands. */
 async function program(words: readonly string[]): Promise<Command> {
   const { Command } = await import('commander');
   const { tryHelp } = await import('../terminal/exit.ts');
@@ -31,7 +31,7 @@ async function program(words: readonly string[]): Promise<Command> {
     .version(sockloopVersion())
     .showHelpAfterError(tryHelp(NAME))
     .configureOutput({
-      // At once, so that it fails here where it fails: process.stdout would tell nobody.
+      // Synchronous, so that errors are thrown here: process.stdout would not report them.
       writeOut: (text) => writeOut(Buffer.from(text)),
       writeErr: prompt,
       outputError: (text, write) => write(text.replace(/^error: /, `${NAME}: `)),
@@ -40,7 +40,7 @@ async function program(words: readonly string[]): Promise<Command> {
   const named = Object.hasOwn(commands, words[0] ?? '') ? commands[words[0] ?? ''] : undefined;
   const wanted = named === undefined ? Object.values(commands) : [named];
   for (const load of wanted) (await load())(command);
-  // Set last: a command takes over what its program has when it is added.
+  // Set last: a command inherits settings when it is added.
   for (const sub of command.commands) {
     sub.copyInheritedSettings(command).showHelpAfterError(tryHelp(`${NAME} ${sub.name()}`));
   }
@@ -48,7 +48,7 @@ async function program(words: readonly string[]): Promise<Command> {
 }
 
 /**
- * Runs a command line. Throws where a file of the program cannot be loaded.
+ * Runs a command line. Throws if a file of the program cannot be loaded.
  *
  * @param words - The arguments, without the name of the program.
  * @returns The exit status.
@@ -66,7 +66,7 @@ export async function runCommand(words: readonly string[]): Promise<number> {
     return EXIT.done;
   } catch (error) {
     if (!(error instanceof CommanderError)) return report(NAME, error, `${NAME} ${words[0]}`);
-    // Commander has printed what is wrong, or the help or version that was asked for.
+    // Commander has printed the error, the help or the version.
     return error.exitCode === 0 ? EXIT.done : EXIT.usage;
   }
 }

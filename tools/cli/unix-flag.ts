@@ -2,7 +2,7 @@ import { encodeSockaddr, nativeSys } from 'sockloop/sys';
 import { SOCKADDR_BYTES_MAX } from '#src/sys/sockaddr.js';
 import { UsageError } from '../terminal/exit.ts';
 
-/** `@name` as the abstract name it stands for. */
+/** The value of `--unix`: a path, or `@name` for an abstract name. */
 export function unixPath(text: string): string {
   if (text === '' || text === '@') throw new UsageError('--unix takes a path or @name');
   const path = text.startsWith('@') ? `\0${text.slice(1)}` : text;

@@ -6,44 +6,42 @@ import { ExchangeDeadline } from './exchange-deadline.ts';
 import { CHUNK_BYTES } from './limits.ts';
 import type { EchoMode } from './session.ts';
 
-/** Where a reply ends: after so many bytes or lines, or where the server closes. */
+/** The end of a reply: a number of bytes or lines, or the end of the stream. */
 export type ReplyEnd =
   | { readonly bytes: number }
   | { readonly lines: number }
   | { readonly closed: true };
 
-/** Whether only the end of the stream can tell a server of lines that the message is whole. */
+/** True if only the end of the stream completes the last line of the message. */
 export function isUnfinished(message: Uint8Array): boolean {
   return message.at(-1) !== NEWLINE;
 }
 
-/** Where the reply of a server of that mode ends. */
+/** The end of the reply of a server in that mode. */
 export function replyEndOf(mode: EchoMode, message: Uint8Array): ReplyEnd {
   if (mode === 'echo') return { bytes: message.length };
   if (mode === 'once' || isUnfinished(message)) return { closed: true };
   return { lines: message.reduce((lines, byte) => lines + (byte === NEWLINE ? 1 : 0), 0) };
 }
 
-/** The server closed the connection before its reply was whole, or without one. */
+/** The server closed the connection before or inside its reply. */
 export class ReplyError extends ExpectedError {
   override readonly name = 'ReplyError';
 }
 
 /**
- * One side of a conversation with an echo server over a blocking socket: a message out, its reply
- * back. What a server sends beyond a reply is kept for the next one.
- *
- * The socket stays its caller's.
+ * The client of an echo server over a blocking socket: a message out, its reply back. Input beyond
+ * a reply is kept for the next one. The caller closes the socket.
  */
 export class EchoClient {
   readonly #socket: Socket;
   readonly #chunk = new Uint8Array(CHUNK_BYTES);
   readonly #deadline: ExchangeDeadline | null;
-  /** What of the chunk has come and belongs to no reply yet. */
+  /** The part of the chunk that belongs to no reply yet. */
   #from = 0;
   #to = 0;
 
-  /** `limit` bounds each exchange as a whole, from its first send(2) to its last byte. */
+  /** `limit` bounds each exchange from its first send(2) to its last byte. */
   constructor(socket: Socket, limit?: { readonly sys: Sys; readonly timeoutMs: number }) {
     this.#socket = socket;
     this.#deadline =
@@ -51,13 +49,13 @@ export class EchoClient {
   }
 
   /**
-   * Sends `message` and hands its reply to `sink`, piece by piece, each lent for the call only.
-   * Returns the length of the reply.
+   * Sends `message` and passes its reply to `sink` in pieces, each borrowed: valid until `sink`
+   * returns. Returns the length of the reply.
    *
-   * A long message is sent while its reply comes in, for a server that echoes as it reads stops
-   * reading once nobody takes its echo. `finish` ends the stream behind the message. Throws a
-   * SysError (`ETIMEDOUT` where the time of the exchange is up), or a ReplyError where the server
-   * closes before the reply is whole.
+   * A long message is sent while its reply is received: a server that echoes as it reads stops
+   * reading if its echo is not read. `finish` ends the stream behind the message. Throws a SysError
+   * (`ETIMEDOUT` after the time limit), or a ReplyError if the server closes before the reply is
+   * complete.
    */
   exchange(
     message: Uint8Array,
@@ -105,7 +103,7 @@ export class EchoClient {
       this.#deadline?.keep();
       const events = this.#socket.poll(ended ? POLLOUT : POLLIN | POLLOUT);
       if ((events & ~POLLOUT) !== 0 && !ended) ended = this.#receive(reply) === 0 || reply.whole;
-      // A connection that has broken has no room to wait for: send(2) says how it broke.
+      // A broken connection never has room: send(2) reports the error.
       if ((events & ~POLLIN) === 0) continue;
       const length = Math.min(CHUNK_BYTES, message.length - sent);
       sent += this.#sendNow(message, sent, length, MSG_DONTWAIT);
@@ -136,7 +134,7 @@ export class EchoClient {
   }
 }
 
-/** A reply as it comes in, and the rule that says where it ends. */
+/** A reply being received, and the rule for its end. */
 class Reply {
   length = 0;
   readonly #end: ReplyEnd;
@@ -157,7 +155,7 @@ class Reply {
     return 'lines' in this.#end && this.#lines >= this.#end.lines;
   }
 
-  /** Takes what belongs to the reply from the front of `bytes`, and returns how much that was. */
+  /** Takes the reply's part from the front of `bytes` and returns its length. */
   take(bytes: Uint8Array): number {
     if (this.whole) return 0;
     const length = this.#lengthWithin(bytes);

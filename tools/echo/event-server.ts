@@ -9,41 +9,41 @@ import { newTotals, type ServerObserver, type ServerTotals } from './iterative-s
 import { ACCEPT_REPORT_MS, ACK_MS, DRAIN_MS, LINE_BYTES_MAX, LINGER_MS } from './limits.ts';
 import type { EchoMode } from './session.ts';
 
-/** How an {@link EventServer} serves. */
+/** Options of an {@link EventServer}. */
 interface EventServerOptions {
   readonly endpoint: Endpoint;
   readonly mode: EchoMode;
   readonly backlog?: number | undefined;
-  /** More clients than this wait in the queue of listen(2). */
+  /** Clients beyond this number wait in the queue of listen(2). */
   readonly maxConnections?: number | undefined;
-  /** A client that neither sends nor reads for so long is closed; null waits for ever. */
+  /** Closes a client that neither sends nor reads for this long; null waits for ever. */
   readonly idleTimeoutMs?: number | null;
   /** The longest line in the modes `line` and `once`. */
   readonly lineBytesMax?: number;
-  /** Hears of each connection, or only of those that failed. */
+  /** Observes every connection if `watched`, else only those that failed. */
   readonly observer?: ServerObserver;
   readonly watched?: boolean;
 }
 
-/** What the server keeps of a connection that it reports on or that has half a line. */
+/** State of a connection that is reported or has an incomplete line. */
 interface Client {
   readonly connection: number;
   address: SocketAddress | null;
-  /** Only while a line is incomplete: an idle client has no buffer. */
+  /** The incomplete line; null without one, so that an idle client has no buffer. */
   pending: LineBuffer | null;
   lines: number;
-  /** Whether its only line was answered, and it is closed behind the answer. */
+  /** True once its only line is answered: it is closed behind the answer. */
   answered: boolean;
   failure: Error | null;
 }
 
-/** Most connections are a number, counted from 1, and no more. */
+/** Most connections store only their number, from 1 on. */
 type EchoConnection = Connection<Client | number>;
 
 /**
  * The echo server on an event loop: any number of clients, one thread, one wait.
  *
- * Backpressure is the client's own: while it does not read its echo, nothing more is read from it.
+ * A client that does not read its echo is not read from.
  */
 export class EventServer {
   readonly totals: ServerTotals = newTotals();
@@ -54,16 +54,16 @@ export class EventServer {
   readonly #observer: ServerObserver;
   readonly #watched: boolean;
   #stopping = false;
-  /** Runs while the last answers go out. */
+  /** Bounds the time of the last answers. */
   #deadline: Timer | null = null;
-  /** Runs while acknowledgements of the last answers may be late. */
+  /** Bounds the time of delayed acknowledgements. */
   #ackWait: Timer | null = null;
-  /** What broke the listener. */
+  /** The final error of the listener. */
   #failure: Error | null = null;
-  /** When a failed accept(2) was reported last. */
+  /** When a failed accept(2) was last reported. */
   #reportedMs = Number.NEGATIVE_INFINITY;
 
-  /** Listens at once. Throws a SysError or ResolveError where that fails. */
+  /** Listens at once. Throws a SysError or ResolveError if that fails. */
   constructor(loop: EventLoop, options: EventServerOptions) {
     this.#loop = loop;
     this.#mode = options.mode;
@@ -74,8 +74,8 @@ export class EventServer {
       ...options.endpoint,
       handlers: this.#handlers(),
       onError: (error) => this.#acceptFailed(error),
-      // A client whose output waits is not read from until all of it has gone, and `drain` says so.
-      // So the queue holds one answer at the most, and --max-line is what bounds it.
+      // A client with queued output is not read from until `drain`. So the queue holds at most one
+      // answer, which --max-line bounds.
       queueBytesHigh: 0,
       queueBytesMax: Number.MAX_SAFE_INTEGER,
       ...(options.backlog === undefined ? {} : { backlog: options.backlog }),
@@ -84,7 +84,7 @@ export class EventServer {
     });
   }
 
-  /** Serves until {@link stop}. Throws where the listener is broken. */
+  /** Serves until {@link stop}. Throws if the listener fails. */
   async run(): Promise<ServerTotals> {
     await this.#loop.run({ promises: false });
     this.totals.turnedAway = this.listener.stats.shed;
@@ -93,7 +93,7 @@ export class EventServer {
   }
 
   /**
-   * Accepts no more and closes every connection: at once where nothing is under way, else once its
+   * Stops accepting and closes every connection: at once if nothing is in flight, else once its
    * client has taken all and ended its side, within {@link DRAIN_MS}.
    */
   stop(): void {
@@ -114,9 +114,9 @@ export class EventServer {
   }
 
   /**
-   * Closes a connection at once where that can destroy nothing, for the client has all answers and
-   * has sent nothing new; else so that it gets them. What has only to be acknowledged is looked at
-   * once more, unless this is the `last` look: a client that is idle need not end its side.
+   * Closes a connection at once if the client has all answers and has sent nothing new; else with a
+   * lingering close. A connection that only lacks acknowledgements is left for a second, `last`
+   * call: an idle client need not end its side.
    */
   #hangUp(connection: EchoConnection, last: boolean): void {
     const { queuedBytes, unacknowledgedBytes, fd } = connection;
@@ -133,7 +133,7 @@ export class EventServer {
     for (const connection of [...this.listener]) {
       const { queuedBytes, unacknowledgedBytes } = connection;
       if (queuedBytes > 0 || (unacknowledgedBytes ?? 0) > 0) this.#fail(connection, reason);
-      // An end would pass for that of the whole answer.
+      // An orderly end would pass for that of the whole answer.
       if (queuedBytes > 0) connection.reset();
       else connection.close();
     }
@@ -153,7 +153,7 @@ export class EventServer {
         this.stop();
         return;
       }
-      // It may happen again after every pause of the listener.
+      // The listener may fail again after each of its pauses.
       const { nowMs } = this.#loop;
       if (nowMs - this.#reportedMs < ACCEPT_REPORT_MS) return;
       this.#reportedMs = nowMs;
@@ -174,7 +174,7 @@ export class EventServer {
   #opened(connection: EchoConnection): void {
     const number = ++this.totals.connections;
     connection.data = number;
-    // Nobody can tell once it is reset, so it is asked for while the peer is there.
+    // Read while the peer is connected: after a reset it is lost.
     const { remoteAddress } = connection;
     if (!this.#watched) return;
     this.#client(connection).address = remoteAddress;
@@ -196,7 +196,7 @@ export class EventServer {
     }
   }
 
-  /** Whole lines go back as they came; only the beginning of the next one is kept. */
+  /** Echoes the complete lines of `chunk` and keeps the beginning of the next one. */
   #answerLines(connection: EchoConnection, chunk: Uint8Array): void {
     const { data } = connection;
     const half = typeof data !== 'number' && data.pending !== null;
@@ -215,7 +215,7 @@ export class EventServer {
     if (rest < chunk.length) this.#keep(connection, chunk.subarray(rest));
   }
 
-  /** Answers one line, what was kept of it included. Returns its end in `chunk`, 0 if none did. */
+  /** Answers one line, its kept beginning included. Returns its end in `chunk`, 0 without one. */
   #answerLine(connection: EchoConnection, chunk: Uint8Array): number {
     const end = chunk.indexOf(NEWLINE) + 1;
     if (end === 0) {
@@ -241,7 +241,7 @@ export class EventServer {
     return end;
   }
 
-  /** Where the first line that is too long begins, `end` if there is none. Counts those before. */
+  /** The start of the first line that is too long, else `end`. Counts the lines before it. */
   #endOfGoodLines(
     connection: EchoConnection,
     chunk: Uint8Array,
@@ -277,7 +277,7 @@ export class EventServer {
     client.failure = new RangeError(reason);
   }
 
-  /** Its only line is answered: whatever the client still sends is discarded. */
+  /** Closes behind the answer to the only line; further input is discarded. */
   #closeBehindAnswer(connection: EchoConnection): void {
     this.#client(connection).answered = true;
     if (connection.queuedBytes === 0) connection.close({ lingerMs: LINGER_MS });
@@ -291,7 +291,7 @@ export class EventServer {
     else connection.resume();
   }
 
-  /** What came without a newline at the end is answered as it is. */
+  /** Answers a last line without a newline as it is. */
   #ended(connection: EchoConnection): void {
     const { data } = connection;
     if (typeof data !== 'number' && data.pending !== null) {

@@ -2,44 +2,44 @@ import type { Socket } from 'sockloop/socket';
 import { type SocketAddress, type Sys, SysError } from 'sockloop/sys';
 import { sysError } from '#src/sys/sys-error.js';
 
-/** The timeout of the socket follows what is left in steps of this part of it. */
+/** The timeout of the socket is lowered in steps of this fraction. */
 const STEP = 1 / 16;
 
 /**
- * Bounds an exchange as a whole over a blocking socket, whose own timeout bounds each call: a
- * server that sends a byte now and then would hold its client for ever.
+ * The deadline of a whole exchange over a blocking socket. The socket's own timeout bounds each
+ * call, so that a server which sends a byte now and then would hold its client for ever.
  *
- * An exchange whose reply comes at once costs no system call more.
+ * An exchange that is answered at once costs no extra system call.
  */
 export class ExchangeDeadline {
   readonly #sys: Sys;
   readonly #socket: Socket;
   readonly #timeoutMs: number;
-  /** The timeout that the socket has; 0 while nobody has set it. */
+  /** The current timeout of the socket; 0 before the first. */
   #socketMs = 0;
   #deadlineMs = 0;
 
-  /** Takes over the timeout of `socket`. */
+  /** Owns the timeout of `socket` from now on. */
   constructor(sys: Sys, socket: Socket, timeoutMs: number) {
     this.#sys = sys;
     this.#socket = socket;
     this.#timeoutMs = timeoutMs;
   }
 
-  /** An exchange begins. */
+  /** Starts an exchange. */
   begin(): void {
     this.#deadlineMs = this.#sys.monotonicMs() + this.#timeoutMs;
     if (this.#socketMs !== this.#timeoutMs) this.#setTimeout(this.#timeoutMs);
   }
 
-  /** To be called before each wait. Throws a SysError (`ETIMEDOUT`) once the time is up. */
+  /** Call before each wait. Throws a SysError (`ETIMEDOUT`) after the deadline. */
   keep(): void {
     const leftMs = this.#deadlineMs - this.#sys.monotonicMs();
     if (leftMs <= 0) throw this.#error();
     if (leftMs < this.#socketMs * (1 - STEP)) this.#setTimeout(Math.max(1, Math.ceil(leftMs)));
   }
 
-  /** `error` of a call within the exchange: a wait that took too long names the whole time. */
+  /** Replaces `ETIMEDOUT` of a call by the error that names the limit of the exchange. */
   explained(error: unknown): unknown {
     return error instanceof SysError && error.code === 'ETIMEDOUT' ? this.#error() : error;
   }
@@ -59,7 +59,7 @@ export class ExchangeDeadline {
     try {
       return this.#socket.getPeerName();
     } catch (error) {
-      // It has left meanwhile, which the message can do without.
+      // The peer has left: the message goes without its address.
       if (!(error instanceof SysError)) throw error;
       return undefined;
     }

@@ -1,10 +1,7 @@
 import { DRAIN_MS, LINGER_MS } from './limits.ts';
 import type { EchoSession, Progress } from './session.ts';
 
-/**
- * How long a blocking server still waits for a client that it wants to be rid of: because it stops,
- * or because the session is over on this side and lingers.
- */
+/** Deadlines of a client that a blocking server closes: it stops, or the session lingers. */
 export class Farewell {
   readonly #session: EchoSession;
   #stoppedMs: number | null = null;
@@ -15,8 +12,8 @@ export class Farewell {
   }
 
   /**
-   * To be asked after each step of the session that gave `progress`: false to go on, null to close
-   * the connection now, or an error to close it with: the client has not taken its answer in time.
+   * Decides after each step of the session, whose outcome is `progress`: false to go on, null to
+   * close the connection, or the error to close it with if the client did not take its answer.
    */
   isOver(progress: Progress, stopping: boolean, nowMs: number): RangeError | null | false {
     const session = this.#session;
@@ -33,7 +30,7 @@ export class Farewell {
       const limitMs = drained ? DRAIN_MS : LINGER_MS;
       return new RangeError(`the client did not take its answer within ${limitMs} ms`);
     }
-    // Silent, and it has everything: others wait for this thread.
+    // The client is silent and has everything: free the thread for the others.
     const done = session.lingering && progress === 'waited' && session.outstandingBytes === 0;
     return done ? null : false;
   }

@@ -10,63 +10,62 @@ import { type EchoMode, EchoSession } from './session.ts';
 /** How an {@link IterativeServer} serves. */
 export interface IterativeServerOptions {
   readonly mode: EchoMode;
-  /** A client that neither sends nor reads for so long is closed; null waits for ever. */
+  /** Closes a client that neither sends nor reads for this long; null waits for ever. */
   readonly idleTimeoutMs?: number | null;
   /** The longest line in the modes `line` and `once`. */
   readonly lineBytesMax?: number;
-  /** Where the time comes from; this machine if left out. */
+  /** The system calls; those of this machine if left out. */
   readonly sys?: Sys;
-  /** Hears of each connection. */
+  /** Observes each connection. */
   readonly observer?: ServerObserver;
 }
 
-/** Who wants to know what a server does. */
+/** Callbacks of a server. */
 export interface ServerObserver {
-  /** `address` is null where the client has left already, and nobody can tell. */
+  /** `address` is null if the client has left already. */
   accepted?(address: SocketAddress | null, connection: number): void;
   /**
-   * `failure` is null where the client ended the connection as it should. `address` is null where
-   * nobody asked for it while the client was there.
+   * `failure` is null after an orderly end. `address` is null if it was not read while the client
+   * was connected.
    */
   closed?(address: SocketAddress | null, connection: ConnectionTotals, failure: Error | null): void;
-  /** accept(2) failed; the server goes on. */
+  /** accept(2) failed; the server continues. */
   acceptFailed?(failure: Error): void;
 }
 
-/** What one connection came to. */
+/** Totals of one connection. */
 export interface ConnectionTotals {
   /** Counted from 1. */
   readonly connection: number;
   readonly receivedBytes: number;
   readonly sentBytes: number;
   readonly lines: number;
-  /** Of those sent, what the client had not acknowledged when it was given up, as far as known. */
+  /** Bytes sent but not acknowledged when the client was given up, as far as known. */
   readonly unacknowledgedBytes: number;
 }
 
-/** What a server came to. */
+/** Totals of a server. */
 export interface ServerTotals {
   connections: number;
   /** Connections that broke, or that the server had to close. */
   failed: number;
-  /** Connections for which there was no descriptor, and which were closed unserved. */
+  /** Connections closed unserved for lack of a descriptor. */
   turnedAway: number;
   receivedBytes: number;
   sentBytes: number;
-  /** Of those sent, what clients that broke or were given up had not acknowledged. */
+  /** Bytes sent but not acknowledged by clients that broke or were given up. */
   unacknowledgedBytes: number;
 }
 
 /**
- * Whether the listener of a failed `Socket.accept` can accept the next connection at once. Another
- * call than accept(2) was one on the new socket, which is closed: the listener has nothing to do
- * with it.
+ * True if the listener can accept the next connection at once after a failed `Socket.accept`. A
+ * call other than accept(2) failed on the new socket, which is closed.
  */
 export function isPassing(error: SysError): boolean {
   return error.syscall !== 'accept' || acceptErrorKind(error.code) === 'passing';
 }
 
-/** Totals of a server that has not begun. */
+/** Totals of a new server. */
 export function newTotals(): ServerTotals {
   return {
     connections: 0,
@@ -79,8 +78,8 @@ export function newTotals(): ServerTotals {
 }
 
 /**
- * The textbook's first server: one client at a time, blocking calls, everybody else waits in the
- * queue of listen(2).
+ * The textbook's first server: one client at a time, blocking calls; the others wait in the queue
+ * of listen(2).
  *
  * Every wait ends after a second or with a signal, and Node's own loop turns in between, so that
  * {@link stop} can be called from a signal handler. The server owns the connections it accepts;
@@ -95,7 +94,7 @@ export class IterativeServer {
   readonly #sys: Sys;
   readonly #observer: ServerObserver;
   #stopping = false;
-  /** Whether the last accept(2) failed. */
+  /** True if the last accept(2) failed. */
   #failing = false;
 
   constructor(listener: Socket, options: IterativeServerOptions) {
@@ -107,12 +106,12 @@ export class IterativeServer {
     this.#observer = options.observer ?? {};
   }
 
-  /** Accepts and receives no more; what has come still gets its answer, within DRAIN_MS. */
+  /** Stops accepting and receiving; input received so far is answered within DRAIN_MS. */
   stop(): void {
     this.#stopping = true;
   }
 
-  /** Serves one client after the other until {@link stop}. Throws where the listener is broken. */
+  /** Serves one client at a time until {@link stop}. Throws if the listener fails. */
   async run(): Promise<ServerTotals> {
     this.#listener.interruptible = true;
     this.#listener.setTimeout(Math.min(WAIT_MS, this.#idleTimeoutMs ?? WAIT_MS));
@@ -135,7 +134,7 @@ export class IterativeServer {
       const passing = isPassing(error);
       if (!passing && acceptErrorKind(error.code) === 'final') throw error;
       this.#observer.acceptFailed?.(error);
-      // The connection may stay in the queue: without a pause this loop would spin.
+      // The connection may stay queued: without a pause this loop would spin.
       if (!passing || this.#failing) await pause(ACCEPT_PAUSE_MS);
       this.#failing = true;
       return null;
@@ -155,7 +154,7 @@ export class IterativeServer {
         failure = await this.#converse(session);
         clean = failure === null && !session.lingering;
       } finally {
-        // Before the socket is closed; what an orderly end leaves unacknowledged is on its way.
+        // Read before close. After an orderly end, unacknowledged bytes are in flight.
         if (!clean) unacknowledgedBytes = session.unacknowledgedBytes;
       }
     } catch (error) {
@@ -171,9 +170,9 @@ export class IterativeServer {
     this.#observer.closed?.(address, totals, failure);
   }
 
-  /** Serves to the end, and returns what was wrong with the client. */
+  /** Serves to the end. Returns the failure of the client, or null. */
   async #converse(session: EchoSession): Promise<Error | null> {
-    let heardMs = this.#sys.monotonicMs();
+    let movedMs = this.#sys.monotonicMs();
     const farewell = new Farewell(session);
     for (;;) {
       const movedBefore = session.received + session.sent;
@@ -181,9 +180,9 @@ export class IterativeServer {
       if (progress === 'ended') return session.failure;
       await turnOfNode();
       const nowMs = this.#sys.monotonicMs();
-      // A run that ends in a wait may have moved bytes before.
-      if (session.received + session.sent > movedBefore) heardMs = nowMs;
-      else if (this.#idleTimeoutMs !== null && nowMs - heardMs >= this.#idleTimeoutMs) {
+      // A run that ends in a timeout may have moved bytes before.
+      if (session.received + session.sent > movedBefore) movedMs = nowMs;
+      else if (this.#idleTimeoutMs !== null && nowMs - movedMs >= this.#idleTimeoutMs) {
         session.resetAtClose();
         return new RangeError(`the client was idle for ${this.#idleTimeoutMs} ms`);
       }

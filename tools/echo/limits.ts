@@ -1,42 +1,44 @@
-/** Every bound of the blocking server and client, by name. */
+/** The bounds of the echo servers and clients. */
 
-/** One receive: what a default socket buffer holds on Linux. */
+/** One receive: the default size of a socket buffer on Linux. */
 export const CHUNK_BYTES = 65536;
 
-/** The longest line that is taken, where nothing else is asked for. */
+/** The default of --max-line. */
 export const LINE_BYTES_MAX = 64 * 1024 * 1024;
 
-/** A wait is taken up again this often, so that a signal that came just before it is not lost. */
+/** The longest wait in one call: a signal that came just before it is handled after that. */
 export const WAIT_MS = 1000;
 
-/** Node's loop turns after this many calls for one busy client, so that signals get through. */
+/** Node's loop turns after this many calls for one busy client, to run signal handlers. */
 export const STEPS_PER_TURN = 64;
 
-/** When the server stops, a client that reads gets its last bytes within this time. */
+/** A server that stops gives each client this long to take its last answer. */
 export const DRAIN_MS = 5000;
 
 /**
- * A client that the server hangs up on (a line too long, its only line answered) has so long to
- * take its answer and to end its side. What it sends in the meantime is discarded.
+ * Lingering close: a client that the server hangs up on (a line too long, its only line answered)
+ * has this long to take its answer and to end its side. Its input is discarded. A client that never
+ * ends its side holds its connection this long on an event loop; the blocking servers close it
+ * after WAIT_MS of silence once it has acknowledged everything.
  */
 export const LINGER_MS = 5000;
 
-/** A peer may be so late with its acknowledgement (delayed ACK: 40 ms, 200 ms at the most). */
+/** The longest delay of an acknowledgement (delayed ACK: 40 to 200 ms). */
 export const ACK_MS = 200;
 
 /** Out of descriptors or memory: the pause before the next accept(2). */
 export const ACCEPT_PAUSE_MS = 100;
 
-/** How many threads a pool has when it starts. */
+/** The threads of a pool at its start. */
 export const THREADS_START = 2;
 
 /**
- * A pool grows when fewer threads than this wait for a client: a thread takes some 50 ms of CPU time
- * to start, and the next client need not wait for it.
+ * A pool grows when fewer threads than this wait for a client: a thread takes 50 ms of CPU time to
+ * start, which the next client then need not wait for.
  */
 export const THREADS_SPARE = 2;
 
-/** How many threads a pool grows to, where nothing else is asked for. Each takes some 11 MiB. */
+/** The default of --threads. Each thread takes some 11 MiB. */
 export const THREADS_DEFAULT = 64;
 
 /** The largest pool. */
@@ -45,30 +47,30 @@ export const THREADS_MAX = 1024;
 /** A thread could not be started: the pause before the next attempt. */
 export const GROWTH_PAUSE_MS = 1000;
 
-/** All threads of a pool together report a failed accept(2) this often at the most. */
+/** The least time between two reports of a failed accept(2) by one server. */
 export const ACCEPT_REPORT_MS = 1000;
 
 /** The most threads of a client. Each takes some 11 MiB. */
 export const CLIENT_THREADS_MAX = 1000;
 
-/** How often each thread of a client may send what it is given. */
+/** The most rounds of a thread of a client. */
 export const CLIENT_COUNT_MAX = 1_000_000;
 
-/** What the threads of a client are given: so many messages, and so many bytes in all of them. */
+/** The most messages of a threaded client, and their bytes in all. */
 export const CLIENT_MESSAGES_MAX = 1_000_000;
 export const CLIENT_MESSAGE_BYTES_MAX = LINE_BYTES_MAX;
 
-/** Threads of a client that start at the same time: each opens some 20 files for a moment. */
+/** Client threads that start at the same time: each opens some 20 files while it starts. */
 export const CLIENT_STARTING_MAX = 8;
 
-/** A reply is held until it can be printed in one piece, so it may exceed its message by this. */
+/** A reply is buffered to be printed in one piece; it may exceed its message by this. */
 export const REPLY_EXCESS_BYTES_MAX = 1024 * 1024;
 
-/** A thread that waits for its turn to print looks this often whether it still has to. */
+/** Poll interval of a thread that waits for its turn to print. */
 export const PRINT_WAIT_MS = 100;
 
-/** The threads of a client that stops are woken this often, for one may just have connected. */
+/** Interval of wake-ups of the threads of a client that stops: one may just have connected. */
 export const CLIENT_WAKE_MS = 50;
 
-/** A thread of a client that stops and has not ended within this time is given up. */
+/** A client that stops gives up threads that have not ended after this time. */
 export const CLIENT_STOP_MS = 700;

@@ -1,7 +1,7 @@
 import { UsageError } from '../terminal/exit.ts';
 import { ECHO_MODES, type EchoMode } from './session.ts';
 
-/** One of the names of {@link ECHO_MODES}. */
+/** The value of `--mode`. */
 export function parseMode(text: string): EchoMode {
   const mode = ECHO_MODES.find((name) => name === text);
   if (mode !== undefined) return mode;

@@ -15,46 +15,46 @@ import { IterativeServer, type ServerObserver, type ServerTotals } from './itera
 import type { EchoMode } from './session.ts';
 import { ThreadedServer } from './threads/server.ts';
 
-/** What a server is asked for, whatever its loop. */
+/** Options of a server on any loop. */
 export interface ServerPlan {
   readonly endpoint: Endpoint;
   readonly mode: EchoMode;
   readonly backlog: number | undefined;
   readonly idleTimeoutMs: number | null;
   readonly lineBytesMax: number;
-  /** Threads that serve at the most. */
+  /** The most threads. */
   readonly threads: number;
-  /** Clients at a time; null for as many as the loop can hold. */
+  /** The most clients at a time; null for as many as the loop holds. */
   readonly maxConnections: number | null;
 }
 
-/** What a server is made with beside its plan. */
-interface ServerSurroundings {
+/** The environment of a server. */
+interface ServerEnvironment {
   readonly sys: Sys;
   readonly observer: ServerObserver;
-  /** Whether the observer wants to hear of every connection, or only of those that failed. */
+  /** True if the observer wants every connection, else only those that failed. */
   readonly watched: boolean;
-  /** Where the system calls of other threads are printed, if they are. */
+  /** Prints the system calls of other threads; undefined without --trace. */
   readonly trace: ((line: string) => void) | undefined;
 }
 
 /** A server that listens. Disposing of it closes the listener. */
 export interface OpenServer extends Disposable {
-  /** The loop that it runs on: what `auto` came to. */
+  /** The loop in use, which `auto` has chosen. */
   readonly loop: string;
-  /** The better loops that `auto` could not have. */
+  /** The better loops that `auto` could not create. */
   readonly missing: readonly MissingLoop[];
   readonly address: SocketAddress;
   /** Serves until {@link stop}. */
   run(): Promise<ServerTotals>;
   stop(): void;
-  /** Removes the file of a UNIX socket, if it is its own. Returns the error. Before disposing. */
+  /** Removes the file of its UNIX socket. Returns the error. Call before disposing. */
   removeFile(): SysError | null;
 }
 
-type OpensServer = (plan: ServerPlan, surroundings: ServerSurroundings) => OpenServer;
+type OpensServer = (plan: ServerPlan, environment: ServerEnvironment) => OpenServer;
 
-/** How each `--loop` opens its server. Throws a SysError or ResolveError where it cannot listen. */
+/** The server of each `--loop`. Throws a SysError or ResolveError if it cannot listen. */
 const servers = {
   auto: onLoop('auto'),
   io_uring: onLoop('io_uring'),
@@ -62,10 +62,10 @@ const servers = {
   kqueue: onLoop('kqueue'),
   poll: onLoop('poll'),
   select: onLoop('select'),
-  threads: onListener('threads', (listener, plan, surroundings) => {
-    // A thread serves one client: fewer threads are fewer clients at a time.
+  threads: onListener('threads', (listener, plan, environment) => {
+    // Each thread serves one client at a time.
     const threads = Math.min(plan.threads, plan.maxConnections ?? plan.threads);
-    return new ThreadedServer(listener, { ...plan, ...surroundings, threads });
+    return new ThreadedServer(listener, { ...plan, ...environment, threads });
   }),
   blocking: onListener('blocking', (listener, plan, { sys, observer }) => {
     return new IterativeServer(listener, { ...plan, sys, observer });
@@ -78,13 +78,13 @@ export type ServerLoop = keyof typeof servers;
 /** All names of loops, in the order of the usage text. */
 export const SERVER_LOOPS = Object.keys(servers) as readonly ServerLoop[];
 
-/** Opens the server of a loop. Throws a SysError or ResolveError where it cannot listen. */
+/** Opens the server of a loop. Throws a SysError or ResolveError if it cannot listen. */
 export function openServer(
   loop: ServerLoop,
   plan: ServerPlan,
-  surroundings: ServerSurroundings,
+  environment: ServerEnvironment,
 ): OpenServer {
-  return servers[loop](plan, surroundings);
+  return servers[loop](plan, environment);
 }
 
 /** A server on an event loop. */
@@ -117,17 +117,17 @@ function onListener(
   serve: (
     listener: Socket,
     plan: ServerPlan,
-    surroundings: ServerSurroundings,
+    environment: ServerEnvironment,
   ) => Pick<OpenServer, 'run' | 'stop'>,
 ): OpensServer {
-  return (plan, surroundings) => {
-    const { sys } = surroundings;
+  return (plan, environment) => {
+    const { sys } = environment;
     const { backlog } = plan;
     const listener = createServer(plan.endpoint, {
       sys,
       ...(backlog === undefined ? {} : { backlog }),
     });
-    const server = serve(listener, plan, surroundings);
+    const server = serve(listener, plan, environment);
     return {
       loop,
       missing: [],

@@ -13,36 +13,36 @@ export type EchoMode = 'echo' | 'line' | 'once';
 /** All modes, in the order of the usage text. */
 export const ECHO_MODES: readonly EchoMode[] = ['echo', 'line', 'once'];
 
-/** What came of a step: more to do at once, a wait that gave nothing, or the end. */
+/** The outcome of a step: more to do at once, a wait without result, or the end. */
 export type Progress = 'more' | 'waited' | 'ended';
 
-/** Where what a lingering client still sends goes. */
+/** Receives the input of lingering clients. */
 const discarded = new Uint8Array(CHUNK_BYTES);
 
 /**
- * One client of a blocking server: receives, answers, and keeps its place when a wait ends
- * without anything, because time is up or a signal came.
+ * One client of a blocking server: receives, answers, and keeps its place across a timeout or an
+ * interrupted call.
  *
- * A client that has not ended its side is hung up on gently: the stream is shut down behind the
- * last answer, and what still comes is discarded. close(2) with input unread would send a reset,
- * which destroys answers that are still on their way.
+ * Closes with a lingering close if the client has not ended its side: the stream is shut down
+ * behind the last answer, and input is discarded. close(2) with unread input sends a reset, which
+ * destroys answers in flight.
  */
 export class EchoSession {
-  /** Bytes that came and bytes that went. */
+  /** Bytes received and sent. */
   received = 0;
   sent = 0;
-  /** How many lines were answered, in the modes that have lines. */
+  /** Lines answered, in the modes `line` and `once`. */
   lines = 0;
-  /** Why the server hangs up, where the client is to blame. */
+  /** Why the server hangs up on the client; null if it does not. */
   failure: RangeError | null = null;
   readonly #sys: Sys;
   readonly #socket: Socket;
   readonly #mode: EchoMode;
   readonly #buffer: LineBuffer;
-  /** What is to be sent, lent from the buffer; nothing is received before it has gone. */
+  /** The pending output, borrowed from the buffer until it is sent: nothing is received before. */
   #output: Uint8Array = new Uint8Array(0);
   #outputSent = 0;
-  /** Whether to end once the output has gone. */
+  /** True to end after the output. */
   #last = false;
   #draining = false;
   #peerEnded = false;
@@ -55,28 +55,28 @@ export class EchoSession {
     this.#buffer = new LineBuffer(lineBytesMax);
   }
 
-  /** Receives no more; what has come is still answered. */
+  /** Stops receiving; input received so far is answered. */
   drain(): void {
     this.#draining = true;
   }
 
-  /** Whether this side has ended, and the session waits for the client to end its own. */
+  /** True once this side is shut down and the session waits for the client's end. */
   get lingering(): boolean {
     return this.#lingering;
   }
 
-  /** How many bytes of the answers the client's kernel has not acknowledged, as far as known. */
+  /** Bytes sent that the peer has not acknowledged, as far as known. */
   get unacknowledgedBytes(): number {
     if (this.#socket.family === 'UNIX') return 0;
     return unacknowledgedBytesOf(this.#sys, this.#socket.fileno(), this.#lingering) ?? 0;
   }
 
-  /** How many bytes of the answers the client has not got, as far as known. */
+  /** Bytes unsent or unacknowledged, as far as known. */
   get outstandingBytes(): number {
     return this.#output.length - this.#outputSent + this.unacknowledgedBytes;
   }
 
-  /** The close that follows resets the connection where some of its output was never sent. */
+  /** Makes the following close a reset if output remains unsent. */
   resetAtClose(): void {
     if (this.#sending) this.#socket.setSockOpt('SO_LINGER', 0);
   }
@@ -86,10 +86,10 @@ export class EchoSession {
   }
 
   /**
-   * Serves until the client has ended ('ended'), a wait gave nothing ('waited'), or it is time
-   * for the caller to look around ('more'): after `stepsMax` calls, each of which may wait.
+   * Serves until the client has ended ('ended'), a wait timed out ('waited'), or `stepsMax` calls
+   * were made ('more'), each of which may wait.
    *
-   * Throws a SysError where the connection broke. A line that is too long is its `failure`.
+   * Throws a SysError if the connection broke. A line that is too long sets `failure`.
    */
   run(stepsMax: number = STEPS_PER_TURN): Progress {
     for (let step = 0; step < stepsMax; step++) {
@@ -107,7 +107,7 @@ export class EchoSession {
     return this.#nothingIsUnderWay ? 'ended' : this.#linger();
   }
 
-  /** Whether close(2) can destroy nothing: the client has all answers, and has sent nothing new. */
+  /** True if close(2) destroys nothing: all output is acknowledged and no input is unread. */
   get #nothingIsUnderWay(): boolean {
     return this.unacknowledgedBytes === 0 && unreadBytesOf(this.#sys, this.#socket.fileno()) === 0;
   }
@@ -117,7 +117,7 @@ export class EchoSession {
     try {
       this.#socket.shutdown('write');
     } catch (error) {
-      // The client has reset the connection: the next receive tells.
+      // The client has reset the connection: the next receive reports it.
       if (!(error instanceof SysError && error.code === 'ENOTCONN')) throw error;
     }
     return 'more';
@@ -136,7 +136,7 @@ export class EchoSession {
     );
     if (length === null) return 'waited';
     if (length === 0) {
-      // What came without a newline at the end is answered as it is.
+      // A last line without a newline is answered as it is.
       this.#answer(this.#buffer.takeRest());
       this.#last = true;
       this.#peerEnded = true;
@@ -172,12 +172,12 @@ export class EchoSession {
     if (sent === null) return 'waited';
     this.#outputSent += sent;
     this.sent += sent;
-    // A send that took a part has waited for the whole timeout, and the next one would as well.
+    // A short write has waited for the whole timeout, and the next one would as well.
     return this.#sending ? 'waited' : 'more';
   }
 }
 
-/** What `call` returns, or null where its time was up or a signal ended it. */
+/** The result of `call`; null if it timed out or was interrupted. */
 function orNothing(call: () => number): number | null {
   try {
     return call();

@@ -2,12 +2,12 @@ import { isUtf8 } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import { UsageError } from './exit.ts';
 
-/** What Node puts in the place of bytes that are no UTF-8. */
+/** Node's replacement for bytes that are not UTF-8. */
 const REPLACEMENT = '\ufffd';
 
 /**
- * The arguments of this process. Throws a UsageError for one that is not UTF-8: Node has replaced
- * bytes of it, so that another text would be sent, or another file written.
+ * The arguments of this process. Throws a UsageError for an argument that is not UTF-8: Node has
+ * replaced some of its bytes, and the command would send another text or write another file.
  */
 export function commandWords(): string[] {
   const words = process.argv.slice(2);
@@ -18,12 +18,12 @@ export function commandWords(): string[] {
   return words;
 }
 
-/** Whether the arguments are UTF-8; false where the system does not tell. */
+/** True if the arguments are UTF-8; false if the platform cannot tell. */
 function areUtf8(): boolean {
   try {
     return isUtf8(readFileSync('/proc/self/cmdline'));
   } catch {
-    // Not Linux: the sign itself may have been typed, and nobody can know.
+    // Not Linux. U+FFFD may have been typed as such, which cannot be told apart.
     return false;
   }
 }

@@ -4,18 +4,18 @@ import { leave } from './exit.ts';
 const HIDE_CURSOR = '\u001b[?25l';
 const SHOW_CURSOR = '\u001b[?25h';
 
-/** Signals that end a process which does not hear them, and whose end is theirs. */
+/** Signals whose default action ends the process. */
 const ENDING = ['SIGQUIT', 'SIGHUP'] as const;
 
 /**
- * Hides the cursor, and gives it back however this process ends, as long as something runs at its
- * end; and for as long as it is stopped (Ctrl-Z).
+ * Hides the cursor until disposed of. Shows it again when the process exits or is ended by a signal
+ * that can be caught, and while it is stopped (Ctrl-Z).
  */
 export class HiddenCursor implements Disposable {
   readonly #write: (text: string) => void;
   readonly #redraw: () => void;
 
-  /** `redraw` draws anew what was on the terminal, which somebody else may have had meanwhile. */
+  /** `redraw` is called after SIGCONT: another program may have used the terminal. */
   constructor(write: (text: string) => void, redraw: () => void) {
     this.#write = write;
     this.#redraw = redraw;
@@ -38,7 +38,7 @@ export class HiddenCursor implements Disposable {
 
   readonly #stop = (): void => {
     this.#write(`${SHOW_CURSOR}\n`);
-    // What a process does that does not hear of SIGTSTP.
+    // The default action of SIGTSTP.
     process.kill(process.pid, 'SIGSTOP');
   };
 
@@ -48,12 +48,12 @@ export class HiddenCursor implements Disposable {
   };
 
   readonly #end = (name: NodeJS.Signals): void => {
-    // Who hears it as well ends the process in a way of its own.
+    // Another listener ends the process itself.
     const alone = process.listenerCount(name) === 1;
     this[Symbol.dispose]();
     if (!alone) return;
     process.kill(process.pid, name);
-    // The first process of a container has no default of a signal.
+    // PID 1 of a container has no default actions.
     setImmediate(() => leave(128 + constants.signals[name]));
   };
 }

@@ -6,32 +6,32 @@ import { printError } from './output.ts';
 /** The exit statuses of every command but the textbook's; `invalid` is for `--fail-if` alone. */
 export const EXIT = { done: 0, failed: 1, usage: 2, invalid: 3 } as const;
 
-/** A failure that its message explains to the user: it is reported without its stack. */
+/** A failure that its message explains: reported without a stack. */
 export class ExpectedError extends Error {}
 
-/** Wrong usage: the message says what was given and what would be right. */
+/** Wrong usage: the message names the value and what is accepted. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-/** What was measured says nothing of the server, and `--fail-if invalid` asked to be told. */
+/** The measurement is invalid, and `--fail-if invalid` was given. */
 export class InvalidRunError extends Error {
   override readonly name = 'InvalidRunError';
 }
 
-/** A command failed, and has said why itself. */
-export class AlreadyTold extends Error {
-  override readonly name = 'AlreadyTold';
+/** A command failed and has reported why. */
+export class AlreadyReported extends Error {
+  override readonly name = 'AlreadyReported';
 }
 
-/** Where to read more about a `command`. */
+/** The hint below a usage error of `command`. */
 export function tryHelp(command: string): string {
   return `Try '${command} --help' for more.`;
 }
 
 /**
- * Ends the process, after the listeners of `exit`, also where a look-up that nobody waits for any
- * more holds a thread: its resolver may be silent for ten seconds.
+ * Ends the process after the `exit` listeners ran. An abandoned name lookup, which may block its
+ * thread for ten seconds, does not delay the end.
  */
 export function leave(status: number): never {
   if (lookupsUnderWay() === 0) process.exit(status);
@@ -40,18 +40,18 @@ export function leave(status: number): never {
   return exitAtOnce(status);
 }
 
-/** Returns `status`, unless a look-up that came too late would keep the process: then it ends. */
+/** Returns `status`; ends the process if an abandoned lookup would keep it alive. */
 export function leaveIfHeld(status: number): number {
   return lookupsUnderWay() > 0 ? leave(status) : status;
 }
 
 /**
- * Reports what ended a `command` of `program` and returns its exit status. What the user can do
- * something about is one line; a defect of the program itself keeps its stack.
+ * Reports the error that ended a `command` of `program` and returns the exit status. An expected
+ * failure is one line; a defect of the program keeps its stack.
  */
 export function report(program: string, failure: unknown, command: string = program): number {
   const error = firstError(failure);
-  if (isBrokenPipe(error) || error instanceof AlreadyTold) return EXIT.failed;
+  if (isBrokenPipe(error) || error instanceof AlreadyReported) return EXIT.failed;
   if (error instanceof UsageError) {
     printError(`${program}: ${error.message}`);
     printError(tryHelp(command));
@@ -77,8 +77,8 @@ export function report(program: string, failure: unknown, command: string = prog
 }
 
 /**
- * The error that came first. Where closing what is open fails as well, `using` throws an error of
- * its own, in which the first one is `suppressed`.
+ * The first error. If disposal fails too, `using` throws a SuppressedError, whose `suppressed` is
+ * the error before.
  */
 export function firstError(error: unknown): unknown {
   let first = error;
@@ -88,14 +88,14 @@ export function firstError(error: unknown): unknown {
   return first;
 }
 
-/** Why standard output takes no more: `cannot write to standard output: ENOSPC (...)`, or null. */
+/** `cannot write to standard output: ENOSPC (...)` if `error` is of such a write; else null. */
 export function outputFailure(error: unknown): string | null {
   if (!(error instanceof Error) || error instanceof SysError) return null;
   const [, code, why] = /^(E[A-Z]+): (.*), write$/.exec(error.message) ?? [];
   return code === undefined ? null : `cannot write to standard output: ${code} (${why})`;
 }
 
-/** Whoever read our output has gone, and nobody is left to tell. */
+/** True if the reader of our output has closed its end. */
 export function isBrokenPipe(error: unknown): boolean {
   return (
     error instanceof Error &&

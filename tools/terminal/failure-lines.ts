@@ -1,15 +1,15 @@
-/** Failures of one kind are told this often at the most. */
+/** At most one line per kind of failure in this time. */
 const FAILURE_LINE_MS = 1000;
 
 /**
- * Lines about failures that clients can cause in any number: the first at once, then one a second,
- * which counts those that it stands for.
+ * Rate limit for failures that clients can cause in any number: the first line at once, then one a
+ * second, which counts the lines it replaces.
  */
 export class FailureLines {
   readonly #print: (line: string) => void;
   readonly #nowMs: () => number;
-  #toldMs = Number.NEGATIVE_INFINITY;
-  /** The last line that was not told, and how many there are with it. */
+  #printedMs = Number.NEGATIVE_INFINITY;
+  /** The last line not yet printed, and the number of lines it stands for. */
   #last = '';
   #count = 0;
   #timer: NodeJS.Timeout | null = null;
@@ -19,22 +19,22 @@ export class FailureLines {
     this.#nowMs = nowMs;
   }
 
-  tell(line: string): void {
+  add(line: string): void {
     this.#last = line;
     this.#count += 1;
-    const leftMs = this.#toldMs + FAILURE_LINE_MS - this.#nowMs();
+    const leftMs = this.#printedMs + FAILURE_LINE_MS - this.#nowMs();
     if (leftMs <= 0) this.end();
     else this.#timer ??= setTimeout(() => this.end(), leftMs).unref();
   }
 
-  /** Tells what is left to be told. */
+  /** Prints the pending line. */
   end(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
     if (this.#count === 0) return;
     const others = this.#count - 1;
     this.#count = 0;
-    this.#toldMs = this.#nowMs();
+    this.#printedMs = this.#nowMs();
     this.#print(others === 0 ? this.#last : `${this.#last}; ${others} more since the last line`);
   }
 }

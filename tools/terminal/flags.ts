@@ -3,20 +3,20 @@ import { TIMEOUT_MS_MAX } from 'sockloop/socket';
 import { parseDurationMs, parseNumber, parseSizeBytes, parseWhole } from '#src/base/quantities.js';
 import { UsageError } from './exit.ts';
 
-/** The values of flags and arguments, each checked where it is read. */
+/** Parsers of flag and argument values. Each throws a UsageError for a wrong value. */
 
-/** A port from `min` to 65535; `what` names the flag or argument. */
+/** A port from `min` to 65535. `what` names the flag or argument. */
 export function parsePort(text: string, min: 0 | 1, what: string): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
   if (port >= min && port <= 65535) return port;
   throw new UsageError(`${what} takes a number from ${min} to 65535, not "${text}"`);
 }
 
-/** What a time may be. */
+/** Bounds of a time. */
 interface DurationRange {
-  /** Whether 0 is one; false if left out. */
+  /** True if 0 is accepted; false if left out. */
   readonly zero?: boolean;
-  /** The longest, in milliseconds. */
+  /** The longest time, in milliseconds. */
   readonly msMax?: number;
 }
 
@@ -53,7 +53,7 @@ export function parseRate(text: string, max: number, what: string): number {
   throw new UsageError(`${what} takes ${range}, not "${text}"`);
 }
 
-/** A number of threads, or `max` for one on each core. */
+/** A number of threads, or `max` for one per core. */
 export function parseThreads(text: string, max: number, what: string): number {
   if (text === 'max') return Math.min(availableParallelism(), max);
   const count = /^\d+$/.test(text) ? Number(text) : Number.NaN;

@@ -2,23 +2,22 @@ import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 
 const READ_BYTES = 65536;
 
-/** A pipe that nobody has open for writing is looked at so often, 5 s in all, and then given up. */
+/** A pipe without a writer is polled this often, 5 s in all. */
 const LOOKS_MAX = 500;
 const LOOK_MS = 10;
 
 const STANDARD_INPUT = 0;
 
 /**
- * All that a file holds, at most `bytesMax` bytes: a regular file, a pipe or another stream, which
- * is read to its end. Throws an Error that begins with `cannot` and `attempt`, such as
- * "read a.json", and says why.
+ * The contents of a file, pipe or other stream, at most `bytesMax` bytes. Throws an Error
+ * `cannot ATTEMPT: reason`, where `attempt` is such as "read a.json".
  */
 export function readInputFile(path: string, bytesMax: number, attempt: string): Buffer {
-  // It may be a socket, which cannot be opened once more.
+  // A socket cannot be reopened.
   if (path === '/dev/stdin') return readToEnd(STANDARD_INPUT, bytesMax, attempt);
   let fd: number;
   try {
-    // Without O_NONBLOCK a pipe that nobody writes to would hold the call up.
+    // Without O_NONBLOCK open(2) blocks on a pipe without a writer.
     fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     throw fileError(attempt, error);
@@ -35,7 +34,6 @@ export function readInputFile(path: string, bytesMax: number, attempt: string): 
   }
 }
 
-/** A stream tells how long it is when it ends. */
 function readToEnd(fd: number, bytesMax: number, attempt: string): Buffer {
   const isPipe = fstatSync(fd).isFIFO();
   let looks = 0;
@@ -60,7 +58,7 @@ function readToEnd(fd: number, bytesMax: number, attempt: string): Buffer {
   }
 }
 
-/** How many bytes were read, 0 at the end or without a writer; null where they are to come. */
+/** The number of bytes read, 0 at the end or without a writer; null if none are there yet. */
 function readSome(fd: number, into: Buffer, attempt: string): number | null {
   try {
     return readSync(fd, into);
@@ -70,12 +68,14 @@ function readSome(fd: number, into: Buffer, attempt: string): number | null {
   }
 }
 
-/** Signals have not been taken over yet: they end the program here as anywhere. */
+/** No signal handler is installed yet, so signals still end the program. */
 function pause(): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOOK_MS);
 }
 
-/** What Node said of a file, in the form of this program: `cannot read a: ENOENT (no such file)` */
+/**
+ * Node's error about a file in the form of this program: `cannot read a: ENOENT (no such file)`.
+ */
 export function fileError(attempt: string, error: unknown): Error {
   const message = error instanceof Error ? error.message : String(error);
   const [, code, reason] = /^(E[A-Z0-9]+): (.+?), \w+/.exec(message) ?? [];

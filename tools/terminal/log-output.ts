@@ -5,19 +5,18 @@ import { waitFor } from '#src/socket/wait.js';
 import { sendFlags } from '#src/sys/descriptors.js';
 import { sysError } from '#src/sys/sys-error.js';
 
-/** Writes the beginning of `bytes`. Returns how many went, 0 where there is no room; throws. */
+/** Writes a prefix of `bytes`. Returns its length, 0 if there is no room. Throws on an error. */
 export type WriteSome = (bytes: Uint8Array) => number;
 
-/** What a pipe that poll(2) calls writable takes without blocking, on every platform. */
+/** PIPE_BUF of POSIX: a pipe that poll(2) calls writable takes this without blocking. */
 const PIPE_BYTES = 512;
 
 /**
- * How `fd` takes bytes without blocking.
+ * A non-blocking write to `fd`.
  *
- * O_NONBLOCK belongs to the open file description, which other processes share: a shell, the other
- * end of a pipeline. So a pipe or terminal is opened a second time, for a description of our own,
- * which Linux allows; elsewhere poll(2) is asked before each write. A socket has MSG_DONTWAIT, and
- * a file does not block.
+ * O_NONBLOCK belongs to the open file description, which other processes may share. So a pipe or
+ * terminal is reopened through /proc, for a description of our own (Linux); elsewhere poll(2)
+ * precedes each write. A socket takes MSG_DONTWAIT, and a file does not block.
  */
 export function logOutput(fd: number): WriteSome {
   const stat = fstatSync(fd);
@@ -39,14 +38,14 @@ function toSocket(fd: number): WriteSome {
   };
 }
 
-/** Its end for writing closes with the process, as the standard stream does. */
+/** Reopens `fd` for writing. Stays open until the process ends, as the standard stream does. */
 function openAgain(fd: number): number | null {
   const { O_WRONLY, O_NONBLOCK, O_NOCTTY } = constants;
   try {
     return openSync(`/proc/self/fd/${fd}`, O_WRONLY | O_NONBLOCK | O_NOCTTY);
   } catch {
-    // No /proc (only Linux has it), no descriptor left, another user's terminal, or no reader: the
-    // write tells.
+    // No /proc (not Linux), no descriptor left, another user's terminal, or no reader: the write
+    // reports it.
     return null;
   }
 }

@@ -1,51 +1,51 @@
 import { logOutput, type WriteSome } from './log-output.ts';
 import { STDOUT } from './standard-streams.ts';
 
-// Lines that report on a service, and must not hold it up: a pipe that nobody reads blocks write(2)
-// for ever, and Node makes standard streams that are pipes blocking.
+// Log lines must not block the service: write(2) to a pipe that nobody reads blocks for ever, and
+// Node makes standard streams that are pipes blocking.
 
-/** What may wait for a reader, in each stream. */
+/** Capacity of the queue of a stream. */
 const LOG_BYTES_MAX = 1024 * 1024;
 
-/** Lines are taken again once no more than this waits, behind a word about those that were not. */
+/** The queue accepts lines again at this length, behind a line that counts the dropped ones. */
 const LOG_BYTES_RESUME = LOG_BYTES_MAX / 2;
 
-/** While something waits, the stream is tried this often. */
+/** Retry interval while the queue is not empty. */
 const LOG_RETRY_MS = 20;
 
-/** At the end of the process: a reader that takes nothing for this long is stuck. */
+/** At exit, a reader that takes nothing for this long is given up. */
 const LOG_STUCK_MS = 500;
 
-/** At the end of the process, a reader that takes something gets this long at the most. */
+/** At exit, the longest wait for a slow reader. */
 const LOG_FLUSH_MS_MAX = 5000;
 
-/** Errors that say that nobody reads any more. */
+/** Errors of a stream whose reader has gone. */
 const GONE: readonly unknown[] = ['EPIPE', 'ECONNRESET', 'EIO', 'EBADF'];
 
 /**
- * A standard stream for log lines: it never blocks its writer.
+ * A standard stream for log lines. Never blocks its writer.
  *
- * What the stream does not take waits in a queue of {@link LOG_BYTES_MAX}; further lines are
- * dropped and counted, and the count is told in their place. When the process ends, what waits goes
- * to a reader that still reads. A reader that has gone, or a full disk, is no error.
+ * Lines that the stream does not take wait in a queue of {@link LOG_BYTES_MAX}; further lines are
+ * dropped, and one line reports their number. The queue is flushed at exit if the reader still
+ * reads. A reader that has gone, or a full disk, is no error.
  */
 export class LogStream {
-  /** The line that stands for `lines` that were dropped. */
+  /** The line that reports the number of dropped lines. */
   droppedWords: (lines: number) => string = (lines) =>
     `sockloop: ${lines} ${lines === 1 ? 'line' : 'lines'} dropped: nobody read ${this.#name}`;
   readonly #fd: number;
   readonly #queue: Uint8Array[] = [];
   #queuedBytes = 0;
   #dropped = 0;
-  /** Of how many lines a word that is in the queue tells. */
+  /** The number of dropped lines that a queued line reports. */
   #told = 0;
   #gone = false;
-  /** Whether the last attempt failed for another reason than a reader. */
+  /** True if the last write failed with an error other than those of a gone reader. */
   #refused = false;
   #write: WriteSome | null = null;
   #retry: NodeJS.Timeout | null = null;
 
-  /** `write` is how the descriptor takes bytes; found out at the first line if left out. */
+  /** `write` replaces the write to `fd`, which is chosen at the first line if left out. */
   constructor(fd: number, write: WriteSome | null = null) {
     this.#fd = fd;
     this.#write = write;
@@ -55,12 +55,12 @@ export class LogStream {
     return this.#fd === STDOUT ? 'standard output' : 'standard error';
   }
 
-  /** Whether something waits for a reader. */
+  /** True if lines wait for a reader. */
   get pending(): boolean {
     return this.#queue.length > 0 || this.#dropped > 0;
   }
 
-  /** Writes a line, newline included, or queues or drops it. */
+  /** Writes, queues or drops a line, newline included. */
   write(line: Uint8Array): void {
     if (this.#gone) return;
     if (this.pending) this.flush();
@@ -73,7 +73,7 @@ export class LogStream {
     this.flush();
   }
 
-  /** Writes what the stream takes now. */
+  /** Writes as much of the queue as the stream takes now. */
   flush(): void {
     this.#refused = false;
     try {
@@ -91,7 +91,7 @@ export class LogStream {
     else this.#endRetry();
   }
 
-  /** Gives the reader what waits, unless it is stuck. Blocks, for the end of the process. */
+  /** Flushes the queue unless the reader is stuck. Blocks: for the end of the process. */
   finish(): void {
     let stuckMs = 0;
     let waitedMs = 0;
@@ -138,7 +138,7 @@ export class LogStream {
   #failed(error: unknown): void {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     if (GONE.includes(code)) this.#gone = true;
-    // A full disk may have room again. What waits is lost: a piece of a line is no line.
+    // A full disk may have room again. The queue is lost: it may begin inside a line.
     else this.#dropped += this.#queue.length + Math.max(0, this.#told - 1);
     this.#told = 0;
     this.#refused = true;

@@ -1,7 +1,7 @@
 import { LogStream } from './log-stream.ts';
 import { STDERR, STDOUT, writeAll } from './standard-streams.ts';
 
-// Results wait for their reader (a pager may take its time), log lines do not: see LogStream.
+// Results block until they are written (a pager may be slow), log lines do not: see LogStream.
 
 type StandardFd = typeof STDOUT | typeof STDERR;
 
@@ -49,53 +49,53 @@ function logOf(fd: StandardFd): LogStream {
   return stream;
 }
 
-/** Bytes to standard output, as they are. Blocks until they are written. */
+/** Writes bytes to standard output. Blocks until they are written. */
 export function writeOut(bytes: Uint8Array): void {
   write(STDOUT, bytes);
 }
 
-/** A line to standard output. Blocks until it is written. */
+/** Writes a line to standard output. Blocks until it is written. */
 export function printOut(line: string): void {
   writeOut(Buffer.from(`${line}\n`));
 }
 
-/** A line of a log to standard output: dropped where nobody reads. */
+/** Writes a log line to standard output. Never blocks; see LogStream. */
 export function logOut(line: string): void {
   logTextOut(`${line}\n`);
 }
 
-/** Text of a log to standard output without a newline: a prompt. */
+/** Writes log text without a newline, such as a prompt, to standard output. Never blocks. */
 export function logTextOut(text: string): void {
   log(STDOUT, text);
 }
 
-/** What stands in the log on standard output for `lines` that were dropped. */
+/** Sets the line that reports dropped lines on standard output. */
 export function setDroppedWords(droppedWords: (lines: number) => string): void {
   logOf(STDOUT).droppedWords = droppedWords;
 }
 
-/** A line to standard error: dropped where nobody reads. */
+/** Writes a log line to standard error. Never blocks. */
 export function printError(line: string): void {
   log(STDERR, `${line}\n`);
 }
 
-/** Text to standard error without a newline: dropped where nobody reads. */
+/** Writes text without a newline to standard error. Never blocks. */
 export function prompt(text: string): void {
   log(STDERR, text);
 }
 
-/** A line to standard error that is part of what a client shows. Blocks until it is written. */
+/** Writes a line of a trace to standard error. Blocks until it is written. */
 export function printTrace(line: string): void {
   write(STDERR, Buffer.from(`${line}\n`));
 }
 
-/** Whether log lines wait for a reader, once they were tried again. */
+/** Flushes both logs. Returns true if lines still wait for a reader. */
 export function logsWait(): boolean {
   for (const stream of logs) stream?.flush();
   return logs.some((stream) => stream?.pending === true);
 }
 
-/** Writes what a reader still takes, where a signal is about to end the process. Blocks shortly. */
+/** Flushes both logs before a signal ends the process. Blocks for a bounded time. */
 export function finishLogs(): void {
   for (const stream of logs) stream?.finish();
 }

@@ -1,32 +1,32 @@
 import { constants } from 'node:os';
 
-// A process that a command has started ends with that command, however the command ends: nothing
-// of its own runs where SIGKILL ends it.
+// A child of a command ends with it, also if SIGKILL ends the command: then no code of the command
+// runs, and the child has to notice.
 
-/** The process that wants this one to end with it, and the signal that is to do so. */
+/** Environment variable: the parent's process ID and the signal that ends the child. */
 const VARIABLE = 'SOCKLOOP_PARENT';
 
-/** How soon the end of the parent is noticed where the kernel does not tell. */
+/** Poll interval where the kernel does not report the end of the parent. */
 const LOOK_MS = 500;
 
-/** SIGTERM for a command that has something to tidy up, SIGKILL for any other. */
+/** SIGTERM for a command that cleans up, SIGKILL for any other. */
 type EndSignal = 'SIGTERM' | 'SIGKILL';
 
-/** The environment of a `sockloop` command that `signal` is to end once this process has ended. */
+/** The environment of a `sockloop` command that `signal` ends when this process ends. */
 export function childEnvironment(signal: EndSignal): NodeJS.ProcessEnv {
   return { ...process.env, [VARIABLE]: `${process.pid} ${signal}` };
 }
 
-/** Ends this process with its parent, where that asked for it by {@link childEnvironment}. */
+/** Ends this process with its parent if it was started with {@link childEnvironment}. */
 export async function endWithParent(): Promise<void> {
   const [parent, signal] = process.env[VARIABLE]?.split(' ') ?? [];
   if (parent === undefined || (signal !== 'SIGTERM' && signal !== 'SIGKILL')) return;
-  // It is meant for this process, and not for what this one starts.
+  // Not for the children of this process.
   delete process.env[VARIABLE];
   const { signalAtParentsEnd } = await import('#src/sys/native.js');
   const told = signalAtParentsEnd(constants.signals[signal]);
   const hasEnded = (): boolean => `${process.ppid}` !== parent;
-  // It may have ended before the kernel was asked to tell, which then never tells.
+  // The parent may have ended before the request, which then never fires.
   if (hasEnded()) process.kill(process.pid, signal);
   else if (!told) {
     const timer = setInterval(() => {

@@ -2,18 +2,18 @@ import { HiddenCursor } from './cursor.ts';
 import { prompt } from './output.ts';
 import { hasColor } from './style.ts';
 
-/** A terminal that does not know its size, or is narrower than this, is taken for this wide. */
+/** The least width of a terminal, and that of one which does not report its size. */
 export const COLUMNS_MIN = 24;
 
-/** Where progress is shown. */
+/** The output for progress lines. */
 export interface ProgressScreen {
-  /** Lines are redrawn in place; else there is one more of them for each second. */
+  /** True to redraw lines in place; else a line is added each second. */
   readonly terminal: boolean;
   readonly color: boolean;
-  /** Columns of the terminal, which may change at any time. */
+  /** The width of the terminal, which may change at any time. */
   columns(): number;
   write(text: string): void;
-  /** Hides the cursor until what is returned is disposed of; a screen without one has none. */
+  /** Hides the cursor until the result is disposed of. Absent without a cursor. */
   hideCursor?(redraw: () => void): Disposable;
 }
 

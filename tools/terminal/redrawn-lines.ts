@@ -2,17 +2,17 @@ import { COLUMNS_MIN, type ProgressScreen } from './progress-screen.ts';
 
 const CLEAR_BELOW = '\u001b[J';
 
-/** Lines that stay where they are while they change, for as long as somebody looks on. */
+/** Lines redrawn in place until the view ends. */
 export class RedrawnLines {
   readonly #screen: ProgressScreen;
   readonly #endsView: (error: unknown) => boolean;
-  /** What is on the terminal, without its colours. */
+  /** The lines on the terminal, without colours. */
   #drawn: readonly string[] = [];
   #painted: readonly string[] = [];
   #cursor: Disposable | null = null;
   #broken = false;
 
-  /** `endsView` says of an error of writing that it only means that nobody looks on any more. */
+  /** `endsView` returns true for write errors that only end the view. */
   constructor(screen: ProgressScreen, endsView: (error: unknown) => boolean) {
     this.#screen = screen;
     this.#endsView = endsView;
@@ -22,7 +22,7 @@ export class RedrawnLines {
     return Math.max(COLUMNS_MIN, this.#screen.columns());
   }
 
-  /** Puts `lines` in the place of those before; `painted` are the same with their colours. */
+  /** Replaces the lines. `painted` are the same lines with colours. */
   draw(lines: readonly string[], painted: readonly string[]): void {
     this.#cursor ??= this.#screen.hideCursor?.(() => this.#redraw()) ?? null;
     const start = this.#drawn.length === 0 ? '' : this.#toTop();
@@ -31,7 +31,7 @@ export class RedrawnLines {
     this.#painted = painted;
   }
 
-  /** Takes them from the terminal: what is printed next stands in their place. */
+  /** Clears the lines; the next output takes their place. */
   clear(): void {
     if (this.#drawn.length === 0) return;
     this.write(this.#toTop() + CLEAR_BELOW);
@@ -40,14 +40,14 @@ export class RedrawnLines {
     this.#cursor = null;
   }
 
-  /** Below whatever stands on the terminal now. */
+  /** Draws the lines below the current output. */
   #redraw(): void {
     const lines = this.#drawn;
     this.#drawn = [];
     this.draw(lines, this.#painted);
   }
 
-  /** Writes a text as it is, unless nobody looks on. */
+  /** Writes text unless the view has ended. */
   write(text: string): void {
     if (this.#broken) return;
     try {
@@ -58,7 +58,7 @@ export class RedrawnLines {
     }
   }
 
-  /** To the beginning of what was drawn, which takes more rows if the terminal has got narrower. */
+  /** Moves to the first line drawn. A terminal that became narrower has wrapped the lines. */
   #toTop(): string {
     const { columns } = this;
     const rows = this.#drawn.reduce(

@@ -3,24 +3,24 @@ import { UsageError } from './exit.ts';
 import { fileError } from './input-file.ts';
 import { writeAll } from './standard-streams.ts';
 
-/** A file that a command will write, once it is done. */
+/** A file that a command writes at its end. */
 interface ResultFile {
   readonly path: string;
   readonly fd: number;
-  /** Whether it was not there before. */
+  /** True if the file was created. */
   readonly isNew: boolean;
   written: boolean;
 }
 
 /**
  * The files that a command writes its results to. They are opened before the work begins, so that
- * a path that cannot be written is told at once; what they held is kept until there is something
- * new. A file that was made and never written is removed at the end.
+ * an unwritable path fails at once. Their contents are kept until the first write; a file that was
+ * created and never written is removed.
  */
 export class ResultFiles implements Disposable {
   readonly #files = new Map<string, ResultFile>();
 
-  /** Opens the file of a flag. Throws an Error that names it and says why that cannot be. */
+  /** Opens the file of a flag. Throws an Error with its path and the reason. */
   open(path: string, flag: string): void {
     if (path === '') throw new UsageError(`${flag} takes the name of a file`);
     const file = openFile(path);
@@ -32,7 +32,7 @@ export class ResultFiles implements Disposable {
     this.#files.set(path, file);
   }
 
-  /** Writes one of the files that were opened. */
+  /** Replaces the contents of an opened file. */
   write(path: string, text: string): void {
     const file = this.#files.get(path);
     if (file === undefined) throw new Error(`${path} was not opened`);
@@ -55,7 +55,7 @@ export class ResultFiles implements Disposable {
 }
 
 function openFile(path: string): ResultFile {
-  // Without O_NONBLOCK a pipe that nobody reads would hold the call up.
+  // Without O_NONBLOCK open(2) blocks on a pipe without a reader.
   const flags = constants.O_WRONLY | constants.O_NONBLOCK;
   try {
     const fd = openSync(path, flags | constants.O_CREAT | constants.O_EXCL, 0o666);

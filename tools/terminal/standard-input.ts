@@ -10,11 +10,10 @@ const READ_BYTES = 65536;
 const readAsync = promisify(read);
 
 /**
- * Standard input as bytes. Node's own loop turns while it waits.
+ * Standard input as bytes, without blocking Node's loop.
  *
- * Nothing is read ahead: a read(2) that waits for a line nobody will send any more would keep a
- * program that has failed from ending. process.stdin reads ahead, and makes a shared terminal
- * non-blocking for whoever reads from it next.
+ * Nothing is read ahead: a pending read(2) would keep a program that has failed from exiting.
+ * process.stdin reads ahead, and leaves a shared terminal non-blocking for its next reader.
  */
 export async function* standardInput(): AsyncGenerator<Uint8Array> {
   for (;;) {
@@ -55,7 +54,7 @@ export async function* linesOf(
   if (rest.length > 0) yield rest;
 }
 
-/** read(2) of standard input, blocking: how many bytes came, 0 at its end. */
+/** Blocking read(2) of standard input: the number of bytes read, 0 at its end. */
 export function readInput(into: Uint8Array, offset: number, length: number): number {
   for (;;) {
     try {
@@ -66,7 +65,7 @@ export function readInput(into: Uint8Array, offset: number, length: number): num
   }
 }
 
-/** Waits for input where another process has made the shared pipe or terminal non-blocking. */
+/** Waits for input if another process has made the shared pipe or terminal non-blocking. */
 function waitUnlessBroken(error: unknown): void {
   const empty = error instanceof Error && 'code' in error && error.code === 'EAGAIN';
   if (!empty) throw error;

@@ -1,14 +1,14 @@
 import { writeSync } from 'node:fs';
 
-/** How often a write to a full pipe is tried before its reader counts as stuck, 1 ms apart. */
+/** A full pipe is tried this often, 1 ms apart, before its reader counts as stuck. */
 const ATTEMPTS_MAX = 60_000;
 
 export const STDOUT = 1;
 export const STDERR = 2;
 
 /**
- * Writes to a standard stream at once: what is printed is out before the next blocking call. Any
- * thread may call it.
+ * Writes to a standard stream synchronously, from any thread: output precedes the next blocking
+ * call.
  *
  * `process.stdout` would hold lines back while a call keeps Node's loop from turning, and that of
  * a worker sends them to the main thread first.

@@ -1,28 +1,26 @@
 import { constants } from 'node:os';
 import { leave } from './exit.ts';
 
-/** What ends a command from outside. */
+/** The signals that ask a command to stop. */
 export type StopSignal = 'SIGINT' | 'SIGTERM' | 'SIGHUP';
 
 interface StopSignalOptions {
-  /** Signals that are told to `first`; SIGINT and SIGTERM if left out. */
+  /** The signals to handle; SIGINT and SIGTERM if left out. */
   readonly names?: readonly StopSignal[];
-  /** Signals that are as good as a second one. */
+  /** Signals that count as a second one. */
   readonly atOnce?: readonly StopSignal[];
-  /** Tidies up before a second signal ends the process. */
+  /** Cleans up before a second signal ends the process. */
   readonly tidy?: () => void;
 }
 
 const NAMES: readonly StopSignal[] = ['SIGINT', 'SIGTERM'];
 
 /**
- * Calls `first` with the first signal that asks the command to stop. A second one ends the process
- * at once, with 128 and its number as the exit status, as a shell counts it. Disposing of the
- * result brings the default behaviour back.
+ * Calls `first` at the first stop signal. A second signal ends the process at once; a shell sees
+ * exit status 128 plus its number. Disposing of the result restores the default actions.
  *
- * Without anything to tidy up the second signal finds the default action of the kernel, which works
- * while a call blocks too. PID 1 of a namespace (a container) has no default actions, so there the
- * process ends itself.
+ * Without `tidy` the second signal meets the default action of the kernel, which also works while a
+ * call blocks. PID 1 of a namespace (a container) has no default actions and ends itself.
  */
 export function onStopSignals(
   first: (signal: StopSignal) => void,

@@ -1,4 +1,4 @@
-/** Whether a stream shows colours, and nobody asked for none. */
+/** True if a stream is a terminal with colours and the environment does not disable them. */
 export function hasColor({ isTTY }: { readonly isTTY?: boolean }): boolean {
   const { TERM, NO_COLOR = '', CLICOLOR } = process.env;
   return isTTY === true && TERM !== 'dumb' && NO_COLOR === '' && CLICOLOR !== '0';
@@ -6,7 +6,7 @@ export function hasColor({ isTTY }: { readonly isTTY?: boolean }): boolean {
 
 const color = hasColor(process.stdout);
 
-/** `text` in a colour or weight of the terminal (ECMA-48, SGR), as it is where there is none. */
+/** `text` with an SGR attribute (ECMA-48); unchanged without colours. */
 export function paint(code: number, text: string): string {
   return color ? `\u001b[${code}m${text}\u001b[0m` : text;
 }

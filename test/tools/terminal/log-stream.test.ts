@@ -150,13 +150,13 @@ test('failures are told once a second, with a count of the others', () => {
   );
   for (let n = 1; n <= 100; n++) {
     nowMs += 5;
-    lines.tell(`failure ${n}`);
+    lines.add(`failure ${n}`);
   }
   assert.deepEqual(told, ['failure 1']);
   nowMs = 1100;
-  lines.tell('failure 101');
+  lines.add('failure 101');
   assert.deepEqual(told.slice(1), ['failure 101; 99 more since the last line']);
-  lines.tell('failure 102');
+  lines.add('failure 102');
   lines.end();
   assert.deepEqual(told.slice(2), ['failure 102']);
 });

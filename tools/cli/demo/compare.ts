@@ -6,15 +6,12 @@ import { BOLD, paint } from '../../terminal/style.ts';
 import { runChild } from '../child-command.ts';
 import { typed } from '../command-line.ts';
 
-// The last part of the demo: the loops beside each other, measured.
+// The last part of the demo: the loops compared.
 
-/** Among what is built, and not among the sources: seen from dist/tools/cli. */
+/** In build/, seen from dist/tools/cli. */
 const REPORT = join(dirname(MAIN), '..', '..', '..', 'build', 'report.html');
 
-/**
- * Runs `sockloop compare` with `flags`, which prints by itself, and returns its exit status.
- * Signals end it early, and it tells what it has.
- */
+/** Runs `sockloop compare` with `flags` and returns its exit status. A signal ends it early. */
 export async function runCompare(flags: readonly string[]): Promise<number> {
   const words = ['compare', '--report', relative('', REPORT), ...flags];
   printOut(paint(BOLD, typed(words)));

@@ -10,40 +10,40 @@ import { typed } from '../command-line.ts';
 import { type LoopFacts, loopFacts } from '../loop-facts.ts';
 import { DemoProcess, STALL_MS } from './process.ts';
 
-// The second part of the demo: the same clients against each loop, and what that took.
+// The second part of the demo: the same clients against each loop, with the calls counted.
 
-/** The loops in the order in which a course comes to them. */
+/** The loops in the order of a course. */
 const ORDER = ['blocking', 'threads', 'select', 'poll', 'epoll', 'kqueue', 'io_uring'] as const;
 
 const SENDERS = 3;
 const LINES_EACH = 2;
 const LINES = SENDERS * LINES_EACH;
 
-/** Of terminals that do not say how wide they are, and of no terminal. */
+/** The width without a terminal, or of one that does not report it. */
 const WIDTH_DEFAULT = 80;
 
-/** A wider table would be harder to read, a narrower one is none. */
+/** Bounds of the width of the table. */
 const WIDTH_MAX = 100;
 const WIDTH_MIN = 40;
 
-/** What one loop did. */
+/** The outcome of one loop. */
 interface LoopRun {
   readonly name: LoopFacts['name'];
   readonly answered: number;
-  /** How often it made each system call. */
+  /** The number of calls by name. */
   readonly calls: ReadonlyMap<string, number>;
-  /** How many threads made them. */
+  /** The number of threads that made calls. */
   readonly threads: number;
   readonly status: number | null;
 }
 
-/** Runs each loop that is available and prints the table. Returns what went wrong, if anything. */
+/** Runs each available loop and prints the table. Returns what went wrong, or null. */
 export async function runLoops(): Promise<string | null> {
   const facts = loopFacts(nativeSys()).sort(
     (a, b) => ORDER.indexOf(a.name) - ORDER.indexOf(b.name),
   );
   const here = facts.filter(({ available }) => available);
-  // A terminal of 0 columns is one that nobody has told how wide it is.
+  // A terminal that does not know its width reports 0.
   const columns = process.stdout.columns || WIDTH_DEFAULT;
   const width = Math.max(WIDTH_MIN, Math.min(columns, WIDTH_MAX));
   const intro =
@@ -77,7 +77,7 @@ export async function runLoops(): Promise<string | null> {
   return null;
 }
 
-/** As wide as the first column of the table. */
+/** Padding of the width of the first column. */
 const FRONT = ' '.repeat('blocking  '.length);
 
 const MORAL =
@@ -103,20 +103,20 @@ async function runLoop(name: LoopFacts['name'], words: readonly string[]): Promi
   }
 }
 
-/** A client, which breaks where nothing happens for too long. */
+/** A client that fails after STALL_MS of silence. */
 async function connected(port: number): Promise<Socket> {
   const socket = connect({ port, host: '127.0.0.1', noDelay: true });
   socket.setTimeout(STALL_MS, () => socket.destroy(new Error(`silent for ${STALL_MS} ms`)));
   await once(socket, 'connect');
-  // The server may reset it when it stops.
+  // The server may reset it at its end.
   return socket.on('error', () => undefined);
 }
 
-/** How many of its lines a client got back, each of which it waits for. */
+/** Sends lines, waits for the echo of each, and returns the number of right ones. */
 async function answered(port: number, sender: number): Promise<number> {
   const socket = await connected(port);
   const lines = createInterface({ input: socket });
-  // Where it breaks there is no end, which is all that readline hears of.
+  // A broken connection has no end, the only event that readline handles.
   socket.once('close', () => lines.close());
   const replies = lines[Symbol.asyncIterator]();
   let count = 0;
@@ -134,7 +134,7 @@ async function answered(port: number, sender: number): Promise<number> {
   }
 }
 
-/** The calls in a trace: `recv(7, ...) = 6`, with the thread before it where there are several. */
+/** Counts the calls of a trace: `recv(7, ...) = 6`, behind `[thread 1]` if there are several. */
 function counted(trace: readonly string[]): Pick<LoopRun, 'calls' | 'threads'> {
   const calls = new Map<string, number>();
   const threads = new Set<string>();
@@ -173,7 +173,7 @@ function printTable(runs: readonly LoopRun[], width: number): void {
   }
 }
 
-/** What a loop waits with, and how often. */
+/** The calls that a loop waits with, and their number. */
 function waitOf({ name, calls, threads }: LoopRun): string {
   const of = (call: string): string => `${call} ${calls.get(call) ?? 0}`;
   switch (name) {

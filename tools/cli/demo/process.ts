@@ -6,28 +6,28 @@ import { childEnvironment } from '../../terminal/parent.ts';
 import { MAIN } from '../../terminal/program.ts';
 
 /**
- * How long nothing may happen before something is wrong: far longer than a program takes to begin
- * on a machine that has a tenth of a core for it. What moves on is never ended.
+ * A process without output for this long has failed. Far longer than a program takes to start with
+ * a tenth of a core; each line starts the time anew.
  */
 export const STALL_MS = 60_000;
 
 const STDOUT_POLL_MS = 10;
 
-/** Hears each line that a process prints. */
+/** Called with each line of a process. */
 interface LineSink {
   out?(line: string): void;
   err?(line: string): void;
 }
 
-/** One process of the demo: a `sockloop` command. Disposing of it kills it. */
+/** A `sockloop` command of the demo. Disposing of it kills the process. */
 export class DemoProcess implements Disposable {
   readonly child: ChildProcess;
-  /** What it printed on standard output and on standard error. */
+  /** The lines of standard output and standard error. */
   readonly lines: string[] = [];
   readonly errors: string[] = [];
   readonly exit: Promise<unknown>;
   readonly #label: string;
-  /** Ends a process that says nothing for too long. */
+  /** Kills a process without output. */
   readonly #stall = setTimeout(() => this.child.kill('SIGKILL'), STALL_MS);
 
   constructor(label: string, words: readonly string[], sink: LineSink = {}) {
@@ -49,7 +49,7 @@ export class DemoProcess implements Disposable {
     });
   }
 
-  /** Waits for the line that says where a server listens, and returns its port. */
+  /** Waits for the first line of a server and returns its port. */
   async port(): Promise<string> {
     while (this.lines.length === 0) {
       const { exitCode, signalCode } = this.child;
@@ -64,7 +64,7 @@ export class DemoProcess implements Disposable {
     return port;
   }
 
-  /** Ends a server as Ctrl-C does. */
+  /** Stops a server with SIGTERM and waits for its end. */
   async stop(): Promise<void> {
     this.#stall.refresh();
     this.child.kill('SIGTERM');
@@ -77,6 +77,6 @@ export class DemoProcess implements Disposable {
   }
 }
 
-function eachLine(stream: Readable | null, heard: (line: string) => void): void {
-  if (stream !== null) createInterface({ input: stream }).on('line', heard);
+function eachLine(stream: Readable | null, sink: (line: string) => void): void {
+  if (stream !== null) createInterface({ input: stream }).on('line', sink);
 }

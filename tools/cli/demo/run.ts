@@ -7,13 +7,13 @@ import { runCompare } from './compare.ts';
 import { runLoops } from './loops.ts';
 import { DemoProcess } from './process.ts';
 
-// `make demo`: the server and the client of this package, each in its own process, with every
-// system call shown as it is made; then the same clients against each loop, with the calls counted;
-// then the loops compared by what a message costs. Flags are those of `sockloop compare`.
+// `make demo`: a server and a client, each in its own process, with every system call shown; then
+// the same clients against each loop, with the calls counted; then `sockloop compare`, which takes
+// the flags of the demo.
 
 const MESSAGES = ['hello', 'the same bytes come back: gr\u00fc\u00dfe'];
 
-/** A process of the demo whose lines are shown behind its name. */
+/** Starts a process whose lines are printed behind `label`. */
 function shown(label: string, color: number, words: readonly string[]): DemoProcess {
   printOut(paint(BOLD, typed(words)));
   const prefix = paint(color, `${label} |`);
@@ -23,7 +23,7 @@ function shown(label: string, color: number, words: readonly string[]): DemoProc
   });
 }
 
-/** Shows both ends of one conversation. Returns whether all of it came back. */
+/** Shows both ends of one conversation. Returns true if the echo is complete. */
 async function showCalls(): Promise<boolean> {
   printOut('A line goes out over real sockets and comes back. Every system call is shown.\n');
   const words = ['serve', '--loop', 'blocking', '--port', '0', '--mode', 'line', '--trace'];

@@ -5,7 +5,7 @@ import { LOOP_WORDS } from '../loop-facts.ts';
 import { type DoctorFacts, doctorFacts } from './facts.ts';
 import type { LimitFacts } from './limits.ts';
 
-/** What every terminal has. */
+/** The width of every terminal. */
 const WIDTH = 80;
 
 /** Adds `sockloop doctor` to the program. */

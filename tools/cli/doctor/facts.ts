@@ -16,21 +16,21 @@ export interface DoctorFacts {
     /** The kernel's name: `Linux`. */
     readonly system: string;
     readonly release: string;
-    /** Cores that this process may use. */
+    /** The cores this process may use. */
     readonly cores: number;
   };
   readonly streams: Readonly<Record<'stdin' | 'stdout' | 'stderr', StreamKind>>;
   /** Every loop, best first. */
   readonly loops: readonly LoopFacts[];
-  /** The loop that `auto` takes; null where there is none. */
+  /** The loop that `auto` takes; null if there is none. */
   readonly auto: LoopFacts['name'] | null;
   readonly limits: readonly LimitFacts[];
 }
 
-/** What a standard stream leads to. */
+/** The type of a standard stream. */
 type StreamKind = 'terminal' | 'pipe' | 'socket' | 'file' | 'device' | 'closed';
 
-/** Looks at this machine. Throws an Error where there is no table for its platform. */
+/** Inspects this machine. Throws an Error if there is no table for its platform. */
 export function doctorFacts(): DoctorFacts {
   const sys = nativeSys();
   const loops = loopFacts(sys);

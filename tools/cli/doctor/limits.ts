@@ -2,18 +2,18 @@ import type { Sys } from 'sockloop/sys';
 import { openFilesLimit } from '#src/sys/rlimit.js';
 import { readProcFile, readProcNumber, readProcNumbers } from '../../measure/proc.ts';
 
-/** A limit of this machine that a server runs into. */
+/** A limit of this machine that affects a server. */
 export interface LimitFacts {
   /** Under its own name: `net.core.somaxconn`. */
   readonly name: string;
-  /** Null where there is no limit, or where it was not read. */
+  /** Null without a limit, or if it was not read. */
   readonly value: number | null;
   readonly state: 'read' | 'unlimited' | 'not read';
   /** What it means for a server. */
   readonly meaning: string;
 }
 
-/** The limits that matter, as far as this platform tells without running a program. */
+/** The limits that this platform reports without running a program. */
 export function limitFacts(sys: Sys): LimitFacts[] {
   const system = sys.abi.platform.startsWith('linux-') ? linuxLimits() : bsdLimits();
   return [...openFiles(sys), ...system, fdSetSize(sys)];
@@ -81,7 +81,7 @@ function lockedMemoryLimit(): LimitFacts[] {
   return [limit('RLIMIT_MEMLOCK soft', value, meaning)];
 }
 
-/** What a container may have: the file is there under one of two versions of cgroups(7). */
+/** The pids controller of cgroups(7), version 1 or 2. */
 function cgroupLimit(): LimitFacts[] {
   const groups = readProcFile('/proc/self/cgroup') ?? '';
   const v1 = /^\d+:(?:[^:]*,)?pids(?:,[^:]*)?:(.*)$/m.exec(groups)?.[1];
@@ -97,7 +97,7 @@ function cgroupLimit(): LimitFacts[] {
   return [];
 }
 
-/** The BSDs tell by sysctl(3) only, which is not among the calls. */
+/** The BSDs report these by sysctl(3) only, which is not bound. */
 function bsdLimits(): LimitFacts[] {
   const sysctl = (name: string, meaning: string): LimitFacts => limitOrNotRead(name, null, meaning);
   return [

@@ -8,7 +8,7 @@ import { loadReport } from '../../report/html/load/report.ts';
 import { standardErrorScreen } from '../../terminal/progress-screen.ts';
 import { ResultFiles } from '../../terminal/result-files.ts';
 import { onStopSignals, type StopSignal } from '../../terminal/stop-signals.ts';
-import { tellOfFallback } from '../fallback.ts';
+import { reportFallback } from '../fallback.ts';
 import type { LoadFlags } from './flags.ts';
 import { planOf } from './plan.ts';
 import { ProgressView } from './progress.ts';
@@ -73,7 +73,7 @@ async function measure(plan: LoadPlan, files: ResultFiles): Promise<Measured> {
   using _ = onStopSignals(first, { tidy });
   try {
     const document = await run.done;
-    if (run.fallback !== null) tellOfFallback(run.fallback.missing, run.fallback.loop);
+    if (run.fallback !== null) reportFallback(run.fallback.missing, run.fallback.loop);
     return { document, intervalHistograms: run.intervalHistograms };
   } finally {
     view.clear();

@@ -30,12 +30,12 @@ interface SendFlags {
   readonly json?: true;
 }
 
-/** What `--json` says of one message. */
+/** One message in the document of `--json`. */
 interface Exchange {
   readonly sentBytes: number;
   readonly receivedBytes: number;
   readonly roundTripMs: number;
-  /** The reply, where it is UTF-8; else its bytes in base64. */
+  /** The reply if it is UTF-8; else `replyBase64` is present. */
   readonly reply?: string;
   readonly replyBase64?: string;
 }
@@ -110,7 +110,7 @@ async function sendFromHere(words: readonly string[], flags: SendFlags): Promise
   const sys = sysOf(flags);
   using sender = new Sender(endpoint, mode, timeoutMs, flags.json === true, sys);
   try {
-    // A server that is not there is told before the first line is asked for.
+    // A missing server is reported before the first line is read.
     await sender.open();
     if (messages.length > 0) {
       for (const message of messages) sender.exchange(Buffer.from(`${message}\n`));
@@ -118,7 +118,7 @@ async function sendFromHere(words: readonly string[], flags: SendFlags): Promise
       for await (const line of linesOf(standardInput(), LINE_BYTES_MAX)) sender.exchange(line);
     }
   } catch (error) {
-    // What came before the failure is still of use.
+    // Replies before the failure are printed.
     sender.finish(error instanceof Error ? error : null);
     throw error;
   }
@@ -142,7 +142,7 @@ function target(
   return { endpoint: { host, port: parsePort(port, 1, 'PORT') }, messages };
 }
 
-/** Sends one message after the other, over one connection or, in mode `once`, over one for each. */
+/** Sends messages in turn over one connection, or over one each in mode `once`. */
 class Sender implements Disposable {
   readonly #endpoint: Endpoint;
   readonly #mode: EchoMode;
@@ -164,7 +164,7 @@ class Sender implements Disposable {
     this.#sys = sys;
   }
 
-  /** Looks the name up and connects, within the timeout for both. */
+  /** Resolves the name and connects, with one timeout for both. */
   async open(): Promise<void> {
     const beganMs = this.#sys.monotonicMs();
     this.#addresses = await addressesWithin(this.#endpoint, this.#timeoutMs, this.#sys);
@@ -186,7 +186,7 @@ class Sender implements Disposable {
         if (this.#json) pieces.push(piece.slice());
         else this.#print(piece);
       },
-      // Without a newline only the end of the stream tells the server that the line is whole.
+      // Without a newline only the end of the stream completes the line.
       unfinished,
     );
     const roundTripMs = Math.round((this.#sys.monotonicMs() - startMs) * 1e3) / 1e3;
@@ -197,7 +197,7 @@ class Sender implements Disposable {
     if (this.#mode === 'once' || unfinished) this[Symbol.dispose]();
   }
 
-  /** Prints what is printed at the end, also at the end that a `failure` made. */
+  /** Prints the document or the last newline, also after a `failure`. */
   finish(failure: Error | null): void {
     if (this.#json) {
       const facts = { server: this.#peer, mode: this.#mode, exchanges: this.#exchanges };
@@ -230,7 +230,7 @@ class Sender implements Disposable {
   }
 }
 
-/** Whether nobody has to be asked for the address. */
+/** True if the address needs no lookup. */
 function isKnown(endpoint: Endpoint): boolean {
   return 'path' in endpoint || isNumeric(endpoint.host);
 }
@@ -239,7 +239,7 @@ function asText(bytes: Uint8Array): { reply: string } | { replyBase64: string } 
   try {
     return { reply: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes) };
   } catch {
-    // Not text: a reader of the JSON gets every byte all the same.
+    // Not text: base64 keeps every byte.
     return { replyBase64: Buffer.from(bytes).toString('base64') };
   }
 }

@@ -22,10 +22,10 @@ import {
 } from '../../terminal/flags.ts';
 import { logOut, printError, setDroppedWords } from '../../terminal/output.ts';
 import { onStopSignals } from '../../terminal/stop-signals.ts';
-import { tellOfFallback } from '../fallback.ts';
+import { reportFallback } from '../fallback.ts';
 import { unixPath } from '../unix-flag.ts';
 
-/** What listen(2) takes at the most. */
+/** The largest backlog of listen(2). */
 const BACKLOG_MAX = 2 ** 31 - 1;
 
 interface ServeFlags {
@@ -83,10 +83,10 @@ async function serve(flags: ServeFlags): Promise<void> {
   const watched = flags.json === true || flags.verbose === true;
   using server = openServer(loop, plan, { sys, observer, watched, trace });
   try {
-    // Whoever reads that it listens may send a signal at once.
+    // The reader of this line may send a signal at once, so the handler is installed before.
     const ready = (): void => {
       log.listening(server, plan.mode);
-      tellOfFallback(server.missing, server.loop);
+      reportFallback(server.missing, server.loop);
     };
     log.stopped(await untilSignal(server, ready));
   } finally {
@@ -142,7 +142,7 @@ async function untilSignal(server: OpenServer, ready: () => void): Promise<Serve
   return await server.run();
 }
 
-/** Where the events of a server go. */
+/** The log of a server. */
 interface ServeLog {
   readonly observer: ServerObserver;
   listening(server: OpenServer, mode: EchoMode): void;
@@ -164,12 +164,12 @@ function textLog(verbose: boolean, nowMs: () => number): ServeLog {
         const { connection, receivedBytes } = totals;
         if (failure !== null) {
           const from = address === null ? '' : ` (${formatAddress(address)})`;
-          broken.tell(`sockloop: connection ${connection}${from}: ${failure.message}`);
+          broken.add(`sockloop: connection ${connection}${from}: ${failure.message}`);
         }
         if (!verbose) return;
         logOut(`connection ${connection} closed: ${receivedBytes} bytes in, ${outWords(totals)}`);
       },
-      acceptFailed: (failure) => refused.tell(`sockloop: ${failure.message}`),
+      acceptFailed: (failure) => refused.add(`sockloop: ${failure.message}`),
     },
     stopped: (totals) => {
       const { connections, failed, turnedAway, receivedBytes } = totals;

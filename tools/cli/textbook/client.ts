@@ -17,8 +17,8 @@ import {
 } from '../client-threads.ts';
 import { Failed, parseTextbookPort, step, textbook, textbookSys, wrongUsage } from './program.ts';
 
-// The textbook's TCP client: asks for a line, sends it, prints the echo. With --threads, its
-// second one: many threads that all send the line, each over connections of its own.
+// The textbook's TCP client: reads a line, sends it, prints the echo. With --threads, its second
+// client: many threads that send the line, each over connections of its own.
 
 const USAGE = 'tcpclient [--trace] [--threads N [--count M] [--timeout S]] <hostname> <port>';
 
@@ -44,7 +44,7 @@ async function main(words: readonly string[]): Promise<void> {
   const [host, portText] = rest;
   if (host === undefined || rest.length !== 2) wrongUsage();
   const threads = flags.get('--threads');
-  // Neither means anything to the textbook's first client.
+  // The first client has no such flags.
   if (threads === undefined && flags.size > 0) wrongUsage();
   const sys = textbookSys(trace);
   if (threads === undefined) sendOnce(host, parseTextbookPort(portText, 1), sys);
@@ -64,7 +64,7 @@ function parseWords(words: readonly string[]) {
   }
 }
 
-/** What goes with `--threads`. */
+/** The arguments of the threaded client. */
 interface ThreadsAsked {
   readonly threadsText: string;
   readonly flags: ReadonlyMap<Flag, string>;
@@ -90,7 +90,7 @@ async function sendFromThreads(
     count,
     messages: collector.collect(),
     mode: 'line',
-    // The textbook's server takes one line from each connection.
+    // The textbook's server takes one line per connection.
     reconnects: true,
     timeoutMs,
     prints: true,
@@ -99,7 +99,7 @@ async function sendFromThreads(
   await runClientThreads(plan, sys);
 }
 
-/** Where to connect to, looked up once for all threads. */
+/** The addresses of the server, resolved once for all threads. */
 async function addressesOf(host: string, port: number, timeoutMs: number, sys: Sys) {
   try {
     return await addressesWithin({ host, port }, timeoutMs, sys);
@@ -127,12 +127,12 @@ function sendOnce(host: string, port: number, sys: Sys): void {
     );
     if (last === undefined) printOut('Echo from server: ');
   } finally {
-    // Half a reply, too, ends its line before the error says what became of the rest.
+    // A partial reply ends its line before the error is printed.
     if (last !== undefined && last !== NEWLINE) printOut('');
   }
 }
 
-/** Runs `call`, which looks the name of a host up. */
+/** Runs `call`, which resolves a host. */
 function knownHost<Result>(host: string, call: () => Result): Result {
   try {
     return call();
@@ -141,7 +141,7 @@ function knownHost<Result>(host: string, call: () => Result): Result {
   }
 }
 
-/** `error` in the words of the textbook, where it is of the look-up. */
+/** `error` in the textbook's words if the lookup failed. */
 function failedLookup(host: string, error: unknown): unknown {
   const late = error instanceof SysError && error.syscall === 'getaddrinfo';
   if (!late && !(error instanceof ResolveError)) return error;
@@ -153,7 +153,7 @@ function askForLine(): Uint8Array {
   return readLine();
 }
 
-/** A line of standard input, or what there is before its end. */
+/** A line of standard input, or the rest before its end. */
 function readLine(): Uint8Array {
   const buffer = new LineBuffer(LINE_BYTES_MAX);
   for (;;) {

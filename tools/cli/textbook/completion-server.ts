@@ -10,22 +10,22 @@ import { KEYBOARD, Keyboard } from './keyboard.ts';
 import { Failed } from './program.ts';
 import { Silence } from './silence.ts';
 
-// The textbook's second server once more, on something that is no poller: io_uring is not asked
-// who is ready, it is handed the calls, and tells what became of them.
+// The textbook's second server on io_uring, which is no poller: it takes the calls and reports
+// their completions.
 
-/** Serves a listener and the keyboard until the keyboard says `q`. */
+/** Serves a listener and the keyboard until `q` is typed. */
 export class CompletionServer implements AcceptSink, WatchSink {
   readonly #backend: Backend;
   readonly #listener: Socket;
   readonly #keyboard = new Keyboard(() => this.#requests);
-  /** Clients that have their answer and have ended their side. */
+  /** Clients with their answer that have ended their side. */
   readonly #served: Stream[] = [];
   readonly #silence = new Silence<Client>();
-  /** Clients that have their answer: what they still send is discarded until then, in ms. */
+  /** Clients in a lingering close, with their deadlines in ms. */
   readonly #lingering = new Map<Stream, number>();
   #requests = 0;
   #accepting = true;
-  /** The errno that broke the listener, 0 while it lives. */
+  /** The final errno of the listener; 0 without one. */
   #errno = 0;
 
   constructor(backend: Backend, listener: Socket) {
@@ -42,7 +42,7 @@ export class CompletionServer implements AcceptSink, WatchSink {
     while (!this.#keyboard.quit && this.#errno === 0) {
       backend.poll(this.#silence.waitMs(this.#waitMs()));
       for (const client of this.#silence.take()) client.silent();
-      // Not earlier: a send that has just failed is told of at the end of a turn.
+      // Not earlier: a failed send is reported at the end of a turn.
       for (const stream of this.#served.splice(0)) {
         this.#lingering.delete(stream);
         stream.close();
@@ -57,7 +57,7 @@ export class CompletionServer implements AcceptSink, WatchSink {
     if (this.#errno !== 0) throw failed('ERROR on accept', this.#errno);
   }
 
-  /** How long to wait at the most. Hangs up on those whose time is over. */
+  /** The longest wait. Closes clients past their deadline. */
   #waitMs(): number | null {
     const pauseMs = this.#accepting && !logsWait() ? null : ACCEPT_PAUSE_MS;
     const nowMs = nativeSys().monotonicMs();
@@ -69,7 +69,7 @@ export class CompletionServer implements AcceptSink, WatchSink {
     return this.#served.length > 0 ? 0 : pauseMs;
   }
 
-  /** Something was typed. */
+  /** The keyboard is readable. */
   ready(): void {
     this.#keyboard.read();
   }
@@ -90,18 +90,18 @@ export class CompletionServer implements AcceptSink, WatchSink {
   }
 
   closed(): void {
-    // The listener, when it is broken.
+    // The listener, if it failed.
   }
 }
 
-/** Where the clients of a server go when they are done, or wait. */
+/** The sets of clients that a connection moves itself to. */
 interface ClientEnds {
   readonly served: Stream[];
   readonly lingering: Map<Stream, number>;
   readonly silence: Silence<Client>;
 }
 
-/** A connection: first a line comes in, then it goes out. */
+/** A connection: receives a line, then sends it back. */
 class Client implements StreamSink {
   readonly #stream: Stream;
   readonly #served: Stream[];
@@ -112,8 +112,8 @@ class Client implements StreamSink {
   #ended = false;
 
   /**
-   * Puts its stream among the `lingering` once it has its answer, with the time when that ends, and
-   * among the `served` once there is nothing left to do for it.
+   * Adds its stream to `lingering` with its deadline once it has its answer, and to `served` once
+   * it is done.
    */
   constructor(backend: Backend, fd: number, { served, lingering, silence }: ClientEnds) {
     this.#served = served;
@@ -136,7 +136,7 @@ class Client implements StreamSink {
     }
   }
 
-  /** It has been silent for long enough: it waits for the answer to what it has sent. */
+  /** Answers the incomplete line of a silent client. */
   silent(): void {
     if (!this.#answering) this.#answer(this.#input.takeRest());
   }
@@ -147,7 +147,7 @@ class Client implements StreamSink {
     else this.#answer(this.#input.takeRest());
   }
 
-  /** Nothing more is read of it, and a long line goes out in several steps. */
+  /** Stops reading; a long line takes several sends. */
   #answer(line: Uint8Array): void {
     this.#answering = true;
     this.#silence.forget(this);
@@ -160,7 +160,7 @@ class Client implements StreamSink {
     if (!this.#lingering.has(this.#stream)) this.#linger();
   }
 
-  /** A close with input unread would send a reset, which may destroy the echo. */
+  /** Lingers: a close with unread input sends a reset, which may destroy the echo. */
   #linger(): void {
     if (this.#ended) {
       this.#served.push(this.#stream);

@@ -8,24 +8,24 @@ export const KEYBOARD = 0;
 const PROMPT = 'server> ';
 const COMMAND_BYTES_MAX = 4096;
 
-/** What is typed to the textbook's second server: `c` or `count`, `q` or `quit`. */
+/** The commands of the textbook's second server: `c` or `count`, `q` or `quit`. */
 export class Keyboard {
   readonly #countRequests: () => number;
   readonly #typed = new LineBuffer(COMMAND_BYTES_MAX);
   #ended = false;
   #quit = false;
 
-  /** `countRequests` says how many connections were asked for so far. */
+  /** `countRequests` returns the number of connections so far. */
   constructor(countRequests: () => number) {
     this.#countRequests = countRequests;
   }
 
-  /** Whether nobody is there any more. An end of input would be ready for ever. */
+  /** True at the end of input, which would stay readable for ever. */
   get ended(): boolean {
     return this.#ended;
   }
 
-  /** Whether `q` or `quit` was typed. */
+  /** True once `q` or `quit` was typed. */
   get quit(): boolean {
     return this.#quit;
   }
@@ -34,7 +34,7 @@ export class Keyboard {
     logTextOut(PROMPT);
   }
 
-  /** Reads what was typed, and obeys. Returns whether there may be more. */
+  /** Reads and executes commands. Returns true if there may be more. */
   read(): boolean {
     this.#typed.reserve(COMMAND_BYTES_MAX);
     const length = readKeyboard(this.#typed.bytes, this.#typed.end);
@@ -64,13 +64,13 @@ export class Keyboard {
   }
 }
 
-/** read(2) of the keyboard: how many bytes came, 0 at its end, -1 for none after all. */
+/** read(2) of the keyboard: the number of bytes, 0 at its end, -1 if there are none. */
 function readKeyboard(into: Uint8Array, offset: number): number {
   try {
     return readSync(KEYBOARD, into, offset, COMMAND_BYTES_MAX, null);
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'EAGAIN') return -1;
-    // A terminal that has gone (EIO): nobody will type any more.
+    // EIO: the terminal has gone.
     return 0;
   }
 }

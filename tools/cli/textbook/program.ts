@@ -2,7 +2,7 @@ import { nativeSys, ResolveError, type Sys, SysError, TracingSys } from 'sockloo
 import { ReplyError } from '../../echo/client.ts';
 import { commandWords } from '../../terminal/arguments.ts';
 import {
-  AlreadyTold,
+  AlreadyReported,
   EXIT,
   firstError,
   isBrokenPipe,
@@ -13,12 +13,12 @@ import {
 import { printError, printOut } from '../../terminal/output.ts';
 import { runBelowPidOne } from '../child-command.ts';
 
-// How the textbook's programs fail: perror(3)'s words behind the name of the step, and status 1.
+// The textbook's programs fail as perror(3) has it: the step, the reason, status 1.
 
-/** A step of a textbook program that failed. */
+/** A failed step of a textbook program. */
 export class Failed extends Error {
   override readonly name = 'Failed';
-  /** The name of the errno, where a system call failed. */
+  /** The name of the errno if a system call failed. */
   readonly code: string | undefined;
 
   constructor(message: string, code?: string) {
@@ -31,10 +31,10 @@ export class Failed extends Error {
   }
 }
 
-/** The words of a usage error. */
+/** A usage error: the usage line is its message. */
 class WrongUsage extends Error {}
 
-/** Runs `call`; what it throws becomes `ERROR on binding: Address already in use`. */
+/** Runs `call`. Its error becomes such as `ERROR on binding: Address already in use`. */
 export function step<Result>(label: string, call: () => Result): Result {
   try {
     return call();
@@ -51,7 +51,7 @@ function upperFirst(words: string): string {
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
-/** The port of the command line, from `min` on. Wrong usage if there is none. */
+/** The port argument, from `min` on. Wrong usage if it is missing. */
 export function parseTextbookPort(text: string | undefined, min: 0 | 1): number {
   if (text === undefined) throw new WrongUsage();
   const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
@@ -59,12 +59,12 @@ export function parseTextbookPort(text: string | undefined, min: 0 | 1): number 
   throw new Failed(`ERROR, "${text}" is not a port: a number from ${min} to 65535`);
 }
 
-/** Wrong usage, where a program looks at its other arguments itself. */
+/** Throws the usage error of a program that parses its own arguments. */
 export function wrongUsage(): never {
   throw new WrongUsage();
 }
 
-/** The system calls of a textbook program, which it prints where it has a --trace. */
+/** The Sys of a textbook program, which prints its calls with --trace. */
 export function textbookSys(trace: boolean): Sys {
   return trace ? new TracingSys(nativeSys(), printError) : nativeSys();
 }
@@ -106,5 +106,5 @@ function report(usage: string, error: unknown): void {
   else if (error instanceof Failed) error.print();
   else if (outputFailure(error) !== null && !isBrokenPipe(error)) {
     printError(`ERROR, ${outputFailure(error)}`);
-  } else if (!isBrokenPipe(error) && !(error instanceof AlreadyTold)) throw error;
+  } else if (!isBrokenPipe(error) && !(error instanceof AlreadyReported)) throw error;
 }

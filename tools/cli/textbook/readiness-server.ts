@@ -10,29 +10,29 @@ import { Failed, step } from './program.ts';
 import { Silence } from './silence.ts';
 
 // The textbook's TCP echo server in one thread that waits for everything at once: for connections,
-// for every client and for the keyboard. A client that sends nothing holds up nobody.
+// for every client and for the keyboard. A silent client does not delay the others.
 
-/** A connection: first a line comes in, then it goes out. */
+/** A connection: receives a line, then sends it back. */
 interface Client {
   readonly socket: Socket;
   readonly input: LineBuffer;
-  /** The line, once it is whole. */
+  /** The line, once it is complete. */
   echo: Uint8Array | null;
   sent: number;
-  /** Until when what it still sends is discarded, once it has its echo. */
+  /** The end of its lingering close, behind the echo. */
   lingersUntilMs: number;
 }
 
-/** Where that goes. */
+/** Receives discarded input. */
 const discarded = new Uint8Array(CHUNK_BYTES);
 
-/** Serves a listener and the keyboard until the keyboard says `q`. */
+/** Serves a listener and the keyboard until `q` is typed. */
 export class LoopServer implements ReadySink {
   readonly #poller: Poller;
   readonly #listener: Socket;
-  /** By descriptor, which is also the token. */
+  /** Clients by descriptor, which is also the token. */
   readonly #clients = new Map<number, Client>();
-  /** Those that have their echo and have not ended their side, the first to leave in front. */
+  /** Clients with their echo that have not ended their side, ordered by deadline. */
   readonly #lingering = new Set<Client>();
   readonly #keyboard = new Keyboard(() => this.#requests);
   readonly #silence = new Silence<Client>();
@@ -58,7 +58,7 @@ export class LoopServer implements ReadySink {
     for (const { socket } of this.#clients.values()) socket.close();
   }
 
-  /** How long to wait at the most. Hangs up on those whose time is over. */
+  /** The longest wait. Closes clients past their deadline. */
   #waitMs(): number | null {
     const pauseMs = this.#accepting && !logsWait() ? null : ACCEPT_PAUSE_MS;
     const nowMs = nativeSys().monotonicMs();
@@ -82,12 +82,12 @@ export class LoopServer implements ReadySink {
       this.#poller.register(KEYBOARD, Interest.read, KEYBOARD);
     } catch (error) {
       if (!(error instanceof SysError) || error.code !== 'EPERM') throw error;
-      // epoll does not take a plain file or /dev/null: it would always be ready.
+      // epoll refuses a plain file and /dev/null, which are always ready.
       while (this.#readKeyboard());
     }
   }
 
-  /** Reads what was typed. Returns whether there may be more. */
+  /** Reads the keyboard. Returns true if there may be more. */
   #readKeyboard(): boolean {
     const more = this.#keyboard.read();
     if (this.#keyboard.ended) this.#poller.deregister(KEYBOARD);
@@ -110,7 +110,7 @@ export class LoopServer implements ReadySink {
       socket.setBlocking(false);
       this.#poller.register(fd, Interest.read, fd);
     } catch (error) {
-      // select cannot hold every descriptor; the others run out of memory at the most.
+      // select cannot hold every descriptor; the others fail only for lack of memory.
       socket.close();
       if (!(error instanceof RangeError || error instanceof SysError)) throw error;
       printError(`ERROR, ${error.message}`);
@@ -121,12 +121,12 @@ export class LoopServer implements ReadySink {
 
   #acceptFailed(error: unknown): void {
     if (!(error instanceof SysError)) throw error;
-    // Somebody else was faster, or the client has gone.
+    // The client has gone.
     const kind = acceptErrorKind(error.code);
     if (kind === 'passing') return;
     if (kind === 'final') throw new Failed(`ERROR on accept: ${error.reason}`);
     printError(`ERROR on accept: ${error.reason}`);
-    // The connection stays in the queue, so the listener stays ready: look away for a moment.
+    // The connection stays queued and the listener ready: pause.
     this.#setAccepting(false);
   }
 
@@ -147,7 +147,7 @@ export class LoopServer implements ReadySink {
     } catch (error) {
       if (isUnready(error)) return;
       this.#hangUp(client);
-      // It has reset the connection behind its echo.
+      // The client has reset the connection behind its echo.
       if (client.lingersUntilMs > 0 && error instanceof SysError) return;
       if (!(error instanceof Failed)) throw error;
       error.print();
@@ -171,7 +171,7 @@ export class LoopServer implements ReadySink {
     }
   }
 
-  /** Nothing more is read of it, and a long line goes out in several steps. */
+  /** Stops reading; a long line takes several sends. */
   #answer(client: Client, echo: Uint8Array): void {
     client.echo = echo;
     this.#silence.forget(client);
@@ -186,7 +186,7 @@ export class LoopServer implements ReadySink {
     if (client.sent === echo.length) this.#linger(client);
   }
 
-  /** close(2) with input unread would send a reset, which may destroy the echo. */
+  /** Lingers: close(2) with unread input sends a reset, which may destroy the echo. */
   #linger(client: Client): void {
     const { socket } = client;
     client.lingersUntilMs = nativeSys().monotonicMs() + LINGER_MS;
@@ -205,12 +205,12 @@ export class LoopServer implements ReadySink {
   }
 }
 
-/** There is nothing to do after all: legal for every poller, and no failure. */
+/** A spurious readiness report, which every poller may give. */
 function isUnready(error: unknown): boolean {
   return error instanceof SysError && error.code === 'EAGAIN';
 }
 
-/** Runs a transfer. What it throws is a failed step, except for "not now". */
+/** Runs a transfer. Its errors are failed steps, except EAGAIN. */
 function transfer(label: string, call: () => number): number {
   try {
     return call();

@@ -20,13 +20,10 @@ import { Failed, parseTextbookPort, step, textbook, textbookSys, wrongUsage } fr
 import { LoopServer } from './readiness-server.ts';
 import { SILENCE_MS } from './silence.ts';
 
-// The textbook's TCP echo server: one client at a time, blocking calls, one line for each. With
-// --loop, its second one: all clients and the keyboard at once.
+// The textbook's TCP echo server: one client at a time, blocking calls, one line each. With --loop,
+// its second server: all clients and the keyboard at once.
 
-/**
- * How many connections may wait while one is served: the textbook's own number. A loop takes them
- * as they come, and as many as the kernel lets wait for it.
- */
+/** The textbook's backlog for one client at a time. The loops use the kernel's maximum. */
 const BACKLOG = 5;
 
 const USAGE = 'tcpserver [--loop select|poll|epoll|kqueue|io_uring] [--trace] <port>';
@@ -47,11 +44,11 @@ async function main(words: readonly string[]): Promise<void> {
   const { loop, trace, portText } = parseWords(words);
   const port = parseTextbookPort(portText, 0);
   const sys = textbookSys(trace);
-  // Opened to find out whether there is one: there may be room for one ring, and not for two.
+  // Probed by opening the one in use: there may be memory for one ring and not for two.
   const ring = loop === 'io_uring' ? openRing(sys) : null;
   if (loop !== null && ring === null) requireLoop(loop);
   using listener = step('ERROR opening socket', () => new Socket('IPv4', { sys }));
-  // Without this the port stays taken for a minute after the server has ended: tcp(7), TIME_WAIT.
+  // Without it TIME_WAIT keeps the port in use for a minute after the server ended: tcp(7).
   step('ERROR on setsockopt', () => listener.setSockOpt('SO_REUSEADDR', true));
   step('ERROR on binding', () => listener.bind({ address: '0.0.0.0', port }));
   step('ERROR on listen', () => listener.listen(loop === null ? BACKLOG : undefined));
@@ -118,8 +115,8 @@ async function serveOneByOne(listener: Socket): Promise<never> {
 }
 
 /**
- * Ends this side and discards what still comes, until the client has ended too, is silent or has
- * had its time: close(2) with input unread would send a reset, which may destroy the echo.
+ * Shuts down and discards input until the client ends, is silent or runs out of time: close(2) with
+ * unread input sends a reset, which may destroy the echo.
  */
 function hangUp(client: Socket): void {
   const sys = nativeSys();
@@ -130,20 +127,19 @@ function hangUp(client: Socket): void {
     client.setTimeout(WAIT_MS);
     while (client.recv(bytes) > 0 && sys.monotonicMs() < endMs);
   } catch (error) {
-    // It has reset the connection, or is silent.
+    // The client has reset the connection or is silent.
     if (!(error instanceof SysError)) throw error;
   }
 }
 
 function nextClient(listener: Socket): [Socket, SocketAddress] {
   for (let failures = 0; ; failures++) {
-    // Log lines that found no room are tried again while nobody comes.
+    // Pending log lines are retried while no client comes.
     while (logsWait() && nobodyCame(listener, ACCEPT_PAUSE_MS));
     try {
       return step('ERROR on accept', () => listener.accept());
     } catch (error) {
-      // It left while it waited in the queue, or there is no descriptor for it: no reason to leave
-      // the others.
+      // The client left while queued, or there is no descriptor for it: the others are served.
       if (!(error instanceof Failed)) throw error;
       const kind = acceptErrorKind(error.code ?? '');
       if (kind === 'final') throw error;
@@ -163,13 +159,13 @@ function pause(pauseMs: number): void {
 
 function serve(client: Socket): void {
   const line = step('ERROR reading from socket', () => readLine(client));
-  // A byte order mark is among the bytes that came.
+  // A byte order mark is part of the text.
   const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(line);
   logOut(`server received ${line.length} bytes: ${text.replace(/\n$/, '')}`);
   step('ERROR writing to socket', () => client.sendAll(line));
 }
 
-/** Everything up to a newline, the end of the stream, or a second of silence. */
+/** The bytes up to a newline, the end of the stream, or a second of silence. */
 function readLine(client: Socket): Uint8Array {
   const buffer = new LineBuffer(LINE_BYTES_MAX);
   try {

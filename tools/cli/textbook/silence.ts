@@ -1,29 +1,29 @@
 import { nativeSys } from 'sockloop/sys';
 
-/** A client that has sent something and then nothing for so long waits for its answer. */
+/** A client that pauses this long inside a line is answered. */
 export const SILENCE_MS = 1000;
 
 /**
- * Clients whose line is not whole yet. A program in C may send one without a newline and wait: it
- * is answered as the textbook's server would, once it is silent.
+ * Clients with an incomplete line. A C program may send one without a newline and wait: it is
+ * answered once it is silent, as the textbook's server would.
  */
 export class Silence<Client> {
   readonly #sys = nativeSys();
-  /** In the order in which they were heard last, each with when it is answered. */
+  /** When each client is answered, in that order. */
   readonly #answerMs = new Map<Client, number>();
 
-  /** Something came from `client`, but no newline. */
+  /** Input without a newline arrived from `client`. */
   heard(client: Client): void {
     this.#answerMs.delete(client);
     this.#answerMs.set(client, this.#sys.monotonicMs() + SILENCE_MS);
   }
 
-  /** Nothing of `client` is waited for any more. */
+  /** Stops waiting for `client`. */
   forget(client: Client): void {
     this.#answerMs.delete(client);
   }
 
-  /** How long to wait at the most, `limitMs` among others; null is for ever. */
+  /** The time until the next client is due, at most `limitMs`; null waits for ever. */
   waitMs(limitMs: number | null): number | null {
     const first = this.#answerMs.values().next();
     if (first.done === true) return limitMs;
@@ -31,7 +31,7 @@ export class Silence<Client> {
     return limitMs === null ? leftMs : Math.min(limitMs, leftMs);
   }
 
-  /** Those that have been silent for long enough, for the last time. */
+  /** Removes and yields the clients that are due. */
   *take(): Generator<Client> {
     const nowMs = this.#sys.monotonicMs();
     for (const [client, answerMs] of this.#answerMs) {

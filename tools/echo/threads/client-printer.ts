@@ -4,7 +4,7 @@ import type { ClientState } from './client-shared.ts';
 
 const START_BYTES = 4096;
 
-/** Whoever read what a thread prints has gone, or there is no room for it. */
+/** The output of a thread failed: its reader has gone, or the disk is full. */
 export class OutputError extends Error {
   override readonly name = 'OutputError';
   override readonly cause: Error;
@@ -16,9 +16,8 @@ export class OutputError extends Error {
 }
 
 /**
- * What one thread of a client prints: its replies, each line behind the number of the thread, and
- * its system calls. A reply is held until it can be printed in one piece, while no other thread
- * prints.
+ * Prints the replies of one thread, each line behind the number of the thread, and its system
+ * calls. A reply is buffered and printed in one piece, while no other thread prints.
  */
 export class ThreadPrinter {
   readonly #thread: number;
@@ -34,7 +33,7 @@ export class ThreadPrinter {
     this.#prefix = Buffer.from(`thread ${thread}: `);
   }
 
-  /** Holds a piece of a reply. */
+  /** Buffers a piece of a reply. */
   take(piece: Uint8Array): void {
     for (let at = 0; at < piece.length; ) {
       if (this.#atLineStart) this.#append(this.#prefix);
@@ -46,7 +45,7 @@ export class ThreadPrinter {
     }
   }
 
-  /** Prints what is held, if anything is, with a newline at its end. Throws an OutputError. */
+  /** Prints the buffer, with a newline at its end, and clears it. Throws an OutputError. */
   print(): void {
     if (!this.#atLineStart) this.#append(Uint8Array.of(NEWLINE));
     const length = this.#length;

@@ -3,71 +3,71 @@ import { PRINT_WAIT_MS, WAIT_MS } from '../limits.ts';
 import type { EchoMode } from '../session.ts';
 import type { Failure } from './server-shared.ts';
 
-// What the main thread of a ThreadedClient and its workers have in common: memory that all of them
-// see at once, and the few messages from a worker to the main thread.
+// Shared by the main thread of a ThreadedClient and its workers: memory, and the few messages from
+// a worker to the main thread.
 
-/** What all threads of a client do. Plain data: it goes to each thread. */
+/** The work of every thread of a client: plain data, copied to each. */
 export interface ClientPlan {
   /** Tried in this order, for each connection. */
   readonly addresses: readonly SocketAddress[];
   readonly threads: number;
-  /** How often each thread sends all messages. */
+  /** The number of times each thread sends all messages. */
   readonly count: number;
   readonly messages: MessageBytes;
-  /** What the server answers, and so where a reply ends. */
+  /** The mode of the server, which determines the end of a reply. */
   readonly mode: EchoMode;
-  /** Whether each message gets a connection of its own, also where the mode does not ask for it. */
+  /** True to open a connection for each message, also if the mode does not require it. */
   readonly reconnects: boolean;
   /** The longest wait of each blocking call. */
   readonly timeoutMs: number;
-  /** Whether replies are printed. */
+  /** True to print replies. */
   readonly prints: boolean;
   readonly trace: boolean;
 }
 
-/** Messages one behind the other, in memory that no thread needs a copy of. */
+/** Concatenated messages in shared memory. */
 export interface MessageBytes {
   readonly bytes: Uint8Array<SharedArrayBuffer>;
-  /** Where each message ends. */
+  /** The end of each message. */
   readonly ends: Uint32Array<SharedArrayBuffer>;
 }
 
-/** What a worker is started with. */
+/** The workerData of a thread. */
 export interface ClientThreadPlan extends ClientPlan {
   readonly memory: SharedArrayBuffer;
   /** Counted from 1. */
   readonly thread: number;
 }
 
-/** How a thread of a client ended: with all it had to do, with an error, or because it was told. */
+/** How a thread of a client ended. */
 export type ThreadOutcome = 'done' | 'failed' | 'stopped';
 
-/** What a worker tells. */
+/** A message from a worker. */
 export type ClientThreadMessage =
-  /** It has started, and waits for the others. */
+  /** It has started and waits for the others. */
   | { readonly kind: 'ready' }
   | {
       readonly kind: 'ended';
       readonly outcome: ThreadOutcome;
       readonly failure: Failure | null;
-      /** Who answered its last connect; null where nobody did. */
+      /** The peer of its last connection; null without one. */
       readonly server: SocketAddress | null;
     }
-  /** Nobody reads what it prints, or there is no room for it. */
+  /** Its output failed: the reader has gone, or the disk is full. */
   | { readonly kind: 'outputFailed'; readonly failure: Failure };
 
-/** What a thread came to so far. */
+/** Counts of a thread so far. */
 export interface ThreadCounts {
   connections: number;
-  /** Those whose sending began. */
+  /** Messages whose sending began. */
   messages: number;
-  /** Those that came whole. */
+  /** Complete replies. */
   replies: number;
-  /** Replies that were other bytes than their message. */
+  /** Replies that differ from their message. */
   mismatches: number;
-  /** Of all replies, whole or not. */
+  /** Bytes of all replies, complete or not. */
   receivedBytes: number;
-  /** Of whole replies, from the message to the reply; null without any. */
+  /** Round trips of complete replies; null without any. */
   roundTripMs: RoundTrips | null;
 }
 
@@ -77,7 +77,7 @@ export interface RoundTrips {
   readonly max: number;
 }
 
-// 32-bit words: the phase, the number of the thread that prints, and the socket of each thread.
+// 32-bit integers: the phase, the number of the thread that prints, and the socket of each thread.
 const PHASE = 0;
 const PRINTS = 1;
 const SOCKETS = 2;
@@ -86,7 +86,7 @@ const STARTING = 0;
 const RUNNING = 1;
 const STOPPING = 2;
 
-/** The numbers of a thread, which only itself writes, and their places. */
+/** The counters of a thread, written by that thread only, and their indexes. */
 const COUNTERS = {
   connections: 0,
   messages: 1,
@@ -106,7 +106,7 @@ export class ClientState {
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #counters: Float64Array<SharedArrayBuffer>;
 
-  /** For so many threads, on the memory of another thread or on new memory. */
+  /** The state of that many threads, on given memory or on new memory. */
   constructor(threads: number, memory?: SharedArrayBuffer) {
     const words = SOCKETS + threads;
     // A Float64Array begins at a multiple of 8 bytes.
@@ -135,7 +135,7 @@ export class ClientState {
     Atomics.notify(this.#words, PHASE);
   }
 
-  /** Waits until all threads have started. Returns whether this one is to begin, or to stop. */
+  /** Waits until all threads have started. Returns true to begin, false to stop. */
   awaitBeginning(): boolean {
     while (Atomics.load(this.#words, PHASE) === STARTING) {
       Atomics.wait(this.#words, PHASE, STARTING, WAIT_MS);
@@ -144,8 +144,8 @@ export class ClientState {
   }
 
   /**
-   * Waits until `thread` may print: one at a time, as flockfile(3) has it. Returns false where the
-   * threads stop and whoever prints is stuck.
+   * Waits until `thread` may print: one at a time, as with flockfile(3). Returns false if the
+   * threads stop while the one that prints is stuck.
    */
   beginPrinting(thread: number): boolean {
     for (;;) {
@@ -156,13 +156,13 @@ export class ClientState {
     }
   }
 
-  /** `thread` prints no more, if it did; the next one may. */
+  /** Releases the lock of {@link beginPrinting} if `thread` holds it. */
   endPrinting(thread: number): void {
     if (Atomics.compareExchange(this.#words, PRINTS, thread, 0) !== thread) return;
     Atomics.notify(this.#words, PRINTS, 1);
   }
 
-  /** The descriptor of the socket that `thread` may block on; -1 without one. */
+  /** The descriptor of the socket of `thread`; -1 without one. */
   socketOf(thread: number): number {
     return Atomics.load(this.#words, SOCKETS + thread - 1);
   }
@@ -171,13 +171,13 @@ export class ClientState {
     Atomics.store(this.#words, SOCKETS + thread - 1, fd);
   }
 
-  /** Adds to a number of `thread`. For that thread only. */
+  /** Adds to a counter of `thread`. Called by that thread only. */
   add(thread: number, counter: Counter, amount: number): void {
     const at = this.#at(thread, counter);
     this.#counters[at] = (this.#counters[at] ?? 0) + amount;
   }
 
-  /** Counts a whole reply of `thread`. For that thread only. */
+  /** Counts a complete reply of `thread`. Called by that thread only. */
   addReply(thread: number, roundTripMs: number, matches: boolean): void {
     const minAt = this.#at(thread, 'minMs');
     const maxAt = this.#at(thread, 'maxMs');
@@ -192,7 +192,7 @@ export class ClientState {
     if (!matches) this.add(thread, 'mismatches', 1);
   }
 
-  /** What `thread` came to; exact once it has ended. */
+  /** The counts of `thread`; exact once it has ended. */
   countsOf(thread: number): ThreadCounts {
     const read = (counter: Counter): number => this.#counters[this.#at(thread, counter)] ?? 0;
     const replies = read('replies');

@@ -11,15 +11,15 @@ import { OutputError, ThreadPrinter } from './client-printer.ts';
 import { ClientState, type ClientThreadMessage, type ClientThreadPlan } from './client-shared.ts';
 import { failureOf } from './server-shared.ts';
 
-// One thread of a ThreadedClient: connect(2), a message out, its reply back, the next message. All
-// of it blocks, and no loop turns here. The main thread wakes it by shutting its socket down.
+// One thread of a ThreadedClient: connect(2), then a message out and its reply back, in turn. All
+// calls block, and no loop turns here. The main thread wakes it by shutting its socket down.
 
-/** A message as it is sent over and over. */
+/** A message, which is sent `count` times. */
 interface Message {
   readonly index: number;
   readonly bytes: Uint8Array;
   readonly end: ReplyEnd;
-  /** Whether the end of the stream has to say that it is whole. */
+  /** True if only the end of the stream completes it. */
   readonly unfinished: boolean;
 }
 
@@ -32,7 +32,7 @@ class ClientThread {
   #socket: Socket | null = null;
   #client: EchoClient | null = null;
   #server: SocketAddress | null = null;
-  /** The one that was asked for last: most clients have no other. */
+  /** The last message, cached: most clients have only one. */
   #message: Message | null = null;
 
   constructor(plan: ClientThreadPlan) {
@@ -53,7 +53,7 @@ class ClientThread {
         tell({ kind: 'outputFailed', failure: failureOf(error.cause) });
         this.#ended('stopped');
       } else if (error instanceof SysError || error instanceof ReplyError) {
-        // What failed because the main thread shut the socket down did not fail.
+        // A stop shuts the socket down, which is no failure.
         if (this.#state.stopping) this.#ended('stopped');
         else this.#ended('failed', error);
       } else {
@@ -67,7 +67,7 @@ class ClientThread {
     tell({ kind: 'ended', outcome, failure, server: this.#server });
   }
 
-  /** Returns whether all was sent: not where the client stops. */
+  /** Returns true if all was sent, false if the client stops. */
   #sendAll(): boolean {
     const { count, messages } = this.#plan;
     try {
@@ -106,7 +106,7 @@ class ClientThread {
       this.#state.addReply(thread, roundTripMs, reply.matches);
     } finally {
       this.#state.add(thread, 'receivedBytes', reply.length);
-      // Half a reply, too, is printed before the error says what became of the rest.
+      // A partial reply is printed before the error.
       if (prints) this.#printer.print();
     }
     if (reconnects || unfinished || mode === 'once') this.#disconnect();
@@ -132,7 +132,7 @@ class ClientThread {
     const { thread, timeoutMs } = this.#plan;
     const socket = new Socket(address.family, { sys: this.#sys });
     this.#socket = socket;
-    // From here on a stop can wake this thread.
+    // From here on stop() can wake this thread.
     this.#state.setSocket(thread, socket.fileno());
     socket.setTimeout(connectMs);
     setNoDelay(socket);
@@ -151,7 +151,7 @@ class ClientThread {
   }
 }
 
-/** A reply as it comes in, compared with its message. */
+/** A reply being received, compared with its message. */
 class ThreadReply {
   length = 0;
   readonly #message: Uint8Array;
@@ -163,7 +163,7 @@ class ThreadReply {
     this.#printer = printer;
   }
 
-  /** Whether it is its message, once it is whole. */
+  /** True if the complete reply equals its message. */
   get matches(): boolean {
     return !this.#differs && this.length === this.#message.length;
   }

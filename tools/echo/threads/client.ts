@@ -12,21 +12,21 @@ import {
 import { threadReason } from './error.ts';
 import { errorOf } from './server-shared.ts';
 
-/** What a thread of a client came to. */
+/** The result of a thread. */
 export interface ThreadResult extends ThreadCounts {
   /** Counted from 1. */
   readonly thread: number;
   readonly outcome: ThreadOutcome;
-  /** Why it failed; null where it did not. */
+  /** Why it failed; null if it did not. */
   readonly failure: Error | null;
 }
 
-/** What a client came to. */
+/** The result of a client. */
 export interface ClientResult {
   readonly threads: readonly ThreadResult[];
-  /** Who answered; null where nobody did. */
+  /** The address that accepted; null if none did. */
   readonly server: SocketAddress | null;
-  /** From the moment when all threads had started to the end of the last. */
+  /** From the start of the last thread to the end of the last. */
   readonly elapsedMs: number;
 }
 
@@ -39,33 +39,33 @@ interface ThreadEnd {
 const STOPPED: ThreadEnd = { outcome: 'stopped', failure: null };
 
 /**
- * The textbook's client of many threads: each has a blocking socket of its own, sends all messages
- * and prints their replies. They start one after the other and begin at the same time.
+ * The textbook's client of many threads: each has a blocking socket, sends all messages and prints
+ * their replies. They begin once all have started.
  *
- * A thread that fails ends, and the others go on. The thread that runs this class starts them,
- * hears signals and adds up.
+ * A thread that fails ends, and the others continue. The main thread starts them, handles signals
+ * and sums up.
  *
- * A thread that waits in the kernel can be neither told nor terminated: {@link stop} shuts its
- * socket down, which ends the wait. Where that does not help (in connect(2) to a UNIX server whose
- * queue is full, or on a BSD; in write(2), where nobody reads what is printed) it is given up.
+ * A thread blocked in the kernel receives no message and cannot be terminated: {@link stop} shuts
+ * its socket down, which ends the wait. If that does not help (connect(2) to a UNIX server whose
+ * queue is full, or on a BSD; write(2) to a pipe that nobody reads) the thread is given up.
  */
 export class ThreadedClient {
   readonly #plan: ClientPlan;
   readonly #sys: Sys;
   readonly #failed: (thread: number, failure: Error) => void;
   readonly #state: ClientState;
-  /** Those that have not gone, by their numbers. */
+  /** Running threads by number. */
   readonly #workers = new Map<number, Worker>();
-  /** Those of them that have not said that they end. */
+  /** Running threads that have not reported their end. */
   readonly #busy = new Set<number>();
-  /** Those that have not said yet that they wait for the others. */
+  /** Threads that are not ready yet. */
   readonly #starting = new Set<number>();
   readonly #errors = new Map<number, Error>();
   readonly #ends = new Map<number, ThreadEnd>();
-  /** The numbers of those that are still to be started, in order. */
+  /** The numbers of the threads not started yet, in order. */
   readonly #waiting: number[];
   #startingMax = CLIENT_STARTING_MAX;
-  /** The one that was started while no other was starting, because some could not be. */
+  /** The thread that starts alone, after others failed to start. */
   #startedAlone: number | null = null;
   #server: SocketAddress | null = null;
   #beganMs: number | null = null;
@@ -75,7 +75,7 @@ export class ThreadedClient {
   #failure: Error | null = null;
   #over: () => void = () => undefined;
 
-  /** `failed` hears of each thread that fails, when it does. */
+  /** `failed` is called for each thread that fails. */
   constructor(plan: ClientPlan, sys: Sys, failed: (thread: number, failure: Error) => void) {
     this.#plan = plan;
     this.#sys = sys;
@@ -84,10 +84,7 @@ export class ThreadedClient {
     this.#waiting = Array.from({ length: plan.threads }, (_, index) => index + 1);
   }
 
-  /**
-   * Runs all threads to their ends, or until {@link stop}. Throws where what they print cannot be
-   * written.
-   */
+  /** Runs all threads to their ends, or until {@link stop}. Throws if their output fails. */
   async run(): Promise<ClientResult> {
     const over = new Promise<void>((resolve) => {
       this.#over = resolve;
@@ -101,14 +98,14 @@ export class ThreadedClient {
   }
 
   /**
-   * Ends all threads. {@link run} waits for CLIENT_STOP_MS at the most, and not for threads to be
-   * taken down: those that have not ended are `stopped`, and keep the process until they have.
+   * Ends all threads. {@link run} waits at most CLIENT_STOP_MS. Threads that have not ended by then
+   * count as `stopped` and keep the process alive until they end.
    */
   stop(): void {
     if (this.#state.stopping) return;
     this.#state.stop();
     this.#wake();
-    // A thread may be between two looks: at whether to stop, and at its socket.
+    // Repeated: a thread may have checked `stopping` and not yet published its socket.
     this.#wakeAt = setInterval(() => this.#wake(), CLIENT_WAKE_MS);
     this.#giveUpAt = setTimeout(() => this.#over(), CLIENT_STOP_MS);
   }
@@ -117,7 +114,7 @@ export class ThreadedClient {
     const { SHUT_RDWR } = this.#sys.abi.constants;
     for (const thread of this.#workers.keys()) {
       const fd = this.#state.socketOf(thread);
-      // It fails where there is no connection yet, or none any more.
+      // Fails without a connection, which is harmless.
       if (fd >= 0) this.#sys.shutdown(fd, SHUT_RDWR);
     }
   }
@@ -139,7 +136,7 @@ export class ThreadedClient {
   }
 
   #checkOver(): void {
-    // Hundreds of threads take seconds to go, which nobody who stopped them wants to wait for.
+    // Hundreds of threads take seconds to exit: after a stop their reported end is enough.
     const left = this.#state.stopping ? this.#busy : this.#workers;
     if (left.size === 0) this.#over();
   }
@@ -159,12 +156,12 @@ export class ThreadedClient {
     this.#workers.set(thread, worker);
     this.#busy.add(thread);
     this.#starting.add(thread);
-    worker.on('message', (message: ClientThreadMessage) => this.#heard(thread, message));
+    worker.on('message', (message: ClientThreadMessage) => this.#received(thread, message));
     worker.on('error', (error: Error) => this.#errors.set(thread, error));
     worker.on('exit', () => this.#exited(thread));
   }
 
-  #heard(thread: number, message: ClientThreadMessage): void {
+  #received(thread: number, message: ClientThreadMessage): void {
     switch (message.kind) {
       case 'ready':
         this.#starting.delete(thread);
@@ -192,7 +189,7 @@ export class ThreadedClient {
     try {
       this.#failed(thread, end.failure);
     } catch (error) {
-      // Whoever reads what is printed there has gone.
+      // The reader of that output has gone.
       this.#fail(error);
     }
   }
@@ -205,7 +202,7 @@ export class ThreadedClient {
     this.#state.setSocket(thread, -1);
     this.#state.endPrinting(thread);
     if (this.#starting.delete(thread)) this.#notStarted(thread, error);
-    // It has been told of everything that can go wrong: this is a defect.
+    // Expected failures are messages: this is a defect.
     else if (error !== undefined) this.#fail(error);
     this.#startMore();
   }
@@ -214,13 +211,13 @@ export class ThreadedClient {
   #notStarted(thread: number, error: unknown): void {
     if (this.#state.stopping) return;
     if (thread !== this.#startedAlone) {
-      // The others that are starting have files open that they need for a moment only.
+      // Threads that start hold files open for a moment: try again alone.
       this.#startingMax = 1;
       this.#waiting.unshift(thread);
       return;
     }
     const failure = new Error(`cannot start: ${threadReason(error)}`);
-    // Those behind it would find no more room than it did.
+    // The threads behind it would fail in the same way.
     for (const each of [thread, ...this.#waiting.splice(0)]) {
       this.#ended(each, { outcome: 'failed', failure });
     }

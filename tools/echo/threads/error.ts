@@ -1,4 +1,4 @@
-/** What to do about the errors that say that there can be no more threads. */
+/** The errors of a thread that cannot start, with their remedies. */
 const REMEDIES: Readonly<Record<string, string>> = {
   EAGAIN:
     'EAGAIN (no more threads): raise the limit of processes (ulimit -u), or take fewer threads',
@@ -7,8 +7,8 @@ const REMEDIES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Why a thread could not be started, in words. Node throws an Error whose message is the name of an
- * errno (`EAGAIN`), or a longer one that contains it.
+ * Why a thread could not start. Node throws an Error whose message is the name of an errno
+ * (`EAGAIN`), or contains it.
  */
 export function threadReason(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);

@@ -3,36 +3,36 @@ import type { ConnectionTotals, ServerTotals } from '../iterative-server.ts';
 import { THREADS_SPARE } from '../limits.ts';
 import type { EchoMode } from '../session.ts';
 
-// What the main thread of a ThreadedServer and its workers have in common: memory that both see at
-// once, and the messages from a worker to the main thread. The other way nothing is sent, for a
-// worker that waits in the kernel hears no message.
+// Shared by the main thread of a ThreadedServer and its workers: memory, and the messages from a
+// worker to the main thread. None are sent the other way: a worker blocked in the kernel receives
+// no message.
 
-/** What a worker is started with. */
+/** The workerData of a thread. */
 export interface ThreadPlan {
   readonly memory: SharedArrayBuffer;
   /** Counted from 1. */
   readonly thread: number;
-  /** The listener's descriptor. It stays the main thread's. */
+  /** The descriptor of the listener, which the main thread owns. */
   readonly listener: number;
   readonly family: AddressFamily;
-  /** Whether to poll(2) before accept(2), because the listener must not block. */
+  /** True to poll(2) before accept(2), because the listener is non-blocking. */
   readonly polls: boolean;
   readonly mode: EchoMode;
   readonly idleTimeoutMs: number | null;
   readonly lineBytesMax: number;
-  /** Whether to tell of every connection, or only of those that failed. */
+  /** True to report every connection, else only those that failed. */
   readonly watched: boolean;
   readonly trace: boolean;
 }
 
-/** An error on its way to another thread, where its class would be lost. */
+/** An error sent to another thread, where its class would be lost. */
 export interface Failure {
   readonly message: string;
-  /** The name of the errno, where a system call failed. */
+  /** The name of the errno if a system call failed. */
   readonly code: string | undefined;
 }
 
-/** What a worker tells. */
+/** A message from a worker. */
 export type ThreadMessage =
   /** It has started and waits for its first client. */
   | { readonly kind: 'ready' }
@@ -46,24 +46,24 @@ export type ThreadMessage =
       readonly failure: Failure | null;
     }
   | { readonly kind: 'acceptFailed'; readonly failure: Failure }
-  /** It cannot go on: the listener is broken. */
+  /** The listener failed. */
   | { readonly kind: 'broken'; readonly failure: Failure }
   | { readonly kind: 'traced'; readonly line: string };
 
-/** Messages that the main thread has not handled; a worker that has more to tell waits. */
+/** The most unhandled messages; a worker with more to send waits. */
 const MESSAGES_MAX = 4096;
 
-/** A worker that waits looks this often whether it still has to. */
+/** Poll interval of a worker that waits. */
 const MESSAGE_WAIT_MS = 100;
 
-// 32-bit words: flags and what changes with each message.
+// 32-bit integers: flags and counts that change with each message.
 const STOP = 0;
 const WAITING = 1;
 const MESSAGES = 2;
 const FULL = 3;
 const WORDS = 4;
 
-// 64-bit words: totals, which change with each connection only.
+// 64-bit integers: totals, which change with each connection.
 const CONNECTIONS = 0;
 const FAILED = 1;
 const RECEIVED = 2;
@@ -78,7 +78,7 @@ export class SharedState {
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #totals: BigInt64Array<SharedArrayBuffer>;
 
-  /** On the memory of another thread, or on new memory. */
+  /** The state on given memory, or on new memory. */
   constructor(memory?: SharedArrayBuffer) {
     const wordBytes = WORDS * Int32Array.BYTES_PER_ELEMENT;
     this.memory =
@@ -103,7 +103,7 @@ export class SharedState {
     Atomics.wait(this.#words, STOP, 0, pauseMs);
   }
 
-  /** How many threads wait for a client. */
+  /** The number of threads that wait for a client. */
   get waiting(): number {
     return Atomics.load(this.#words, WAITING);
   }
@@ -113,22 +113,22 @@ export class SharedState {
     Atomics.add(this.#words, WAITING, 1);
   }
 
-  /** It waits no more. Returns whether few others do, and the pool may grow. */
+  /** Stops waiting. Returns true if the pool should and may grow. */
   endWaiting(): boolean {
     const left = Atomics.sub(this.#words, WAITING, 1) - 1;
     return left < THREADS_SPARE && Atomics.load(this.#words, FULL) === 0;
   }
 
-  /** Whether the pool has as many threads as it may have. */
+  /** True if the pool has its most threads. */
   set full(full: boolean) {
     Atomics.store(this.#words, FULL, full ? 1 : 0);
   }
 
-  /** Makes room for one more message: waits where the main thread is behind. */
+  /** Waits for room for one more message. */
   beginMessage(): void {
     for (;;) {
       const pending = Atomics.load(this.#words, MESSAGES);
-      // A server that stops does not wait for whoever reads what it prints.
+      // A server that stops does not wait for the reader of its output.
       if (pending < MESSAGES_MAX || this.stopping) break;
       Atomics.wait(this.#words, MESSAGES, pending, MESSAGE_WAIT_MS);
     }
@@ -146,7 +146,7 @@ export class SharedState {
     return Number(Atomics.add(this.#totals, CONNECTIONS, 1n)) + 1;
   }
 
-  /** Counts what a connection came to. */
+  /** Adds the totals of a connection. */
   countClosed(totals: ConnectionTotals, failed: boolean): void {
     const { receivedBytes, sentBytes, unacknowledgedBytes } = totals;
     Atomics.add(this.#totals, RECEIVED, BigInt(receivedBytes));
@@ -159,7 +159,7 @@ export class SharedState {
     Atomics.add(this.#totals, ACCEPT_FAILURES, 1n);
   }
 
-  /** How often accept(2) failed. */
+  /** The number of failed calls of accept(2). */
   get acceptFailures(): number {
     return this.#total(ACCEPT_FAILURES);
   }

@@ -8,11 +8,11 @@ import { ACCEPT_PAUSE_MS, WAIT_MS } from '../limits.ts';
 import { EchoSession } from '../session.ts';
 import { failureOf, SharedState, type ThreadMessage, type ThreadPlan } from './server-shared.ts';
 
-// One thread of a ThreadedServer: accept(2), serve that client to its end, accept the next. All of
-// it blocks, and no loop turns here; every wait ends after WAIT_MS at the latest, which is when the
-// thread notices that the server stops.
+// One thread of a ThreadedServer: accept(2), serve that client to its end, accept the next. All
+// calls block, and no loop turns here. No wait exceeds WAIT_MS, after which the thread notices a
+// stop.
 
-/** A wait that gave nothing: time was up, or another thread was faster. */
+/** accept(2) without a client: it timed out, or another thread was faster. */
 const NOTHING: ReadonlySet<string> = new Set(['ETIMEDOUT', 'EAGAIN']);
 
 /** The worker of this thread. */
@@ -21,10 +21,10 @@ class EchoThread {
   readonly #shared: SharedState;
   readonly #sys: Sys;
   readonly #waitMs: number;
-  /** Whether the last accept(2) failed: a row of failures is told once. */
+  /** True if the last accept(2) failed: a row of failures is reported once. */
   #failing = false;
 
-  /** `Tracing` prints the calls, where the plan says so. */
+  /** `Tracing` prints the calls; null without --trace. */
   constructor(plan: ThreadPlan, Tracing: typeof TracingSys | null) {
     this.#plan = plan;
     this.#shared = new SharedState(plan.memory);
@@ -32,7 +32,7 @@ class EchoThread {
     this.#sys =
       Tracing === null
         ? native
-        : new Tracing(native, (line) => this.#tell({ kind: 'traced', line }));
+        : new Tracing(native, (line) => this.#send({ kind: 'traced', line }));
     this.#waitMs = Math.min(WAIT_MS, plan.idleTimeoutMs ?? WAIT_MS);
   }
 
@@ -42,24 +42,24 @@ class EchoThread {
     this.#shared.beginWaiting();
     try {
       while (!this.#boundWaits(listener)) this.#shared.pause(ACCEPT_PAUSE_MS);
-      this.#tell({ kind: 'ready' });
+      this.#send({ kind: 'ready' });
       while (!this.#shared.stopping) {
         const client = this.#accept(listener);
         if (client === null) continue;
-        if (this.#shared.endWaiting()) this.#tell({ kind: 'busy' });
+        if (this.#shared.endWaiting()) this.#send({ kind: 'busy' });
         this.#serve(...client);
         this.#shared.beginWaiting();
       }
     } catch (error) {
       if (!(error instanceof SysError)) throw error;
-      this.#tell({ kind: 'broken', failure: failureOf(error) });
+      this.#send({ kind: 'broken', failure: failureOf(error) });
     } finally {
-      // The descriptor is the main thread's.
+      // The main thread owns the descriptor.
       listener.detach();
     }
   }
 
-  /** Nothing is accepted without: a wait that has no end would outlive the server. */
+  /** Sets the timeouts, without which accept(2) would outlive the server. */
   #boundWaits(listener: Socket): boolean {
     if (this.#shared.stopping) return true;
     try {
@@ -67,7 +67,7 @@ class EchoThread {
       return true;
     } catch (error) {
       if (!(error instanceof SysError)) throw error;
-      this.#tell({ kind: 'acceptFailed', failure: failureOf(error) });
+      this.#send({ kind: 'acceptFailed', failure: failureOf(error) });
       return false;
     }
   }
@@ -80,13 +80,13 @@ class EchoThread {
       return client;
     } catch (error) {
       if (!(error instanceof SysError)) throw error;
-      // The listener was shut down to wake this thread: EINVAL on Linux, else on the BSDs.
+      // A stop shuts the listener down: EINVAL on Linux, other errors on the BSDs.
       if (NOTHING.has(error.code) || this.#shared.stopping) return null;
       const passing = isPassing(error);
       if (!passing && acceptErrorKind(error.code) === 'final') throw error;
       this.#shared.countAcceptFailure();
-      if (!this.#failing) this.#tell({ kind: 'acceptFailed', failure: failureOf(error) });
-      // The connection may stay in the queue: without a pause this loop would spin.
+      if (!this.#failing) this.#send({ kind: 'acceptFailed', failure: failureOf(error) });
+      // The connection may stay queued: without a pause this loop would spin.
       if (!passing || this.#failing) this.#shared.pause(ACCEPT_PAUSE_MS);
       this.#failing = true;
       return null;
@@ -101,13 +101,13 @@ class EchoThread {
     let unacknowledgedBytes = 0;
     try {
       using _ = socket;
-      if (watched) this.#tell({ kind: 'accepted', address, connection });
+      if (watched) this.#send({ kind: 'accepted', address, connection });
       let clean = false;
       try {
         failure = this.#converse(session);
         clean = failure === null && !session.lingering;
       } finally {
-        // Before the socket is closed; what an orderly end leaves unacknowledged is on its way.
+        // Read before close. After an orderly end, unacknowledged bytes are in flight.
         if (!clean) unacknowledgedBytes = session.unacknowledgedBytes;
       }
     } catch (error) {
@@ -118,7 +118,7 @@ class EchoThread {
     const totals = { connection, receivedBytes, sentBytes, lines, unacknowledgedBytes };
     this.#shared.countClosed(totals, failure !== null);
     if (!watched && failure === null) return;
-    this.#tell({
+    this.#send({
       kind: 'closed',
       address,
       totals,
@@ -126,11 +126,11 @@ class EchoThread {
     });
   }
 
-  /** Serves to the end, and returns what was wrong with the client. */
+  /** Serves to the end. Returns the failure of the client, or null. */
   #converse(session: EchoSession): Error | null {
     const { idleTimeoutMs } = this.#plan;
     const farewell = new Farewell(session);
-    let heardMs = this.#sys.monotonicMs();
+    let movedMs = this.#sys.monotonicMs();
     let movedBefore = 0;
     for (;;) {
       // One call at a time: each may take a second, and the server may stop after any of them.
@@ -141,11 +141,11 @@ class EchoThread {
       const nowMs = this.#sys.monotonicMs();
       const moved = session.received + session.sent;
       if (moved > movedBefore) {
-        // The clock is not read for each message, but how long this wait was is known.
-        heardMs = progress === 'waited' ? nowMs - this.#waitMs : nowMs;
+        // The clock is not read for each message; a timeout tells how long ago the last one was.
+        movedMs = progress === 'waited' ? nowMs - this.#waitMs : nowMs;
         movedBefore = moved;
       }
-      if (idleTimeoutMs !== null && nowMs - heardMs >= idleTimeoutMs) {
+      if (idleTimeoutMs !== null && nowMs - movedMs >= idleTimeoutMs) {
         session.resetAtClose();
         return new RangeError(`the client was idle for ${idleTimeoutMs} ms`);
       }
@@ -154,13 +154,13 @@ class EchoThread {
     }
   }
 
-  #tell(message: ThreadMessage): void {
+  #send(message: ThreadMessage): void {
     this.#shared.beginMessage();
     parentPort?.postMessage(message);
   }
 }
 
 const plan = workerData as ThreadPlan;
-// What a thread costs is its modules, and clients wait while a pool grows.
+// Loading modules is the cost of a thread, and clients wait while a pool grows.
 const Tracing = plan.trace ? (await import('#src/sys/trace/tracing-sys.js')).TracingSys : null;
 new EchoThread(plan, Tracing).run();

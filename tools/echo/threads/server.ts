@@ -13,26 +13,26 @@ import {
 import { threadReason } from './error.ts';
 import { errorOf, SharedState, type ThreadMessage, type ThreadPlan } from './server-shared.ts';
 
-/** How a {@link ThreadedServer} serves. */
+/** Options of a {@link ThreadedServer}. */
 interface ThreadedServerOptions extends IterativeServerOptions {
-  /** How many threads there may be, and so how many clients at a time. */
+  /** The most threads, and so the most clients at a time. */
   readonly threads?: number;
-  /** Whether the observer hears of every connection, or only of those that failed. */
+  /** True to report every connection, else only those that failed. */
   readonly watched?: boolean;
-  /** Where each system call of the workers goes, one line each. */
+  /** Prints a system call of a worker. */
   readonly trace?: ((line: string) => void) | undefined;
 }
 
 /**
  * The classic server of many clients: a thread for each, with blocking calls, in a pool of bounded
- * size. When all threads are busy, everybody else waits in the queue of listen(2).
+ * size. While all threads are busy, further clients wait in the queue of listen(2).
  *
- * The workers block in accept(2) on the one listener, and the kernel picks one for each connection.
- * The thread that runs this class serves nobody: it starts workers while few are left to accept,
- * hears signals and adds up. What the observer hears comes by message and may lag behind.
+ * The workers block in accept(2) on one listener, and the kernel picks one for each connection. The
+ * main thread serves no client: it starts workers while few are left to accept, handles signals and
+ * sums up. The observer is called by message and may lag behind.
  *
- * A thread that waits in the kernel can be neither told nor terminated. So no wait is longer than
- * WAIT_MS, and {@link stop} shuts the listener down, which wakes those in accept(2) on Linux.
+ * A thread blocked in the kernel receives no message and cannot be terminated. So no wait exceeds
+ * WAIT_MS, and {@link stop} shuts the listener down, which wakes accept(2) on Linux.
  */
 export class ThreadedServer {
   readonly #listener: Socket;
@@ -42,7 +42,7 @@ export class ThreadedServer {
   readonly #threadsMax: number;
   readonly #shared = new SharedState();
   readonly #workers = new Set<Worker>();
-  /** Those that have not said yet that they wait for a client. */
+  /** Workers that are not ready yet. */
   readonly #starting = new Set<Worker>();
   readonly #errors = new Map<Worker, unknown>();
   #threadsStarted = 0;
@@ -63,22 +63,22 @@ export class ThreadedServer {
     }
   }
 
-  /** What all threads came to so far; the bytes of a connection count once it has ended. */
+  /** Totals of all threads; the bytes of a connection count once it has ended. */
   get totals(): ServerTotals {
     return this.#shared.totals;
   }
 
-  /** How many threads there are. */
+  /** The number of threads. */
   get threads(): number {
     return this.#workers.size;
   }
 
-  /** How often accept(2) failed. */
+  /** The number of failed calls of accept(2). */
   get acceptFailures(): number {
     return this.#shared.acceptFailures;
   }
 
-  /** Accepts and receives no more; what has come still gets its answer, within DRAIN_MS. */
+  /** Stops accepting and receiving; input received so far is answered within DRAIN_MS. */
   stop(): void {
     if (this.#shared.stopping) return;
     this.#shared.stop();
@@ -86,21 +86,21 @@ export class ThreadedServer {
     try {
       this.#listener.shutdown('both');
     } catch (error) {
-      // The BSDs do not shut a listener down (ENOTCONN): there the end of the wait does it.
+      // The BSDs cannot shut a listener down (ENOTCONN): there the wait has to end.
       if (!(error instanceof SysError)) throw error;
     }
   }
 
   /**
-   * Serves until {@link stop}, and until every thread has ended. Throws where the listener is
-   * broken or no thread can be started.
+   * Serves until {@link stop} and until every thread has ended. Throws if the listener fails or no
+   * thread can be started.
    */
   async run(): Promise<ServerTotals> {
     if (!this.#acceptsBlocking) this.#listener.setBlocking(false);
     const ended = new Promise<void>((resolve) => {
       this.#allEnded = resolve;
     });
-    // One alone: each opens some 20 files for a moment, and without any there is no server.
+    // One first: each opens some 20 files while it starts, and without one there is no server.
     this.#start(1);
     if (this.#workers.size > 0) await ended;
     if (this.#failure !== null) throw this.#failure;
@@ -108,16 +108,16 @@ export class ThreadedServer {
   }
 
   /**
-   * Elsewhere a thread that found the listener readable would block for ever in accept(2), when
-   * another one was faster.
+   * False where a timeout does not bound accept(2): a thread would block for ever if another one
+   * took the connection.
    */
   get #acceptsBlocking(): boolean {
     return this.#sys.abi.behaviours.timeoutsBoundAcceptAndConnect;
   }
 
   /**
-   * Starts threads where few wait for a client: half as many again as there are, but one alone after
-   * a failure. There are always as many as at the start.
+   * Starts threads while few wait for a client: half as many as there are, or one after a failure.
+   * Below THREADS_START it always starts some.
    */
   #grow(): void {
     const { stopping, waiting } = this.#shared;
@@ -160,17 +160,17 @@ export class ThreadedServer {
     });
     this.#workers.add(worker);
     this.#starting.add(worker);
-    worker.on('message', (message: ThreadMessage) => this.#heard(worker, plan.thread, message));
+    worker.on('message', (message: ThreadMessage) => this.#received(worker, plan.thread, message));
     worker.on('error', (error) => this.#errors.set(worker, error));
     worker.on('exit', () => this.#ended(worker));
   }
 
-  #heard(worker: Worker, thread: number, message: ThreadMessage): void {
+  #received(worker: Worker, thread: number, message: ThreadMessage): void {
     this.#shared.endMessage();
     try {
       this.#handle(worker, thread, message);
     } catch (error) {
-      // Whoever reads what the observer prints has gone.
+      // The reader of the observer's output has gone.
       this.#fail(error);
     }
   }
@@ -205,7 +205,7 @@ export class ThreadedServer {
     }
   }
 
-  /** Every thread may fail at the same time, and each would say the same. */
+  /** All threads may fail at once, each with the same error: reports one. */
   #acceptFailed(failure: Error): void {
     const nowMs = this.#sys.monotonicMs();
     if (nowMs - this.#acceptReportedMs < ACCEPT_REPORT_MS) return;
@@ -218,20 +218,19 @@ export class ThreadedServer {
     this.#errors.delete(worker);
     this.#workers.delete(worker);
     this.#shared.full = false;
-    // Before it was ready the system was short of descriptors, memory or threads; an error later on
-    // is a defect.
+    // Before `ready` the system lacked descriptors, memory or threads; a later error is a defect.
     if (this.#starting.delete(worker)) this.#growthFailed(error);
     else if (error !== undefined) this.#fail(error);
     if (this.#workers.size === 0) this.#allEnded();
   }
 
-  /** A thread could not be started: those that there are go on, and it is tried again later. */
+  /** A thread could not start: the others continue, and a new attempt follows later. */
   #growthFailed(error: unknown): void {
-    // A server that stops needs no more threads, and may end with one that failed to start.
+    // A server that stops needs no more threads.
     if (this.#shared.stopping) return;
     const reason = threadReason(error);
     if (this.#workers.size === 0) this.#fail(new Error(`cannot start a thread: ${reason}`));
-    // It may fail every second from now on, and that is no news.
+    // Attempts may fail every second: reports the first failure only.
     const told = this.#growthHasFailed;
     this.#growthHasFailed = true;
     if (this.#shared.stopping || this.#growAt !== null) return;

@@ -1,5 +1,5 @@
 // Goal: the demo shows a conversation, every loop and a comparison, and says what fails.
-// Method: the real program, once on a terminal for all that it prints; then with programs that fail.
+// Method: the real program, once on a terminal for its whole output; then with programs that fail.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
