@@ -67,9 +67,12 @@ function taskset(...words: string[]): string {
     timeout: TOOL_MS_MAX,
   });
   if (status === 0) return stdout;
-  const missing = error !== undefined && 'code' in error && error.code === 'ENOENT';
-  const said = error?.message ?? stderr.trim().split('\n')[0] ?? '';
-  throw new Error(missing ? 'taskset is not installed' : `taskset failed: ${said}`);
+  const code = error !== undefined && 'code' in error ? error.code : null;
+  if (code === 'ENOENT') throw new Error('taskset is not installed');
+  if (code === 'EAGAIN') {
+    throw new Error('taskset could not be started: raise the limit of processes (ulimit -u)');
+  }
+  throw new Error(`taskset failed: ${error?.message ?? stderr.trim().split('\n')[0] ?? ''}`);
 }
 
 /** `0-3,8` as numbers. */

@@ -3,6 +3,7 @@ import type { CompareDocument } from '../../compare/document.ts';
 import { type Comparison, comparisonOf } from '../../compare/plan.ts';
 import { CompareRun } from '../../compare/run.ts';
 import { documentOf } from '../../compare/run-document.ts';
+import { together } from '../../compare/wording.ts';
 import { Cleanup } from '../../measure/cleanup.ts';
 import { findCores } from '../../measure/cores.ts';
 import { holdWakeLatency } from '../../measure/wake-latency.ts';
@@ -76,8 +77,8 @@ async function measure(comparison: Comparison, files: ResultFiles): Promise<Meas
       remarks: [cores.words, ...(latency.held ? [] : [latency.state])],
     });
     const failures = [
-      ...outcome.notStarted.map(
-        ({ name, reason }) => `cannot start the server of ${name}: ${reason}`,
+      ...together(outcome.notStarted.map(({ name, reason }) => ({ name, words: reason }))).map(
+        ({ names, words }) => `cannot start the server of ${names.join(', ')}: ${words}`,
       ),
       ...outcome.contenders.flatMap((contender) => contender.failures),
     ];
