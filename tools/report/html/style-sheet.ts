@@ -86,7 +86,8 @@ const FACTS = `
 const TABLES = `
 .scroll {
   overflow-x: auto; margin: 1rem 0 0; max-width: 100%;
-  background: linear-gradient(270deg, var(--page) 60%, transparent) 100% 0 / 2rem 100% no-repeat local,
+  background:
+    linear-gradient(270deg, var(--page) 60%, transparent) 100% 0 / 2rem 100% no-repeat local,
     linear-gradient(270deg, var(--muted), transparent) 100% 0 / .4rem 100% no-repeat scroll;
 }
 .scroll th:first-child { position: sticky; left: 0; background: var(--page); }
