@@ -12,10 +12,10 @@ const EMPTY_SLICES_MAX = 5;
 /** How long system calls are counted. */
 export const COUNTED_MS = 40;
 
-/** Without a reply, or a connection, for so long a server is given up. */
+/** A server without a reply, or a connection, for so long has failed. */
 const TIMEOUT_MS = 10_000;
 
-/** Does `work` when nobody else sends. */
+/** Runs `work` while no other client sends. */
 type Turn = (work: () => Promise<void>) => Promise<void>;
 
 /** What ended the slices of a loop at a load point. */
@@ -23,7 +23,7 @@ export class SliceFailure extends Error {
   override readonly name = 'SliceFailure';
 }
 
-/** The comparison is being ended: what is under way says nothing. */
+/** The comparison ends early: the slice under way does not count. */
 export class Stopped extends Error {
   override readonly name = 'Stopped';
 }

@@ -16,7 +16,7 @@ const TOOL_MS_MAX = 5000;
 
 /**
  * One core for the servers, which are busy one at a time, and another one for this process, where
- * there are two and taskset(1) is there: else whoever gets a core from the other pays for it.
+ * there are two and taskset(1) is there: else a process pays for the core that the other one takes.
  */
 export function findCores(): Cores {
   try {
@@ -52,7 +52,7 @@ function twoOf(cores: readonly number[]): readonly [server?: number, client?: nu
   return client === undefined ? [server] : [server, client];
 }
 
-/** The cores that this process may use. Throws an Error where nobody tells. */
+/** The cores that this process may use. Throws an Error where that is unknown. */
 function allowedCores(): number[] {
   return coresIn(/list: (\S+)/.exec(taskset('-c', '-p', `${process.pid}`))?.[1] ?? '');
 }

@@ -1,4 +1,4 @@
-/** How pages look: on a screen of any width, by day and night, and on paper. Nothing moves. */
+/** The style of the pages: any width, light and dark, paper. */
 
 /**
  * Every text has a contrast of 4.5 to what is below it, every line and bar one of 3. The colours of
@@ -200,7 +200,7 @@ const NARROW = `
 }
 `;
 
-/** Paper: nothing that scrolls or is folded, and nothing torn apart that belongs together. */
+/** Paper: nothing scrolls, nothing is folded, and sections are kept together. */
 const PAPER = `
 @media print {
   @page { margin: 15mm; }
