@@ -91,7 +91,7 @@ export async function runCase(
   }
 }
 
-/** The slices of all servers, the first of which is the reference; returns those that failed. */
+/** Takes the slices of all servers, the reference first. Returns those that failed. */
 export async function measureConnected(
   connected: readonly ConnectedServer[],
   tally: Tally,

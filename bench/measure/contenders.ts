@@ -14,7 +14,7 @@ export interface Prepared {
 
 /**
  * Makes the reference ready, then the peers that `names` names, then the caller's servers. `told`
- * hears of each peer before it is begun: some are compiled or installed, which takes a while.
+ * is called before each of them: some are compiled or installed, which takes a while.
  */
 export async function prepareAll(
   names: readonly string[],

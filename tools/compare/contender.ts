@@ -5,7 +5,7 @@ import type { ComparedName } from './plan.ts';
 import type { CompareServer } from './server.ts';
 import { CompareTally } from './tally.ts';
 
-/** A thread takes some 10 to 15 MiB and a tenth of a second to begin: more are no way to serve. */
+/** A thread takes 10 to 15 MiB and a tenth of a second to start. */
 export const THREADS_ASKED_MAX = 100;
 
 /** What a process needs beside its connections: files of Node, the loop's own, some to spare. */
@@ -14,7 +14,7 @@ export const OWN_DESCRIPTORS = 64;
 /** Connections that a server meets before it is measured at all. */
 const WARMUP_CONNECTIONS = 50;
 
-/** A loop that takes part: its server, and what is known of it. */
+/** A loop that is compared: its server and its results. */
 export class Contender {
   readonly name: ComparedName;
   readonly server: CompareServer;
@@ -22,9 +22,9 @@ export class Contender {
   readonly tally: CompareTally;
   /** How many descriptors its loop can hold for connections; Infinity where nothing bounds it. */
   readonly connectionsMax: number;
-  /** What went wrong with it, which nobody has asked for. */
+  /** Failures to report at the end. */
   readonly failures: string[] = [];
-  /** Why it is out of it, null as long as it is not. */
+  /** Why it takes no further part; null while it does. */
   gone: string | null = null;
 
   constructor(name: ComparedName, server: CompareServer, port: number, connectionsMax: number) {
@@ -35,7 +35,7 @@ export class Contender {
     this.tally = new CompareTally(name);
   }
 
-  /** Connections for its first messages: with threads, each would be a thread more. */
+  /** Connections for its first messages. With threads, each would cost a thread. */
   get warmUpConnections(): number {
     return this.name === 'threads' || this.name === 'blocking' ? 1 : WARMUP_CONNECTIONS;
   }
@@ -59,7 +59,7 @@ export function totalOf({ connections, idleConnections }: LoadPoint): number {
   return connections + idleConnections;
 }
 
-/** Why nobody can have so many connections here, or null. */
+/** Why the machine does not allow so many connections, or null. */
 function reasonOfLimits(total: number, { descriptors, portsPerSource }: LoadLimits): string | null {
   const needed = total + OWN_DESCRIPTORS;
   if (needed > descriptors) {

@@ -94,11 +94,11 @@ export interface CompareFigures {
 
 /** Which loop spends the least CPU on a message, and how sure that is. */
 export interface Winner {
-  /** Null where the margin is no larger than the spread: then nobody is ahead. */
+  /** Null where the margin does not exceed the spread: no loop is ahead. */
   readonly loop: string | null;
-  /** The next best one; the two that are too close where nobody is ahead are in `words`. */
+  /** The second best. Where no loop is ahead, `words` names the two that are too close. */
   readonly over: string;
-  /** Where it was decided: at the most connections that both were measured at. */
+  /** The load point of the decision: the most connections that both were measured at. */
   readonly connections: number;
   readonly idleConnections: number;
   /** How much less CPU per message than `over`, in percent of `over`'s. */

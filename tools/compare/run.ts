@@ -21,7 +21,7 @@ export interface CompareProgress {
   readonly totalMs: number;
 }
 
-/** What a comparison came to. */
+/** Raw outcome of a comparison, input to `documentOf()`. */
 export interface CompareOutcome {
   readonly contenders: readonly Contender[];
   readonly notStarted: readonly NotStarted[];

@@ -6,13 +6,16 @@ import { type Contender, totalOf } from './contender.ts';
 import type { ComparePlan, LoadPoint } from './document.ts';
 import type { CompareProcesses } from './processes.ts';
 
+/** On a busy machine a client without a core for a whole slice sends nothing: that is repeated. */
+const EMPTY_SLICES_MAX = 5;
+
 /** How long system calls are counted. */
 export const COUNTED_MS = 40;
 
-/** Without a reply, or a connection, for so long a server is given up. */
+/** A server without a reply, or a connection, for so long has failed. */
 const TIMEOUT_MS = 10_000;
 
-/** Does `work` when nobody else sends. */
+/** Runs `work` while no other client sends. */
 type Turn = (work: () => Promise<void>) => Promise<void>;
 
 /** What ended the slices of a loop at a load point. */
@@ -20,7 +23,7 @@ export class SliceFailure extends Error {
   override readonly name = 'SliceFailure';
 }
 
-/** The comparison is being ended: what is under way says nothing. */
+/** The comparison ends early: the slice under way does not count. */
 export class Stopped extends Error {
   override readonly name = 'Stopped';
 }
@@ -126,12 +129,15 @@ export class ConnectedContender {
 
   async #slice(durationMs: number): Promise<CompareAnswer> {
     const group = this.#group ?? (await this.#connect());
-    const answer = await this.#processes.client.slice(group, durationMs);
-    this.#check(answer);
-    return answer;
+    for (let tries = 1; tries <= EMPTY_SLICES_MAX; tries += 1) {
+      const answer = await this.#processes.client.slice(group, durationMs);
+      this.#check(answer);
+      if (answer.messages > 0) return answer;
+    }
+    throw new SliceFailure('no message came back');
   }
 
-  #check({ open, errors, messages, stopped, elapsedMs }: CompareAnswer): void {
+  #check({ open, errors, stopped }: CompareAnswer): void {
     if (stopped) throw new Stopped();
     const total = totalOf(this.#loadPoint);
     const kinds = Object.entries(errors);
@@ -144,6 +150,5 @@ export class ConnectedContender {
         `${formatCount(total - open)} of ${counted(total, 'connection')} broke`,
       );
     }
-    if (elapsedMs > 0 && messages === 0) throw new SliceFailure('no message came back');
   }
 }

@@ -9,7 +9,7 @@ import type {
 } from './document.ts';
 import type { ComparedName } from './plan.ts';
 
-/** What one loop came to in one slice. */
+/** One slice of one loop. */
 interface CompareSlice {
   readonly messages: number;
   readonly elapsedMs: number;
@@ -35,7 +35,7 @@ export interface Disturbance {
 /** CPU time divides in ticks of 10 ms: fewer of them say little. */
 const TICKED_US_MIN = 100_000;
 
-/** What is known of one loop: gathered slice by slice, then summed up. */
+/** The results of one loop: gathered slice by slice, then summed up. */
 export class CompareTally {
   readonly name: ComparedName;
   memoryKibPerConnection: number | null = null;
@@ -57,7 +57,7 @@ export class CompareTally {
     this.#at(loadPoint).calls = callsPerMessage;
   }
 
-  /** There are no figures at a load point; those that were gathered are no whole. */
+  /** Notes why a load point has no figures, and drops those gathered so far. */
   miss(loadPoint: LoadPoint, reason: string): void {
     const { connections, idleConnections } = loadPoint;
     this.#loadPoints.delete(loadPoint);

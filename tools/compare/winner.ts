@@ -2,7 +2,7 @@ import { quartiles } from '../measure/quartiles.ts';
 import type { ComparePoint, LoadPoint, MeasuredLoop, Winner } from './document.ts';
 import { loadPointWords } from './wording.ts';
 
-/** With fewer rounds there is no spread to speak of, so nobody is ahead. */
+/** Fewer rounds have no meaningful spread: no loop is ahead. */
 const ROUNDS_MIN = 3;
 
 /** A loop at the load point where it is decided. */

@@ -15,7 +15,7 @@ export interface Remark {
   readonly words: string;
 }
 
-/** What is said of several loops in the same words is said once. */
+/** Merges remarks with the same words. */
 export function together(remarks: readonly { name: string; words: string }[]): Remark[] {
   const byWords = new Map<string, string[]>();
   for (const { name, words } of remarks) {

@@ -7,8 +7,8 @@ const STOP_MS_MAX = 2000;
 /** A server may complain of each connection. */
 const ERROR_CHARACTERS_MAX = 4000;
 
-/** How Node and V8 abort where a thread of theirs cannot be started. */
-const NO_THREADS = /uv_thread_create|pthread_create|Resource temporarily unavailable/;
+/** What spawn(2) and Node say where the limit of processes and threads is reached. */
+const NO_PROCESSES = /\bEAGAIN\b|uv_thread_create|pthread_create|Resource temporarily unavailable/;
 
 interface ChildOptions {
   readonly cleanup: Cleanup;
@@ -57,10 +57,12 @@ export class Child {
   /** How it ended, with its last words; null while it runs. */
   get end(): string | null {
     if (this.#end === null) return null;
-    if (NO_THREADS.test(this.#errors)) {
-      return `${this.#end} (no further process or thread could be started here: ulimit -u)`;
-    }
     const said = this.#complaint();
+    // V8 aborts without a word where it cannot start a thread of its own.
+    const silentAbort = this.#end === 'SIGABRT' && said === undefined;
+    if (silentAbort || NO_PROCESSES.test(this.#end + this.#errors)) {
+      return 'it could not start its threads: raise the limit of processes (ulimit -u)';
+    }
     return said === undefined ? this.#end : `${this.#end} (${said})`;
   }
 

@@ -16,7 +16,7 @@ const TOOL_MS_MAX = 5000;
 
 /**
  * One core for the servers, which are busy one at a time, and another one for this process, where
- * there are two and taskset(1) is there: else whoever gets a core from the other pays for it.
+ * there are two and taskset(1) is there: else a process pays for the core that the other one takes.
  */
 export function findCores(): Cores {
   try {
@@ -52,7 +52,7 @@ function twoOf(cores: readonly number[]): readonly [server?: number, client?: nu
   return client === undefined ? [server] : [server, client];
 }
 
-/** The cores that this process may use. Throws an Error where nobody tells. */
+/** The cores that this process may use. Throws an Error where that is unknown. */
 function allowedCores(): number[] {
   return coresIn(/list: (\S+)/.exec(taskset('-c', '-p', `${process.pid}`))?.[1] ?? '');
 }
@@ -67,9 +67,12 @@ function taskset(...words: string[]): string {
     timeout: TOOL_MS_MAX,
   });
   if (status === 0) return stdout;
-  const missing = error !== undefined && 'code' in error && error.code === 'ENOENT';
-  const said = error?.message ?? stderr.trim().split('\n')[0] ?? '';
-  throw new Error(missing ? 'taskset is not installed' : `taskset failed: ${said}`);
+  const code = error !== undefined && 'code' in error ? error.code : null;
+  if (code === 'ENOENT') throw new Error('taskset is not installed');
+  if (code === 'EAGAIN') {
+    throw new Error('taskset could not be started: raise the limit of processes (ulimit -u)');
+  }
+  throw new Error(`taskset failed: ${error?.message ?? stderr.trim().split('\n')[0] ?? ''}`);
 }
 
 /** `0-3,8` as numbers. */

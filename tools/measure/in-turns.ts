@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 
-/** How many programs begin at the same time: more of them would only wait for each other. */
+/** Programs started at the same time: more would only wait for each other. */
 const AT_ONCE = Math.min(2, availableParallelism());
 
 /** Does `work` for each item, few of them at a time. The outcomes are in the order of the items. */
@@ -10,12 +10,12 @@ export async function inTurns<Item, Result>(
 ): Promise<PromiseSettledResult<Result>[]> {
   const outcomes: PromiseSettledResult<Result>[] = [];
   let next = 0;
-  const lane = async (): Promise<void> => {
+  const worker = async (): Promise<void> => {
     for (let at = next++; at < items.length; at = next++) {
       const [outcome] = await Promise.allSettled([work(items[at] as Item, at)]);
       outcomes[at] = outcome;
     }
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, lane));
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
   return outcomes;
 }

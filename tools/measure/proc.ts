@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-// Linux tells about itself in files of /proc and /sys; where there are none, the answer is null.
+// Files of /proc and /sys. Where they do not exist, the result is null.
 
 /** The text of such a file; null where it does not exist or may not be read. */
 export function readProcFile(path: string): string | null {

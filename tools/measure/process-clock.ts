@@ -8,7 +8,7 @@ export interface ProcessTimes {
   /** How it divides between the program and the kernel: sampled, so of long times only. */
   readonly userUs: number;
   readonly systemUs: number;
-  /** Able to run, and waiting for a CPU that something else had; 0 where nobody tells. */
+  /** Able to run, and waiting for a CPU that something else had; 0 where that is unknown. */
   readonly waitedUs: number;
 }
 
@@ -60,7 +60,7 @@ export function findProcessClock(): ProcessClock {
   const reasons: string[] = [];
   for (const clock of [schedstat, stat, ...PS_USER_TIMES.map(psClock)]) {
     try {
-      // Whoever asks has run for a while.
+      // This process has used some.
       const { cpuUs, userUs, systemUs } = clock.times(pid);
       if (cpuUs > 0 && userUs >= 0 && systemUs >= 0 && clock.residentBytes(pid) > 0) return clock;
       reasons.push(`${clock.words} says nothing`);

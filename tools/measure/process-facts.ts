@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** What the kernel says of a process: CPU time and memory. Linux only, as all that is measured. */
+/** CPU time and memory of a process, from /proc: Linux only. */
 
 interface CpuTime {
   /** On a CPU, in nanoseconds, all threads together. */
@@ -51,7 +51,7 @@ function afterLast(text: string, mark: string): string {
   return text.slice(text.lastIndexOf(mark) + mark.length);
 }
 
-/** How many descriptors a process has open; null where nobody tells. */
+/** How many descriptors a process has open; null where that is unknown. */
 export function openDescriptors(pid: number): number | null {
   try {
     return readdirSync(`/proc/${pid}/fd`).length;

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-/** Seen from this file's place in the package, dist/tools/measure. */
+/** Seen from dist/tools/measure. */
 const MANIFEST = '../../../package.json';
 
 /** The version of this package. */

@@ -2,7 +2,7 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 
 const LATENCY_DEVICE = '/dev/cpu_dma_latency';
 
-/** What keeps the cores awake. */
+/** A hold on /dev/cpu_dma_latency. */
 interface WakeLatency {
   /** Whether it does. */
   readonly held: boolean;

@@ -45,7 +45,7 @@ export class CompareProgressView {
   }
 }
 
-/** The line of a terminal with so many columns, of which the last is left free. */
+/** The line of a terminal with `columns` columns; the last one stays free. */
 export function lineOf(now: CompareProgress, columns: number): string {
   const { words, detail, doneMs, totalMs } = now;
   const done = totalMs === 0 ? 0 : Math.round((doneMs / totalMs) * BAR_COLUMNS);

@@ -3,6 +3,7 @@ import type { CompareDocument } from '../../compare/document.ts';
 import { type Comparison, comparisonOf } from '../../compare/plan.ts';
 import { CompareRun } from '../../compare/run.ts';
 import { documentOf } from '../../compare/run-document.ts';
+import { together } from '../../compare/wording.ts';
 import { Cleanup } from '../../measure/cleanup.ts';
 import { findCores } from '../../measure/cores.ts';
 import { holdWakeLatency } from '../../measure/wake-latency.ts';
@@ -16,11 +17,11 @@ import { commandLine } from '../command-line.ts';
 import { type CompareFlags, reportPath, requestOf } from './flags.ts';
 import { CompareProgressView } from './progress.ts';
 
-/** What a table is wide where nobody knows the terminal, and what it is not wider than. */
+/** The width of the table where that of the terminal is unknown, and its maximum. */
 const WIDTH = 80;
 const WIDTH_MAX = 100;
 
-/** Measures, and tells the results. Throws an Error where something failed, be it in part. */
+/** Measures and prints the results. Throws an Error where anything failed, even in part. */
 export async function compare(flags: CompareFlags): Promise<void> {
   const comparison = comparisonOf(requestOf(flags));
   const path = reportPath(flags);
@@ -44,7 +45,7 @@ interface Measured {
   readonly failures: readonly string[];
 }
 
-/** Measures to the end, or to that which a signal makes. */
+/** Measures to the end, or until a signal. */
 async function measure(comparison: Comparison, files: ResultFiles): Promise<Measured> {
   const sys = nativeSys();
   const beginMs = sys.monotonicMs();
@@ -62,7 +63,7 @@ async function measure(comparison: Comparison, files: ResultFiles): Promise<Meas
     files[Symbol.dispose]();
     cleanup[Symbol.dispose]();
   };
-  // Without a terminal nobody reads what an early end would tell.
+  // Without a terminal there is no reader for the results of an early end.
   using _ = onStopSignals(first, {
     names: ['SIGINT', 'SIGTERM', 'SIGHUP'],
     atOnce: ['SIGHUP'],
@@ -76,8 +77,8 @@ async function measure(comparison: Comparison, files: ResultFiles): Promise<Meas
       remarks: [cores.words, ...(latency.held ? [] : [latency.state])],
     });
     const failures = [
-      ...outcome.notStarted.map(
-        ({ name, reason }) => `cannot start the server of ${name}: ${reason}`,
+      ...together(outcome.notStarted.map(({ name, reason }) => ({ name, words: reason }))).map(
+        ({ names, words }) => `cannot start the server of ${names.join(', ')}: ${words}`,
       ),
       ...outcome.contenders.flatMap((contender) => contender.failures),
     ];

@@ -57,7 +57,7 @@ export class CompareClient {
     this.stop();
     const command: CompareCommand = { kind: 'end' };
     this.#worker.postMessage(command);
-    // Its waits are short, so it hears of this; a thread in a broken state is not waited for.
+    // Its waits are short. A thread that does not answer in time is terminated.
     const patience = setTimeout(() => void this.#worker.terminate(), END_GRACE_MS);
     await this.#ended;
     clearTimeout(patience);

@@ -1,6 +1,6 @@
 import type { ErrorKind } from '../../load/document.ts';
 
-/** What a client of a comparison is to do, one thing after the other. */
+/** A command to the client. The client executes one at a time. */
 export type CompareCommand =
   | { readonly kind: 'connect'; readonly group: number; readonly to: CompareTarget }
   | { readonly kind: 'slice'; readonly group: number; readonly durationMs: number }
@@ -19,7 +19,7 @@ export interface CompareTarget {
   readonly timeoutMs: number;
 }
 
-/** What goes to the thread that sends the messages. */
+/** The worker data of the client's thread. */
 export interface CompareTask {
   /** One 32-bit word, not 0 once everything is to stop. */
   readonly memory: SharedArrayBuffer;
@@ -27,21 +27,21 @@ export interface CompareTask {
 
 export type CompareErrors = Readonly<Partial<Record<ErrorKind, number>>>;
 
-/** What became of a command. */
+/** The answer to a command. */
 export interface CompareAnswer {
   readonly group: number;
   /** Connections that stand. */
   readonly open: number;
   /** What went wrong, by kind; empty where nothing did. */
   readonly errors: CompareErrors;
-  /** Whether it was stopped before its time. */
+  /** Whether it was stopped early. */
   readonly stopped: boolean;
   /** Of a slice: what came back, each byte as it was sent. */
   readonly messages: number;
   readonly elapsedMs: number;
   readonly p50Us: number;
   readonly p99Us: number;
-  /** Time of the slice in which the client was able to run and had no CPU; 0 where nobody tells. */
+  /** Time of the slice in which the client could run and had no CPU; 0 where that is unknown. */
   readonly clientWaitedMs: number;
   /** Time by which its waits lasted longer than they were to: it was stopped, or not woken. */
   readonly clientOversleptMs: number;

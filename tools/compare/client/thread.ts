@@ -9,9 +9,8 @@ import type {
 import { SlotGroup } from './slot-group.ts';
 
 /**
- * The client of a comparison: groups of connections, of which one at a time is busy. All of them
- * are this thread's, so that what V8 has compiled serves each of them, and none is met by a
- * client that is still slow.
+ * The client of a comparison: groups of connections, one of them busy at a time. They share one
+ * thread, and with it the code that V8 has compiled: no server meets a client that is still slow.
  */
 export class CompareThread {
   readonly #sys = nativeSys();

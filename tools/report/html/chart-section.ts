@@ -3,7 +3,7 @@ import { html, type Markup } from './markup.ts';
 import type { ChartData } from './page/chart-data.ts';
 import { seriesStyles } from './page/series-styles.ts';
 
-/** A chart with all that belongs to it. */
+/** A chart with its texts and its table. */
 export interface ChartSection {
   readonly heading: string;
   /** One sentence: what it shows and how it is read. */
@@ -41,7 +41,7 @@ ${folded('The figures behind it', dataTable(table))}
 </section>`;
 }
 
-/** What is behind a chart, folded away until somebody wants it. */
+/** The data of a chart, folded until the reader opens it. */
 export function folded(title: string, content: Markup): Markup {
   return html`<details><summary>${title}</summary>
 ${content}

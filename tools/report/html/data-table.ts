@@ -55,7 +55,7 @@ ${body}</tbody>
 </div>`;
 }
 
-/** The number itself stands in the page too, for who reads it by program. */
+/** The unrounded number is in the page too, for programs. */
 export function figureMarkup({ value, words: text }: Figure): Markup {
   return value === null ? html`${text}` : html`<data value="${value}">${text}</data>`;
 }

@@ -5,7 +5,7 @@ import type { ChartData } from './page/chart-data.ts';
 import { pageScript } from './page-script.ts';
 import { styleSheet } from './style-sheet.ts';
 
-/** What is different from page to page. */
+/** What differs between pages. */
 interface PageContent {
   readonly title: string;
   /** The command that made it, above the heading. */
@@ -20,7 +20,7 @@ interface PageContent {
   readonly fileName: string;
 }
 
-/** A whole page that holds everything it needs, and may fetch nothing. */
+/** A page that holds all it needs. Its policy forbids it to fetch anything. */
 export function page(content: PageContent): string {
   const library = chartLibrary();
   const scripts = [library.script, pageScript(new URL('./page/main.js', import.meta.url))];

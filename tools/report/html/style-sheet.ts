@@ -1,4 +1,4 @@
-/** How pages look: on a screen of any width, by day and night, and on paper. Nothing moves. */
+/** The style of the pages: any width, light and dark, paper. */
 
 /**
  * Every text has a contrast of 4.5 to what is below it, every line and bar one of 3. The colours of
@@ -84,12 +84,21 @@ const FACTS = `
 `;
 
 const TABLES = `
-.scroll { overflow-x: auto; margin: 1rem 0 0; max-width: 100%; }
+.scroll {
+  overflow-x: auto; margin: 1rem 0 0; max-width: 100%;
+  background:
+    linear-gradient(270deg, var(--page) 60%, transparent) 100% 0 / 2rem 100% no-repeat local,
+    linear-gradient(270deg, var(--muted), transparent) 100% 0 / .4rem 100% no-repeat scroll;
+}
+.scroll th:first-child { position: sticky; left: 0; background: var(--page); }
 table {
   border-collapse: collapse; min-width: 100%; font-size: .9rem;
   font-variant-numeric: tabular-nums;
 }
-caption { text-align: left; color: var(--muted); padding: 0 0 .5rem; }
+caption {
+  text-align: left; color: var(--muted); padding: 0 0 .5rem;
+  max-width: calc(100vw - 2rem); position: sticky; left: 0;
+}
 th, td { padding: .45rem .9rem .45rem 0; text-align: left; vertical-align: top; }
 th:last-child, td:last-child { padding-right: .25rem; }
 thead th {
@@ -191,7 +200,7 @@ const NARROW = `
 }
 `;
 
-/** Paper: nothing that scrolls or is folded, and nothing torn apart that belongs together. */
+/** Paper: nothing scrolls, nothing is folded, and sections are kept together. */
 const PAPER = `
 @media print {
   @page { margin: 15mm; }
@@ -206,7 +215,8 @@ const PAPER = `
   tr, p, caption { break-inside: avoid; }
   tbody tr:nth-child(-n+2) { break-before: avoid; }
   thead { display: table-header-group; }
-  .scroll { overflow: visible; }
+  .scroll { overflow: visible; background: none; }
+  .scroll th:first-child { background: none; }
   table { font-size: 8.5pt; }
   th, td { padding: .2rem .5rem .2rem 0; }
   .bars th, .bars td { padding: .1rem .5rem .1rem 0; }

@@ -23,7 +23,7 @@ interface Row {
   readonly point: ComparePoint;
 }
 
-/** What a comparison came to, for a terminal of `width` columns. */
+/** The summary of a comparison, for a terminal of `width` columns. */
 export function compareSummary(document: CompareDocument, width: number): string[] {
   const { winner, remarks } = document;
   const rows = rowsOf(document);
@@ -99,7 +99,7 @@ function memoryWords({ loops }: CompareDocument): string[] {
   return words.length === 0 ? [] : [`resident memory per connection: ${words.join(', ')}`];
 }
 
-/** What has no figures, and why; what is the same of several loops is said once. */
+/** Load points without figures, with the reasons; equal reasons are merged. */
 function missing({ loops }: CompareDocument): Remark[] {
   const all = loops.flatMap((loop) => {
     if (!loop.available) return [{ name: loop.name, words: loop.reason }];

@@ -243,3 +243,16 @@ test('compare: a server that does not start is named', { timeout }, async (t) =>
   assert.match(outcome.out, /^poll: its server did not start: status 7$/m);
   assert.match(outcome.out, /^ +1 +select /m);
 });
+
+test('compare: servers that abort for lack of threads are told in a sentence', {
+  timeout,
+}, async (t) => {
+  leakCheck(t);
+  // V8 aborts without a word where the limit of processes is reached.
+  const code = "if(process.argv[2]==='serve')process.kill(process.pid,'SIGABRT')";
+  const env = { ...process.env, NODE_OPTIONS: `--import data:text/javascript,${code}` };
+  const outcome = await run(t, sockloop('compare', ...TWO, '--no-report'), '', { env });
+  assert.equal(outcome.status, 1);
+  const why = 'it could not start its threads: raise the limit of processes (ulimit -u)';
+  assert.ok(outcome.err.includes(`cannot start the server of poll, select: ${why}`), outcome.err);
+});

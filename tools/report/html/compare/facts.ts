@@ -18,7 +18,7 @@ export function winnerBanner({ winner }: CompareDocument): Markup {
 </section>`;
 }
 
-/** The figures that are read first. */
+/** The key figures at the top. */
 export function compareKeyFigures({
   winner,
   loops,

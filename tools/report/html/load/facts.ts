@@ -90,7 +90,7 @@ export function generatorSection({ generator, plan }: LoadDocument): Markup {
       numbers('longest turn, ms'),
     ],
     rows: generator.threads.map((thread, index): Cell[] => [
-      `thread ${index + 1}`,
+      `thread\u{a0}${index + 1}`,
       figure(thread.messages),
       { value: thread.cpuShare, words: fixed(thread.cpuShare * 100, 1) },
       thread.waitedShare === null

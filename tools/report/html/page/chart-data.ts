@@ -1,13 +1,13 @@
-/** What a chart shows, as data: written by the report, read and drawn by the page's script. */
+/** The data of a chart: written by the report, drawn by the script of the page. */
 
 import type { Unit } from './figures.ts';
 
 export interface ChartData {
-  /** That of the element it is drawn in. */
+  /** The id of the element it is drawn in. */
   readonly id: string;
   readonly x: AxisPlan;
   readonly y: AxisPlan;
-  /** A second axis on the right; null where nothing is measured by it. */
+  /** A second axis on the right, or null. */
   readonly right: AxisPlan | null;
   /** Rising. With `steps` each value holds from its x to the next one, the last one to `xEnd`. */
   readonly xs: readonly number[];
@@ -36,7 +36,7 @@ export interface Series {
   readonly axis: 'left' | 'right';
   readonly shape: 'line' | 'steps';
   readonly markers: boolean;
-  /** Whether the ground below is tinted. */
+  /** Whether the area below is filled. */
   readonly filled: boolean;
   /** One for each x. */
   readonly values: readonly (number | null)[];

@@ -24,7 +24,7 @@ const HEIGHT_NARROW_PX = 260;
 const MARK_X_PX = 76;
 const MARK_Y_PX = 44;
 
-/** Draws `data` into `host`, as wide as that is. `moved` hears of each move of the cursor. */
+/** Draws `data` into `host`, as wide as that is. Calls `moved` when the cursor moves. */
 export function drawChart(
   host: HTMLElement,
   data: ChartData,

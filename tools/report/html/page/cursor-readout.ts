@@ -3,7 +3,7 @@ import type { ChartData } from './chart-data.ts';
 import { countWords, grouped, timeWords, valueWords } from './figures.ts';
 import { countAt, rowAt, rowMiddle } from './heat.ts';
 
-/** What a chart says at one place, below it, for a pointer and for the keyboard. */
+/** The values at the cursor, as text below the chart. The pointer or the keyboard moves it. */
 export class CursorReadout {
   readonly #data: ChartData;
   readonly #output: HTMLElement;
@@ -26,14 +26,14 @@ export class CursorReadout {
       return;
     }
     const last = this.#data.xs.length - 1;
-    // The series know better than the axis which value a place belongs to.
+    // The index of a series is exact where that of the axis is the nearest.
     this.#index = Math.min(last, chart.cursor.idxs?.[1] ?? idx);
     const { heat } = this.#data;
     if (heat !== null) this.#row = rowAt(this.#data, heat, chart.posToVal(top, 'y'));
     this.#output.replaceChildren(...this.#parts().map(([name, words]) => part(name, words)));
   }
 
-  /** Whether the key was one of these. */
+  /** Moves the cursor by a key. Returns whether the key does that. */
   keyed(chart: UPlot, key: string): boolean {
     const last = this.#data.xs.length - 1;
     const steps: Record<string, number> = {

@@ -1,4 +1,4 @@
-/** What the page does once it is open: draws its charts, and draws them anew when it must. */
+/** Draws the charts once the page is open, and again when its colours or its width change. */
 
 import type UPlot from 'uplot';
 import { drawChart, sizeIn } from './chart.ts';
