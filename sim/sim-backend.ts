@@ -26,13 +26,11 @@ import {
 } from './sim-handles.ts';
 
 /**
- * A backend that completes as unkindly as the contract allows: in any order, late, in small pieces,
- * with closes that take several turns, as a kernel with operations in flight does it. What an
- * operation came to is kept beside its token for a while, and by the time it is delivered its
- * handle may have gone, or somebody else may have its place.
+ * A backend that completes operations as badly as the contract allows: in any order, late, in small
+ * pieces, with closes that take several turns, as with operations in flight. A result is kept with
+ * its token for a while; when it is delivered, its handle may be gone and its slot reused.
  *
- * It drives the calls of a simulated kernel. What runs above it must not depend on anything but
- * the twelve laws.
+ * It runs on the calls of a simulated kernel. Users of it must rely on nothing but the twelve laws.
  */
 export class SimBackend implements Backend, SimHandleOwner {
   readonly name = 'simulated';
@@ -62,7 +60,7 @@ export class SimBackend implements Backend, SimHandleOwner {
   #destroyed = false;
   #stepMs = STEP_MS_MIN;
 
-  /** `pass` lets so many milliseconds of virtual time go by; `handles` gives the tokens. */
+  /** `pass` advances virtual time by so many milliseconds; `handles` allocates the tokens. */
   constructor(
     sys: Sys,
     random: Draws,
@@ -112,15 +110,15 @@ export class SimBackend implements Backend, SimHandleOwner {
       this.#woken = false;
       return;
     }
-    // Nothing was ready: time passes in steps that grow, so that what is late can come.
+    // Nothing was ready: time advances in growing steps, so that late results can arrive.
     this.#pass(Math.min(timeoutMs ?? this.#stepMs, this.#stepMs));
     this.#stepMs = this.#round() ? STEP_MS_MIN : Math.min(2 * this.#stepMs, STEP_MS_MAX);
   }
 
-  /** Lets the kernel work on every handle, then delivers what came of it, both in any order. */
+  /** Lets every handle operate, then delivers the results, both in random order. */
   #round(): boolean {
     for (const handle of this.random.shuffled([...this.#handles.values()])) {
-      // Some have to wait for another round.
+      // Some wait for another round.
       if (!this.random.chance(POSTPONED)) handle.operate();
     }
     const all = this.random.shuffled(this.#completions.splice(0));
@@ -133,7 +131,7 @@ export class SimBackend implements Backend, SimHandleOwner {
         this.#deliver(completion);
       }
     } finally {
-      // A callback that throws ends the turn; what is left is delivered in the next one.
+      // A callback that throws ends the turn; the rest is delivered in the next one.
       this.#completions.push(...completions.slice(reports));
     }
     return completions.length > 0;
@@ -156,7 +154,7 @@ export class SimBackend implements Backend, SimHandleOwner {
   }
 
   discard({ operation, result }: Completion): void {
-    // A connection that nobody waits for any more.
+    // A connection whose listener is gone.
     if (operation === 'accept' && result >= 0) this.sys.close(result);
   }
 
@@ -174,7 +172,7 @@ export class SimBackend implements Backend, SimHandleOwner {
     }
   }
 
-  /** What of a handle has completed and was not delivered is let go of before its close. */
+  /** Discards the undelivered results of a handle before its close. */
   #join({ token }: SimHandle): void {
     const late = this.#completions.filter((completion) => completion.token === token);
     if (late.length === 0) return;
@@ -206,7 +204,7 @@ export class SimBackend implements Backend, SimHandleOwner {
   remove(handle: SimHandle): void {
     if (handle.gone) return;
     this.release(handle);
-    // Operations in flight take their time to let go: law 6.
+    // Operations in flight take several turns to end: law 6.
     if (handle.ownsFd) this.#closing.set(handle, this.random.below(CLOSING_TURNS_MAX));
   }
 
@@ -219,11 +217,11 @@ export class SimBackend implements Backend, SimHandleOwner {
   }
 }
 
-/** How much virtual time passes when nothing was ready, and when nothing has been for long. */
+/** Virtual time that passes when nothing is ready, at first and at most. */
 const STEP_MS_MIN = 1;
 const STEP_MS_MAX = 16;
-/** How likely a handle has to wait for another round. */
+/** The probability that a handle waits for another round. */
 const POSTPONED = 0.3;
-/** How likely a result comes a round later than others. */
+/** The probability that a result is a round late. */
 const LATE = 0.2;
 const CLOSING_TURNS_MAX = 4;

@@ -14,37 +14,37 @@ import type { Sys } from '#src/sys/sys.js';
 import { ByteQueue } from './byte-queue.ts';
 import type { Draws } from './random.ts';
 
-/** What came of an operation, as the kernel hands it over: for whoever has the token. */
+/** The result of an operation, with the token of its handle. */
 export interface Completion {
   readonly token: number;
   readonly operation: 'accept' | 'receive' | 'send' | 'finish' | 'connect' | 'watch';
   /** `>= 0` or `-errno`. */
   readonly result: number;
-  /** What a `receive` got. */
+  /** The bytes of a `receive`. */
   readonly bytes: Uint8Array;
 }
 
-/** What a handle may ask of its backend. */
+/** What a handle asks of its backend. */
 export interface SimHandleOwner {
   readonly sys: Sys;
   readonly random: Draws;
   readonly stats: BackendStats;
-  /** An operation is over: `completed` is called for it once the round is in. */
+  /** An operation has ended: `completed` is called for it after the round. */
   complete(completion: Completion): void;
-  /** What came of an operation is of no use to anybody any more. */
+  /** Frees a result that has no handle any more. */
   discard(completion: Completion): void;
   remove(handle: SimHandle): void;
   release(handle: SimHandle): void;
 }
 
-/** Something that a simulated backend works on. */
+/** An operation or subscription on the simulated backend. */
 export abstract class SimHandle implements Subscription {
   readonly fd: number;
   readonly ownsFd: boolean = true;
   token = -1;
   gone = false;
   paused = false;
-  /** What is under way: one of a kind at a time, or its results could overtake each other. */
+  /** The operations in flight: one of a kind, or their results could overtake each other. */
   readonly inFlight = new Set<Completion['operation']>();
   protected readonly owner: SimHandleOwner;
 
@@ -65,18 +65,18 @@ export abstract class SimHandle implements Subscription {
     this.owner.remove(this);
   }
 
-  /** The kernel works on it, and completes what it can. */
+  /** Makes its system calls, and completes those that have a result. */
   abstract operate(): void;
-  /** Hears what an operation came to. */
+  /** Takes the result of an operation. */
   abstract completed(completion: Completion): void;
   abstract closed(): void;
 
-  /** Frees what it holds beside its descriptor. */
+  /** Frees what it holds besides its descriptor. */
   dispose(): void {
     // Most hold nothing.
   }
 
-  /** Completes an operation, unless it still goes on. */
+  /** Completes an operation, unless its result is only that it continues. */
   protected over(operation: Completion['operation'], result: number, bytes = NOTHING): void {
     const { EAGAIN, EINTR } = this.owner.sys.abi.errno;
     if (result === -EAGAIN || result === -EINTR) return;
@@ -95,7 +95,7 @@ const length = new Int32Array(1);
 
 export class SimAcceptor extends SimHandle {
   readonly #sink: AcceptSink;
-  /** A connection that came while it was being paused. */
+  /** A connection accepted while it was being paused. */
   #held: Completion | null = null;
 
   constructor(owner: SimHandleOwner, fd: number, sink: AcceptSink) {
@@ -153,14 +153,14 @@ const piece = new Uint8Array(PIECE_BYTES_MAX);
 export class SimStream extends SimHandle implements Stream {
   readonly #sink: StreamSink;
   readonly #queue = new ByteQueue(Number.POSITIVE_INFINITY);
-  /** What was received while it was being paused. */
+  /** Bytes received while it was being paused. */
   #held: Completion | null = null;
   #peerEnded = false;
   #finishing = false;
   #finished = false;
-  /** The errno that a send gave, of which the sink may still have to hear; 0 for none. */
+  /** The errno of a send, which the sink may not have been told yet; 0 for none. */
   #errno = 0;
-  /** What the kernel has taken of the queue, of which the completion is still to come. */
+  /** Bytes of the queue that the kernel has taken, whose completion is due. */
   #taken = 0;
   #lost = 0;
 
@@ -177,7 +177,7 @@ export class SimStream extends SimHandle implements Stream {
     return this.#queue.length - this.#taken + this.#lost;
   }
 
-  /** What failed is on its way, and nobody knows yet. */
+  /** A failure may be among the results that were not delivered. */
   get broken(): boolean {
     return this.inFlight.size > 0;
   }
@@ -186,7 +186,7 @@ export class SimStream extends SimHandle implements Stream {
     return this.#queue.length;
   }
 
-  /** Nothing goes at once: a ring sends when it is entered. */
+  /** Nothing is sent at once: a ring sends when it is entered. */
   send(bytes: Uint8Array, offset: number, count: number): number {
     if (this.#finishing || this.gone) return 0;
     if (this.#errno !== 0) {
@@ -214,7 +214,7 @@ export class SimStream extends SimHandle implements Stream {
     if (!this.inFlight.has('receive')) this.#receive();
   }
 
-  /** A send has ended; one that failed has taken the socket's error, and no end follows: law 4. */
+  /** A send has ended. A failed one has consumed the socket's error, and no end follows: law 4. */
   #sendOver(operation: 'send' | 'finish', result: number): void {
     const { EAGAIN, EINTR } = this.owner.sys.abi.errno;
     if (result < 0 && result !== -EAGAIN && result !== -EINTR) this.#errno = -result;
@@ -236,7 +236,7 @@ export class SimStream extends SimHandle implements Stream {
     } else if (this.#finishing && !this.#finished) {
       this.#finished = true;
       const result = sys.shutdown(this.fd, sys.abi.constants.SHUT_WR);
-      // ENOTCONN: the peer has reset the connection; the next receive tells.
+      // ENOTCONN: the peer has reset the connection; the next receive reports it.
       this.#sendOver('finish', result === -sys.abi.errno.ENOTCONN ? 0 : result);
     }
   }
@@ -275,7 +275,7 @@ export class SimStream extends SimHandle implements Stream {
       this.#sink.ended();
       return;
     }
-    // Poisoned behind the call: who kept the bytes sees rubbish.
+    // The bytes are poisoned after the call, for sinks that keep them.
     deliverCopy(this.#sink, bytes);
   }
 
@@ -311,7 +311,7 @@ export class SimConnectOperation extends SimHandle {
   }
 
   #over(result: number): void {
-    // Not by way of `over`: on a UNIX socket EAGAIN is an answer.
+    // Not by `over`: on a UNIX socket EAGAIN is the result of a connect.
     this.complete({ token: this.token, operation: 'connect', result, bytes: NOTHING });
   }
 
@@ -372,6 +372,6 @@ export class SimWatch extends SimHandle implements Watch {
   }
 
   closed(): void {
-    // Its descriptor is somebody else's.
+    // The descriptor stays its owner's.
   }
 }

@@ -5,8 +5,8 @@ import type { Sys } from '../sys/sys.ts';
  * Closes the descriptors that a loop has left open on a thread ended by `worker.terminate()`, the
  * only end of a thread at which its loops cannot close them.
  *
- * Connections end at once, and the ports of listeners are free again. Pass only descriptors that are
- * still open, of a thread that has ended: a number closed in the meantime may belong to another
+ * Connections end at once, and the ports of listeners are free again. Pass only descriptors that
+ * are still open, of a thread that has ended: a number closed in the meantime may belong to another
  * file. So post those that live as long as the loop, and post them again after a change.
  *
  * @param fds what `EventLoop.fds()` returned on the thread.

@@ -26,13 +26,13 @@ export interface RunOptions {
 /**
  * An event loop over a {@link Backend}: one thread, one wait.
  *
- * A turn has five phases: the time is read; due timers run; the backend waits and delivers;
- * deferred tasks run; what was closed is closed and reported. Callbacks run in no other place
- * (law 2), and one that throws ends {@link run} with its error.
+ * A turn has five phases: read the time; run due timers; wait and deliver; run deferred tasks;
+ * close what was marked for closing, and report it. Callbacks run nowhere else (law 2). One that
+ * throws ends {@link run} with its error.
  *
- * `run` keeps the thread: it waits in the kernel, lets promise jobs run after each turn, and goes
- * round Node's own loop, where signal handlers, messages and Node's timers run, after a signal,
- * after every 256 turns, and twice a second when little happens.
+ * `run` occupies the thread: it waits in the kernel, and runs promise jobs after each turn. Node's
+ * own loop, with its signal handlers, messages and timers, runs after a signal, after every 256
+ * turns, and twice a second when little happens.
  */
 export class Loop {
   readonly sys: Sys;
@@ -46,10 +46,10 @@ export class Loop {
   #stopping = false;
   #closed = false;
   #turns = 0;
-  /** How many reports there were before this turn, and when Node's own loop had its last one. */
+  /** The number of reports before this turn, and when Node's own loop last ran. */
   #reportsThen = 0;
   #nodeMs: number;
-  /** How many things that only Node's own loop can finish are under way. */
+  /** The number of pending operations that only Node's own loop can finish. */
   #nodeWork = 0;
 
   constructor(sys: Sys, backend: Backend) {
@@ -60,18 +60,18 @@ export class Loop {
     openedInThread(this);
   }
 
-  /** The time in milliseconds on a clock that only goes forward, read about once a phase. */
+  /** The time of a monotonic clock in milliseconds, read about once per phase. */
   get nowMs(): number {
     if (this.#nowIsOld) this.#readTime();
     return this.#nowMs;
   }
 
-  /** For waking the loop from another thread, with the function `wake`. */
+  /** Wakes the loop from another thread, with the function `wake`. */
   get wakeHandle(): WakeHandle {
     return this.backend.wakeHandle;
   }
 
-  /** Whether there is anything left that could make a callback run. */
+  /** True if a callback can still run: something is open, or a timer or task is pending. */
   get alive(): boolean {
     return (
       this.backend.active > 0 ||
@@ -81,19 +81,25 @@ export class Loop {
     );
   }
 
-  /** Whether {@link close} was called. */
+  /** True once {@link close} was called. */
   get closed(): boolean {
     return this.#closed;
   }
 
-  /** How many turns there were. */
+  /** The number of turns so far. */
   get turns(): number {
     return this.#turns;
   }
 
   /**
-   * Runs `callback` in `delayMs` (0 and up), never earlier. Throws a RangeError for a delay that is
-   * no finite number, an Error on a closed loop.
+   * Runs a callback once after a delay, never earlier.
+   *
+   * @param delayMs the delay in milliseconds, 0 or more, with fractions.
+   * @param callback is called with no arguments.
+   * @returns the timer, to cancel it.
+   * @throws RangeError for a delay that is negative or not finite.
+   * @throws TypeError if `callback` is no function.
+   * @throws Error on a closed loop.
    */
   setTimer(delayMs: number, callback: () => void): Timer {
     this.requireOpen('set a timer');
@@ -101,12 +107,18 @@ export class Loop {
     if (!(Number.isFinite(delayMs) && delayMs >= 0)) {
       throw wrongValue(delayMs, 'a delay is 0 ms or more');
     }
-    // Counted from now and not from the beginning of the turn, else it could run early: law 10.
+    // Counted from now, not from the start of the turn, or it could run early: law 10.
     this.#readTime();
     return this.#timers.set(this.#nowMs + delayMs, callback);
   }
 
-  /** Runs `callback` later in this turn, or in the next one. Throws an Error on a closed loop. */
+  /**
+   * Runs a callback once, later in this turn or in the next one.
+   *
+   * @param callback is called with no arguments.
+   * @throws TypeError if `callback` is no function.
+   * @throws Error on a closed loop.
+   */
   defer(callback: () => void): void {
     this.requireOpen('defer a task');
     requireCallback(callback);
@@ -114,15 +126,20 @@ export class Loop {
   }
 
   /**
-   * Calls `callback` whenever `fd` is ready for `interest`. The descriptor stays the caller's, who
-   * ends the watch before closing it.
+   * Calls a callback whenever a descriptor is ready.
    *
-   * Several watches of one descriptor all hear of it, each of what it asked for, and so does the
-   * connection that it belongs to: the watches of `connection.fd` end with that connection.
+   * A descriptor may have several watches, each of which reports its own interest. Watches of
+   * `connection.fd` do not disturb the connection, and end with it.
    *
-   * @throws SysError `EBADF` where `fd` is not open, `EPERM` where it cannot be waited for (a plain
-   *   file, on Linux): the same on every loop.
-   * @throws RangeError for a descriptor that this loop cannot hold, or an interest that is none.
+   * @param fd the descriptor, which stays the caller's: end the watch before closing it.
+   * @param interest what to watch it for.
+   * @param callback is called with what the descriptor is ready for, and an error that the kernel
+   *   reported with it (a positive errno), else 0.
+   * @returns the watch, to change or end it.
+   * @throws SysError `EBADF` if `fd` is not open, `EPERM` if it cannot be waited for (a plain file,
+   *   on Linux), with the same result on every loop.
+   * @throws RangeError for a descriptor that this loop cannot hold, or an invalid interest.
+   * @throws TypeError if `callback` is no function.
    * @throws Error on a closed loop.
    */
   watch(
@@ -137,36 +154,37 @@ export class Loop {
     return this.backend.watch(fd, interest, { ready: callback });
   }
 
-  /** Something has been started that Node's own loop finishes (a look-up): it gets its turns. */
+  /** An operation was started that Node's own loop finishes (a look-up): it runs every turn. */
   holdNodeLoop(): void {
     this.#nodeWork += 1;
   }
 
-  /** It has finished. */
+  /** Such an operation has finished. */
   releaseNodeLoop(): void {
     this.#nodeWork -= 1;
   }
 
   /**
-   * Turns until {@link stop} is called or nothing is left to wait for. Throws what a callback
-   * threw, and an Error on a closed loop. What is still open then stays open: see {@link close}.
-   * A `stop` that was called while nothing ran counts: this run ends at once.
+   * Turns until {@link stop} is called or nothing is left to wait for. What is still open stays
+   * open: see {@link close}. After a `stop` that was called while nothing ran, it ends at once.
    *
-   * Promise jobs run after every turn; with `promises: false`, for a program whose callbacks use
-   * none, only where Node's own loop turns, which saves 1 to 3 % of the CPU of an echo server.
+   * @param options with `promises: false` promise jobs run only when Node's own loop does, which
+   *   saves 1 to 3 % of the CPU of an echo server whose callbacks use none.
+   * @returns a promise for the end of the run. It rejects with what a callback threw, and with an
+   *   Error on a closed or running loop.
    */
   async run({ promises = true }: RunOptions = {}): Promise<void> {
     this.requireOpen('run');
     if (this.#running) throw new Error('the loop is running');
     this.#running = true;
     try {
-      // Whoever calls may stand in the middle of a turn of Node's loop, and what is left of that
-      // looks at no signals: the first one would wait for as long as the second wait takes.
+      // The caller may be in the middle of a turn of Node's loop, the rest of which handles no
+      // signals: one that arrives now would be delayed until after the second wait.
       await turnOfNode();
       while (!this.#stopping && this.alive) {
         this.turn(WAIT_MS_MAX);
         if (this.#wantsNodeTurn()) {
-          // Who knows how long that takes.
+          // That may take long.
           this.backend.flush?.();
           await turnOfNode();
           this.#nodeMs = this.nowMs;
@@ -187,13 +205,15 @@ export class Loop {
     this.#reportsThen = reports;
     if (nothingCame || this.#nodeWork > 0 || this.backend.interrupted) return true;
     if (this.#turns % TURNS_PER_NODE_TURN === 0) return true;
-    // A turn may have waited long for its one message: the count alone would let Node's loop wait.
+    // Turns may wait long for a message each: their count alone would delay Node's loop.
     return this.#turns % TURNS_PER_TIME_CHECK === 0 && this.nowMs - this.#nodeMs >= WAIT_MS_MAX;
   }
 
   /**
-   * One turn, which waits at most `waitMsMax`. For a driver of its own, such as a simulation;
-   * others call {@link run}.
+   * Runs one turn, for programs that drive the loop themselves, such as a simulation.
+   *
+   * @param waitMsMax the longest wait in milliseconds, 0 or more.
+   * @throws Error on a closed loop, and inside a callback.
    */
   turn(waitMsMax: number): void {
     this.requireOpen('turn');
@@ -207,7 +227,7 @@ export class Loop {
         if (this.#closed) return;
       }
       const waitMs = this.#waitMs(waitMsMax);
-      // The wait takes its time: who asks during the deliveries gets that of after the wait.
+      // During the deliveries `nowMs` is the time after the wait.
       this.#nowIsOld = true;
       this.backend.poll(waitMs);
       this.#nowIsOld = true;
@@ -220,16 +240,16 @@ export class Loop {
   }
 
   /**
-   * Ends {@link run} after this turn, or the next `run` at its beginning where none is under way.
-   * Without effect on a closed loop.
+   * Ends {@link run} after this turn, or the next `run` at once if none is in progress. No effect
+   * on a closed loop.
    */
   stop(): void {
     this.#stopping = true;
   }
 
   /**
-   * Closes everything that is open, without reports, and ends {@link run}. The loop cannot be used
-   * any more: whatever would start something on it throws. A second call does nothing.
+   * Closes everything that is open, without reports, and ends {@link run}. Calls that would start
+   * something on a closed loop throw. A second call does nothing.
    */
   close(): void {
     if (this.#closed) return;
@@ -241,7 +261,7 @@ export class Loop {
     this.backend.destroy();
   }
 
-  /** The thread ends, perhaps in the middle of a turn: nothing of it may be left. */
+  /** Closes the loop because its thread ends, perhaps in the middle of a turn. */
   closeAtExit(): void {
     this.#closed = true;
     closedInThread(this);
@@ -249,11 +269,12 @@ export class Loop {
   }
 
   /**
-   * All descriptors that the loop has open now: listeners, connections, and its own.
+   * Lists the descriptors that the loop has open: listeners, connections, and its own.
    *
-   * A loop of a worker closes them when the thread ends, by an error and by `process.exit()` too.
-   * `worker.terminate()` leaves no time for that: the owner of the thread closes them then, with
-   * `closeDescriptors`.
+   * The loop of a worker closes them when the thread ends, also by an error or `process.exit()`.
+   * After `worker.terminate()` the owner of the thread closes them with `closeDescriptors`.
+   *
+   * @returns the descriptors, in no order.
    */
   fds(): number[] {
     return this.#closed ? [] : this.backend.fds();
@@ -264,15 +285,15 @@ export class Loop {
     this.close();
   }
 
-  /** Throws an Error where the loop is closed. `what` is what was tried. */
+  /** Throws an Error if the loop is closed. `what` completes "cannot ...". */
   protected requireOpen(what: string): void {
     if (this.#closed) throw new Error(`cannot ${what}: the loop is closed`);
   }
 
   #waitMs(waitMsMax: number): number {
-    // A timer may have been the last thing to wait for.
+    // A timer that has just run may have been the last thing to wait for.
     if (this.#tasks.length > 0 || this.#stopping || !this.alive) return 0;
-    // Asked for here, behind the timers: one of them may have started it.
+    // Read after the timers, one of which may have started such an operation.
     const mostMs = this.#nodeWork > 0 ? Math.min(NODE_WAIT_MS, waitMsMax) : waitMsMax;
     const timerMs = this.#timers.size === 0 ? null : this.#timers.timeoutMs(this.nowMs);
     return timerMs === null ? mostMs : Math.min(timerMs, mostMs);
@@ -285,7 +306,7 @@ export class Loop {
     try {
       while (ran < tasks.length && !this.#closed) tasks[ran++]?.();
     } finally {
-      // One that throws ends the turn; what is left runs in the next one.
+      // A callback that throws ends the turn; the rest runs in the next one.
       if (ran < tasks.length && !this.#closed) this.#tasks.unshift(...tasks.slice(ran));
     }
   }

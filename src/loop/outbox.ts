@@ -1,8 +1,8 @@
 import { QUEUE_CHUNK_BYTES } from './limits.ts';
 
 /**
- * A send queue: chunks of {@link QUEUE_CHUNK_BYTES}, so that a long queue is not copied to grow, and
- * its memory is freed as it is sent.
+ * A send queue: chunks of {@link QUEUE_CHUNK_BYTES}, so that a long queue is not copied to grow,
+ * and its memory is freed as it is sent.
  */
 export class Outbox {
   readonly #chunks: Uint8Array[] = [];

@@ -13,11 +13,10 @@ import { Registry } from './registry.ts';
 import { wake } from './wakers.ts';
 
 /**
- * What all pollers do alike: the registry, and in which order it and the kernel hear of a change.
+ * What all pollers share: the registry, and the order in which it and the kernel are updated.
  *
- * The kernel's set holds a descriptor only while there is an interest in it. With an empty interest
- * poll(2) and epoll(7) would still report hang-ups and errors, at every wait, and nobody would deal
- * with them.
+ * The kernel's set holds a descriptor only while its interest is not empty. With an empty interest
+ * poll(2) and epoll(7) would still report hang-ups and errors, at every wait.
  */
 export abstract class BasePoller implements Poller {
   abstract readonly name: PollerName;
@@ -46,7 +45,7 @@ export abstract class BasePoller implements Poller {
     this.requireOpen();
     if (fd >= this.fdLimit) throw this.holdsNot(fd);
     if (!this.kernelChecks || interest === Interest.none) this.#requireDescriptor(fd);
-    // An earlier registration may be that of another descriptor with the same number.
+    // An earlier registration may belong to another descriptor with the same number.
     this.deregister(fd);
     const generation = this.registry.nextGeneration();
     this.registry.markEdge(fd, edge && this.edgeTriggered);
@@ -57,7 +56,7 @@ export abstract class BasePoller implements Poller {
   modify(fd: number, interest: Interest, token: number): void {
     if (!this.registry.has(fd)) throw new Error(`descriptor ${fd} is not registered`);
     const before = this.registry.interestOf(fd);
-    // An edge that was missed is told of again by a kernel that is asked again.
+    // Setting the interest again makes the kernel report a missed edge.
     const rearm = interest !== Interest.none && this.registry.isEdge(fd);
     if (interest !== before || rearm) {
       this.#mustInstall(fd, before, interest, this.registry.generationOf(fd));
@@ -68,8 +67,8 @@ export abstract class BasePoller implements Poller {
   deregister(fd: number): void {
     const before = this.registry.interestOf(fd);
     this.registry.remove(fd);
-    // Whatever it returns: a descriptor that was closed is in no set, and its number may already be
-    // that of another one, which is not in it yet.
+    // The result does not matter: a closed descriptor is in no set, and its number may already
+    // belong to another one, which is not in the set yet.
     if (before !== Interest.none) this.install(fd, before, Interest.none, 0);
   }
 
@@ -104,8 +103,8 @@ export abstract class BasePoller implements Poller {
   }
 
   /**
-   * For the result of the call that waited. A signal ends the wait with nothing, as does a shortage
-   * of memory, behind a short rest; any other failure is thrown.
+   * Handles the result of the wait. A signal ends the wait without reports, as does a lack of
+   * memory, after a short rest; any other failure is thrown.
    */
   protected waited(result: number, syscall: string): void {
     this.wasInterrupted = result < 0 && result === -this.sys.abi.errno.EINTR;
@@ -122,7 +121,7 @@ export abstract class BasePoller implements Poller {
 
   #mustInstall(fd: number, installed: Interest, wanted: Interest, generation: number): void {
     const result = this.install(fd, installed, wanted, generation);
-    // To take out what is in no set any more is no failure: see deregister.
+    // Removing what is no longer in the set is no failure: see deregister.
     if (result >= 0 || wanted === Interest.none) return;
     throw this.#cannotWatch(fd, result, this.installCall);
   }

@@ -7,16 +7,15 @@ import { wholeMs } from './timeouts.ts';
 import { type DescriptorWaker, openWaker, type WakerKind } from './wakers.ts';
 
 /**
- * How many events one wait takes. With 1,000 busy connections a wait that takes 256 of them costs
- * a tenth of everything more than one that takes them all; 12 KiB of events stay in the cache. The
- * kernel goes on behind the last it gave.
+ * Events per wait. With 1,000 busy connections, waits of 256 events cost 10 % more CPU than waits
+ * of all; 12 KiB of events stay in the cache. The kernel continues after the last event.
  */
 const EVENTS_PER_WAIT = 1024;
 
-/** In place of a descriptor in the data of an event: it is the waker's. */
+/** Stands for the waker in place of a descriptor in the data of an event. */
 const WAKER = -1;
 
-/** The numbers of epoll(7). Throws an Error where the table has none. */
+/** The constants of epoll(7). Throws an Error on other platforms. */
 function numbersOf(abi: Abi) {
   const { EPOLLIN, EPOLLOUT, EPOLLRDHUP, EPOLLET, EPOLL_CLOEXEC } = abi.constants;
   const { EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLL_CTL_DEL } = abi.constants;
@@ -47,11 +46,11 @@ function numbersOf(abi: Abi) {
  * a wait costs nothing for the descriptors that are not ready. With edges it does not look again at
  * each descriptor that it has reported: 1 to 3 % of the CPU of an echo server.
  *
- * It keeps open files, not numbers: where a descriptor is closed that has a duplicate, the file
- * stays in the set under a number that nobody can name to the kernel any more. So each event
- * carries the descriptor (low word of its data) and the generation of its registration (high word).
- * What belongs to no registration is not reported. A wait that finds nothing else makes a new set
- * without it, or it would come back at once, for ever; that wait ends with nothing.
+ * The set holds open files, not numbers: if a closed descriptor has a duplicate, its file stays in
+ * the set and cannot be removed by its number. So each event carries the descriptor (low word of
+ * its data) and the generation of its registration (high word), and events without a registration
+ * are dropped. A wait with no other events replaces the set, or they would recur for ever; that
+ * wait ends without reports.
  */
 export class EpollPoller extends BasePoller {
   readonly name = 'epoll';
@@ -66,7 +65,7 @@ export class EpollPoller extends BasePoller {
   readonly #eventWords: Int32Array;
   readonly #events: Uint8Array;
   readonly #words: Int32Array;
-  // From here on what a wait reads for each event, taken out of the table once.
+  // Constants read for each event, taken out of the table once.
   readonly #size: number;
   readonly #data: number;
   readonly #notIn: number;
@@ -137,11 +136,11 @@ export class EpollPoller extends BasePoller {
         continue;
       }
       const events = words[at] ?? 0;
-      // A hang-up or an error is neither bit, and so makes both ways ready.
+      // A hang-up or an error is neither bit, and so means ready for both.
       const found =
         ((events & this.#notOut) !== 0 ? Interest.read : 0) |
         ((events & this.#notIn) !== 0 ? Interest.write : 0) |
-        // Only who is edge-triggered has asked for it.
+        // Only edge-triggered registrations ask for it.
         ((events & this.#hangUp) !== 0 ? ENDING : 0);
       reports += this.registry.deliver(fd, words[at + data + 1] ?? 0, found, 0, sink);
     }
@@ -151,8 +150,8 @@ export class EpollPoller extends BasePoller {
   }
 
   /**
-   * A sink has thrown. What is edge-triggered of the events from that one on would not come back by
-   * itself, as the others do: the kernel looks at it anew when it is told of its interest.
+   * A sink has thrown. The undelivered edge-triggered events would not recur, as the others do:
+   * setting their interest again makes the kernel report them.
    */
   #tellAgain(end: number): void {
     for (let at = this.#at; at < end; at += this.#size) {
@@ -171,12 +170,12 @@ export class EpollPoller extends BasePoller {
     this.#describe(wanted, fd, generation);
     if (installed === Interest.none) {
       const result = this.#control(EPOLL_CTL_ADD, fd);
-      // A duplicate kept the file in the set, and has now come back under the old number.
+      // A duplicate kept the file in the set, and has the old number again.
       const isThere = result === -this.sys.abi.errno.EEXIST;
       return isThere ? this.#control(EPOLL_CTL_MOD, fd) : result;
     }
     const result = this.#control(EPOLL_CTL_MOD, fd);
-    // The descriptor was closed, and its number is now that of another one.
+    // The descriptor was closed, and its number belongs to another one.
     const isGone = result === -this.sys.abi.errno.ENOENT;
     return isGone ? this.#control(EPOLL_CTL_ADD, fd) : result;
   }
@@ -202,7 +201,7 @@ export class EpollPoller extends BasePoller {
     words[this.#data + 1] = generation;
   }
 
-  /** A new set with the waker in it. Returns its descriptor or `-errno`. */
+  /** Opens a set that holds the waker. Returns its descriptor or `-errno`. */
   #openSet(): number {
     const { EPOLL_CLOEXEC, EPOLL_CTL_ADD } = this.#numbers;
     const epfd = this.sys.epoll_create1(EPOLL_CLOEXEC);
@@ -214,16 +213,16 @@ export class EpollPoller extends BasePoller {
     return result;
   }
 
-  /** Puts a new set in the place of one with an event that cannot be deleted. */
+  /** Replaces a set with an event that cannot be removed. */
   #renew(): void {
     const epfd = this.#openSet();
-    // Without a descriptor for it, the old set goes on until a wait finds nothing once more.
+    // Without a descriptor for it, the old set stays until the next such wait.
     if (epfd < 0) return;
     this.sys.close(this.#epfd);
     this.#epfd = epfd;
     for (let fd = 0; fd < this.registry.fdEnd; fd += 1) {
       const interest = this.registry.interestOf(fd);
-      // One that has been closed without a word is left out, which is what it should have been.
+      // One that was closed without deregistering is left out, as it should be.
       if (interest !== Interest.none) {
         this.install(fd, Interest.none, interest, this.registry.generationOf(fd));
       }

@@ -7,25 +7,24 @@ import { ReadyList } from './ready-list.ts';
 import { TimeStruct } from './timeouts.ts';
 import { type DescriptorWaker, openWaker, USER_IDENT, type WakerKind } from './wakers.ts';
 
-/** As for epoll: the cost of the call is spread, and 16 KiB hold even the events of FreeBSD. */
+/** Events per wait, as for epoll: 16 KiB even with the larger events of FreeBSD. */
 const EVENTS_PER_WAIT = 256;
 
 const NANOSECONDS = 1_000_000_000;
 
 /**
- * kqueue(2): the kernel keeps a set of pairs of a descriptor and a filter, one for reading and one
- * for writing.
+ * kqueue(2): the kernel keeps a set of (descriptor, filter) pairs, with a filter for reading and
+ * one for writing.
  *
- * What holds on macOS, on FreeBSD and with libkqueue on Linux is less than any manual says:
+ * macOS, FreeBSD and libkqueue on Linux have less in common than any manual says:
  *
- * - Changes go in a call of their own, without room for events, one at a time. With room, libkqueue
- *   swallows their errors, and after the first error the rest of a list is left undone.
- * - EV_ADD only of what is not there. libkqueue refuses a second one, and with it a new udata.
- * - EV_DELETE before close(2), which only the BSDs do not need; after it, ENOENT or EBADF is fine.
- * - The errno of a socket comes with its event, in `fflags`. libkqueue takes it off the socket.
- * - `data` is not what the manuals say on libkqueue, so nothing is made of it but the errno of an
- *   EV_ERROR.
- * - Bits of `flags` are tested one by one: FreeBSD takes away those of the change, the others not.
+ * - One change per call, without room for events. With room, libkqueue hides errors, and after the
+ *   first error the rest of a list is not applied.
+ * - EV_ADD only for pairs that are not in the set. libkqueue refuses a second one with a new udata.
+ * - EV_DELETE before close(2), which libkqueue needs; after it, ENOENT or EBADF is no failure.
+ * - The errno of a socket comes with its event, in `fflags`. libkqueue consumes it.
+ * - `data` differs from the manuals on libkqueue, so only the errno of an EV_ERROR is used.
+ * - Bits of `flags` are tested one by one: only FreeBSD removes those of the change.
  *
  * The udata holds the generation of the registration, and is written and read as 32-bit words.
  */
@@ -35,11 +34,11 @@ export class KqueuePoller extends BasePoller {
   protected readonly installCall = 'kevent';
   readonly #constants: Constants;
   readonly #layout: ReturnType<typeof layoutOf>;
-  /** None where the kqueue wakes itself. */
+  /** Null if a user event wakes the kqueue. */
   readonly #waker: DescriptorWaker | null;
   readonly #ready = new ReadyList();
   readonly #timespec: TimeStruct;
-  /** Pipes without a reader, which cannot be watched for writing: they are ready at every wait. */
+  /** Pipes without a reader, which cannot be watched for writing: ready at every wait. */
   readonly #broken = new Set<number>();
   #kq: number;
   readonly #change: KeventBuffer;
@@ -128,11 +127,11 @@ export class KqueuePoller extends BasePoller {
     halves[layout.flags] = flags;
     words[layout.udata] = generation;
     const result = this.sys.kevent(this.#kq, bytes, 1, null, 0, null);
-    // Only the wait was interrupted: kevent(2) says that the changes have been made.
+    // Only the wait was interrupted: the changes are applied, see kevent(2).
     return result === -this.sys.abi.errno.EINTR ? 0 : result;
   }
 
-  /** Puts down what an event says. */
+  /** Notes what an event reports. */
   #collect(event: number): void {
     const { EVFILT_READ, EVFILT_USER, EV_ERROR } = this.#constants;
     const { words, halves } = this.#events;
@@ -149,7 +148,7 @@ export class KqueuePoller extends BasePoller {
     }
     let errno = 0;
     if ((flags & EV_ERROR) !== 0) errno = words[at + layout.data] ?? 0;
-    // libkqueue takes the error off the socket with the first event, which may not be the last.
+    // libkqueue consumes the error with the first event, which may not be the last.
     else errno = words[at + layout.fflags] ?? 0;
     const found = filter === EVFILT_READ ? Interest.read : Interest.write;
     this.#ready.add(fd, generation, found, errno);
@@ -163,7 +162,7 @@ export class KqueuePoller extends BasePoller {
   }
 }
 
-/** Where the fields of a kevent are, in words of 32 bits, and those of 16 bits in halves. */
+/** Indices of the fields of a kevent, in 32-bit words, and in 16-bit words for short ones. */
 function layoutOf(sys: Sys) {
   const { size, fields } = sys.abi.structs.kevent;
   return {
@@ -177,7 +176,7 @@ function layoutOf(sys: Sys) {
   };
 }
 
-/** Room for kevents, and the same memory as words and as halves. */
+/** Memory for kevents, with views of 32-bit and 16-bit words. */
 interface KeventBuffer {
   readonly bytes: Uint8Array;
   readonly words: Int32Array;

@@ -11,7 +11,7 @@ export class PeriodicWakeTimer {
   readonly #sys: Sys;
   readonly fd: number;
 
-  /** Begins to beat every `periodMs`. */
+  /** Starts a timer of `periodMs`. Null where the platform has none. */
   static open(sys: Sys, periodMs: number): PeriodicWakeTimer | null {
     const { CLOCK_MONOTONIC, TFD_CLOEXEC, TFD_NONBLOCK } = sys.abi.constants;
     if (CLOCK_MONOTONIC === undefined || TFD_CLOEXEC === undefined) return null;
@@ -29,9 +29,9 @@ export class PeriodicWakeTimer {
     this.fd = fd;
   }
 
-  /** It has expired: Linux sets the timer anew only once somebody has read it. */
+  /** It has expired: Linux rearms the timer only after a read. */
   expired(): void {
-    this.#sys.read(this.fd, beats, 0, beats.length);
+    this.#sys.read(this.fd, expirations, 0, expirations.length);
   }
 
   close(): void {
@@ -39,8 +39,8 @@ export class PeriodicWakeTimer {
   }
 }
 
-/** How often it has expired since it was read: 8 bytes that nobody looks at. */
-const beats = new Uint8Array(8);
+/** The number of expirations since the last read, which is not used. */
+const expirations = new Uint8Array(8);
 
 /** An itimerspec: the period, and the same as the first time. */
 function periodOf(sys: Sys, periodMs: number): Uint8Array {

@@ -6,17 +6,17 @@ import { lengthened } from './registry.ts';
 import { startOf, timeLeftMs, wholeMs } from './timeouts.ts';
 import { type DescriptorWaker, openWaker, type WakerKind } from './wakers.ts';
 
-/** How many entries have room at first. */
+/** Entries allocated at first. */
 const INITIAL_ENTRIES = 64;
 
-/** The waker's place in the array. No descriptor has it, so it also stands for "none". */
+/** The index of the waker's entry. No descriptor has it, so it also means "none". */
 const WAKER = 0;
 
 /**
- * poll(2): an array of descriptors, handed to the kernel at each wait, which looks at all of them.
+ * poll(2): an array of descriptors, all of which the kernel checks at each wait.
  *
- * The array has no holes: the last entry takes the place of one that goes. A descriptor that was
- * closed without a word (POLLNVAL) loses its entry and keeps its registration.
+ * The array has no holes: the last entry replaces a removed one. A descriptor closed without
+ * deregistering (POLLNVAL) loses its entry and keeps its registration.
  */
 export class PollPoller extends BasePoller {
   readonly name = 'poll';
@@ -25,7 +25,7 @@ export class PollPoller extends BasePoller {
   protected override readonly kernelChecks = false;
   readonly #waker: DescriptorWaker;
   readonly #ready = new ReadyList();
-  /** The places of the descriptors in the array, by number. */
+  /** The indices of the entries, by descriptor. */
   #places = new Int32Array(INITIAL_ENTRIES);
   #count = 0;
   // The array and two views of it, with the places of the fields in units of these.
@@ -67,7 +67,7 @@ export class PollPoller extends BasePoller {
       this.waited(found, 'poll');
       if (found <= 0) return 0;
       const closed = this.#collect(found);
-      // Nothing but closed descriptors, which are out of the array now: there is time left.
+      // Only closed descriptors, which were removed: wait for the rest of the time.
       if (closed < found) return this.#ready.deliver(this.registry, sink);
     }
   }
@@ -88,7 +88,7 @@ export class PollPoller extends BasePoller {
     this.#waker.close();
   }
 
-  /** Puts down what is ready, and takes out what is closed. Returns how many were closed. */
+  /** Notes what is ready, and removes what is closed. Returns how many were closed. */
   #collect(found: number): number {
     this.#ready.clear();
     let closed = 0;
@@ -102,7 +102,7 @@ export class PollPoller extends BasePoller {
         closed += 1;
       } else {
         const fd = this.#words[place * this.#sizeWords] ?? 0;
-        // A hang-up or an error is neither bit, and so makes both ways ready.
+        // A hang-up or an error is neither bit, and so means ready for both.
         const read = (revents & ~this.#POLLOUT) !== 0 ? Interest.read : 0;
         const write = (revents & ~this.#POLLIN) !== 0 ? Interest.write : 0;
         this.#ready.add(fd, this.registry.generationOf(fd), read | write, 0);
@@ -113,7 +113,7 @@ export class PollPoller extends BasePoller {
   }
 
   #removeClosed(): void {
-    // From the end, for the last entry takes the place of the one that goes.
+    // From the end, because the last entry replaces a removed one.
     for (let place = this.#count - 1; place > WAKER; place -= 1) {
       if ((this.#reventsAt(place) & this.#POLLNVAL) !== 0) this.#removeAt(place);
     }

@@ -9,20 +9,33 @@ import type { Poller, PollerName } from './poller.ts';
 import { SelectPoller } from './select.ts';
 import type { WakerKind } from './wakers.ts';
 
-/** How a poller is made. */
+/** Options of {@link createPoller}. */
 export interface PollerOptions {
   /** The system calls to use; those of this machine if left out. */
   readonly sys?: Sys;
-  /** How other threads wake it; the cheapest way that there is if left out. */
+  /** How other threads wake it; the cheapest available way if left out. */
   readonly waker?: WakerKind;
 }
 
-/** One way of waiting: whether it is there, and how it begins. */
+/** One way of waiting: whether this machine has it, and how to open it. */
 export interface PollerEntry {
   readonly name: PollerName;
-  /** Tries the calls: true, or why it cannot be had here. */
+  /**
+   * Tries the system calls.
+   *
+   * @param sys the system calls to use.
+   * @returns true, or why they fail here.
+   */
   available(sys: Sys): true | { readonly reason: string };
-  /** Opens one. Throws a SysError (`EMFILE`), a RangeError for a waker that it cannot have. */
+  /**
+   * Opens a poller. The caller closes it.
+   *
+   * @param sys the system calls to use.
+   * @param waker how other threads wake it; the cheapest available way if left out.
+   * @returns the poller.
+   * @throws SysError `EMFILE`, `ENOMEM`.
+   * @throws RangeError for a waker that this poller cannot have.
+   */
   create(sys: Sys, waker?: WakerKind): Poller;
 }
 
@@ -72,7 +85,7 @@ const select: PollerEntry = {
   create: (sys, waker) => new SelectPoller(sys, waker),
 };
 
-/** Whether a wait that came to `result` shows that there is such a call. */
+/** Whether the result of a wait shows that the call exists. */
 function waits(sys: Sys, result: number): boolean {
   return result >= 0 || waitErrnoKind(sys.abi, -result) !== 'final';
 }
@@ -82,7 +95,7 @@ function failed(error: SysError): { readonly reason: string } {
 }
 
 /**
- * Every way of waiting, best first, available or not.
+ * Every poller, best first, available or not.
  *
  * @example
  * ```ts
@@ -98,10 +111,14 @@ function failed(error: SysError): { readonly reason: string } {
 export const pollers: readonly PollerEntry[] = [epoll, kqueue, poll, select];
 
 /**
- * Opens the poller called `name`. The caller closes it.
+ * Opens a poller by its name. The caller closes it.
  *
- * Throws a RangeError for a name that is none, an Error that says why where this machine does not
- * have it, a SysError (`EMFILE`) where a call failed.
+ * @param name the name.
+ * @param options the system calls and the waker to use.
+ * @returns the poller.
+ * @throws RangeError for an unknown name, or a waker that this poller cannot have.
+ * @throws Error with the reason if this machine does not have it.
+ * @throws SysError `EMFILE`, `ENOMEM`.
  *
  * @example
  * ```ts

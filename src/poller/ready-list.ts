@@ -1,19 +1,19 @@
 import type { ReadySink } from './poller.ts';
 import { lengthened, type Registry } from './registry.ts';
 
-/** One entry: descriptor, generation, what it is ready for, errno. */
+/** The words of an entry: descriptor, generation, readiness, errno. */
 const ENTRY_WORDS = 4;
 
-/** How many entries have room at first. */
+/** Entries allocated at first. */
 const INITIAL_ENTRIES = 64;
 
 /**
- * What a wait found, put down in full before the first report: a report may register and
- * deregister, and so change the very arrays that the kernel's answer has to be read with.
+ * The results of a wait, complete before the first report: a report may register and deregister,
+ * and so change the arrays that the kernel's result refers to.
  */
 export class ReadyList {
   #words = new Int32Array(INITIAL_ENTRIES * ENTRY_WORDS);
-  /** Where the entry of a descriptor is, if that is where it is: never cleared, only checked. */
+  /** The index of the entry of a descriptor. Never cleared: check it against the entry. */
   #positions = new Int32Array(INITIAL_ENTRIES);
   #count = 0;
 
@@ -21,7 +21,7 @@ export class ReadyList {
     this.#count = 0;
   }
 
-  /** Notes what `fd` is ready for. Two notes of one registration become one report. */
+  /** Adds what `fd` is ready for. Two entries of one registration become one report. */
   add(fd: number, generation: number, found: number, errno: number): void {
     const words = this.#words;
     const position = this.#positions[fd] ?? 0;
@@ -47,7 +47,7 @@ export class ReadyList {
     this.#count += 1;
   }
 
-  /** Reports what is still registered. Returns how many reports there were. */
+  /** Reports what is still registered. Returns the number of reports. */
   deliver(registry: Registry, sink: ReadySink): number {
     let reports = 0;
     for (let entry = 0; entry < this.#count; entry += 1) {

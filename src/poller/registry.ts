@@ -1,24 +1,23 @@
 import { Interest, type ReadySink } from './poller.ts';
 
-/** Beside the bits of the interest, so that an interest in nothing is still a registration. */
+/** A bit next to those of the interest: registered, even with no interest. */
 const REGISTERED = 4;
 
-/** How many descriptors have room at first: what a small program opens. */
+/** Descriptors allocated at first: enough for a small program. */
 const INITIAL_FDS = 64;
 
-/** The words of one descriptor: state, token, generation, edge. 16 bytes, a quarter of a line. */
+/** The words of a descriptor: state, token, generation, edge. A quarter of a cache line. */
 const WORDS = 4;
 const TOKEN = 1;
 const GENERATION = 2;
 const EDGE = 3;
 
 /**
- * What a poller was told: interest and token, by descriptor number, in one typed array, so that a
+ * The registrations of a poller: interest and token by descriptor, in one typed array, so that a
  * look-up allocates nothing and touches one cache line.
  *
- * Each registration has a generation, a number of its own. Whoever asks the kernel keeps it with
- * the question, and with it an answer finds out whether the registration is still in force: the
- * number of a descriptor does not tell, for the kernel hands it out again at once.
+ * Each registration has a generation, which events carry: it tells whether the registration is
+ * still current. The number of a descriptor does not, because the kernel reuses it at once.
  */
 export class Registry {
   #words = new Int32Array(INITIAL_FDS * WORDS);
@@ -50,7 +49,7 @@ export class Registry {
     return this.#latestGeneration;
   }
 
-  /** Registers `fd`, in place of an earlier registration. The kernel has taken the number. */
+  /** Registers `fd`, replacing an earlier registration. */
   enter(fd: number, interest: Interest, token: number, generation: number): void {
     const at = fd * WORDS;
     this.#reach(at);
@@ -75,7 +74,7 @@ export class Registry {
     this.#words = lengthened(this.#words, Math.max(at + WORDS, 2 * this.#words.length));
   }
 
-  /** Changes the registration of `fd` that is in force. */
+  /** Changes the current registration of `fd`. */
   change(fd: number, interest: Interest, token: number): void {
     this.#words[fd * WORDS] = REGISTERED | interest;
     this.#words[fd * WORDS + TOKEN] = token;
@@ -87,8 +86,8 @@ export class Registry {
   }
 
   /**
-   * Reports `found` to `sink`, if the registration with this generation is still in force and as
-   * far as it is of interest. Returns the number of reports, 0 or 1.
+   * Reports the part of `found` that is of interest, if the registration of this generation is
+   * still current. Returns the number of reports, 0 or 1.
    */
   deliver(fd: number, generation: number, found: number, errno: number, sink: ReadySink): number {
     const words = this.#words;

@@ -9,8 +9,8 @@ import { type DescriptorWaker, openWaker, type WakerKind } from './wakers.ts';
 const MICROSECONDS = 1_000_000;
 
 /**
- * select(2): two sets of bits, one bit for each descriptor number, that the kernel overwrites with
- * its answer. It looks at all numbers below the highest one.
+ * select(2): two sets with a bit for each descriptor, which the kernel overwrites with the result.
+ * It checks all numbers below the highest one.
  *
  * A set has room for FD_SETSIZE descriptors. In C, FD_SET of a higher one writes past its end; here
  * it is refused. Descriptor n is bit n % 8 of byte n / 8, on every platform of the tables: FreeBSD
@@ -27,7 +27,7 @@ export class SelectPoller extends BasePoller {
   readonly #timeval: TimeStruct;
   /** One more than the highest descriptor in the sets. */
   #fdEnd = 0;
-  // What is wanted, and the copies that the kernel writes its answer into.
+  // The interests, and the copies that the kernel overwrites.
   readonly #wantedRead: Uint8Array;
   readonly #wantedWrite: Uint8Array;
   readonly #read: Uint8Array;
@@ -65,7 +65,7 @@ export class SelectPoller extends BasePoller {
       const timeval = this.#timeval.of(leftMs);
       const found = this.sys.select(this.#fdEnd, this.#read, this.#write, timeval);
       if (found < 0 && found === -this.sys.abi.errno.EBADF) {
-        // It names nobody and reports nothing, not even what is ready.
+        // EBADF names no descriptor, and nothing is reported, not even what is ready.
         this.#dropClosed();
         continue;
       }
@@ -79,8 +79,8 @@ export class SelectPoller extends BasePoller {
   protected install(fd: number, _installed: Interest, wanted: Interest): number {
     const byte = fd >> 3;
     const bit = 1 << (fd & 7);
-    put(this.#wantedRead, byte, bit, (wanted & Interest.read) !== 0);
-    put(this.#wantedWrite, byte, bit, (wanted & Interest.write) !== 0);
+    setBit(this.#wantedRead, byte, bit, (wanted & Interest.read) !== 0);
+    setBit(this.#wantedWrite, byte, bit, (wanted & Interest.write) !== 0);
     if (wanted !== Interest.none) this.#fdEnd = Math.max(this.#fdEnd, fd + 1);
     while (this.#fdEnd > 0 && this.#wantedAt(this.#fdEnd - 1) === Interest.none) this.#fdEnd -= 1;
     return 0;
@@ -115,7 +115,7 @@ export class SelectPoller extends BasePoller {
     }
   }
 
-  /** Takes out of the sets what was closed without a word; its registration stays. */
+  /** Removes closed descriptors from the sets; their registrations stay. */
   #dropClosed(): void {
     const { F_GETFD } = this.sys.abi.constants;
     for (let fd = this.#fdEnd - 1; fd >= 0; fd -= 1) {
@@ -129,7 +129,7 @@ export class SelectPoller extends BasePoller {
   }
 }
 
-function put(set: Uint8Array, byte: number, bit: number, isMember: boolean): void {
+function setBit(set: Uint8Array, byte: number, bit: number, isMember: boolean): void {
   const bits = set[byte] ?? 0;
   set[byte] = isMember ? bits | bit : bits & ~bit;
 }

@@ -31,7 +31,7 @@ export class TimeStruct {
     this.#unitsPerSecond = unitsPerSecond;
   }
 
-  /** `timeoutMs` as the kernel takes it, rounded up; lent until the next call. */
+  /** `timeoutMs` as the kernel takes it, rounded up; valid until the next call. */
   of(timeoutMs: number | null): Uint8Array | null {
     if (timeoutMs === null) return null;
     const boundedMs = timeoutMs > 0 ? Math.min(timeoutMs, TIMEOUT_MS_MAX) : 0;

@@ -4,27 +4,29 @@ import type { Sys } from '../sys/sys.ts';
 import { sysError } from '../sys/sys-error.ts';
 import type { WakeHandle } from './poller.ts';
 
-/** How a poller is woken: a counter, a pipe to itself, or an event that kqueue(2) makes up. */
+/** How a poller is woken: by an eventfd(2), a pipe, or a user event of kqueue(2). */
 export type WakerKind = WakeHandle['kind'];
 
-/** The ident of the event of a `user` waker: any, for no other event of that filter exists. */
+/** The ident of the event of a `user` waker. Any will do: no other event has that filter. */
 export const USER_IDENT = 0;
 
-/** What eventfd(2) adds to its counter; a pipe gets the first byte of it. */
+/** The number to add to an eventfd(2); a pipe gets its first byte. */
 const ONE = new Uint8Array([1, 0, 0, 0, 0, 0, 0, 0]);
 
-/** One read takes what a pipe gathered while nobody looked; eventfd(2) wants 8 bytes at least. */
+/** Large enough to empty a pipe in one read; eventfd(2) needs 8 bytes. */
 const drained = new Uint8Array(4096);
 
-/** A kevent that triggers a `user` waker, made once for a table. */
+/** The kevent that triggers a `user` waker, cached by ABI. */
 const triggers = new WeakMap<Abi, Uint8Array>();
 
 /**
- * Ends a wait of the poller with this handle, or its next one, from any thread with that thread's
- * own `sys`.
+ * Ends the current wait of a poller or loop, or its next one, from any thread.
  *
- * The handle is plain numbers, which `postMessage` and `workerData` carry. It must not be used once
- * the poller is closed, for the number may then be that of another descriptor.
+ * Do not call it after the poller is closed: the number may then belong to another file.
+ *
+ * @param sys the system calls of the calling thread.
+ * @param handle the handle, which `postMessage` and `workerData` can carry.
+ * @throws SysError if the write fails, other than because the poller is awake or closed.
  *
  * @example
  * ```ts
@@ -49,9 +51,9 @@ export function wake(sys: Sys, handle: WakeHandle): void {
     }
   } while (result === -abi.errno.EINTR);
   if (result >= 0) return;
-  // Full, and so awake already.
+  // Full: the poller is awake.
   if (result === -abi.errno.EAGAIN) return;
-  // Closed in the meantime: nobody waits there. libkqueue says ENOENT where the BSDs say EBADF.
+  // Closed: nobody waits. libkqueue returns ENOENT where the BSDs return EBADF.
   if (result === -abi.errno.EBADF) return;
   if (handle.kind === 'user' && result === -abi.errno.ENOENT) return;
   throw sysError(sys, result, handle.kind === 'user' ? 'kevent' : 'write', 'wake a poller');
@@ -67,13 +69,13 @@ function triggerOf(abi: Abi): Uint8Array {
     view.setUint32(fields.ident.offset, USER_IDENT, true);
     view.setInt16(fields.filter.offset, EVFILT_USER, true);
     view.setUint32(fields.fflags.offset, NOTE_TRIGGER, true);
-    // A trigger replaces the udata: it goes with every one, and this waker's is 0.
+    // A trigger replaces the udata, which is 0 for this waker.
     triggers.set(abi, trigger);
   }
   return trigger;
 }
 
-/** A waker that is a descriptor: readable once somebody has woken. */
+/** A waker that is a descriptor, readable after a wake. */
 export class DescriptorWaker {
   readonly handle: WakeHandle;
   /** The end to watch for reading. */
@@ -91,7 +93,7 @@ export class DescriptorWaker {
     return this.handle.fd === this.fd ? [this.fd] : [this.fd, this.handle.fd];
   }
 
-  /** Takes all wakes that came so far. */
+  /** Consumes all wakes so far. */
   drain(): void {
     const { EINTR } = this.#sys.abi.errno;
     for (;;) {

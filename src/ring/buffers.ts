@@ -5,8 +5,8 @@ import { BUFFER_ENTRY_BYTES, REGION } from './region.ts';
 import type { Ring } from './ring.ts';
 
 /**
- * The receive buffers: a ring from which the kernel takes the next one when bytes arrive, so that an
- * idle connection has none.
+ * The receive buffers: a ring from which the kernel takes the next one when bytes arrive, so that
+ * an idle connection has none.
  *
  * There are few at first, which stay in the cache. Each time they run out their number doubles, up
  * to {@link BUFFERS_MAX}.

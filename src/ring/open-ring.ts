@@ -55,8 +55,8 @@ function isOutOfMemory(error: unknown): boolean {
 class MissingOperation extends Error {}
 
 /**
- * Explains an error of {@link openRing}: what failed, what forbids it, what to do. Null if the error
- * does not mean that rings are unavailable.
+ * Explains an error of {@link openRing}: what failed, what forbids it, what to do. Null if the
+ * error does not mean that rings are unavailable.
  */
 export function whyNoRing(sys: Sys, error: unknown): string | null {
   if (error instanceof MissingOperation) return error.message;

@@ -2,8 +2,8 @@ import type { Sys } from '../sys/sys.ts';
 import type { SysError } from '../sys/sys-error.ts';
 
 /**
- * Says what denies a ring, to follow the error of its call: a limit, a sysctl, a filter, or a kernel
- * without rings. Empty if nothing beyond the error is known.
+ * Says what denies a ring, to follow the error of its call: a limit, a sysctl, a filter, or a
+ * kernel without rings. Empty if nothing beyond the error is known.
  */
 export function whoForbids(sys: Sys, { code, syscall }: SysError): string {
   if (code === 'ENOMEM' && syscall.startsWith('io_uring_')) return lockedMemory(sys);

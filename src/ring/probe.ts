@@ -6,8 +6,8 @@ import { openRing, whyNoRing } from './open-ring.ts';
 const answers = new WeakMap<Sys, true | { readonly reason: string }>();
 
 /**
- * Whether this kernel provides a usable ring: true, or the call that failed and what denies it. Tries
- * once: sets a ring up, checks its operations, registers buffers, enters it, and closes it.
+ * Whether this kernel provides a usable ring: true, or the call that failed and what denies it.
+ * Tries once: sets a ring up, checks its operations, registers buffers, enters it, and closes it.
  *
  * The next ring may still fail for lack of memory: only opening it tells.
  */

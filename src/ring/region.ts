@@ -34,8 +34,8 @@ export function takeRegion(sys: Sys): Arena {
 }
 
 /**
- * Takes a region back once the kernel has let go of it. It is never unmapped: a program that keeps a
- * borrowed chunk too long may read wrong bytes, but must not crash.
+ * Takes a region back once the kernel has let go of it. It is never unmapped: a program that keeps
+ * a borrowed chunk too long may read wrong bytes, but must not crash.
  */
 export function giveRegionBack(region: Arena): void {
   unused.push(region);

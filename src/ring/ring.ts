@@ -127,8 +127,8 @@ export class Ring {
   }
 
   /**
-   * Submits the queued entries, runs completions, and waits for one, at most `timeoutMs` (0 does not
-   * wait, null waits for ever). Entries may be left: see {@link pending}.
+   * Submits the queued entries, runs completions, and waits for one, at most `timeoutMs` (0 does
+   * not wait, null waits for ever). Entries may be left: see {@link pending}.
    */
   enter(timeoutMs: number | null): void {
     const count = this.memory.publish();
@@ -172,7 +172,9 @@ export class Ring {
     writeInteger(timespec, 0, tv_nsec, totalNs % 1e9);
   }
 
-  /** Writes a timespec of `periodMs`. Returns its offset in the region, valid until the next call. */
+  /**
+   * Writes a timespec of `periodMs`. Returns its offset in the region, valid until the next call.
+   */
   periodAt(periodMs: number): number {
     const { size } = this.abi.structs.__kernel_timespec;
     this.#writeTimespec(new DataView(this.region.bytes.buffer, REGION.period, size), periodMs);
@@ -201,8 +203,8 @@ export class Ring {
 const TIMEOUT_MS_MAX = 2 ** 31 - 1;
 
 /**
- * Calls io_uring_setup(2) with the flags of Linux 6.6, else with those of 6.1, the oldest kernel that
- * has every feature used here.
+ * Calls io_uring_setup(2) with the flags of Linux 6.6, else with those of 6.1, the oldest kernel
+ * that has every feature used here.
  */
 function setUp(sys: Sys, abi: IoUringAbi, size: RingSize, params: Uint8Array): number {
   const known = abi.constants;

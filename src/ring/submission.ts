@@ -32,7 +32,8 @@ export class Submission {
   }
 
   /**
-   * accept(2) of non-blocking descriptors, once, or with `multishot` until it is cancelled or fails.
+   * accept(2) of non-blocking descriptors, once, or with `multishot` until it is cancelled or
+   * fails.
    */
   accept(fd: number, token: number, kind: number, multishot: boolean): boolean {
     if (!this.#room()) return false;
@@ -60,8 +61,9 @@ export class Submission {
   }
 
   /**
-   * send(2) of `length` bytes at `offset` of the region, without waiting. No completion is posted if
-   * the kernel takes all of them, which is the rule; else one tells how many it took, or the errno.
+   * send(2) of `length` bytes at `offset` of the region, without waiting. No completion is posted
+   * if the kernel takes all of them, which is the rule; else one tells how many it took, or the
+   * errno.
    */
   sendNow(fd: number, offset: number, length: number, token: number, kind: number): boolean {
     if (!this.#room()) return false;

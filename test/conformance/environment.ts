@@ -53,14 +53,31 @@ export function turnOn(environment: Environment, turns = 5): void {
 }
 
 /** What a connection went through, by the names of its handlers. */
-interface Log {
-  readonly events: string[];
-  received: Buffer;
-  error: string | null;
-}
+class Log {
+  readonly events: string[] = [];
+  error: string | null = null;
+  #bytes = Buffer.alloc(256);
+  #length = 0;
 
-function newLog(): Log {
-  return { events: [], received: Buffer.alloc(0), error: null };
+  get received(): Buffer {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  /** Forgets what was received. */
+  clear(): void {
+    this.#length = 0;
+  }
+
+  append(chunk: Uint8Array): void {
+    const length = this.#length + chunk.length;
+    if (length > this.#bytes.length) {
+      const longer = Buffer.alloc(2 * length);
+      longer.set(this.received);
+      this.#bytes = longer;
+    }
+    this.#bytes.set(chunk, this.#length);
+    this.#length = length;
+  }
 }
 
 /** Handlers that keep a log, each of which `also` may add to. */
@@ -72,7 +89,7 @@ function logging(log: Log, also: ConnectionHandlers = {}): ConnectionHandlers {
     },
     data: (connection, chunk) => {
       if (log.events.at(-1) !== 'data') log.events.push('data');
-      log.received = Buffer.concat([log.received, chunk]);
+      log.append(chunk);
       also.data?.(connection, chunk);
     },
     drain: (connection) => {
@@ -112,8 +129,8 @@ export function connectedPair(
   clientHandlers: ConnectionHandlers = {},
   place = ANY_PORT,
 ): Pair {
-  const serverLog = newLog();
-  const clientLog = newLog();
+  const serverLog = new Log();
+  const clientLog = new Log();
   let server: Connection | null = null;
   let client: Connection | null = null;
   const listener = environment.loop.listen({
@@ -170,9 +187,18 @@ export function closePair(environment: Environment, pair: Pair): void {
   );
 }
 
-/** `length` bytes that tell where they stand, so that any loss or swap shows. */
+const patterns = new Map<string, Buffer>();
+
+/** `length` bytes whose values tell their position, so that any loss or swap shows: read only. */
 export function pattern(length: number, seed = 1): Buffer {
-  const random = new Random(seed);
-  const words = Uint32Array.from({ length: Math.ceil(length / 4) }, () => random.bits());
-  return Buffer.from(words.buffer, 0, length);
+  const key = `${length} ${seed}`;
+  let bytes = patterns.get(key);
+  if (bytes === undefined) {
+    const random = new Random(seed);
+    const words = new Uint32Array(Math.ceil(length / 4));
+    for (let index = 0; index < words.length; index += 1) words[index] = random.bits();
+    bytes = Buffer.from(words.buffer, 0, length);
+    patterns.set(key, bytes);
+  }
+  return bytes;
 }

@@ -67,7 +67,7 @@ export class Arm {
   }
 
   /** Lets the network deliver what is on its way. */
-  settle(): void {
+  deliverAll(): void {
     if (this.#isReal) this.sys.poll(new Uint8Array(0), 0, 3);
   }
 
@@ -80,7 +80,7 @@ export class Arm {
   close(fd: number): number {
     this.#opened.delete(fd);
     const result = this.sys.close(fd);
-    this.settle();
+    this.deliverAll();
     return result;
   }
 
@@ -119,7 +119,7 @@ export class Arm {
   connect(fd: number, address: SocketAddress): number {
     const bytes = new Uint8Array(ADDRESS_BYTES);
     const result = this.sys.connect(fd, bytes, encodeSockaddr(this.sys.abi, address, bytes));
-    this.settle();
+    this.deliverAll();
     return result;
   }
 
@@ -206,7 +206,7 @@ export class Arm {
     const bytes = new TextEncoder().encode(text);
     const flags = this.sys.abi.constants.MSG_NOSIGNAL ?? 0;
     const result = this.sys.send(fd, bytes, 0, bytes.length, flags);
-    this.settle();
+    this.deliverAll();
     return result;
   }
 
@@ -220,7 +220,7 @@ export class Arm {
 
   shutdown(fd: number, how: 'SHUT_RD' | 'SHUT_WR' | 'SHUT_RDWR'): number {
     const result = this.sys.shutdown(fd, this.sys.abi.constants[how]);
-    this.settle();
+    this.deliverAll();
     return result;
   }
 
@@ -284,7 +284,7 @@ export class Arm {
     let total = 0;
     for (;;) {
       const result = this.sys.write(fd, block, 0, block.length);
-      this.settle();
+      this.deliverAll();
       if (result <= 0) return total;
       total += result;
     }
@@ -296,7 +296,7 @@ export class Arm {
     let total = 0;
     while (total < most) {
       const result = this.sys.read(fd, block, 0, Math.min(block.length, most - total));
-      this.settle();
+      this.deliverAll();
       if (result <= 0) return total;
       total += result;
     }

@@ -217,7 +217,7 @@ test('sim environment: one fault alone, and none after healing', () => {
   );
 });
 
-test('sim environment: a false EAGAIN is followed by no edge until the descriptor is rearmed', () => {
+test('sim environment: after a false EAGAIN no edge follows until a rearm', () => {
   const sys = new SimSys({ seed: 1, faults: new FaultPlan({ falseEagain: 0.5 }) });
   const arm = new Arm(sys, false, 'environment');
   const [left, right] = arm.unixPair();

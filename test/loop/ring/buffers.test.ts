@@ -223,7 +223,7 @@ for (const [title, kernel] of Object.entries(kernels)) {
       );
     };
     pollUntil(backend, heard);
-    assert.ok(backend.stats.partialSends + backend.stats.eagain > 0, 'sends fell short');
+    assert.ok(backend.stats.partialSends + backend.stats.eagain > 0, 'short writes');
     for (const { source, own, sinks } of relays) {
       for (const sink of sinks) sink.check();
       assert.ok(own.ear.heard.equals(source.text));

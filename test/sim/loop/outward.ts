@@ -150,10 +150,10 @@ export class Outward {
   #write(connection: Connection): void {
     while (this.#written < this.#bytes.length) {
       const count = Math.min(this.#bytes.length - this.#written, this.#random.between(1, 5000));
-      const goesOn = connection.write(this.#bytes, this.#written, count);
+      const hasRoom = connection.write(this.#bytes, this.#written, count);
       if (!connection.isOpen) return;
       this.#written += count;
-      if (!goesOn && this.#heedsDrain) return;
+      if (!hasRoom && this.#heedsDrain) return;
     }
     connection.end();
   }

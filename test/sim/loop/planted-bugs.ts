@@ -30,7 +30,7 @@ export type PlantedBug =
 /** System calls as a wrong caller would take them. */
 export class MisreadSys extends CountingSys {
   bug: PlantedBug | null = null;
-  /** Whether it is the closes phase that closes. */
+  /** Whether it is the close phase that closes. */
   settling = false;
   #closes = 0;
 

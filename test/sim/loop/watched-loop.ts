@@ -11,7 +11,7 @@ interface Life {
   closed: boolean;
 }
 
-/** What lies in a lent chunk once the loan is over. */
+/** The bytes of a borrowed chunk once its handler has returned. */
 const RUBBISH = 0xa5;
 
 /** A loop under observation: its timers, and the order in which handlers run. */
