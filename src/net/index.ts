@@ -4,12 +4,13 @@ export { LineBuffer } from '../framing/line-buffer.ts';
 export type { Backend, BackendName, Watch } from '../loop/backend.ts';
 export type { LoopName, MissingLoop } from '../loop/backends.ts';
 export { closeDescriptors } from '../loop/close-descriptors.ts';
+export type { RunOptions } from '../loop/loop.ts';
 export type { Timer } from '../loop/timers.ts';
 export type { WakeHandle } from '../poller/poller.ts';
 export { Interest } from '../poller/poller.ts';
 export { wake } from '../poller/wakers.ts';
 export type { Lookup } from './addresses.ts';
-export type { EventLoopOptions, RunOptions } from './event-loop.ts';
+export type { EventLoopOptions } from './event-loop.ts';
 export { EventLoop } from './event-loop.ts';
 export type {
   CloseOptions,

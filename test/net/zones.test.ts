@@ -49,7 +49,7 @@ test('zones: fe80::1%lo listens, connects, is connected from and measured', {
   skip: reasonWithoutNamespaces,
 }, async (t) => {
   leakCheck(t);
-  const flags = ['--connections', '2', '--duration', '1', '--warmup', '0', '--json'];
+  const flags = ['--connections', '2', '--duration', '0.2', '--warmup', '0', '--json'];
   const load = sockloop('load', HOST, 'PORT', '--source-addresses', HOST, ...flags);
   const words = [process.execPath, '--input-type=module', '-e', PROGRAM, HOST, ...load];
   const { out, err } = await run(t, inNamespace(LINK_LOCAL, words));
