@@ -280,28 +280,25 @@ test('socket: SIGPIPE would end a process that sends as in C', limits, async (t)
   if (process.platform === 'linux') assert.deepEqual([code, signal], [null, 'SIGPIPE']);
 });
 
-for (const kind of ['IPv4', 'pair'] as const) {
-  test(`socket: a send to a closed peer is EPIPE, never SIGPIPE: ${kind}`, limits, async (t) => {
-    leakCheck(t);
-    const ends =
-      kind === 'pair'
-        ? 'const [left, right] = Socket.pair();'
-        : `const server = new Socket('IPv4');
-           server.bind({ address: '127.0.0.1', port: 0 });
-           server.listen();
-           const left = new Socket('IPv4');
-           left.connect(server.getSockName());
-           const [right] = server.accept();`;
-    const child = start(
-      t,
-      `${FRAGILE}
-      ${ends}
+test('socket: a send to a closed peer is EPIPE, never SIGPIPE', limits, async (t) => {
+  leakCheck(t);
+  const child = start(
+    t,
+    `${FRAGILE}
+    const server = new Socket('IPv4');
+    server.bind({ address: '127.0.0.1', port: 0 });
+    server.listen();
+    const client = new Socket('IPv4');
+    client.connect(server.getSockName());
+    const codes = [Socket.pair(), [client, server.accept()[0]]].map(([left, right]) => {
       right.close();
-      report(measured(() => { for (let n = 0; n < 1000; n++) left.sendAll(new Uint8Array(1)); }));`,
-    );
-    assert.equal((await child.report()).code, 'EPIPE');
-  });
-}
+      const send = () => { for (let n = 0; n < 1000; n++) left.sendAll(new Uint8Array(1)); };
+      return measured(send).code;
+    });
+    report({ code: codes.join(), passedMs: 0 });`,
+  );
+  assert.equal((await child.report()).code, 'EPIPE,EPIPE');
+});
 
 test('socket: what a child sends arrives although it exits at once', limits, async (t) => {
   leakCheck(t);
