@@ -107,7 +107,7 @@ const endings: readonly Case[] = [
     }),
   },
   {
-    name: 'end() behind a write() that fell short: all of it arrives before the end',
+    name: 'end() behind a short write: all of it arrives before the end',
     laws: [5, 12],
     run: inEnvironment((environment) => {
       const bytes = moreThanFits(environment);

@@ -48,7 +48,7 @@ export const streamCases: readonly Case[] = [
     }),
   },
   {
-    name: 'a chunk has at least one byte, and is lent for the call only',
+    name: 'a chunk has at least one byte, and is borrowed until the handler returns',
     laws: [4],
     run: inEnvironment((environment) => {
       let smallest = Number.POSITIVE_INFINITY;
