@@ -22,7 +22,10 @@ function perform(deed: number): void {
   for (let done = 0; done < word(Word.count); done += 1) {
     if (deed === Deed.wakeInLockstep) Atomics.store(words, Word.done, done + 1);
     wake(sys, handle);
-    if (deed === Deed.wakeInLockstep) Atomics.wait(words, Word.acknowledged, done);
+    // A notify may be late, and end the wait that follows the one it was for.
+    while (deed === Deed.wakeInLockstep && word(Word.acknowledged) === done) {
+      Atomics.wait(words, Word.acknowledged, done);
+    }
   }
 }
 

@@ -118,9 +118,11 @@ test('load and compare as PID 1: a second signal ends them at once', {
     const command = start(t, [...UNSHARE, ...sockloop(...words)]);
     await command.until('err', /connections|starting/);
     const inside = await insideOf(command);
-    // The kernel delivers the lower number first, and neither is lost in the other.
+    // Both at once: the command may end by itself soon after the first. Which one Node hears second
+    // is up to the threads that the kernel delivers them to.
     process.kill(inside, 'SIGINT');
     process.kill(inside, 'SIGTERM');
-    await endedWith(command, 143);
+    const { status, err } = await command.end();
+    assert.ok(status === 130 || status === 143, `status ${status}: ${err}`);
   }
 });
