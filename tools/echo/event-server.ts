@@ -174,9 +174,8 @@ export class EventServer {
   #opened(connection: EchoConnection): void {
     const number = ++this.totals.connections;
     connection.data = number;
-    // Read while the peer is connected: after a reset it is lost.
-    const { remoteAddress } = connection;
     if (!this.#watched) return;
+    const { remoteAddress } = connection;
     this.#client(connection).address = remoteAddress;
     this.#observer.accepted?.(remoteAddress, number);
   }
