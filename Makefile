@@ -22,8 +22,9 @@ CRUISE = node_modules/.bin/depcruise --output-type err-long
 KNIP = node_modules/.bin/knip --no-config-hints
 TYPEDOC = node_modules/.bin/typedoc
 
-# Test files start servers and load on them, so only two run at a time. A file may take five minutes.
-TEST_FLAGS = --test-concurrency=2 --test-timeout=300000
+# Test files start servers and load on them, so only three run at a time: one of three mostly waits. A
+# file may take five minutes.
+TEST_FLAGS = --test-concurrency=3 --test-timeout=300000
 
 .PHONY: all build demo test check bench bench-quick docs docs-pictures clean help
 
