@@ -79,11 +79,15 @@ function bothFamilies(arm: Arm): void {
   arm.note('name of server', own.family === 'UNIX' ? own.path : own.address);
   arm.note('send', arm.send(client, 'four to six'));
   arm.note('recv', arm.recv(server));
+  // A port that is free in both families: another program may have one of IPv4 alone.
+  const probe = arm.socket('IPv6');
+  arm.bind(probe, { family: 'IPv6', address: '::', port: 0 });
+  const shared = portOf(arm, probe);
+  arm.close(probe);
   const only = arm.socket('IPv6');
   arm.note('IPV6_V6ONLY', arm.setInt(only, 'IPV6_V6ONLY', 1));
-  arm.bind(only, { family: 'IPv6', address: '::', port: 0 });
+  arm.bind(only, { family: 'IPv6', address: '::', port: shared });
   arm.sys.listen(only, 5);
-  const shared = portOf(arm, only);
   const lonely = arm.socket();
   arm.note('refused', arm.connect(lonely, { family: 'IPv4', address: '127.0.0.1', port: shared }));
   arm.note('SO_ERROR', arm.errorOf(lonely));

@@ -102,7 +102,10 @@ for (const loop of loops) {
     leakCheck(t);
     const { command, port } = await serveOn(t, loop, '--mode', 'line');
     const sockets = await held(t, port, alone(loop));
-    for (const socket of sockets) socket.write('half a li');
+    // The answer says that the half line was read too: unread input would be waited out.
+    const answers = sockets.map(heard);
+    for (const socket of sockets) socket.write('a line\nhalf a li');
+    await Promise.all(answers);
     const startMs = performance.now();
     // SIGTERM ends all the others of these servers.
     const { status, out, err } = await command.stop('SIGINT');
