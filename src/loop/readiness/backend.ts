@@ -22,11 +22,11 @@ import {
 import { ClosingList } from '../closing-list.ts';
 import { RECEIVE_BYTES, STALL_MS, WAKE_PERIOD_MS } from '../limits.ts';
 import { ReportList } from '../report-list.ts';
-import { SharedFd } from '../shared-fd.ts';
 import { ReadinessAcceptor } from './acceptor.ts';
 import { ChunkViews } from './chunk-views.ts';
 import { ReadinessConnectOperation } from './connect-operation.ts';
 import type { HandleOwner, ReadinessHandle } from './handle.ts';
+import { SharedFd } from './shared-fd.ts';
 import { ReadinessStream } from './stream.ts';
 import { ReadinessWatch } from './watch.ts';
 

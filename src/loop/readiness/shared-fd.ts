@@ -1,5 +1,5 @@
-import type { Interest } from '../poller/poller.ts';
-import { type HandleOwner, ReadinessHandle } from './readiness/handle.ts';
+import type { Interest } from '../../poller/poller.ts';
+import { type HandleOwner, ReadinessHandle } from './handle.ts';
 
 /**
  * Several handles of one descriptor on a readiness backend: a poller has one registration per
