@@ -60,8 +60,13 @@ export const CLIENT_COUNT_MAX = 1_000_000;
 export const CLIENT_MESSAGES_MAX = 1_000_000;
 export const CLIENT_MESSAGE_BYTES_MAX = LINE_BYTES_MAX;
 
-/** Client threads that start at the same time: each opens some 20 files while it starts. */
+/** Client threads that start at the same time. */
 export const CLIENT_STARTING_MAX = 8;
+
+/** Descriptors of a process before its threads, of a thread, and of one that starts, with room. */
+export const PROCESS_FILES = 64;
+export const THREAD_FILES = 6;
+export const STARTING_FILES = 32;
 
 /** A reply is buffered to be printed in one piece; it may exceed its message by this. */
 export const REPLY_EXCESS_BYTES_MAX = 1024 * 1024;

@@ -1,3 +1,4 @@
+import { closeSync, openSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { Socket } from 'sockloop/socket';
 import { nativeSys, type SocketAddress, type Sys, SysError, TracingSys } from 'sockloop/sys';
@@ -29,6 +30,8 @@ class ClientThread {
   readonly #state: ClientState;
   readonly #printer: ThreadPrinter;
   readonly #sys: Sys;
+  /** The place of its socket while threads start: one that starts does not fail for want of it. */
+  readonly #reserve: number;
   #socket: Socket | null = null;
   #client: EchoClient | null = null;
   #server: SocketAddress | null = null;
@@ -41,12 +44,16 @@ class ClientThread {
     this.#printer = new ThreadPrinter(plan.thread, this.#state);
     const native = nativeSys();
     this.#sys = plan.trace ? new TracingSys(native, (line) => this.#printer.traced(line)) : native;
+    // Throws EMFILE, and the thread has not started.
+    this.#reserve = openSync('/dev/null', 'r');
   }
 
   run(): void {
     tell({ kind: 'ready' });
     try {
-      const isDone = this.#state.awaitBeginning() && this.#sendAll();
+      const begins = this.#state.awaitBeginning();
+      closeSync(this.#reserve);
+      const isDone = begins && this.#sendAll();
       this.#ended(isDone ? 'done' : 'stopped');
     } catch (error) {
       if (error instanceof OutputError) {

@@ -1,6 +1,14 @@
 import { SHARE_ENV, Worker } from 'node:worker_threads';
-import type { SocketAddress, Sys } from 'sockloop/sys';
-import { CLIENT_STARTING_MAX, CLIENT_STOP_MS, CLIENT_WAKE_MS } from '../limits.ts';
+import { nativeSys, type SocketAddress, type Sys } from 'sockloop/sys';
+import { openFilesLimit } from '#src/sys/rlimit.js';
+import {
+  CLIENT_STARTING_MAX,
+  CLIENT_STOP_MS,
+  CLIENT_WAKE_MS,
+  PROCESS_FILES,
+  STARTING_FILES,
+  THREAD_FILES,
+} from '../limits.ts';
 import {
   type ClientPlan,
   ClientState,
@@ -39,6 +47,15 @@ interface ThreadEnd {
 const STOPPED: ThreadEnd = { outcome: 'stopped', failure: null };
 
 /**
+ * Threads that may start at the same time: one where descriptors are short. Otherwise a thread may
+ * fail because of the files of others that fail, which Node closes some time after their exit.
+ */
+function startingMax(threads: number): number {
+  const files = PROCESS_FILES + threads * THREAD_FILES + CLIENT_STARTING_MAX * STARTING_FILES;
+  return files <= openFilesLimit(nativeSys()).soft ? CLIENT_STARTING_MAX : 1;
+}
+
+/**
  * The textbook's client of many threads: each has a blocking socket, sends all messages and prints
  * their replies. They begin once all have started.
  *
@@ -64,7 +81,7 @@ export class ThreadedClient {
   readonly #ends = new Map<number, ThreadEnd>();
   /** The numbers of the threads not started yet, in order. */
   readonly #waiting: number[];
-  #startingMax = CLIENT_STARTING_MAX;
+  #startingMax: number;
   /** The thread that starts alone, after others failed to start. */
   #startedAlone: number | null = null;
   #server: SocketAddress | null = null;
@@ -82,6 +99,7 @@ export class ThreadedClient {
     this.#failed = failed;
     this.#state = new ClientState(plan.threads);
     this.#waiting = Array.from({ length: plan.threads }, (_, index) => index + 1);
+    this.#startingMax = startingMax(plan.threads);
   }
 
   /** Runs all threads to their ends, or until {@link stop}. Throws if their output fails. */
