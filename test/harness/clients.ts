@@ -83,8 +83,10 @@ export async function reset(socket: Socket): Promise<void> {
 /** Waits for the next bytes. Later ones are kept for the next call. */
 export function heard(socket: Socket): Promise<Buffer> {
   const next = new Promise<Buffer>((resolve, reject) => {
-    socket.once('close', () => reject(new Error('closed without an answer')));
+    const left = (): void => reject(new Error('closed without an answer'));
+    socket.once('close', left);
     socket.once('data', (piece: Buffer) => {
+      socket.off('close', left);
       socket.pause();
       resolve(piece);
     });

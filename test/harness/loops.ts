@@ -27,6 +27,20 @@ export const loops: readonly LoopUnderTest[] = [
   }),
 ];
 
+const readiness = loops.find(({ name, skip, shared }) => {
+  return shared && skip === false && name !== 'io_uring';
+});
+
+/** Those of one thread, one of each kind: for what does not depend on the call that waits. */
+export const sharedKinds: readonly LoopUnderTest[] = loops.filter((loop) => {
+  return loop === readiness || loop.name === 'io_uring';
+});
+
+/** One loop of each kind of server. */
+export const kinds: readonly LoopUnderTest[] = loops.filter((loop) => {
+  return !loop.shared || sharedKinds.includes(loop);
+});
+
 /** Starts `sockloop serve` on that loop. */
 export function serveOn(
   t: TestContext,
