@@ -193,6 +193,11 @@ export async function peer(
   return portOf(server);
 }
 
+/** A {@link peer} that sends back what comes. */
+export function echoPeer(scope: Scope): Promise<number> {
+  return peer(scope, (socket) => socket.pipe(socket));
+}
+
 function portOf(server: Server): number {
   return (server.address() as AddressInfo).port;
 }

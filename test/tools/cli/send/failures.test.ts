@@ -6,7 +6,7 @@ import type { Socket as NodeSocket } from 'node:net';
 import { test } from 'node:test';
 import { createConnection } from '#src/socket/create.js';
 import { Socket } from '#src/socket/socket.js';
-import { freePort, peer } from '#test/harness/clients.js';
+import { echoPeer, freePort, peer } from '#test/harness/clients.js';
 import { closeReader, run, start } from '#test/harness/command.js';
 import { sockloopHere } from '#test/harness/in-process.js';
 import { leakCheck } from '#test/harness/leaks.js';
@@ -89,10 +89,10 @@ test('send: a server that breaks off', { timeout }, async (t) => {
   }
 });
 
-test('send --json: what came before the failure is in the document', { timeout }, async (t) => {
+test('send: a second line to a server that takes one', { timeout }, async (t) => {
   leakCheck(t);
   const { port } = await serve(t, '--mode', 'once');
-  const { status, out } = await send(t, ['--json', LOCAL, `${port}`, 'one', 'two']);
+  const { status, out } = await sockloopHere('send', '--json', LOCAL, `${port}`, 'one', 'two');
   assert.equal(status, 1);
   const { exchanges, failure } = JSON.parse(out) as {
     exchanges: { reply: string }[];
@@ -103,17 +103,10 @@ test('send --json: what came before the failure is in the document', { timeout }
     ['one\n'],
   );
   assert.match(failure.message, /server closed|cannot (send to|receive from)/);
-});
-
-test('send: a second line to a server that takes one', { timeout }, async (t) => {
-  leakCheck(t);
-  const { port } = await serve(t, '--mode', 'once');
-  const { status, out, err } = await send(t, [LOCAL, `${port}`, 'one', 'two']);
-  assert.deepEqual([status, out], [1, 'one\n']);
-  assert.match(
-    err,
-    /^sockloop: (the server closed .*|cannot (send to|receive from) .*: E\w+ .*)\n$/,
-  );
+  const text = await sockloopHere('send', LOCAL, `${port}`, 'one', 'two');
+  assert.deepEqual([text.status, text.out], [1, 'one\n']);
+  const why = /^sockloop: (the server closed .*|cannot (send to|receive from) .*: E\w+ .*)\n$/;
+  assert.match(text.err, why);
 });
 
 test('send --timeout: a server that accepts and never answers', { timeout }, async (t) => {
@@ -173,7 +166,7 @@ test('send: a reader of its output that leaves ends it without a word', {
   timeout,
 }, async (t) => {
   leakCheck(t);
-  const { port } = await serve(t);
+  const port = await echoPeer(t);
   const command = start(t, sockloop('send', LOCAL, `${port}`));
   await closeReader(command);
   command.child.stdin?.end('hello\n');
@@ -186,7 +179,7 @@ test('send: an input that cannot be read, an output that is full', {
   skip: reasonWithoutProc,
 }, async (t) => {
   leakCheck(t);
-  const { port } = await serve(t);
+  const port = await echoPeer(t);
   const shell = (redirection: string): string[] => [
     'sh',
     '-c',
