@@ -38,6 +38,8 @@ export interface PollerTarget {
   readonly waker: WakerKind;
   /** Whether this machine has it, and if not, why. */
   readonly available: true | { readonly reason: string };
+  /** True if only the cases of waking run: another target covers the poller. */
+  readonly wakingOnly: boolean;
   /** Why a case whose name begins with this cannot hold. */
   readonly skips: ReadonlyMap<string, string>;
   /** An environment for one test. */

@@ -36,6 +36,7 @@ export function kernelTargets(): PollerTarget[] {
       poller: name,
       waker,
       available: available(nativeSys()),
+      wakingOnly: false,
       skips: skipsOf(name, nativeSys()),
       open,
     })),

@@ -46,7 +46,8 @@ const verdicts: PollerVerdict[] = [];
 
 /** The whole suite over one poller. */
 export function describePoller(target: PollerTarget): void {
-  const { name, available } = target;
+  const { name, available, wakingOnly } = target;
+  const cases = wakingOnly ? wakingCases : pollerCases;
   const note = (caseName: string, verdict: Verdict): void => {
     verdicts.push({ target: name, case: caseName, verdict });
   };
@@ -54,10 +55,10 @@ export function describePoller(target: PollerTarget): void {
     if (available !== true) {
       const skip = available.reason;
       test(`${name}: all cases`, { skip }, () => undefined);
-      for (const { name: caseName } of pollerCases) note(caseName, { skip });
+      for (const { name: caseName } of cases) note(caseName, { skip });
       return;
     }
-    for (const { name: caseName, run } of pollerCases) {
+    for (const { name: caseName, run } of cases) {
       const skip = skipReason(target, caseName);
       if (skip !== undefined) {
         test(`${name}: ${caseName}`, { skip }, () => undefined);

@@ -34,7 +34,7 @@ function sendsAfterReset(bytes: number, queued: number): Case {
     laws: [1, 4],
     run: inEnvironment((environment) => {
       const chunk = pattern(bytes);
-      for (let round = 0; round < 10; round++) {
+      for (let round = 0; round < 4; round++) {
         const pair = connectedPair(environment, {}, { close: () => pair.server.write(chunk) });
         if (queued > 0) {
           pair.client.pause();
@@ -92,7 +92,7 @@ export const errorCases: readonly Case[] = [
     name: 'bytesSent of a connection that was reset is what the kernel took',
     laws: [12],
     run: inEnvironment((environment) => {
-      const length = environment.turnsMax > 100_000 ? 600_000 : 32 * 1024 * 1024;
+      const length = environment.turnsMax > 100_000 ? 600_000 : 16 * 1024 * 1024;
       const pair = connectedPair(environment);
       pair.client.pause();
       turnOn(environment, 2);
@@ -134,7 +134,7 @@ export const errorCases: readonly Case[] = [
     name: 'bytesSent of a connection that was closed over a queue is what the kernel took',
     laws: [6, 12],
     run: inEnvironment((environment) => {
-      const length = environment.turnsMax > 100_000 ? 600_000 : 32 * 1024 * 1024;
+      const length = environment.turnsMax > 100_000 ? 600_000 : 16 * 1024 * 1024;
       const pair = connectedPair(environment);
       pair.client.pause();
       pair.server.write(pattern(length));

@@ -30,8 +30,10 @@ const STEPS = [
   ['deregister', Interest.none],
 ] as const;
 
+type Step = (typeof STEPS)[number];
+
 /** Every sequence of `length` steps. */
-function* sequences(length: number): Generator<(typeof STEPS)[number][]> {
+function* sequences(length: number): Generator<Step[]> {
   if (length === 0) {
     yield [];
     return;
@@ -39,8 +41,18 @@ function* sequences(length: number): Generator<(typeof STEPS)[number][]> {
   for (const sequence of sequences(length - 1)) for (const step of STEPS) yield [...sequence, step];
 }
 
+/** True if one of `steps` modifies what is not registered. */
+function isRefused(steps: readonly Step[]): boolean {
+  let isRegistered = false;
+  for (const [verb] of steps) {
+    if (verb === 'modify' && !isRegistered) return true;
+    isRegistered = verb !== 'deregister';
+  }
+  return false;
+}
+
 /** Makes the steps with a descriptor that is ready for everything, and compares with a model. */
-function playSteps(fixture: Fixture, fd: number, steps: (typeof STEPS)[number][]): void {
+function playSteps(fixture: Fixture, fd: number, steps: readonly Step[]): void {
   const { poller } = fixture;
   let expected: { token: number; interest: Interest } | null = null;
   for (const [token, [verb, interest]] of steps.entries()) {
@@ -77,7 +89,10 @@ export const registrationCases: readonly PollerCase[] = [
     run(fixture) {
       const [left] = readablePair(fixture);
       for (let length = 1; length <= 4; length += 1) {
-        for (const steps of sequences(length)) playSteps(fixture, left, steps);
+        for (const steps of sequences(length)) {
+          // An error costs more than the steps, and three of them show what it leaves behind.
+          if (length < 4 || !isRefused(steps)) playSteps(fixture, left, steps);
+        }
       }
       return undefined;
     },

@@ -1,9 +1,11 @@
-// Goal: the commands of the package work with the programs of other people.
+// Goal: the commands of the package interoperate with other programs.
 // Method: ncat, socat and plain C peers on the other side of each command.
 
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
-import { test } from 'node:test';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname } from 'node:path';
+import { after, before, test } from 'node:test';
 import { bigText, freePort, MIB } from '#test/harness/clients.js';
 import { eventually, run, type Scope, start } from '#test/harness/command.js';
 import { leakCheck } from '#test/harness/leaks.js';
@@ -19,17 +21,17 @@ const timeout = 60_000;
 const LOCAL = '127.0.0.1';
 const NEWLINE = Buffer.from('\n');
 const big = bigText(2 * MIB);
-/** What goes out and must come back. */
+/** The lines that are sent, and expected back. */
 const LINES = ['hello\n', 'gr\u{fc}\u{df}e\n', 'a\0b\n', Buffer.concat([big, NEWLINE])];
 
-/** Whether somebody listens on a TCP port of the loopback, seen without connecting to it. */
+/** True if a TCP port of the loopback has a listener, as /proc shows it without a connection. */
 function isListening(port: number): boolean {
   const hex = port.toString(16).toUpperCase().padStart(4, '0');
   const tables = ['tcp', 'tcp6'].map((name) => readFileSync(`/proc/net/${name}`, 'utf8'));
   return new RegExp(`:${hex} [0-9A-F:]+ 0A `).test(tables.join('\n'));
 }
 
-/** Starts somebody else's server, and waits until it listens on `port`. */
+/** Starts another program's server, and waits until it listens on `port`. */
 async function listening(t: Scope, words: readonly string[], port: number): Promise<void> {
   const command = start(t, words);
   await eventually(() => assert.ok(isListening(port), `${words.join(' ')}: ${command.err}`));
@@ -40,18 +42,18 @@ async function checkClients(
   t: Scope,
   host: string,
   port: string,
-  inputs: readonly (string | Buffer)[] = LINES,
+  lines: readonly (string | Buffer)[] = LINES,
 ): Promise<void> {
-  for (const input of inputs) {
-    const sent = Buffer.from(input);
-    const reply = await send(t, [host, port], sent);
-    assert.deepEqual([reply.status, reply.err], [0, '']);
-    assert.ok(reply.outBytes.equals(sent), `${sent.length} bytes`);
-    const textbook = await run(t, tcpclient(host, port), sent);
-    assert.deepEqual([textbook.status, textbook.err], [0, '']);
-    const printed = Buffer.concat([Buffer.from('Echo from server: '), sent]);
-    assert.ok(textbook.outBytes.equals(printed), `${sent.length} bytes`);
-  }
+  const all = Buffer.concat(lines.map((line) => Buffer.from(line)));
+  const reply = await send(t, [host, port], all);
+  assert.deepEqual([reply.status, reply.err], [0, '']);
+  assert.ok(reply.outBytes.equals(all), `${all.length} bytes`);
+  // The textbook's client sends one line.
+  const sent = Buffer.from(lines.at(-1) ?? '');
+  const textbook = await run(t, tcpclient(host, port), sent);
+  assert.deepEqual([textbook.status, textbook.err], [0, '']);
+  const printed = Buffer.concat([Buffer.from('Echo from server: '), sent]);
+  assert.ok(textbook.outBytes.equals(printed), `${sent.length} bytes`);
 }
 
 test("our clients and ncat's echo", {
@@ -61,8 +63,7 @@ test("our clients and ncat's echo", {
   leakCheck(t);
   const port = await freePort();
   await listening(t, ['ncat', '-l', '-k', '--exec', '/bin/cat', LOCAL, `${port}`], port);
-  // ncat writes to cat without reading from it, so that more than their pipes hold stays stuck in
-  // them for ever, whoever the client is.
+  // ncat writes to cat without reading from it: more than their pipes hold stays stuck for ever.
   const inputs = [...LINES.slice(0, -1), `${bigText(32 * 1024)}\n`];
   await checkClients(t, LOCAL, `${port}`, inputs);
 });
@@ -95,12 +96,11 @@ test("send and socat's echo over a UNIX socket and an abstract name", {
   start(t, ['socat', `ABSTRACT-LISTEN:${name},fork`, 'EXEC:cat']);
   const names = (): string => readFileSync('/proc/net/unix', 'utf8');
   await eventually(() => assert.ok(names().includes(path) && names().includes(`@${name}`)));
+  const all = Buffer.concat(LINES.map((line) => Buffer.from(line)));
   for (const target of [path, `@${name}`]) {
-    for (const input of LINES) {
-      const { status, outBytes, err } = await send(t, ['--unix', target], Buffer.from(input));
-      assert.deepEqual([status, err], [0, '']);
-      assert.ok(outBytes.equals(Buffer.from(input)));
-    }
+    const { status, outBytes, err } = await send(t, ['--unix', target], all);
+    assert.deepEqual([status, err], [0, '']);
+    assert.ok(outBytes.equals(all));
   }
 });
 
@@ -111,7 +111,43 @@ test('our clients and a plain C server', { timeout, skip: reasonWithout('cc') },
   await checkClients(t, LOCAL, port);
 });
 
-/** The clients of other people: what sends standard input to a port and prints the reply. */
+/** The servers of the package, for every client of this file. */
+let ports: readonly number[] = [];
+const unixPath = `${mkdtempSync(`${tmpdir()}/sockloop-interop-`)}/socket`;
+const steps: (() => Promise<void> | void)[] = [];
+
+before(async () => {
+  const scope: Scope = { after: (step) => steps.push(step) };
+  const [unix, ...ours] = await Promise.all([
+    start(scope, sockloop('serve', '--unix', unixPath)),
+    ...['echo', 'line', 'once'].map((mode) => serve(scope, '--mode', mode)),
+    serveTextbook(scope),
+  ]);
+  await unix.until('out', /^listening/);
+  ports = ours.map(({ port }) => port);
+});
+after(async () => {
+  for (const step of steps) await step();
+  rmSync(dirname(unixPath), { recursive: true });
+});
+
+/** Sends each input with a client that prints the reply. */
+async function checkServers(
+  t: Scope,
+  words: (port: number) => readonly string[],
+  inputs: readonly (string | Buffer)[],
+): Promise<void> {
+  assert.equal(ports.length, 4);
+  for (const port of ports) {
+    for (const input of inputs) {
+      const { status, outBytes, err } = await run(t, words(port), Buffer.from(input));
+      assert.deepEqual([status, err], [0, '']);
+      assert.ok(outBytes.equals(Buffer.from(input)), `${input.length} bytes`);
+    }
+  }
+}
+
+/** Clients that send standard input and print the reply. */
 const CLIENTS: readonly [tool: string, words: (port: number) => string[]][] = [
   ['ncat', (port) => ['ncat', LOCAL, `${port}`]],
   ['socat', (port) => ['socat', '-t', '10', '-', `TCP4:${LOCAL}:${port}`]],
@@ -120,17 +156,7 @@ const CLIENTS: readonly [tool: string, words: (port: number) => string[]][] = [
 for (const [tool, words] of CLIENTS) {
   test(`${tool} and our servers`, { timeout, skip: reasonWithout(tool) }, async (t) => {
     leakCheck(t);
-    const ours = await Promise.all([
-      ...['echo', 'line', 'once'].map((mode) => serve(t, '--mode', mode)),
-      serveTextbook(t),
-    ]);
-    for (const { port } of ours) {
-      for (const input of ['hello\n', 'no newline', 'a\0b\n', LINES.at(-1) ?? '']) {
-        const { status, outBytes, err } = await run(t, words(port), input);
-        assert.deepEqual([status, err], [0, '']);
-        assert.ok(outBytes.equals(Buffer.from(input)), `${input.length} bytes`);
-      }
-    }
+    await checkServers(t, words, ['hello\n', 'no newline', 'a\0b\n', LINES.at(-1) ?? '']);
   });
 
   test(`${tool} and our server on a UNIX socket`, {
@@ -138,10 +164,7 @@ for (const [tool, words] of CLIENTS) {
     skip: reasonWithout(tool),
   }, async (t) => {
     leakCheck(t);
-    const path = `${scratch(t)}/socket`;
-    const command = start(t, sockloop('serve', '--unix', path));
-    await command.until('out', /^listening/);
-    const client = tool === 'ncat' ? ['ncat', '-U', path] : ['socat', '-', `UNIX:${path}`];
+    const client = tool === 'ncat' ? ['ncat', '-U', unixPath] : ['socat', '-', `UNIX:${unixPath}`];
     const { status, out } = await run(t, client, 'hello\n');
     assert.deepEqual([status, out], [0, 'hello\n']);
   });
@@ -150,15 +173,5 @@ for (const [tool, words] of CLIENTS) {
 test('a plain C client and our servers', { timeout, skip: reasonWithout('cc') }, async (t) => {
   leakCheck(t);
   const client = compilePeer(t, 'echo-client');
-  const ours = await Promise.all([
-    ...['echo', 'line', 'once'].map((mode) => serve(t, '--mode', mode)),
-    serveTextbook(t),
-  ]);
-  for (const { port } of ours) {
-    for (const input of [...LINES, 'no newline', big]) {
-      const { status, outBytes, err } = await run(t, [client, `${port}`], Buffer.from(input));
-      assert.deepEqual([status, err], [0, '']);
-      assert.ok(outBytes.equals(Buffer.from(input)), `${input.length} bytes`);
-    }
-  }
+  await checkServers(t, (port) => [client, `${port}`], [...LINES, 'no newline', big]);
 });

@@ -9,6 +9,7 @@ import type { Scope } from '#test/harness/command.js';
 import { leakCheck } from '#test/harness/leaks.js';
 import { reasonWithout, scratch } from '#test/harness/other-programs.js';
 import { serve } from '#test/harness/programs.js';
+import { reportPath } from '#tools/cli/compare/flags.js';
 import { lineOf } from '#tools/cli/compare/progress.js';
 import { CompareClient } from '#tools/compare/client/client.js';
 import type { LoadPoint, MeasuredLoop } from '#tools/compare/document.js';
@@ -255,4 +256,13 @@ test('compare: what servers and client were denied is told, each by itself', () 
   // Threads of one server wait for one another; their client does not.
   assert.equal(words({ name: 'threads', serverWaitedMs: 400 }), '');
   assert.match(words({ name: 'threads', clientWaitedMs: 400 }), /^the client waited 40 %/);
+});
+
+test('compare: the report has a name of its own, and --json or --no-report is without', () => {
+  const flags = { connections: '', idle: '', duration: '', rounds: '', size: '', seed: '' };
+  assert.equal(reportPath(flags), 'report.html');
+  assert.equal(reportPath({ ...flags, report: 'other' }), 'other');
+  assert.equal(reportPath({ ...flags, json: true, report: 'other' }), 'other');
+  assert.equal(reportPath({ ...flags, json: true }), null);
+  assert.equal(reportPath({ ...flags, report: false }), null);
 });

@@ -1,16 +1,15 @@
-/** A server on a thread of its own, honest or not: what the load tests send their messages to. */
+/** The server of the load tests, on a thread of its own: it echoes, or misbehaves as asked. */
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { EventLoop } from '#src/net/event-loop.js';
 import type { Connection, ConnectionHandlers } from '#src/net/stream/connection.js';
-import type { ServerTask, ServerWords } from './servers.ts';
+import type { Behaviour, ServerTask, ServerWords } from './servers.ts';
 
 type Handlers = ConnectionHandlers;
 
 const task = workerData as ServerTask;
 const loop = new EventLoop();
 const words = new Int32Array(task.memory);
-const connections = new Set<Connection>();
 /** How long each message was in this server, where it delays them. */
 const delaysMs: number[] = [];
 
@@ -44,17 +43,20 @@ function swapper(): Handlers {
   };
 }
 
-/** After so many chunks nobody listens any more, and every connection is reset. */
+/** After so many chunks the listener is closed, and every connection is reset. */
 function mortal(chunksMax: number): Handlers {
   let chunks = 0;
+  const connections = new Set<Connection>();
   return {
+    open: (connection) => connections.add(connection),
+    close: (connection) => connections.delete(connection),
     data: (connection, chunk) => {
       chunks += 1;
       if (chunks < chunksMax) {
         echo(connection, chunk);
         return;
       }
-      listener.close();
+      for (const listener of listeners) listener.close();
       for (const open of connections) open.reset();
     },
   };
@@ -76,28 +78,43 @@ function staller(afterMs: number, stallMs: number): Handlers {
   };
 }
 
-/** Nine of ten messages take 2 ms, the tenth 20 ms, and what each has taken is written down. */
+/** Nine of ten messages take 2 ms, the tenth 20 ms, and the time of each is recorded. */
 function delayer(): Handlers {
   let messages = 0;
-  const lastMs = new WeakMap<Connection, number>();
+  const heldOf = new WeakMap<Connection, HeldMessage[]>();
   return {
     data: (connection, chunk) => {
+      const held = heldOf.get(connection) ?? [];
+      heldOf.set(connection, held);
       const cameMs = loop.nowMs;
-      // A busy machine may bring several messages at once, and their replies keep their order.
+      // A busy machine may bring several messages at once.
       for (let at = 0; at < chunk.length; at += MESSAGE_BYTES) {
         const bytes = chunk.slice(at, at + MESSAGE_BYTES);
         messages += 1;
         const delayMs = messages % 10 === 0 ? 20 : 2;
-        const dueMs = Math.max(cameMs + delayMs, lastMs.get(connection) ?? 0);
-        lastMs.set(connection, dueMs);
-        loop.setTimer(dueMs - cameMs, () => {
-          if (!connection.isOpen) return;
-          connection.write(bytes);
-          delaysMs.push(loop.nowMs - cameMs);
-        });
+        held.push({ bytes, cameMs, dueMs: cameMs + delayMs });
+        loop.setTimer(delayMs, () => answerDue(connection, held));
       }
     },
   };
+}
+
+/** A message that the server has not answered yet. */
+interface HeldMessage {
+  readonly bytes: Uint8Array;
+  readonly cameMs: number;
+  readonly dueMs: number;
+}
+
+/** Replies keep the order of their messages: one that is due waits for those before it. */
+function answerDue(connection: Connection, held: HeldMessage[]): void {
+  const nowMs = loop.nowMs;
+  for (let first = held[0]; first !== undefined && first.dueMs <= nowMs; first = held[0]) {
+    held.shift();
+    if (!connection.isOpen) continue;
+    connection.write(first.bytes);
+    delaysMs.push(nowMs - first.cameMs);
+  }
 }
 
 /** Echoes for a while, and leaves. */
@@ -144,7 +161,7 @@ function flipper(every: number, most: number): Handlers {
   };
 }
 
-function handlersOf({ behaviour }: ServerTask): Handlers {
+function handlersOf(behaviour: Behaviour): Handlers {
   switch (behaviour.kind) {
     case 'echo':
       return { data: echo };
@@ -189,29 +206,21 @@ function handlersOf({ behaviour }: ServerTask): Handlers {
   }
 }
 
-const own = handlersOf(task);
-const listener = loop.listen({
-  host: '127.0.0.1',
-  port: 0,
-  handlers: {
-    ...own,
-    open: (connection) => {
-      connections.add(connection);
-      own.open?.(connection);
-    },
-    close: (connection) => connections.delete(connection),
-  },
-});
+const listeners = task.behaviours.map((behaviour) =>
+  loop.listen({ host: '127.0.0.1', port: 0, handlers: handlersOf(behaviour) }),
+);
 
-/** Until the test says so. The timer keeps the loop going when the listener is gone. */
+/** Stops the loop once the test asks for it. The timer keeps a loop without a listener running. */
 function lookForTheEnd(): void {
   if (Atomics.load(words, 0) !== 0) loop.stop();
   else loop.setTimer(20, lookForTheEnd);
 }
 
-const { address } = listener;
-if (address.family === 'UNIX') throw new Error('not a port');
-const ready: ServerWords = { kind: 'ready', port: address.port };
+const ports = listeners.map(({ address }) => {
+  if (address.family === 'UNIX') throw new Error('not a port');
+  return address.port;
+});
+const ready: ServerWords = { kind: 'ready', ports };
 parentPort?.postMessage(ready);
 lookForTheEnd();
 await loop.run({ promises: false });

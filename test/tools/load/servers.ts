@@ -1,41 +1,47 @@
 /** Servers for the load tests, and plans to load them with. */
 
-import type { TestContext } from 'node:test';
+import { after, before } from 'node:test';
 import { Worker } from 'node:worker_threads';
+import type { Scope } from '#test/harness/command.js';
 import type { LoadDocument } from '#tools/load/document.js';
 import { startLoad } from '#tools/load/engine/run.js';
 import type { LoadPlan } from '#tools/load/plan.js';
 
-/** What a server does with what it gets. */
-export type Behaviour =
-  | { readonly kind: 'echo' }
-  /** One bit of every chunk is another. */
-  | { readonly kind: 'other' }
+/** Servers without options. */
+export type PlainKind =
+  | 'echo'
+  /** One bit of every chunk is flipped. */
+  | 'other'
   /** A byte too many behind every chunk. */
-  | { readonly kind: 'more' }
-  | { readonly kind: 'swap' }
-  | { readonly kind: 'trickle' }
+  | 'more'
+  | 'swap'
+  | 'trickle'
   /** Half of the echo, and the end. */
-  | { readonly kind: 'half' }
+  | 'half'
   /** The echo, and the end. */
-  | { readonly kind: 'once' }
-  | { readonly kind: 'silent' }
+  | 'once'
+  | 'silent'
+  | 'reset'
+  | 'delay';
+
+/** What a server does with a message. */
+export type Behaviour =
+  | { readonly kind: PlainKind }
   | { readonly kind: 'mortal'; readonly chunksMax: number }
-  | { readonly kind: 'reset' }
   | { readonly kind: 'stall'; readonly afterMs: number; readonly stallMs: number }
-  | { readonly kind: 'delay' }
   /** The echo, and a reset or an orderly end so long after the connection began. */
   | { readonly kind: 'leave'; readonly afterMs: number; readonly how: 'reset' | 'close' }
-  /** One byte of every so many messages of 64 bytes is another, so many times. */
+  /** One byte of every so many messages of 64 bytes is flipped, so many times. */
   | { readonly kind: 'flip'; readonly every: number; readonly most: number };
 
+/** One thread may hold several servers. */
 export interface ServerTask {
   readonly memory: SharedArrayBuffer;
-  readonly behaviour: Behaviour;
+  readonly behaviours: readonly Behaviour[];
 }
 
 export type ServerWords =
-  | { readonly kind: 'ready'; readonly port: number }
+  | { readonly kind: 'ready'; readonly ports: readonly number[] }
   | { readonly kind: 'ended'; readonly delaysMs: readonly number[] };
 
 export interface TestServer {
@@ -44,20 +50,25 @@ export interface TestServer {
   stop(): Promise<readonly number[]>;
 }
 
-/** A server that ends with the test. */
-export async function serve(t: TestContext, behaviour: Behaviour): Promise<TestServer> {
+/** A thread of servers, which end together. */
+interface Thread {
+  readonly ports: readonly number[];
+  stop(): Promise<readonly number[]>;
+}
+
+async function startThread(behaviours: readonly Behaviour[]): Promise<Thread> {
   const memory = new SharedArrayBuffer(8);
-  const task: ServerTask = { memory, behaviour };
+  const task: ServerTask = { memory, behaviours };
   const worker = new Worker(new URL('./server-thread.js', import.meta.url), { workerData: task });
   let delaysMs: readonly number[] = [];
   const exited = new Promise<void>((resolve, reject) => {
     worker.once('exit', () => resolve());
     worker.once('error', reject);
   });
-  const port = await new Promise<number>((resolve, reject) => {
+  const ports = await new Promise<readonly number[]>((resolve, reject) => {
     worker.once('error', reject);
     worker.on('message', (words: ServerWords) => {
-      if (words.kind === 'ready') resolve(words.port);
+      if (words.kind === 'ready') resolve(words.ports);
       else ({ delaysMs } = words);
     });
   });
@@ -66,8 +77,35 @@ export async function serve(t: TestContext, behaviour: Behaviour): Promise<TestS
     await exited;
     return delaysMs;
   };
-  t.after(stop);
+  return { ports, stop };
+}
+
+/** A server that ends with the test. */
+export async function serve(scope: Scope, behaviour: Behaviour): Promise<TestServer> {
+  const { ports, stop } = await startThread([behaviour]);
+  scope.after(async () => {
+    await stop();
+  });
+  const [port = 0] = ports;
   return { port, stop };
+}
+
+/** Servers for all tests of a file, on one thread. Returns the port of each. */
+export function sharedServers(...kinds: readonly PlainKind[]): { port(kind: PlainKind): number } {
+  let thread: Thread | null = null;
+  before(async () => {
+    thread = await startThread(kinds.map((kind) => ({ kind })));
+  });
+  after(async () => {
+    await thread?.stop();
+  });
+  return {
+    port: (kind) => {
+      const port = thread?.ports[kinds.indexOf(kind)];
+      if (port === undefined) throw new Error(`the file has no server of kind ${kind}`);
+      return port;
+    },
+  };
 }
 
 /** A short closed loop on a few connections, but for what `changes` say. */
@@ -83,7 +121,7 @@ export function planFor(port: number, changes: Partial<LoadPlan> = {}): LoadPlan
     mode: 'echo',
     messagesPerConnection: null,
     warmupMs: 0,
-    durationMs: 300,
+    durationMs: 150,
     rampMs: 0,
     timeoutMs: 1000,
     sourceAddresses: [],
@@ -108,11 +146,11 @@ export function openPlan(
 
 /** Loads a server that ends with the test. */
 export async function load(
-  t: TestContext,
+  scope: Scope,
   behaviour: Behaviour,
   changes: Partial<LoadPlan> = {},
 ): Promise<LoadDocument> {
-  const { port } = await serve(t, behaviour);
+  const { port } = await serve(scope, behaviour);
   return startLoad(planFor(port, changes)).done;
 }
 

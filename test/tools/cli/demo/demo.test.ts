@@ -1,5 +1,5 @@
 // Goal: the demo shows a conversation, every loop and a comparison, and says what fails.
-// Method: the real program, once on a terminal for its whole output; then with programs that fail.
+// Method: the real program, once on a terminal for its whole output, then with programs that fail.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -10,6 +10,8 @@ import { leakCheck } from '#test/harness/leaks.js';
 import { loops } from '#test/harness/loops.js';
 import { reasonWithout, scratch } from '#test/harness/other-programs.js';
 import { demo, quoted } from '#test/harness/programs.js';
+import { runLoops } from '#tools/cli/demo/loops.js';
+import { redirectOutput } from '#tools/terminal/output.js';
 
 const timeout = 120_000;
 /** The demo starts a dozen programs. */
@@ -42,6 +44,7 @@ test('demo: shows both sides in colours, and ends by itself', {
   assert.doesNotMatch(err, /sockloop|demo/);
   assertConversation(out);
   assertLoops(out);
+  assertComparison(out);
   assert.match(out, new RegExp(`^report: ${report}\\n$`, 'm'));
   assert.match(readFileSync(report, 'utf8'), /^<!doctype html>/i);
   const [, second = ''] = out.split('both ends closed.');
@@ -73,10 +76,17 @@ function assertLoops(out: string): void {
   assert.match(out, ring);
 }
 
+function assertComparison(out: string): void {
+  assert.match(out, /^busy \+ idle +loop +msg\/s +CPU us +user +system +p50 +p99 +calls$/m);
+  const us = ' +\\d+\\.\\d\\d'.repeat(3);
+  const row = ` +(poll|select) +[\\d,]+${us} +[\\d.]+ \\ws +[\\d.]+ \\ws +[\\d.-]+\n`;
+  assert.match(out, new RegExp(`^ +2${row}${row}`, 'm'));
+  assert.match(out, /^(poll|select) and \w+ do not differ /m);
+}
+
 test('demo: fails where its server or its client does', { timeout }, async (t) => {
   leakCheck(t);
   const table: [command: string, death: string, told: RegExp][] = [
-    ['serve', 'process.exit(3)', /^demo: the server ended too soon: status 3\n$/],
     [
       'serve',
       "process.kill(process.pid,'SIGKILL')",
@@ -85,8 +95,7 @@ test('demo: fails where its server or its client does', { timeout }, async (t) =
     ['send', 'process.exit(3)', /^\nThe demo failed: what came back is not what went out\.\n$/],
   ];
   for (const [command, death, told] of table) {
-    const code = `if(process.argv[2]==='${command}'){${death}}`;
-    const env = { ...process.env, NODE_OPTIONS: `--import data:text/javascript,${code}` };
+    const env = running(`if (process.argv[2] === '${command}') { ${death} }`);
     const { status, out, err } = await run(t, demo(), '', { env });
     assert.equal(status, 1);
     assert.match(err, told);
@@ -94,27 +103,38 @@ test('demo: fails where its server or its client does', { timeout }, async (t) =
   }
 });
 
+/** An environment in which every Node.js process runs `code` first. */
+function running(code: string): NodeJS.ProcessEnv {
+  const url = `data:text/javascript,${encodeURIComponent(code)}`;
+  return { ...process.env, NODE_OPTIONS: `--import ${url}` };
+}
+
 test('demo: fails where a loop does not answer', { timeout }, async (t) => {
   leakCheck(t);
-  // One line that goes out is not the one that is to come back.
-  const other = `
+  // One line that goes out is not the one that is expected back. Only the first loop has a server.
+  const env = running(`
     import { Socket } from 'node:net';
+    const { argv } = process;
+    if (argv.includes('--loop') && !argv.includes('blocking')) process.exit(3);
     const { write } = Socket.prototype;
     Socket.prototype.write = function (text, ...rest) {
       return write.call(this, text === 'line 1 of 2\\n' ? 'another\\n' : text, ...rest);
-    };`;
-  const table: [code: string, told: RegExp][] = [
-    [other, /^\nThe demo failed: with --loop blocking, 5 of 6 lines came back\.\n$/],
-    [
-      "if(process.argv.includes('poll')){process.exit(3)}",
-      /^demo: the server with --loop poll ended too soon: status 3\n$/,
-    ],
-  ];
-  for (const [code, told] of table) {
-    const url = `data:text/javascript,${encodeURIComponent(code)}`;
-    const env = { ...process.env, NODE_OPTIONS: `--import ${url}` };
-    const { status, err } = await run(t, demo(), '', { env });
-    assert.equal(status, 1);
-    assert.match(err, told);
-  }
+    };`);
+  const { status, err } = await run(t, demo(), '', { env });
+  assert.equal(status, 1);
+  assert.equal(err, '\nThe demo failed: with --loop blocking, 5 of 6 lines came back.\n');
+});
+
+test('demo: a loop without a server is named', { timeout }, async (t) => {
+  leakCheck(t);
+  const { NODE_OPTIONS } = running("if (process.argv.includes('--loop')) process.exit(3)");
+  const before = process.env['NODE_OPTIONS'];
+  t.after(() => {
+    if (before === undefined) delete process.env['NODE_OPTIONS'];
+    else process.env['NODE_OPTIONS'] = before;
+  });
+  process.env['NODE_OPTIONS'] = NODE_OPTIONS;
+  using _ = redirectOutput(() => undefined);
+  const message = 'the server with --loop blocking ended too soon: status 3';
+  await assert.rejects(runLoops(), { message });
 });

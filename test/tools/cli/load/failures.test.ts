@@ -1,5 +1,5 @@
 // Goal: `sockloop load` says what is wrong in one line, with the right status, and never hangs.
-// Method: flags that make no sense, and servers that are not there, break off or answer badly.
+// Method: flags that make no sense, and servers that are absent, break off or answer wrongly.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -8,10 +8,11 @@ import type { Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePort, peer } from '#test/harness/clients.js';
-import { eventually, run, start } from '#test/harness/command.js';
+import { run, start } from '#test/harness/command.js';
+import { sockloopHere } from '#test/harness/in-process.js';
 import { leakCheck } from '#test/harness/leaks.js';
 import { reasonWithout, scratch } from '#test/harness/other-programs.js';
-import { assertOutcome, quoted, serve, sockloop } from '#test/harness/programs.js';
+import { assertOutcome, quoted, serve } from '#test/harness/programs.js';
 import { errorsOf, load, loadDocument, shortLoad } from './load-command.ts';
 
 const timeout = 60_000;
@@ -34,7 +35,7 @@ test('load: wrong usage', { timeout }, async (t) => {
     [['h', '1', '--report='], '--report takes the name of a file'],
   ];
   for (const [words, why] of table) {
-    assertOutcome(await run(t, sockloop('load', ...words)), 2, '', `sockloop: ${why}\n${HINT}`);
+    assertOutcome(await sockloopHere('load', ...words), 2, '', `sockloop: ${why}\n${HINT}`);
   }
 });
 
@@ -71,9 +72,9 @@ test('load: what this machine or its files do not give', { timeout }, async (t) 
     ],
   ];
   for (const [words, why] of table) {
-    assertOutcome(await load(t, LOCAL, '1', ...words), 1, '', `sockloop: ${why}\n`);
+    assertOutcome(await load(LOCAL, '1', ...words), 1, '', `sockloop: ${why}\n`);
   }
-  const unknown = await load(t, 'not a name', '1');
+  const unknown = await load('not a name', '1');
   assert.deepEqual([unknown.status, unknown.out], [1, '']);
   assert.match(unknown.err, /^sockloop: cannot resolve "not a name": ENOTFOUND \(/);
 });
@@ -93,14 +94,14 @@ test('load: a pipe without another end holds nothing up', { timeout }, async (t)
   leakCheck(t);
   const pipe = `${scratch(t)}/pipe`;
   assert.equal(spawnSync('mkfifo', [pipe]).status, 0);
-  const input = await load(t, LOCAL, '1', '--file', pipe);
+  const input = await load(LOCAL, '1', '--file', pipe);
   assertOutcome(
     input,
     1,
     '',
     `sockloop: cannot take the message from ${pipe}: nobody has written to that pipe\n`,
   );
-  const output = await load(t, LOCAL, '1', '--report', pipe);
+  const output = await load(LOCAL, '1', '--report', pipe);
   assert.equal(output.status, 1);
   assert.match(output.err, /^sockloop: cannot write .*pipe: ENXIO \(/);
 });
@@ -108,23 +109,23 @@ test('load: a pipe without another end holds nothing up', { timeout }, async (t)
 test('load: nobody there, which is told soon', { timeout }, async (t) => {
   leakCheck(t);
   const port = await freePort();
-  const outcome = await load(t, LOCAL, `${port}`, '--duration', '30');
+  const outcome = await load(LOCAL, `${port}`, '--duration', '30');
   assert.equal(outcome.status, 1);
   assert.equal(outcome.out, '', 'no lines of zeros');
   const hint = 'connections were refused: does a server listen there\\?';
   const where = `nothing was measured on ${LOCAL}:${port}`;
   assert.match(outcome.err, new RegExp(`^sockloop: ${where}: \\d+ ${hint}$`, 'm'));
   const path = `${scratch(t)}/socket`;
-  const unix = await load(t, '--unix', path, '--json', '--fail-if', 'p99>5ms');
+  const unix = await load('--unix', path, '--json', '--fail-if', 'p99>5ms');
   assert.equal(unix.status, 1);
   assert.equal(JSON.parse(unix.out).response.count, 0);
   assert.match(unix.err, new RegExp(`^sockloop: nothing was measured on ${path}: `, 'm'));
 });
 
-/** A server that does `serve` with each connection, and what came of a load on it. */
+/** Loads a server that calls `serves` with each connection. */
 async function against(t: TestContext, serves: (socket: Socket) => unknown, ...words: string[]) {
   const port = await peer(t, (socket) => void serves(socket));
-  return load(t, LOCAL, `${port}`, '--json', '--timeout', '0.3', ...words);
+  return load(LOCAL, `${port}`, '--json', '--timeout', '0.3', ...words);
 }
 
 test('load: servers that do not echo', { timeout }, async (t) => {
@@ -188,14 +189,13 @@ test('load: servers that echo and misbehave', { timeout }, async (t) => {
     ],
   ];
   for (const [name, serves, kind] of table) {
-    const { status, out, err } = await against(t, serves);
-    assert.equal(status, 0, `${name}: ${err}`);
+    const condition = ['--fail-if', `errors.${kind}>0`];
+    const { status, out, err } = await against(t, serves, '--duration', '0.2', ...condition);
+    assert.equal(status, 1, `${name}: ${err}`);
     const document = JSON.parse(out);
     assert.ok(document.counts.messages > 0, name);
     assert.ok(errorsOf(document)[kind] !== undefined, `${name}: ${out.slice(0, 2000)}`);
-    const failed = await against(t, serves, '--fail-if', `errors.${kind}>0`);
-    assert.equal(failed.status, 1);
-    assert.match(failed.err, new RegExp(`there (is|are) \\d+ ${kind} errors?, more than 0`));
+    assert.match(err, new RegExp(`there (is|are) \\d+ ${kind} errors?, more than 0`));
   }
 });
 
@@ -220,12 +220,17 @@ test('load: a server that trickles is slow, not wrong', { timeout }, async (t) =
 test('load: a server that dies in the middle', { timeout }, async (t) => {
   leakCheck(t);
   const { port, command: server } = await serve(t);
-  const command = start(t, shortLoad('--json', LOCAL, `${port}`, '--duration', '3'));
+  const command = start(
+    t,
+    shortLoad('--json', LOCAL, `${port}`, '--duration', '60', '--rate', '300'),
+  );
   await command.until('err', / measuring .* p99 /);
   await server.stop('SIGKILL');
-  const { status, out } = await command.end();
+  await command.until('err', /\d errors? /);
+  const { status, out } = await command.stop('SIGINT');
   assert.equal(status, 0);
   const document = JSON.parse(out);
+  assert.equal(document.endedEarly, true);
   assert.ok(document.counts.messages > 0);
   assert.ok((errorsOf(document)['refused'] ?? 0) > 0, JSON.stringify(errorsOf(document)));
 });
@@ -233,8 +238,8 @@ test('load: a server that dies in the middle', { timeout }, async (t) => {
 test('load: the longest message there is', { timeout }, async (t) => {
   leakCheck(t);
   const { port } = await serve(t);
-  const words = ['--size', `${2 ** 24}`, '--connections', '1', '--duration', '1'];
-  const document = await loadDocument(t, LOCAL, `${port}`, ...words, '--timeout', '20');
+  const words = ['--size', `${2 ** 24}`, '--connections', '1', '--duration', '0.2'];
+  const document = await loadDocument(LOCAL, `${port}`, ...words, '--timeout', '20');
   assert.deepEqual(errorsOf(document), {});
   assert.equal(document.counts.receivedBytes, document.counts.messages * 2 ** 24);
 });
@@ -254,12 +259,9 @@ for (const [tool, words] of [
     leakCheck(t);
     const port = `${await freePort()}`;
     start(t, words(port));
-    await eventually(() => {
-      const { status } = spawnSync(process.execPath, sockloop('send', LOCAL, port, 'x').slice(1));
-      assert.equal(status, 0, `${tool} does not listen on ${port}`);
-    });
-    const document = await loadDocument(t, LOCAL, port, '--rate', '100', '--churn', '20');
+    while ((await sockloopHere('send', LOCAL, port, 'x')).status !== 0) await delay(20);
+    const document = await loadDocument(LOCAL, port, '--rate', '100', '--churn', '20');
     assert.deepEqual(errorsOf(document), {});
-    assert.equal(document.counts.messages, 40);
+    assert.equal(document.counts.messages, 30);
   });
 }

@@ -61,6 +61,8 @@ test('load flags: each ends up in its place of the plan', () => {
   const table: [flags: string, plan: Partial<LoadPlan>][] = [
     ['', { endpoint: { host: 'h', port: 1 }, connections: 50, threads: 1, loop: 'auto' }],
     ['', { model: { kind: 'closed', pipeline: 1 }, message: { kind: 'bytes', bytes: 64 } }],
+    ['', { mode: 'echo', idleConnections: 0, messagesPerConnection: null }],
+    ['', { sourceAddresses: [], sourcePorts: null }],
     ['', { durationMs: 10_000, warmupMs: 1000, rampMs: 0, timeoutMs: 5000, startAtMs: null }],
     ['--threads max', { threads: availableParallelism() }],
     ['--threads max --connections 1', { threads: 1 }],

@@ -1,14 +1,18 @@
-/** `sockloop load` as a command under test: short runs, whatever they are to measure. */
+/** `sockloop load` as a command under test, in this process or in one of its own. */
 
 import assert from 'node:assert/strict';
 import { after, before } from 'node:test';
-import { type Outcome, run, type Scope } from '#test/harness/command.js';
+import type { Outcome } from '#test/harness/command.js';
+import { sockloopHere } from '#test/harness/in-process.js';
 import { type Listening, serve, sockloop } from '#test/harness/programs.js';
 import type { LoadDocument } from '#tools/load/document.js';
 import { parseDocument } from '#tools/load/result/parse-document.js';
 
-/** A short run over few connections. A flag that is given again takes the place of these. */
-const SHORT = ['--duration', '0.4', '--warmup', '0.1', '--connections', '4', '--timeout', '2'];
+/** A short run over few connections. A flag that is given again replaces these. */
+const SHORT = ['--duration', '0.3', '--warmup', '0', '--connections', '4', '--timeout', '2'];
+
+/** A closed loop takes two cores for all of its time. */
+const CLOSED = ['--duration', '0.1'];
 
 /** A `sockloop serve` that all tests of a file load, one after the other. */
 export function sharedServer(): { readonly port: string } {
@@ -27,20 +31,26 @@ export function sharedServer(): { readonly port: string } {
   };
 }
 
-/** Stages have a duration of their own. */
-export function shortLoad(...words: string[]): string[] {
-  const short = words.includes('--stages') ? SHORT.slice(2) : SHORT;
-  return sockloop('load', ...short, ...words);
+/** The words of a short run: stages have a duration of their own. */
+function shortWords(words: readonly string[]): string[] {
+  if (words.includes('--stages')) return ['load', ...SHORT.slice(2), ...words];
+  const closed = words.includes('--rate') ? [] : CLOSED;
+  return ['load', ...SHORT, ...closed, ...words];
 }
 
-/** Runs it to its end. */
-export function load(scope: Scope, ...words: string[]): Promise<Outcome> {
-  return run(scope, shortLoad(...words));
+/** The command line of a short run, for a process of its own. */
+export function shortLoad(...words: string[]): string[] {
+  return sockloop(...shortWords(words));
+}
+
+/** Runs it to its end, in this process. */
+export function load(...words: string[]): Promise<Outcome> {
+  return sockloopHere(...shortWords(words));
 }
 
 /** Runs it with `--json`, to its end with status 0. */
-export async function loadDocument(scope: Scope, ...words: string[]): Promise<LoadDocument> {
-  const { status, out, err } = await load(scope, '--json', ...words);
+export async function loadDocument(...words: string[]): Promise<LoadDocument> {
+  const { status, out, err } = await load('--json', ...words);
   assert.equal(status, 0, err);
   return parseDocument(out, 'standard output');
 }

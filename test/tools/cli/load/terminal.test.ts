@@ -1,4 +1,4 @@
-// Goal: whoever looks on sees how a run goes, may end it, and is left with a clean summary.
+// Goal: the progress of a run is shown, a signal ends the run, and a clean summary remains.
 // Method: the real command in a terminal of tmux, in one of script(1), and in pipes.
 
 import assert from 'node:assert/strict';
@@ -9,122 +9,97 @@ import { eventually, run, start } from '#test/harness/command.js';
 import { leakCheck } from '#test/harness/leaks.js';
 import { reasonWithout, reasonWithoutProc, scratch } from '#test/harness/other-programs.js';
 import { stateOf } from '#test/harness/process-state.js';
-import { quoted, serve, sockloop } from '#test/harness/programs.js';
+import { quoted, sockloop } from '#test/harness/programs.js';
 import { Terminal } from '#test/harness/terminal.js';
-import type { LoadDocument } from '#tools/load/document.js';
 import { load, sharedServer, shortLoad } from './load-command.ts';
 
 const timeout = 60_000;
 const LOCAL = '127.0.0.1';
 const server = sharedServer();
 
-// The lines of other widths are cases of progress.test.ts.
-test('load: progress in a terminal of 40 columns', {
+// progress.test.ts covers the lines of other widths.
+test('load: progress in a terminal that gets narrower, and Ctrl-C', {
   timeout,
   skip: reasonWithout('tmux'),
 }, async (t) => {
   leakCheck(t);
-  const columns = 40;
-  const { port } = server;
-  const words = shortLoad(LOCAL, port, '--duration', '4', '--rate', '300');
-  const terminal = new Terminal(t, { columns, rows: 50 }, words);
-  for (const phase of [/^measuring .*s left$/m, /p99 [\d.]+ [mu]s/]) {
-    const rows = await terminal.until(phase);
-    assert.equal(rows.length, 2, rows.join('\n'));
-    for (const row of rows) assert.ok(row.length < columns, row);
-  }
-  const rows = await terminal.until(/^status 0$/m);
-  // Nothing is left of the progress, and nothing stands above the summary.
-  assert.match(rows[0] ?? '', /^open loop against/);
-  assert.doesNotMatch(rows.join('\n'), /s left|measuring/);
-  assert.match(rows.join('\n'), /^ {2}p50 .* [mu]s/m);
-  assert.match(rows.join('\n'), /^(IN)?VALID/m);
-});
-
-test('load: a terminal that gets narrower in the middle', {
-  timeout,
-  skip: reasonWithout('tmux'),
-}, async (t) => {
-  leakCheck(t);
-  const { port } = server;
-  const words = shortLoad(LOCAL, port, '--duration', '4', '--rate', '300');
+  const words = shortLoad(LOCAL, server.port, '--duration', '60', '--rate', '300');
   const terminal = new Terminal(t, { columns: 100, rows: 50 }, words);
-  await terminal.until(/p99 .* connections$/m);
+  const wide = await terminal.until(/p99 .* connections$/m);
+  assert.equal(wide.length, 2, wide.join('\n'));
   terminal.resize(40, 50);
   const narrow = await terminal.until(/^measuring .{10,26} s left\n.*p99 [\d.]+ [mu]s$/m);
   assert.equal(narrow.length, 2, narrow.join('\n'));
-  const rows = await terminal.until(/^status 0$/m);
-  assert.match(rows[0] ?? '', /^open loop against/);
+  for (const row of narrow) assert.ok(row.length < 40, row);
+  terminal.resize(100, 50);
+  await terminal.until(/p99 .* connections$/m);
+  terminal.press('C-c');
+  const rows = await terminal.until(/^status \d+$/m);
+  const text = rows.join('\n');
+  // Nothing remains of the progress.
+  assert.match(rows[0] ?? '', /^open loop against .*, 60 s, ended early after [\d.]+ s$/);
+  assert.doesNotMatch(text, /s left|measuring/);
+  assert.match(text, /^ {2}answered +[\d,]+ messages/m);
+  assert.match(text, /^ {2}p50 .* [mu]s/m);
+  assert.match(text, /^(IN)?VALID/m);
+  assert.match(text, /^status 0$/m);
+});
+
+/** Ends the command in `terminal` by `signal`. */
+async function assertEnds(terminal: Terminal, signal: NodeJS.Signals): Promise<void> {
+  assert.equal(terminal.cursorShown, false);
+  process.kill(terminal.pid, signal);
+  await terminal.until(/^status 1\d\d$/m);
+  assert.equal(terminal.cursorShown, true);
+}
+
+test('load: the cursor is shown while it is stopped, and where SIGQUIT ends it', {
+  timeout,
+  skip: reasonWithout('tmux') || reasonWithoutProc,
+}, async (t) => {
+  leakCheck(t);
+  const words = shortLoad(LOCAL, server.port, '--duration', '60', '--rate', '300');
+  const terminal = new Terminal(t, { columns: 80, rows: 50 }, words);
+  await terminal.until(/s left/);
+  const { pid } = terminal;
+  process.kill(pid, 'SIGTSTP');
+  await eventually(() => assert.equal(stateOf(pid), 'T'));
+  await eventually(() => assert.equal(terminal.cursorShown, true));
+  process.kill(pid, 'SIGCONT');
+  await eventually(() => assert.equal(terminal.cursorShown, false));
+  await assertEnds(terminal, 'SIGQUIT');
 });
 
 for (const command of ['load', 'compare'] as const) {
-  test(`${command}: the cursor is shown while it is stopped, and where a signal ends it`, {
+  test(`${command}: the cursor is shown where SIGHUP ends it`, {
     timeout,
     skip: reasonWithout('tmux') || reasonWithoutProc,
   }, async (t) => {
     leakCheck(t);
-    const { port } = server;
     const words =
       command === 'load'
-        ? shortLoad(LOCAL, port, '--duration', '60', '--rate', '300')
+        ? shortLoad(LOCAL, server.port, '--duration', '60', '--rate', '300')
         : sockloop('compare', '--loops', 'poll,select', '--rounds', '1000', '--no-report');
-    for (const signal of ['SIGQUIT', 'SIGHUP', 'SIGTSTP'] as const) {
-      const terminal = new Terminal(t, { columns: 80, rows: 50 }, words);
-      await terminal.until(/s left/);
-      const { pid } = terminal;
-      assert.equal(terminal.cursorShown, false);
-      if (signal !== 'SIGTSTP') {
-        process.kill(pid, signal);
-        await terminal.until(/^status 1\d\d$/m);
-        assert.equal(terminal.cursorShown, true, signal);
-        continue;
-      }
-      process.kill(pid, 'SIGTSTP');
-      await eventually(() => assert.equal(stateOf(pid), 'T'));
-      await eventually(() => assert.equal(terminal.cursorShown, true));
-      process.kill(pid, 'SIGCONT');
-      await eventually(() => assert.equal(terminal.cursorShown, false));
-      process.kill(pid, 'SIGTERM');
-      await terminal.until(/^status \d+$/m);
-      assert.equal(terminal.cursorShown, true);
-    }
+    const terminal = new Terminal(t, { columns: 80, rows: 50 }, words);
+    await terminal.until(/s left/);
+    await assertEnds(terminal, 'SIGHUP');
   });
 }
 
-test('load: Ctrl-C ends it early, and what was measured is reported', {
-  timeout,
-  skip: reasonWithout('tmux'),
-}, async (t) => {
-  leakCheck(t);
-  const { port } = server;
-  const words = shortLoad(LOCAL, port, '--duration', '60', '--rate', '300');
-  const terminal = new Terminal(t, { columns: 80, rows: 50 }, words);
-  await terminal.until(/p99 /);
-  terminal.press('C-c');
-  const rows = await terminal.until(/^status \d+$/m);
-  const text = rows.join('\n');
-  assert.match(text, /^open loop against .*, 60 s, ended early after [\d.]+ s$/m);
-  assert.match(text, /^ {2}answered +[\d,]+ messages/m);
-  assert.match(text, /^status 0$/m);
-});
-
-test('load: a signal ends it early, also in a pipe; the document says so', {
+test('load: in a pipe a plain line a second on standard error; SIGTERM ends it early', {
   timeout,
 }, async (t) => {
   leakCheck(t);
-  const { port } = server;
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    const times = ['--duration', '60', '--rate', '300'];
-    const words = shortLoad('--json', LOCAL, port, ...times, '--threads', '2');
-    const command = start(t, words);
-    await command.until('err', / measuring .* p99 /);
-    const { status, out } = await command.stop(signal);
-    assert.equal(status, 0);
-    const { endedEarly, counts, measuredMs } = JSON.parse(out) as LoadDocument;
-    assert.equal(endedEarly, true);
-    assert.ok(counts.messages > 0);
-    assert.ok(measuredMs > 500 && measuredMs < 30_000, `${measuredMs}`);
+  const words = ['--duration', '60', '--rate', '300', '--threads', '2'];
+  const command = start(t, shortLoad(LOCAL, server.port, ...words));
+  await command.until('err', / measuring .* p99 /);
+  const { status, out, err } = await command.stop('SIGTERM');
+  assert.equal(status, 0);
+  for (const line of err.trimEnd().split('\n')) {
+    assert.match(line, /^ +[\d.]+ s {2}(measuring|ending) .* errors /);
   }
+  assert.match(out, /^open loop against .*, 60 s, ended early after [\d.]+ s$/m);
+  assert.equal(`${out}${err}`.includes('\u001b'), false);
 });
 
 test('load: ended before anything counted', { timeout }, async (t) => {
@@ -139,9 +114,12 @@ test('load: ended before anything counted', { timeout }, async (t) => {
 
 test('load: ended while it waits for its time', { timeout }, async (t) => {
   leakCheck(t);
-  const { port, command: server } = await serve(t, '--verbose');
+  let connections = 0;
+  const port = await peer(t, () => {
+    connections += 1;
+  });
   const command = start(t, shortLoad(LOCAL, `${port}`, '--start-at', '+600'));
-  await server.until('out', /connection 4 from/);
+  await eventually(() => assert.equal(connections, 4));
   const { status, err } = await command.stop('SIGINT');
   assert.equal(status, 1);
   assert.match(err, /^sockloop: nothing was measured on .*: it was ended before/m);
@@ -172,7 +150,7 @@ test('load: colours only for who wants them', {
   const words = [
     'script',
     '-qec',
-    quoted(shortLoad(LOCAL, port, '--duration', '1', '--rate', '300')),
+    quoted(shortLoad(LOCAL, port, '--duration', '0.6', '--rate', '300')),
   ];
   const inTerminal = async (env: NodeJS.ProcessEnv) => {
     const command = start(t, [...words, '/dev/null'], { env });
@@ -186,25 +164,11 @@ test('load: colours only for who wants them', {
   assert.match(await inTerminal({ ...env, TERM: 'xterm' }), new RegExp(coloured));
   const bare = await inTerminal(plain);
   assert.doesNotMatch(bare, new RegExp(coloured));
-  // It is drawn in place all the same.
+  // The lines are still drawn in place.
   assert.match(bare, /measuring .*\[K/);
   // A terminal that cannot be drawn on gets plain lines.
   const dumb = await inTerminal({ ...env, TERM: 'dumb', NO_COLOR: '1' });
   assert.equal(dumb.includes('\u001b'), false);
-});
-
-test('load: in a pipe a plain line a second on standard error, the summary on the other', {
-  timeout,
-}, async (t) => {
-  leakCheck(t);
-  const { port } = server;
-  const { status, out, err } = await load(t, LOCAL, port, '--duration', '2.5');
-  assert.equal(status, 0);
-  const lines = err.trimEnd().split('\n');
-  assert.ok(lines.length >= 1 && lines.length <= 3, err);
-  for (const line of lines) assert.match(line, /^ +[\d.]+ s {2}(measuring|ending) .* errors /);
-  assert.match(out, /^closed loop against/);
-  assert.equal(`${out}${err}`.includes('\u001b'), false);
 });
 
 test('load: a reader of its progress that has gone does not end it', { timeout }, async (t) => {
@@ -223,12 +187,12 @@ test('load: outputs that are full or gone', {
 }, async (t) => {
   leakCheck(t);
   const { port } = server;
-  const report = await load(t, LOCAL, port, '--report', '/dev/full');
+  const report = await load(LOCAL, port, '--rate', '300', '--report', '/dev/full');
   assert.equal(report.status, 1);
   assert.match(report.out, /^(IN)?VALID/m);
   assert.match(report.err, /^sockloop: cannot write \/dev\/full: ENOSPC \(no space left/m);
   const file = `${scratch(t)}/report.html`;
-  const words = `exec ${quoted(shortLoad(LOCAL, port, '--report', file))}`;
+  const words = `exec ${quoted(shortLoad(LOCAL, port, '--rate', '300', '--report', file))}`;
   const full = await run(t, ['sh', '-c', `${words} > /dev/full`]);
   assert.equal(full.status, 1);
   assert.match(

@@ -1,10 +1,11 @@
-// Goal: `sockloop merge` reads documents wherever they are, and says what it cannot add.
-// Method: the real command over documents of fixture runs.
+// Goal: `sockloop merge` reads documents from files and pipes, and names what it cannot merge.
+// Method: the command over documents of fixture runs, in this process unless it reads a pipe.
 
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { run } from '#test/harness/command.js';
+import { sockloopHere } from '#test/harness/in-process.js';
 import { leakCheck } from '#test/harness/leaks.js';
 import { scratch } from '#test/harness/other-programs.js';
 import { assertOutcome, sockloop } from '#test/harness/programs.js';
@@ -23,16 +24,16 @@ test('sockloop merge: the summary, the document and the report', { timeout }, as
     return path;
   });
   const report = `${directory}/report.html`;
-  const shown = await run(t, sockloop('merge', ...files, '--report', report));
+  const shown = await sockloopHere('merge', ...files, '--report', report);
   assert.deepEqual([shown.status, shown.err], [0, '']);
   assert.match(shown.out, /machines +one: .*\n(.*\n)? +two: /);
   assert.match(shown.out, /100 connections on 4 threads/);
   assert.match(readFileSync(report, 'utf8'), /^<!doctype html>/i);
 
-  const json = await run(t, sockloop('merge', '--json', ...files));
+  const json = await sockloopHere('merge', '--json', ...files);
   assertOutcome(json, 0, `${JSON.stringify(mergeDocuments(documents))}\n`, '');
 
-  const failed = await run(t, sockloop('merge', '--fail-if', 'p50>1us', ...files));
+  const failed = await sockloopHere('merge', '--fail-if', 'p50>1us', ...files);
   assert.equal(failed.status, 1);
   const words = 'response time p50 is 400 us, more than 1.00 us';
   assert.equal(failed.err, `sockloop: --fail-if p50>1us: ${words}\n`);
@@ -67,13 +68,13 @@ test('sockloop merge: what cannot be read is named', { timeout }, async (t) => {
     [write('copy', JSON.stringify(good)), `NAME is the same run as ${one}`],
   ];
   for (const [path, why] of table) {
-    const outcome = await run(t, sockloop('merge', one, path));
+    const outcome = await sockloopHere('merge', one, path);
     assertOutcome(outcome, 1, '', `sockloop: ${why.replace('NAME', path)}\n`);
   }
   const damaged = { ...good, response: { ...good.response, count: 6 } };
-  const alone = await run(t, sockloop('merge', write('damaged', JSON.stringify(damaged))));
+  const alone = await sockloopHere('merge', write('damaged', JSON.stringify(damaged)));
   assert.match(alone.err, /is damaged: response.count is 6, and its histogram holds 5 times$/m);
-  const none = await run(t, sockloop('merge'));
+  const none = await sockloopHere('merge');
   assert.equal(none.status, 2);
   assert.match(none.err, /missing required argument 'files'/);
 });

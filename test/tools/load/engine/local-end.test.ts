@@ -6,7 +6,9 @@ import { test } from 'node:test';
 import { type Connection, EventLoop, Socket } from 'sockloop';
 import { leakCheck } from '#test/harness/leaks.js';
 import { startLoad } from '#tools/load/engine/run.js';
-import { errorsOf, planFor, serve } from '../servers.ts';
+import { errorsOf, planFor, sharedServers } from '../servers.ts';
+
+const servers = sharedServers('echo');
 
 /** The loopback network has more than one address. */
 const manyLoopbacks =
@@ -95,7 +97,7 @@ test('the source addresses of a run take turns, and so do the ports', {
   skip: manyLoopbacks,
 }, async (t) => {
   leakCheck(t);
-  const { port } = await serve(t, { kind: 'echo' });
+  const port = servers.port('echo');
   const first = 20_000 + (process.pid % 10_000);
   const document = await startLoad(
     planFor(port, {
@@ -111,7 +113,7 @@ test('the source addresses of a run take turns, and so do the ports', {
 
 test('connects that find no local port count as a lack of resources', async (t) => {
   leakCheck(t);
-  const { port } = await serve(t, { kind: 'echo' });
+  const port = servers.port('echo');
   const localPort = freePort();
   using holder = new Socket('IPv4');
   holder.bind({ address: '127.0.0.1', port: localPort });
@@ -128,7 +130,7 @@ test('connects that find no local port count as a lack of resources', async (t) 
 
 test('UNIX sockets and names', async (t) => {
   leakCheck(t);
-  const { port } = await serve(t, { kind: 'echo' });
+  const port = servers.port('echo');
   const named = await startLoad(planFor(port, { endpoint: { host: 'localhost', port } })).done;
   assert.deepEqual(errorsOf(named), {});
   assert(named.counts.messages > 0);

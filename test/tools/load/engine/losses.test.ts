@@ -9,7 +9,9 @@ import { SharedState } from '#tools/load/engine/shared-state.js';
 import { LoadThread } from '#tools/load/engine/thread.js';
 import { judgeReplies } from '#tools/load/engine/wrong-reply.js';
 import type { ThreadResult } from '#tools/load/record/thread-messages.js';
-import { errorsOf, load, openPlan, planFor, serve } from '../servers.ts';
+import { errorsOf, load, openPlan, planFor, serve, sharedServers } from '../servers.ts';
+
+const servers = sharedServers('echo', 'silent', 'reset');
 
 // Every message and every connection that is lost counts once, under the name of what became of it,
 // and in the phase that it belongs to.
@@ -30,9 +32,9 @@ function assertAllAccounted({ counts }: LoadDocument, what: string): void {
 test('connections that the server ends are told, with what became of them', async (t) => {
   leakCheck(t);
   for (const how of ['reset', 'close'] as const) {
-    const times = { durationMs: 600, warmupMs: 300 };
+    const times = { durationMs: 250, warmupMs: 250 };
     const changes = { ...times, loop: 'poll', connections: 2, idleConnections: 3 } as const;
-    const document = await load(t, { kind: 'leave', afterMs: 40, how }, changes);
+    const document = await load(t, { kind: 'leave', afterMs: 20, how }, changes);
     const { counts, warmup } = document;
     const kind = how === 'reset' ? 'reset' : 'closed';
     assert.deepEqual(Object.keys(lossesOf(counts)), [kind]);
@@ -49,7 +51,7 @@ test('a wrong byte is one mismatch, whatever else was under way on its connectio
   leakCheck(t);
   const pipelined = { model: { kind: 'closed', pipeline: 16 }, connections: 2 } as const;
   const server = await serve(t, { kind: 'flip', every: 150, most: 17 });
-  const document = await startLoad(planFor(server.port, { ...pipelined, durationMs: 1500 })).done;
+  const document = await startLoad(planFor(server.port, { ...pipelined, durationMs: 400 })).done;
   const flips = (await server.stop()).length;
   const { mismatch, lost } = document.counts.errors;
   // 17, but for a machine that is too busy to open as many connections.
@@ -94,7 +96,7 @@ test('replies with wrong bytes are judged one by one as long as they are in step
 
 test('what was due in the warm-up is an error of the warm-up, whenever it fails', async (t) => {
   leakCheck(t);
-  const { port } = await serve(t, { kind: 'silent' });
+  const port = servers.port('silent');
   const plan = openPlan(port, 100, 1000, { warmupMs: 1000, timeoutMs: 400, connections: 2 });
   const { counts, warmup } = await startLoad(plan).done;
   for (const [name, { errors }] of Object.entries({ counts, warmup })) {
@@ -105,8 +107,8 @@ test('what was due in the warm-up is an error of the warm-up, whenever it fails'
 
 test('connects of the warm-up are no connects of the measured time', async (t) => {
   leakCheck(t);
-  const { port } = await serve(t, { kind: 'echo' });
-  const churn = { messagesPerConnection: 1, warmupMs: 600, durationMs: 200, timeoutMs: 10_000 };
+  const port = servers.port('echo');
+  const churn = { messagesPerConnection: 1, warmupMs: 200, durationMs: 150, timeoutMs: 10_000 };
   const { connect, counts } = await startLoad(planFor(port, churn)).done;
   assert(Math.abs(connect.count - counts.messages) <= 8, `${connect.count}, ${counts.messages}`);
   assert(counts.connections > connect.count + 4);
@@ -116,7 +118,7 @@ test('connects of the warm-up are no connects of the measured time', async (t) =
 
 test('a server that does not end the connection, though it was to', async (t) => {
   leakCheck(t);
-  const { port } = await serve(t, { kind: 'echo' });
+  const port = servers.port('echo');
   const soon = await startLoad(planFor(port, { mode: 'once', timeoutMs: 700, durationMs: 1500 }))
     .done;
   assert.deepEqual(Object.keys(errorsOf(soon)), ['notClosed']);
@@ -128,19 +130,19 @@ test('a server that does not end the connection, though it was to', async (t) =>
 
 test('a reset right behind accept is a reset, on every loop', async (t) => {
   leakCheck(t);
-  const { port } = await serve(t, { kind: 'reset' });
+  const port = servers.port('reset');
   const sys = nativeSys();
   for (const { name, available } of backends) {
     if (available(sys) !== true) continue;
-    const document = await startLoad(planFor(port, { loop: name, durationMs: 400 })).done;
+    const document = await startLoad(planFor(port, { loop: name })).done;
     assert.deepEqual(Object.keys(errorsOf(document)), ['reset'], name);
     assert.deepEqual(Object.keys(lossesOf(document.counts)), ['reset'], name);
   }
 });
 
-test('a run that is stopped before it was to begin sends nothing', async (t) => {
+test('a run that is stopped before it was to begin sends nothing', (t) => {
   leakCheck(t);
-  const { port } = await serve(t, { kind: 'echo' });
+  const port = servers.port('echo');
   for (const plan of [planFor(port), openPlan(port, 1000, 300)]) {
     const shared = new SharedState(1);
     const results: ThreadResult[] = [];

@@ -1,16 +1,18 @@
-// Goal: a generator that did not run when it could is found out, whatever kept it from running.
+// Goal: a run whose generator did not run when it could is INVALID, whatever the reason.
 // Method: real runs that are stopped by a signal, or share their core with busy programs; quotas
-// of control groups from texts. What is asserted holds on a machine that is busy itself.
+// of control groups from texts. The assertions hold on a machine that is busy itself.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { backends } from '#src/loop/backends.js';
 import { nativeSys } from '#src/sys/native.js';
 import { Command, eventually } from '#test/harness/command.js';
 import { leakCheck } from '#test/harness/leaks.js';
 import { reasonWithout, reasonWithoutProc } from '#test/harness/other-programs.js';
 import { sockloop } from '#test/harness/programs.js';
+import type { LoadDocument } from '#tools/load/document.js';
 import { findCpuQuota } from '#tools/load/engine/cpu-quota.js';
 import { CpuWatch } from '#tools/load/engine/cpu-watch.js';
 import { parseDocument } from '#tools/load/result/parse-document.js';
@@ -20,37 +22,31 @@ import { serve } from '../servers.ts';
 const timeout = 200_000;
 const END_MS = 90_000;
 
-function loadWords(port: number, ...words: string[]): string[] {
-  const times = ['--duration', '3', '--warmup', '0.2', '--timeout', '20'];
-  return sockloop('load', '127.0.0.1', `${port}`, '--json', ...times, ...words);
-}
-
 test('load: a run that was stopped for a second is INVALID, on every loop', {
   timeout,
 }, async (t) => {
   leakCheck(t);
-  const { port } = await serve(t, { kind: 'echo' });
+  // A closed loop that waits for most of its replies leaves the cores to the others.
+  const { port } = await serve(t, { kind: 'delay' });
   const sys = nativeSys();
   const loops = backends.filter(({ available }) => available(sys) === true);
-  const models = [...loops.map(({ name }) => ['--loop', name]), ['--rate', '200']];
-  const runs = models.map((words) => new Command(t, loadWords(port, ...words)));
-  await Promise.all(
-    runs.map(async (run, index) => {
-      // A line a second tells that it measures.
-      await eventually(() => assert.match(run.err, /[1-9]\d*\/s/), END_MS);
-      run.child.kill('SIGSTOP');
-      await delay(1000);
-      run.child.kill('SIGCONT');
-      const { out, status, err } = await run.end(END_MS);
-      assert.equal(status, 0, err);
-      const { verdict, generator } = parseDocument(out, 'standard output');
-      const what = `${models[index]}: ${verdict.reasons.join('; ')}`;
-      const [thread] = generator.threads;
-      assert(thread !== undefined && thread.turnMaxMs > 900, `${thread?.turnMaxMs}: ${what}`);
-      assert.equal(verdict.valid, false, what);
-      assert.match(what, /the generator was held up for/);
-    }),
-  );
+  const models = [...loops.map(({ name }) => name), '200'];
+  const program = fileURLToPath(new URL('./stoppable-runs.js', import.meta.url));
+  const runs = new Command(t, [process.execPath, program, `${port}`, ...models]);
+  await eventually(() => assert.match(runs.out, /^measuring\n/), END_MS);
+  runs.child.kill('SIGSTOP');
+  await delay(1000);
+  runs.child.kill('SIGCONT');
+  const { out, status, err } = await runs.end(END_MS);
+  assert.equal(status, 0, err);
+  const documents = JSON.parse(out.slice(out.indexOf('\n'))) as LoadDocument[];
+  for (const [index, { verdict, generator }] of documents.entries()) {
+    const what = `${models[index]}: ${verdict.reasons.join('; ')}`;
+    const [thread] = generator.threads;
+    assert(thread !== undefined && thread.turnMaxMs > 900, `${thread?.turnMaxMs}: ${what}`);
+    assert.equal(verdict.valid, false, what);
+    assert.match(what, /the generator was held up for/);
+  }
 });
 
 test('load: a run that shares its core with busy programs is INVALID, and its status says so', {
@@ -59,10 +55,13 @@ test('load: a run that shares its core with busy programs is INVALID, and its st
 }, async (t) => {
   leakCheck(t);
   const { port } = await serve(t, { kind: 'echo' });
-  const busy = Array.from({ length: 4 }, () => {
+  const busy = Array.from({ length: 3 }, () => {
     return new Command(t, ['taskset', '-c', '0', process.execPath, '-e', 'for (;;);']);
   });
-  const words = loadWords(port, '--duration', '2', '--fail-if', 'invalid', '--fail-if', 'rate<1');
+  const words = sockloop(
+    ...['load', '127.0.0.1', `${port}`, '--json', '--duration', '1', '--warmup', '0'],
+    ...['--timeout', '20', '--fail-if', 'invalid', '--fail-if', 'rate<1'],
+  );
   const run = new Command(t, ['taskset', '-c', '0', ...words]);
   const { out, status, err } = await run.end(END_MS);
   for (const { child } of busy) child.kill('SIGKILL');

@@ -1,16 +1,36 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { leakCheck } from '#test/harness/leaks.js';
+import type { LoadDocument } from '#tools/load/document.js';
 import { startLoad } from '#tools/load/engine/run.js';
-import { errorsOf, load, planFor, serve } from '../servers.ts';
+import type { LoadPlan } from '#tools/load/plan.js';
+import { errorsOf, load, type PlainKind, planFor, sharedServers } from '../servers.ts';
 
-// Whatever a server does wrong is counted under its name, and never as a message.
+const KINDS = [
+  'echo',
+  'other',
+  'more',
+  'swap',
+  'trickle',
+  'half',
+  'once',
+  'silent',
+  'reset',
+] as const;
+const servers = sharedServers(...KINDS);
+
+/** Loads the server of that kind. */
+function loadKind(kind: PlainKind, changes: Partial<LoadPlan> = {}): Promise<LoadDocument> {
+  return startLoad(planFor(servers.port(kind), changes)).done;
+}
+
+// Each error of a server is counted under its kind, and never as a message.
 
 test('an honest server: every message comes back, on every loop', async (t) => {
   leakCheck(t);
-  const { port } = await serve(t, { kind: 'echo' });
+  const port = servers.port('echo');
   for (const loop of ['auto', 'poll'] as const) {
-    const document = await startLoad(planFor(port, { loop, threads: 2, durationMs: 200 })).done;
+    const document = await startLoad(planFor(port, { loop, threads: 2 })).done;
     assert.deepEqual(errorsOf(document), {});
     const { counts, response, service, connect } = document;
     assert(counts.messages > 20, `${counts.messages} messages`);
@@ -30,7 +50,7 @@ test('an honest server: every message comes back, on every loop', async (t) => {
 
 test('sizes and pipelines, given messages, lines', async (t) => {
   leakCheck(t);
-  const { port } = await serve(t, { kind: 'echo' });
+  const port = servers.port('echo');
   const base64 = Buffer.from('hello\n').toString('base64');
   for (const changes of [
     { message: { kind: 'bytes', bytes: 1 } },
@@ -55,7 +75,7 @@ test('sizes and pipelines, given messages, lines', async (t) => {
 test('a bit that is wrong is a mismatch, and so is a byte too many', async (t) => {
   leakCheck(t);
   for (const kind of ['other', 'more'] as const) {
-    const document = await load(t, { kind });
+    const document = await loadKind(kind);
     assert.deepEqual(Object.keys(errorsOf(document)), ['mismatch'], kind);
     assert(document.counts.errors.mismatch >= 4);
     if (kind === 'other') assert.equal(document.counts.messages, 0);
@@ -70,7 +90,7 @@ test('replies that went to the wrong connection are found out, lines too', async
     { mode: 'line' },
     { message: { kind: 'bytes', bytes: 20_000 } },
   ] as const) {
-    const document = await load(t, { kind: 'swap' }, { connections: 2, ...changes });
+    const document = await loadKind('swap', { connections: 2, ...changes });
     assert(document.counts.errors.mismatch > 0, JSON.stringify(changes));
     assert.equal(document.counts.messages, 0);
   }
@@ -78,25 +98,25 @@ test('replies that went to the wrong connection are found out, lines too', async
 
 test('a reply that comes byte by byte is a reply', async (t) => {
   leakCheck(t);
-  const document = await load(t, { kind: 'trickle' }, { message: { kind: 'bytes', bytes: 20 } });
+  const document = await loadKind('trickle', { message: { kind: 'bytes', bytes: 20 } });
   assert.deepEqual(errorsOf(document), {});
   assert(document.counts.messages > 4);
 });
 
 test('half a reply and the end is a short reply', async (t) => {
   leakCheck(t);
-  const document = await load(t, { kind: 'half' });
+  const document = await loadKind('half');
   assert.deepEqual(Object.keys(errorsOf(document)), ['shortReply']);
   assert.equal(document.counts.messages, 0);
 });
 
 test('a server that closes after each message is right in mode once only', async (t) => {
   leakCheck(t);
-  const wrong = await load(t, { kind: 'once' });
+  const wrong = await loadKind('once');
   const errors = errorsOf(wrong);
   assert((errors['shortReply'] ?? 0) + (errors['reset'] ?? 0) > 0, JSON.stringify(errors));
   assert.equal(errors['mismatch'], undefined);
-  const right = await load(t, { kind: 'once' }, { mode: 'once' });
+  const right = await loadKind('once', { mode: 'once', durationMs: 200 });
   assert.deepEqual(errorsOf(right), {});
   assert(right.counts.messages > 20);
   assert(right.counts.connections >= right.counts.messages);
@@ -104,7 +124,7 @@ test('a server that closes after each message is right in mode once only', async
 
 test('a server that says nothing: timeouts, and the connections are replaced', async (t) => {
   leakCheck(t);
-  const document = await load(t, { kind: 'silent' }, { timeoutMs: 100 });
+  const document = await loadKind('silent', { timeoutMs: 100, durationMs: 300 });
   assert.deepEqual(Object.keys(errorsOf(document)), ['timeout']);
   assert.equal(document.counts.messages, 0);
   assert(document.counts.connections > 4);
@@ -124,7 +144,7 @@ test('a server that dies: resets, then refusals, at a bounded pace', async (t) =
 
 test('a server that accepts and resets: resets at a bounded pace', async (t) => {
   leakCheck(t);
-  const document = await load(t, { kind: 'reset' }, { durationMs: 500 });
+  const document = await loadKind('reset', { durationMs: 500 });
   // A send that meets the reset takes the error off the socket, and the receive sees an end.
   const { reset = 0, shortReply = 0, ...others } = errorsOf(document);
   assert.deepEqual(others, {});
