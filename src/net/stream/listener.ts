@@ -1,4 +1,5 @@
 import { requireFunction, wrongValue } from '../../base/arguments.ts';
+import { ArrivalList } from '../../base/arrival-list.ts';
 import type { AcceptSink, Subscription } from '../../loop/backend.ts';
 import { ACCEPT_PAUSE_MS } from '../../loop/limits.ts';
 import type { Loop } from '../../loop/loop.ts';
@@ -93,7 +94,7 @@ export class Listener<Data = undefined> implements Iterable<Connection<Data>>, D
   readonly #group: ConnectionGroup<Data>;
   readonly #onError: ((error: Error) => void) | undefined;
   readonly #connectionsMax: number;
-  readonly #connections = new Set<StreamConnection<Data>>();
+  readonly #connections = new ArrivalList<StreamConnection<Data>>();
   readonly #subscription: Subscription;
   readonly #file: SocketFile | null;
   #paused = false;

@@ -22,6 +22,8 @@ const nameLength = new Int32Array(1);
 export class StreamConnection<Data> implements Connection<Data>, StreamSink {
   // Undefined until the program sets it; the type is that of the value to come.
   data: Data = undefined as Data;
+  /** Its place in the list of its listener. */
+  place = -1;
   readonly #group: ConnectionGroup<Data>;
   readonly #stream: Stream;
   #received = 0;

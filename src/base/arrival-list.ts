@@ -1,0 +1,63 @@
+/** A member of an {@link ArrivalList}, which sets its place. */
+interface Member {
+  place: number;
+}
+
+/**
+ * Members in the order of their arrival, of which any may leave.
+ *
+ * A `Set` would do, but each time it rehashes, its old table keeps a reference to the new one. Once
+ * one dead table is in V8's old space, no scavenge frees what came and went since, which costs a
+ * server of short connections 4 % of its CPU (Node 20).
+ */
+export class ArrivalList<Kind extends Member> {
+  readonly #members: (Kind | undefined)[] = [];
+  #size = 0;
+
+  /** How many members there are. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Adds a member behind the others. */
+  add(member: Kind): void {
+    member.place = this.#members.length;
+    this.#members.push(member);
+    this.#size += 1;
+  }
+
+  /** Removes a member. Does nothing if it has left. */
+  delete(member: Kind): void {
+    if (!this.#has(member)) return;
+    this.#members[member.place] = undefined;
+    this.#size -= 1;
+    if (this.#members.length > 2 * this.#size + GAPS_MIN) this.#closeGaps();
+  }
+
+  #has(member: Kind): boolean {
+    return this.#members[member.place] === member;
+  }
+
+  #closeGaps(): void {
+    const members = this.#members;
+    let end = 0;
+    for (let place = 0; place < members.length; place++) {
+      const member = members[place];
+      if (member === undefined) continue;
+      member.place = end;
+      members[end] = member;
+      end += 1;
+    }
+    members.length = end;
+  }
+
+  /** Iterates over the members at the first step, except those that have left since. */
+  *values(): Generator<Kind, void, undefined> {
+    for (const member of this.#members.slice()) {
+      if (member !== undefined && this.#has(member)) yield member;
+    }
+  }
+}
+
+/** Gaps that are always tolerated, so that a short list is not moved at every turn. */
+const GAPS_MIN = 64;
