@@ -161,6 +161,13 @@ export class SimSys extends SocketSys implements Sys {
     return this.note('io_uring_register', fd, opcode, 0, this.missing);
   }
 
+  readonly batching = { reason: 'the calls are simulated' };
+
+  /** No call of a list is made: the simulated kernel sees each as itself. */
+  batch(_records: number, count: number): number {
+    return count;
+  }
+
   eventfd(initial: number, flags: number): number {
     this.kernel.enter();
     return this.note('eventfd', initial, flags, 0, this.#files.eventfd(initial, flags));

@@ -1,5 +1,5 @@
 import { shown } from '../base/arguments.ts';
-import { pollers } from '../poller/pollers.ts';
+import { loopPollers } from '../poller/pollers.ts';
 import { whyNoRing } from '../ring/open-ring.ts';
 import { ringAvailable } from '../ring/probe.ts';
 import type { Sys } from '../sys/sys.ts';
@@ -43,7 +43,7 @@ const ring: BackendEntry = {
 /** Every backend, best first, available or not. */
 export const backends: readonly BackendEntry[] = [
   ring,
-  ...pollers.map(
+  ...loopPollers.map(
     (poller): BackendEntry => ({
       name: poller.name,
       available: (sys) => poller.available(sys),

@@ -1,4 +1,8 @@
-import type { Sys } from '../sys/sys.ts';
+/** Makes close(2), at once or with the next flush. */
+interface Closer {
+  close(fd: number): void;
+  flush(): void;
+}
 
 /** An entry of a closing list. */
 interface Closing {
@@ -11,13 +15,14 @@ interface Closing {
 
 /** Handles whose descriptors are closed in the close phase of the turn: law 6. */
 export class ClosingList {
-  readonly #sys: Sys;
+  readonly #closer: Closer;
   readonly #handles: Closing[] = [];
-  /** How many of them are closed. */
-  #done = 0;
+  /** How many of them are closed, and how many of these were told. */
+  #closed = 0;
+  #told = 0;
 
-  constructor(sys: Sys) {
-    this.#sys = sys;
+  constructor(closer: Closer) {
+    this.#closer = closer;
   }
 
   get length(): number {
@@ -26,7 +31,7 @@ export class ClosingList {
 
   /** The descriptors that are still open. */
   get fds(): number[] {
-    return this.#handles.slice(this.#done).flatMap((one) => [one.fd, ...one.extraFds]);
+    return this.#handles.slice(this.#closed).flatMap((one) => [one.fd, ...one.extraFds]);
   }
 
   add(handle: Closing): void {
@@ -38,29 +43,37 @@ export class ClosingList {
     const handles = this.#handles;
     const count = handles.length;
     if (count === 0) return;
+    this.#close();
     try {
-      while (this.#done < count) {
-        const handle = handles[this.#done];
-        this.#done += 1;
-        if (handle === undefined) break; // Closed by `closeAll`.
-        this.#close(handle);
-        handle.closed();
+      while (this.#told < count) {
+        const handle = handles[this.#told];
+        this.#told += 1;
+        handle?.closed();
       }
     } finally {
-      // A callback that throws ends the turn; the rest is closed in the next one.
-      if (this.#done >= handles.length) handles.length = 0;
-      else handles.splice(0, this.#done);
-      this.#done = 0;
+      // A callback that throws ends the turn; the rest is told in the next one.
+      handles.splice(0, this.#told);
+      this.#closed -= this.#told;
+      this.#told = 0;
     }
   }
 
   /** Closes the rest without reports, also from inside {@link closePhase}. */
   closeAll(): void {
-    for (const handle of this.#handles.splice(this.#done)) this.#close(handle);
+    this.#close();
+    this.#handles.length = this.#told;
+    this.#closed = this.#told;
   }
 
-  #close(handle: Closing): void {
-    this.#sys.close(handle.fd);
-    handle.dispose();
+  #close(): void {
+    const handles = this.#handles;
+    while (this.#closed < handles.length) {
+      const handle = handles[this.#closed];
+      this.#closed += 1;
+      if (handle === undefined) continue;
+      this.#closer.close(handle.fd);
+      handle.dispose();
+    }
+    this.#closer.flush();
   }
 }

@@ -1,8 +1,5 @@
 /** The budgets of a loop: law 8. */
 
-/** Bytes per receive. Level triggering reports the rest in the next turn. */
-export const RECEIVE_BYTES = 65536;
-
 /** Receives larger than this switch a stream on a ring from multishot to single-shot. */
 export const MULTISHOT_BYTES_MAX = 16384;
 
@@ -56,5 +53,8 @@ export const WAKE_PERIOD_MS = WAIT_MS_MAX;
 /** The longest wait for cancelled operations when a ring is destroyed; microseconds are usual. */
 export const DESTROY_MS_MAX = 1000;
 
-/** Cached views of a receive buffer, one per chunk length: a power of two. */
-export const VIEWS_KEPT = 64;
+/** System calls that a loop over a poller gathers: when there are more, they are made early. */
+export const CALLS_MAX = 256;
+
+/** Receives and accepts that such a loop makes together, each into a buffer of its own. */
+export const RECEIVES_MAX = 64;

@@ -2,14 +2,9 @@ import { rest } from '../socket/wait.ts';
 import { waitErrnoKind } from '../sys/error-kinds.ts';
 import type { Sys } from '../sys/sys.ts';
 import { type SysError, sysError } from '../sys/sys-error.ts';
-import {
-  Interest,
-  type Poller,
-  type PollerName,
-  type ReadySink,
-  type WakeHandle,
-} from './poller.ts';
+import { Interest, type PollerName, type ReadySink, type WakeHandle } from './poller.ts';
 import { Registry } from './registry.ts';
+import type { LoopPoller, RidingCalls, WaitCalls } from './riding-calls.ts';
 import { wake } from './wakers.ts';
 
 /**
@@ -18,7 +13,7 @@ import { wake } from './wakers.ts';
  * The kernel's set holds a descriptor only while its interest is not empty. With an empty interest
  * poll(2) and epoll(7) would still report hang-ups and errors, at every wait.
  */
-export abstract class BasePoller implements Poller {
+export abstract class BasePoller implements LoopPoller {
   abstract readonly name: PollerName;
   abstract readonly wakeHandle: WakeHandle;
   abstract readonly fds: readonly number[];
@@ -26,6 +21,9 @@ export abstract class BasePoller implements Poller {
   readonly edgeTriggered: boolean = false;
   protected readonly sys: Sys;
   protected readonly registry = new Registry();
+  /** Makes the waits: the Sys, or the loop's queue of calls. */
+  protected waits: WaitCalls;
+  protected riding: RidingCalls | null = null;
   /** Whether `install` makes a call that fails for a descriptor that is not open. */
   protected readonly kernelChecks: boolean = true;
   /** The call that `install` makes. */
@@ -35,6 +33,12 @@ export abstract class BasePoller implements Poller {
 
   constructor(sys: Sys) {
     this.sys = sys;
+    this.waits = sys;
+  }
+
+  ride(calls: RidingCalls): void {
+    this.waits = calls;
+    this.riding = calls;
   }
 
   get interrupted(): boolean {
@@ -70,6 +74,25 @@ export abstract class BasePoller implements Poller {
     // The result does not matter: a closed descriptor is in no set, and its number may already
     // belong to another one, which is not in the set yet.
     if (before !== Interest.none) this.install(fd, before, Interest.none, 0);
+  }
+
+  forget(fd: number): void {
+    this.deregister(fd);
+  }
+
+  installAgain(fd: number): number {
+    const interest = this.registry.interestOf(fd);
+    if (interest === Interest.none) return 0;
+    const riding = this.riding;
+    this.riding = null;
+    const result = this.install(fd, Interest.none, interest, this.registry.generationOf(fd));
+    this.riding = riding;
+    if (result < 0) this.registry.remove(fd);
+    return result;
+  }
+
+  refusal(fd: number, result: number): SysError {
+    return this.#cannotWatch(fd, result, this.installCall);
   }
 
   wake(): void {

@@ -71,6 +71,8 @@ export class EpollPoller extends BasePoller {
   readonly #notIn: number;
   readonly #notOut: number;
   readonly #hangUp: number;
+  /** Whether descriptors were forgotten since the last wait, which may still be open. */
+  #forgot = false;
   /** Which event is being reported, as an index of the words. */
   #at = 0;
 
@@ -101,7 +103,7 @@ export class EpollPoller extends BasePoller {
   }
 
   wait(timeoutMs: number | null, sink: ReadySink): number {
-    const count = this.sys.epoll_wait(
+    const count = this.waits.epoll_wait(
       this.#epfd,
       this.#events,
       EVENTS_PER_WAIT,
@@ -145,7 +147,8 @@ export class EpollPoller extends BasePoller {
       reports += this.registry.deliver(fd, words[at + data + 1] ?? 0, found, 0, sink);
     }
     this.#at = end;
-    if (reports === 0 && !woken) this.#renew();
+    if (reports === 0 && !woken && !this.#forgot) this.#renew();
+    this.#forgot = false;
     return reports;
   }
 
@@ -166,8 +169,16 @@ export class EpollPoller extends BasePoller {
 
   protected install(fd: number, installed: Interest, wanted: Interest, generation: number): number {
     const { EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLL_CTL_DEL } = this.#numbers;
-    if (wanted === Interest.none) return this.#control(EPOLL_CTL_DEL, fd);
+    if (wanted === Interest.none) {
+      this.riding?.flushControls();
+      return this.#control(EPOLL_CTL_DEL, fd);
+    }
     this.#describe(wanted, fd, generation);
+    if (this.riding !== null) {
+      const operation = installed === Interest.none ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+      this.riding.epollControl(this.#epfd, operation, fd, this.#eventWords);
+      return 0;
+    }
     if (installed === Interest.none) {
       const result = this.#control(EPOLL_CTL_ADD, fd);
       // A duplicate kept the file in the set, and has the old number again.
@@ -178,6 +189,12 @@ export class EpollPoller extends BasePoller {
     // The descriptor was closed, and its number belongs to another one.
     const isGone = result === -this.sys.abi.errno.ENOENT;
     return isGone ? this.#control(EPOLL_CTL_ADD, fd) : result;
+  }
+
+  /** A duplicate would keep the file in the set: its events are dropped. */
+  override forget(fd: number): void {
+    this.registry.remove(fd);
+    this.#forgot = true;
   }
 
   protected release(): void {

@@ -71,7 +71,7 @@ export class KqueuePoller extends BasePoller {
   wait(timeoutMs: number | null, sink: ReadySink): number {
     const timeout = this.#timespec.of(this.#broken.size > 0 ? 0 : timeoutMs);
     const { bytes } = this.#events;
-    const count = this.sys.kevent(this.#kq, null, 0, bytes, EVENTS_PER_WAIT, timeout);
+    const count = this.waits.kevent(this.#kq, null, 0, bytes, EVENTS_PER_WAIT, timeout);
     this.waited(count, 'kevent');
     this.#ready.clear();
     for (let event = 0; event < count; event += 1) this.#collect(event);

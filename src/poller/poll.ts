@@ -63,7 +63,7 @@ export class PollPoller extends BasePoller {
     this.requireOpen();
     const startMs = startOf(this.sys, timeoutMs);
     for (let leftMs = timeoutMs; ; leftMs = timeLeftMs(this.sys, timeoutMs, startMs)) {
-      const found = this.sys.poll(this.#entries, this.#count, wholeMs(leftMs));
+      const found = this.waits.poll(this.#entries, this.#count, wholeMs(leftMs));
       this.waited(found, 'poll');
       if (found <= 0) return 0;
       const closed = this.#collect(found);

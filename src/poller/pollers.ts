@@ -6,6 +6,7 @@ import { EpollPoller } from './epoll.ts';
 import { KqueuePoller } from './kqueue.ts';
 import { PollPoller } from './poll.ts';
 import type { Poller, PollerName } from './poller.ts';
+import type { LoopPoller } from './riding-calls.ts';
 import { SelectPoller } from './select.ts';
 import type { WakerKind } from './wakers.ts';
 
@@ -39,7 +40,12 @@ export interface PollerEntry {
   create(sys: Sys, waker?: WakerKind): Poller;
 }
 
-const epoll: PollerEntry = {
+/** The same with the poller's methods for a loop. */
+export interface LoopPollerEntry extends PollerEntry {
+  create(sys: Sys, waker?: WakerKind): LoopPoller;
+}
+
+const epoll: LoopPollerEntry = {
   name: 'epoll',
   available(sys) {
     const { EPOLL_CLOEXEC } = sys.abi.constants;
@@ -52,7 +58,7 @@ const epoll: PollerEntry = {
   create: (sys, waker) => new EpollPoller(sys, waker),
 };
 
-const kqueue: PollerEntry = {
+const kqueue: LoopPollerEntry = {
   name: 'kqueue',
   available(sys) {
     const fd = sys.kqueue();
@@ -66,7 +72,7 @@ const kqueue: PollerEntry = {
   create: (sys, waker) => new KqueuePoller(sys, waker),
 };
 
-const poll: PollerEntry = {
+const poll: LoopPollerEntry = {
   name: 'poll',
   available(sys) {
     const result = sys.poll(new Uint8Array(0), 0, 0);
@@ -75,7 +81,7 @@ const poll: PollerEntry = {
   create: (sys, waker) => new PollPoller(sys, waker),
 };
 
-const select: PollerEntry = {
+const select: LoopPollerEntry = {
   name: 'select',
   available(sys) {
     const timeval = new Uint8Array(sys.abi.structs.timeval.size);
@@ -109,6 +115,9 @@ function failed(error: SysError): { readonly reason: string } {
  * ```
  */
 export const pollers: readonly PollerEntry[] = [epoll, kqueue, poll, select];
+
+/** The same pollers, for the loops. */
+export const loopPollers: readonly LoopPollerEntry[] = [epoll, kqueue, poll, select];
 
 /**
  * Opens a poller by its name. The caller closes it.

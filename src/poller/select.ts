@@ -63,7 +63,7 @@ export class SelectPoller extends BasePoller {
       this.#read.set(this.#wantedRead);
       this.#write.set(this.#wantedWrite);
       const timeval = this.#timeval.of(leftMs);
-      const found = this.sys.select(this.#fdEnd, this.#read, this.#write, timeval);
+      const found = this.waits.select(this.#fdEnd, this.#read, this.#write, timeval);
       if (found < 0 && found === -this.sys.abi.errno.EBADF) {
         // EBADF names no descriptor, and nothing is reported, not even what is ready.
         this.#dropClosed();

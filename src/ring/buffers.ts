@@ -14,6 +14,7 @@ import type { Ring } from './ring.ts';
 export class Buffers {
   /** The region shared with the kernel. A buffer starts at its {@link offset}. */
   readonly bytes: Uint8Array;
+  readonly countMax = BUFFERS_MAX;
   readonly #ring: Ring;
   readonly #words: Uint32Array;
   readonly #halves: Uint16Array;

@@ -57,6 +57,7 @@ export interface CLibrary {
     [number, length: number, prot: number, flags: number, fd: number, offset: number]
   >;
   readonly munmap: Call<[address: number, length: number]>;
+  readonly mprotect: Call<[address: number, length: number, prot: number]>;
 
   readonly getaddrinfo: Call<[string | null, string | null, Uint8Array, BigUint64Array]>;
   readonly freeaddrinfo: (list: bigint) => void;
@@ -70,6 +71,8 @@ export interface CLibrary {
   addressOf(buffer: Uint8Array): bigint;
   /** The memory at an address, not a copy of it. */
   view(address: number | bigint, length: number): Uint8Array;
+  /** The function `uint32_t (uintptr_t records, uint32_t count)` at an address. */
+  batchAt(address: number): (records: number, count: number) => number;
   /** The string at an address. */
   text(address: bigint): string;
 }

@@ -1,5 +1,6 @@
 import type { Abi } from './abi/abi.ts';
 import { ioUring } from './abi/io-uring.ts';
+import { type BatchCode, openBatchCode } from './batch/executable-page.ts';
 import type { CLibrary, IoUringLibrary, KqueueLibrary } from './c-library.ts';
 import { lookUp, lookUpName } from './native-names.ts';
 import { isStable, StableAddress } from './stable-address.ts';
@@ -17,6 +18,9 @@ export class NativeSys implements Sys {
   // The two calls of every message: here they cost one cache line less.
   readonly #sendFrom: CLibrary['sendFrom'];
   readonly #recvInto: CLibrary['recvInto'];
+  /** Opened by the first loop that asks: a program without one maps no executable page. */
+  #batchCode: BatchCode | undefined;
+  #makeBatch: ((records: number, count: number) => number) | null = null;
   /** Likewise, the call of every turn of a ring. */
   readonly #enterRing: IoUringLibrary['enter'] | null;
   readonly #sent: StableAddress;
@@ -300,6 +304,16 @@ export class NativeSys implements Sys {
     throw new RangeError(`an ArrayBuffer of ${bytes} bytes may be moved and has no address`);
   }
 
+  get batching(): true | { readonly reason: string } {
+    if (this.#batchCode === undefined) this.#openBatchCode();
+    return this.#makeBatch !== null || (this.#batchCode as { reason: string });
+  }
+
+  batch(records: number, count: number): number {
+    const make = this.#makeBatch;
+    return make === null ? count : make(records, count);
+  }
+
   getaddrinfo(
     node: string | null,
     service: string | null,
@@ -331,6 +345,12 @@ export class NativeSys implements Sys {
 
   gai_strerror(code: number): string {
     return this.#c.gai_strerror(code);
+  }
+
+  #openBatchCode(): void {
+    const code = openBatchCode(this.#c, this.abi);
+    this.#batchCode = code;
+    if ('make' in code) this.#makeBatch = code.make;
   }
 
   /** Reads errno right after the call: the next one overwrites it. */

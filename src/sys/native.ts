@@ -10,6 +10,9 @@ import type { Sys } from './sys.ts';
 
 type Library = ReturnType<typeof koffi.load>;
 
+/** The type of the machine code of `batch/machine-code.ts`. */
+const batchFunction = koffi.proto('uint32_t sockloop_batch(uintptr_t records, uint32_t count)');
+
 let loaded: NativeSys | undefined;
 
 /**
@@ -82,6 +85,7 @@ function bind(abi: Abi): CLibrary {
     errno: koffi.errno,
     addressOf: (buffer) => koffi.address(buffer),
     view: (address, length) => new Uint8Array(koffi.view(BigInt(address), length)),
+    batchAt: (address) => koffi.decode(BigInt(address), batchFunction),
     text: (address) => koffi.decode.string(address),
     openKqueue: () => bindKqueue(libc),
   };
@@ -159,6 +163,7 @@ function fileFunctions(libc: Library) {
     setrlimit: libc.func('setrlimit', 'int', ['int', 'void *']),
     mmap: libc.func('mmap', 'intptr_t', ['uintptr_t', 'size_t', 'int', 'int', 'int', 'int64_t']),
     munmap: libc.func('munmap', 'int', ['uintptr_t', 'size_t']),
+    mprotect: libc.func('mprotect', 'int', ['uintptr_t', 'size_t', 'int']),
   };
 }
 

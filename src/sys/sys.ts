@@ -138,6 +138,15 @@ export interface Sys {
    */
   address(buffer: Uint8Array): number;
 
+  /** True if there is {@link batch}: on Linux on x64 and arm64. Else why there is none. */
+  readonly batching: true | { readonly reason: string };
+  /**
+   * Makes `count` system calls in one foreign call, in order: the records at the address `records`,
+   * as a `CallList` writes them. Each gets its own result. Returns how many were not made, because
+   * a record stopped the list.
+   */
+  batch(records: number, count: number): number;
+
   /**
    * getaddrinfo(3): returns 0 and fills in `results`, or returns an `EAI_*` code; `results.errno`
    * is set for `EAI_SYSTEM`.

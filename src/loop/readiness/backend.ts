@@ -1,7 +1,7 @@
-import { receiveMemory } from '../../base/borrowed.ts';
 import { NO_TOKEN, TokenSlab } from '../../base/token-slab.ts';
 import { PeriodicWakeTimer } from '../../poller/periodic-wake-timer.ts';
-import { Interest, type Poller, type ReadySink, type WakeHandle } from '../../poller/poller.ts';
+import { Interest, type ReadySink, type WakeHandle } from '../../poller/poller.ts';
+import type { LoopPoller } from '../../poller/riding-calls.ts';
 import { sendFlags } from '../../sys/descriptors.ts';
 import type { Sys } from '../../sys/sys.ts';
 import { SysError } from '../../sys/sys-error.ts';
@@ -20,33 +20,42 @@ import {
   type WatchSink,
 } from '../backend.ts';
 import { ClosingList } from '../closing-list.ts';
-import { RECEIVE_BYTES, STALL_MS, WAKE_PERIOD_MS } from '../limits.ts';
+import { GatheredSends } from '../gathered-sends.ts';
+import { STALL_MS, WAKE_PERIOD_MS } from '../limits.ts';
 import { ReportList } from '../report-list.ts';
 import { ReadinessAcceptor } from './acceptor.ts';
-import { ChunkViews } from './chunk-views.ts';
+import { CallQueue } from './call-queue.ts';
 import { ReadinessConnectOperation } from './connect-operation.ts';
-import type { HandleOwner, ReadinessHandle } from './handle.ts';
+import type { ReadinessHandle, ReadinessOwner } from './handle.ts';
 import { SharedFd } from './shared-fd.ts';
 import { ReadinessStream } from './stream.ts';
 import { ReadinessWatch } from './watch.ts';
 
+/** Options of a {@link ReadinessBackend}. */
+export interface ReadinessOptions {
+  /** Makes the system calls one by one, also where a list of them can be one foreign call. */
+  readonly oneByOne?: boolean;
+}
+
 /**
- * A {@link Poller} as a {@link Backend}: one call per ready descriptor, made at once.
+ * A poller as a {@link Backend}.
+ *
+ * The system calls of a turn are gathered and made together: first the sends of the last turn, the
+ * changes of the poller's set and the wait; then a receive or accept for each descriptor that is
+ * ready. Where a list of calls can be one foreign call (Linux), a turn is two, whatever it does.
  *
  * The work lies with the handles (stream, acceptor, connect operation, watch). The backend keeps
- * what they share: the tokens, the interests to update in the poller, the reports of the next
- * turn, and what is to be closed.
+ * what they share: the tokens, the interests to update in the poller, the queue of calls, the
+ * reports of the next turn, and what is to be closed.
  */
-export class ReadinessBackend implements Backend, ReadySink, HandleOwner {
+export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
   readonly name: BackendName;
   readonly sys: Sys;
-  /** Every receive reads into it: no buffer per connection. */
-  readonly receiveBuffer = receiveMemory(RECEIVE_BYTES);
-  readonly views = new ChunkViews();
-  borrowed: Uint8Array | null = null;
   readonly sendFlags: number;
   readonly stats: BackendStats = newStats();
-  readonly #poller: Poller;
+  readonly calls: CallQueue;
+  readonly sends: GatheredSends;
+  readonly #poller: LoopPoller;
   readonly #handles = new TokenSlab<ReadinessHandle>();
   /** By descriptor: the handle that is registered for it, or will be. */
   readonly #byFd: (ReadinessHandle | undefined)[] = [];
@@ -62,15 +71,22 @@ export class ReadinessBackend implements Backend, ReadySink, HandleOwner {
   /** Ends long waits. Edge triggering makes it free, so that only epoll has it. */
   readonly #wakeTimer: PeriodicWakeTimer | null;
 
-  constructor(sys: Sys, poller: Poller) {
+  /** Why a watch could not be registered, until the end of the turn. */
+  #refusal: SysError | null = null;
+
+  constructor(sys: Sys, poller: LoopPoller, { oneByOne = false }: ReadinessOptions = {}) {
     this.sys = sys;
     this.name = poller.name;
     this.sendFlags = sendFlags(sys);
-    this.#closing = new ClosingList(sys);
+    this.calls = new CallQueue(sys, this, oneByOne);
+    this.sends = new GatheredSends(this.calls, this.calls.stagingAt);
+    this.#closing = new ClosingList(this.calls);
     this.#poller = poller;
     this.#wakeTimer = poller.edgeTriggered ? PeriodicWakeTimer.open(sys, WAKE_PERIOD_MS) : null;
-    if (this.#wakeTimer === null) return;
-    poller.register(this.#wakeTimer.fd, Interest.read, NO_TOKEN, true);
+    if (this.#wakeTimer !== null) {
+      poller.register(this.#wakeTimer.fd, Interest.read, NO_TOKEN, true);
+    }
+    poller.ride(this.calls);
   }
 
   get fdLimit(): number {
@@ -89,8 +105,8 @@ export class ReadinessBackend implements Backend, ReadySink, HandleOwner {
     return this.#handles.size - this.#sharedFds + this.#closing.length;
   }
 
-  accept(fd: number, sink: AcceptSink): Subscription {
-    return this.#added(new ReadinessAcceptor(this, fd, sink));
+  accept(fd: number, sink: AcceptSink, limited = false): Subscription {
+    return this.#added(new ReadinessAcceptor(this, fd, sink, limited));
   }
 
   open(fd: number, sink: StreamSink, tcp = false): Stream {
@@ -110,7 +126,7 @@ export class ReadinessBackend implements Backend, ReadySink, HandleOwner {
     const other = this.#byFd[fd];
     if (other === undefined) this.#byFd[fd] = watch;
     else this.#sharedBy(other).add(watch);
-    this.interestChanged(watch);
+    this.markDirty(watch);
     return watch;
   }
 
@@ -120,7 +136,7 @@ export class ReadinessBackend implements Backend, ReadySink, HandleOwner {
     if (other !== undefined) this.#endAllOf(other);
     this.#handles.allocate(handle);
     this.#byFd[handle.fd] = handle;
-    this.interestChanged(handle);
+    this.markDirty(handle);
     return handle;
   }
 
@@ -142,20 +158,32 @@ export class ReadinessBackend implements Backend, ReadySink, HandleOwner {
   }
 
   poll(timeoutMs: number | null): void {
-    this.#updatePoller();
     if (this.#stalled.length > 0) this.#pollStalled(timeoutMs);
     else this.#poll(timeoutMs);
+    this.#throwRefusal();
   }
 
   #poll(timeoutMs: number | null): void {
+    // Results that a handler which threw has left behind.
+    const left = this.calls.receives;
+    if (left) this.#deliver();
+    const timed = this.#wakeTimer !== null && timeoutMs !== null && timeoutMs >= WAKE_PERIOD_MS;
+    const boundMs = left ? 0 : timed ? null : timeoutMs;
+    do {
+      this.#updatePoller();
+      this.#wait(boundMs);
+    } while (this.calls.stopped);
+    this.#reports.run();
+    this.#receiveAll();
+  }
+
+  #wait(timeoutMs: number | null): void {
     const waiting = this.#reports.length === 0 && this.#closing.length === 0;
     this.stats.waits += 1;
-    const timed = this.#wakeTimer !== null && timeoutMs !== null && timeoutMs >= WAKE_PERIOD_MS;
     // `wait` returns before the addition reads the counter: `ready` subtracts from it.
-    const reports = this.#poller.wait(waiting ? (timed ? null : timeoutMs) : 0, this);
+    const reports = this.#poller.wait(waiting ? timeoutMs : 0, this);
     this.stats.reports += reports;
     if (this.#poller.interrupted) this.stats.eintr += 1;
-    this.#reports.run();
   }
 
   #pollStalled(timeoutMs: number | null): void {
@@ -164,6 +192,77 @@ export class ReadinessBackend implements Backend, ReadySink, HandleOwner {
     const stalled = this.#stalled;
     this.#stalled = [];
     for (const handle of stalled) if (!handle.gone) handle.retry();
+  }
+
+  #throwRefusal(): void {
+    const refusal = this.#refusal;
+    this.#refusal = null;
+    if (refusal !== null) throw refusal;
+  }
+
+  receive(handle: ReadinessHandle): void {
+    if (!this.calls.hasBuffer) this.#receiveAll();
+    this.calls.receive(handle.fd, handle.token);
+  }
+
+  acceptOne(handle: ReadinessHandle): void {
+    if (!this.calls.hasBuffer) this.#receiveAll();
+    if (!handle.gone) this.calls.accept(handle.fd, handle.token);
+  }
+
+  /** Makes the queued receives and accepts, behind the sends, and delivers the results. */
+  #receiveAll(): void {
+    if (!this.calls.receives) return;
+    this.calls.flush();
+    this.#deliver();
+  }
+
+  /** A handler that throws ends the turn; the rest is delivered in the next one. */
+  #deliver(): void {
+    const { calls, sends, stats } = this;
+    while (calls.next()) {
+      const { result, buffer } = calls;
+      const handle = this.#handles.get(calls.token);
+      if (calls.isAccept) {
+        if (handle !== undefined) handle.completed(result, null);
+        else if (result >= 0) this.sys.close(result);
+      } else if (handle === undefined) {
+        stats.stale += 1; // Law 7.
+      } else if (result <= 0) {
+        handle.completed(result, null);
+      } else {
+        const chunk = calls.chunk();
+        sends.borrow(buffer, chunk);
+        try {
+          handle.completed(result, chunk);
+        } finally {
+          sends.giveBack();
+        }
+      }
+    }
+  }
+
+  flushSends(): void {
+    this.calls.flush();
+  }
+
+  flush(): void {
+    this.calls.flush();
+  }
+
+  confirmed(): void {
+    this.sends.confirm();
+  }
+
+  /** The kernel has refused a change that was queued: it is tried again call by call. */
+  controlFailed(fd: number): void {
+    const handle = this.#byFd[fd];
+    const result = this.#poller.installAgain(fd);
+    if (result >= 0 || handle === undefined) return;
+    // Out of memory, or of watches (ENOSPC): that fails one handle, not the loop.
+    handle.registered = false;
+    handle.installed = Interest.none;
+    if (!handle.refused(-result)) this.#refusal ??= this.#poller.refusal(fd, result);
   }
 
   /** A descriptor is ready. The poller calls it from its wait. */
@@ -196,13 +295,14 @@ export class ReadinessBackend implements Backend, ReadySink, HandleOwner {
   }
 
   destroy(): void {
+    this.calls.flush();
     for (const handle of [...this.#handles.values()]) this.remove(handle);
     this.#closing.closeAll();
     this.#poller.close();
     this.#wakeTimer?.close();
   }
 
-  interestChanged(handle: ReadinessHandle): void {
+  markDirty(handle: ReadinessHandle): void {
     const known = handle.shared ?? handle;
     if (known.dirty) return;
     known.dirty = true;
@@ -221,12 +321,12 @@ export class ReadinessBackend implements Backend, ReadySink, HandleOwner {
   /** Forgets a handle; the close phase closes its descriptor if the backend owns it. */
   remove(handle: ReadinessHandle): void {
     if (handle.gone) return;
-    this.release(handle);
+    this.release(handle, handle.ownsFd);
     if (handle.ownsFd) this.#closing.add(handle);
   }
 
-  /** Forgets a handle whose descriptor has another owner now. */
-  release(handle: ReadinessHandle): void {
+  /** Forgets a handle. `closes` says that its descriptor is closed next. */
+  release(handle: ReadinessHandle, closes = false): void {
     handle.gone = true;
     this.#handles.free(handle.token);
     const { shared } = handle;
@@ -234,7 +334,10 @@ export class ReadinessBackend implements Backend, ReadySink, HandleOwner {
       if (!shared.gone) this.#leave(shared, handle);
       return;
     }
-    if (handle.registered) this.#poller.deregister(handle.fd);
+    if (handle.registered) {
+      if (closes) this.#poller.forget(handle.fd);
+      else this.#poller.deregister(handle.fd);
+    }
     if (this.#byFd[handle.fd] === handle) this.#byFd[handle.fd] = undefined;
     if (handle instanceof SharedFd) this.#sharedFds -= 1;
   }
@@ -248,10 +351,10 @@ export class ReadinessBackend implements Backend, ReadySink, HandleOwner {
         this.#handles.free(watch.token);
       }
     } else if (shared.members.length > 0) {
-      this.interestChanged(shared);
+      this.markDirty(shared);
       return;
     }
-    this.release(shared);
+    this.release(shared, handle.ownsFd);
   }
 
   #updatePoller(): void {

@@ -1,15 +1,15 @@
 import { Interest } from '../../poller/poller.ts';
 import { pendingError } from '../../socket/connect.ts';
 import type { ConnectSink, Handle } from '../backend.ts';
-import { type HandleOwner, ReadinessHandle } from './handle.ts';
+import { LevelHandle, type ReadinessOwner } from './handle.ts';
 
 /** A connect in progress on a readiness backend. */
-export class ReadinessConnectOperation extends ReadinessHandle implements Handle {
+export class ReadinessConnectOperation extends LevelHandle implements Handle {
   readonly #sink: ConnectSink;
   /** The outcome: undefined until it has ended, then 0 or an errno. */
   #outcome: number | undefined;
 
-  constructor(owner: HandleOwner, fd: number, sink: ConnectSink) {
+  constructor(owner: ReadinessOwner, fd: number, sink: ConnectSink) {
     super(owner, fd);
     this.#sink = sink;
   }
@@ -23,7 +23,7 @@ export class ReadinessConnectOperation extends ReadinessHandle implements Handle
     const { EINPROGRESS, EINTR } = sys.abi.errno;
     if (result === -EINPROGRESS || result === -EINTR) return;
     this.#outcome = -result;
-    this.owner.interestChanged(this);
+    this.owner.markDirty(this);
     this.owner.reportLater(this);
   }
 

@@ -1,15 +1,15 @@
 import type { Interest } from '../../poller/poller.ts';
-import { type HandleOwner, ReadinessHandle } from './handle.ts';
+import { LevelHandle, type ReadinessHandle, type ReadinessOwner } from './handle.ts';
 
 /**
  * Several handles of one descriptor on a readiness backend: a poller has one registration per
  * descriptor. It is registered level-triggered for the union of their interests, and passes to each
  * what that is interested in.
  */
-export class SharedFd extends ReadinessHandle {
+export class SharedFd extends LevelHandle {
   readonly #members: ReadinessHandle[] = [];
 
-  constructor(owner: HandleOwner, fd: number) {
+  constructor(owner: ReadinessOwner, fd: number) {
     super(owner, fd);
   }
 

@@ -1,13 +1,13 @@
 import { Interest } from '../../poller/poller.ts';
 import type { Watch, WatchSink } from '../backend.ts';
-import { type HandleOwner, ReadinessHandle } from './handle.ts';
+import { LevelHandle, type ReadinessOwner } from './handle.ts';
 
 /** A watched descriptor on a readiness backend. */
-export class ReadinessWatch extends ReadinessHandle implements Watch {
+export class ReadinessWatch extends LevelHandle implements Watch {
   readonly #sink: WatchSink;
   #interest: Interest;
 
-  constructor(owner: HandleOwner, fd: number, interest: Interest, sink: WatchSink) {
+  constructor(owner: ReadinessOwner, fd: number, interest: Interest, sink: WatchSink) {
     super(owner, fd);
     this.#sink = sink;
     this.#interest = interest;
@@ -20,7 +20,7 @@ export class ReadinessWatch extends ReadinessHandle implements Watch {
   modify(interest: Interest): void {
     if (this.gone || this.#interest === interest) return;
     this.#interest = interest;
-    this.owner.interestChanged(this);
+    this.owner.markDirty(this);
   }
 
   unwatch(): void {

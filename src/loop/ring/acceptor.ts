@@ -1,11 +1,12 @@
 import { acceptErrnoKind } from '../../sys/error-kinds.ts';
 import type { AcceptSink, Subscription } from '../backend.ts';
+import { BaseHandle } from '../base-handle.ts';
 import { ACCEPTS_PER_TURN } from '../limits.ts';
 import { ReserveDescriptor } from '../reserve-descriptor.ts';
-import { Operation, RingHandle, type RingHandleOwner } from './handle.ts';
+import { Operation, type RingHandle, type RingHandleOwner } from './handle.ts';
 
 /** A listening socket on the ring. */
-export class RingAcceptor extends RingHandle implements Subscription {
+export class RingAcceptor extends BaseHandle<RingHandleOwner> implements Subscription, RingHandle {
   readonly #sink: AcceptSink;
   readonly #reserve: ReserveDescriptor;
   /** Whether connections are accepted one at a time. */

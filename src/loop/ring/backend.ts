@@ -5,6 +5,7 @@ import type { Interest, WakeHandle } from '../../poller/poller.ts';
 import type { Buffers } from '../../ring/buffers.ts';
 import type { Completions } from '../../ring/completions.ts';
 import { openRing } from '../../ring/open-ring.ts';
+import { REGION } from '../../ring/region.ts';
 import type { Ring } from '../../ring/ring.ts';
 import type { Submission } from '../../ring/submission.ts';
 import { sendFlags } from '../../sys/descriptors.ts';
@@ -22,13 +23,14 @@ import {
   type WatchSink,
 } from '../backend.ts';
 import { ClosingList } from '../closing-list.ts';
+import { GatheredSends } from '../gathered-sends.ts';
 import { DESTROY_MS_MAX, OVERFLOW_ROUNDS_MAX } from '../limits.ts';
 import { ReportList } from '../report-list.ts';
 import { RingAcceptor } from './acceptor.ts';
 import { RingConnectOperation } from './connect-operation.ts';
 import { Operation, type RingHandle, type RingHandleOwner } from './handle.ts';
 import { RingWakeTimer } from './periodic-wake-timer.ts';
-import { RingSends } from './sends.ts';
+
 import { RingStream } from './stream.ts';
 import { RingWaker } from './waker.ts';
 import { RingWatch } from './watch.ts';
@@ -49,7 +51,7 @@ export class RingBackend implements Backend, RingHandleOwner {
   readonly sendFlags: number;
   readonly submission: Submission;
   readonly buffers: Buffers;
-  readonly sends: RingSends;
+  readonly sends: GatheredSends;
   readonly #ring: Ring;
   readonly #waker: RingWaker;
   readonly #handles = new TokenSlab<RingHandle>();
@@ -75,7 +77,7 @@ export class RingBackend implements Backend, RingHandleOwner {
   constructor(sys: Sys) {
     this.sys = sys;
     this.sendFlags = sendFlags(sys);
-    this.#closing = new ClosingList(sys);
+    this.#closing = new ClosingList({ close: (fd) => sys.close(fd), flush: () => undefined });
     const { ring, buffers } = openRing(sys);
     this.#ring = ring;
     this.buffers = buffers;
@@ -89,7 +91,7 @@ export class RingBackend implements Backend, RingHandleOwner {
       throw error;
     }
     this.#wakeTimer = new RingWakeTimer(sys, this.submission);
-    this.sends = new RingSends(this.buffers);
+    this.sends = new GatheredSends(this.buffers, REGION.staging);
     registerReceiveMemory(this.buffers.bytes.buffer);
   }
 

@@ -1,8 +1,12 @@
 import type { ConnectSink, Handle } from '../backend.ts';
-import { Operation, RingHandle, type RingHandleOwner } from './handle.ts';
+import { BaseHandle } from '../base-handle.ts';
+import { Operation, type RingHandle, type RingHandleOwner } from './handle.ts';
 
 /** A connect in progress on the ring. */
-export class RingConnectOperation extends RingHandle implements Handle {
+export class RingConnectOperation
+  extends BaseHandle<RingHandleOwner>
+  implements Handle, RingHandle
+{
   readonly #sink: ConnectSink;
   readonly #address: Uint8Array;
   #connecting = false;

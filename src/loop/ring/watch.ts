@@ -1,9 +1,10 @@
 import { Interest } from '../../poller/poller.ts';
 import type { Watch, WatchSink } from '../backend.ts';
-import { Operation, RingHandle, type RingHandleOwner } from './handle.ts';
+import { BaseHandle } from '../base-handle.ts';
+import { Operation, type RingHandle, type RingHandleOwner } from './handle.ts';
 
 /** A watched descriptor on the ring: a poll that is resubmitted after each report. */
-export class RingWatch extends RingHandle implements Watch {
+export class RingWatch extends BaseHandle<RingHandleOwner> implements Watch, RingHandle {
   readonly #sink: WatchSink;
   #interest: Interest;
   /** The interest of the poll in flight. */

@@ -90,6 +90,7 @@ export type CommonConstantName =
   | 'NOTE_FFNOP'
   | 'NOTE_TRIGGER'
   | 'PROT_READ'
+  | 'PROT_EXEC'
   | 'PROT_WRITE'
   | 'MAP_PRIVATE'
   | 'MAP_ANONYMOUS'

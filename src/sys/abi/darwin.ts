@@ -61,6 +61,7 @@ export const darwin = {
     NOTE_FFNOP: 0,
     NOTE_TRIGGER: 16777216,
     PROT_READ: 1,
+    PROT_EXEC: 4,
     PROT_WRITE: 2,
     MAP_PRIVATE: 2,
     MAP_ANONYMOUS: 4096,

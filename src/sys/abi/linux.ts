@@ -52,6 +52,7 @@ export const linux = {
     RLIMIT_NOFILE: 7,
     ...libkqueue.constants,
     PROT_READ: 1,
+    PROT_EXEC: 4,
     PROT_WRITE: 2,
     MAP_PRIVATE: 2,
     MAP_ANONYMOUS: 32,

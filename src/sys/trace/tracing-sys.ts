@@ -327,6 +327,15 @@ export class TracingSys implements Sys {
     return this.#sys.address(buffer);
   }
 
+  /** None: each call is shown as itself. */
+  get batching(): { readonly reason: string } {
+    return { reason: 'each call is traced' };
+  }
+
+  batch(_records: number, count: number): number {
+    return count;
+  }
+
   getaddrinfo(
     node: string | null,
     service: string | null,

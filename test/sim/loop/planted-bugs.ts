@@ -10,7 +10,9 @@ import type {
 import { ReadinessBackend } from '#src/loop/readiness/backend.js';
 import type { Timer } from '#src/loop/timers.js';
 import { EventLoop } from '#src/net/event-loop.js';
-import { Interest, type Poller, type ReadySink } from '#src/poller/poller.js';
+import { Interest, type ReadySink } from '#src/poller/poller.js';
+import type { LoopPoller, RidingCalls } from '#src/poller/riding-calls.js';
+import type { SysError } from '#src/sys/sys-error.js';
 import { CountingSys } from './counting-sys.ts';
 import { WatchedLoop } from './watched-loop.ts';
 
@@ -68,7 +70,7 @@ export class BuggyBackend extends ReadinessBackend {
   readonly #bug: PlantedBug;
   readonly #calls: MisreadSys;
 
-  constructor(sys: MisreadSys, poller: Poller, bug: PlantedBug) {
+  constructor(sys: MisreadSys, poller: LoopPoller, bug: PlantedBug) {
     super(sys, bug === 'forgets to wait for writing' ? new ForgetfulPoller(poller) : poller);
     this.#bug = bug;
     this.#calls = sys;
@@ -123,18 +125,18 @@ export class BuggyBackend extends ReadinessBackend {
 }
 
 /** A poller that hears of an interest in writing only with the registration. */
-class ForgetfulPoller implements Poller {
-  readonly #inner: Poller;
+class ForgetfulPoller implements LoopPoller {
+  readonly #inner: LoopPoller;
 
-  constructor(inner: Poller) {
+  constructor(inner: LoopPoller) {
     this.#inner = inner;
   }
 
-  get name(): Poller['name'] {
+  get name(): LoopPoller['name'] {
     return this.#inner.name;
   }
 
-  get edgeTriggered(): Poller['edgeTriggered'] {
+  get edgeTriggered(): LoopPoller['edgeTriggered'] {
     return this.#inner.edgeTriggered;
   }
 
@@ -142,7 +144,7 @@ class ForgetfulPoller implements Poller {
     return this.#inner.fdLimit;
   }
 
-  get wakeHandle(): Poller['wakeHandle'] {
+  get wakeHandle(): LoopPoller['wakeHandle'] {
     return this.#inner.wakeHandle;
   }
 
@@ -172,6 +174,22 @@ class ForgetfulPoller implements Poller {
 
   wake(): void {
     this.#inner.wake();
+  }
+
+  ride(calls: RidingCalls): void {
+    this.#inner.ride(calls);
+  }
+
+  forget(fd: number): void {
+    this.#inner.forget(fd);
+  }
+
+  installAgain(fd: number): number {
+    return this.#inner.installAgain(fd);
+  }
+
+  refusal(fd: number, result: number): SysError {
+    return this.#inner.refusal(fd, result);
   }
 
   close(): void {

@@ -4,7 +4,7 @@ import { SimBackend } from '#sim/sim-backend.js';
 import { Random } from '#src/base/random.js';
 import type { Backend } from '#src/loop/backend.js';
 import { ReadinessBackend } from '#src/loop/readiness/backend.js';
-import { pollers } from '#src/poller/pollers.js';
+import { loopPollers } from '#src/poller/pollers.js';
 import { abiFor } from '#src/sys/abi/index.js';
 import { BareSlab, BuggyBackend, MisreadSys, type PlantedBug } from './planted-bugs.ts';
 
@@ -64,7 +64,7 @@ export function createTarget(name: TargetName, sys: MisreadSys, bug: PlantedBug 
       ? new SimBackend(sys, random, pass, new BareSlab())
       : new SimBackend(sys, random, pass);
   }
-  const entry = pollers.find((one) => one.name === poller);
+  const entry = loopPollers.find((one) => one.name === poller);
   if (entry === undefined) throw new Error(`there is no poller ${poller}`);
   const made = entry.create(sys);
   return bug === null ? new ReadinessBackend(sys, made) : new BuggyBackend(sys, made, bug);

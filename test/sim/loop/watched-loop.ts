@@ -11,7 +11,7 @@ interface Life {
   closed: boolean;
 }
 
-/** The bytes of a borrowed chunk once its handler has returned. */
+/** The bytes that a handler has written, once it has returned. */
 const RUBBISH = 0xa5;
 
 /** A loop under observation: its timers, and the order in which handlers run. */
@@ -19,6 +19,7 @@ export class WatchedLoop extends EventLoop {
   readonly #oracle: Oracle;
   readonly #lives = new WeakMap<object, Life>();
   #turning = false;
+  #copies = false;
   /** When the turn before this one began. */
   #turnBeforeMs = Number.NEGATIVE_INFINITY;
   #turnMs = Number.NEGATIVE_INFINITY;
@@ -107,8 +108,11 @@ export class WatchedLoop extends EventLoop {
       data: (connection, chunk) => {
         this.#lifeOf(connection, 'data');
         this.#oracle.expect(chunk.length > 0, 'data without bytes');
-        this.#oracle.run('data', () => handlers.data?.(connection, chunk));
-        chunk.fill(RUBBISH);
+        // A chunk itself is sent in place, after its handler; the bytes of a copy are the caller's.
+        this.#copies = !this.#copies;
+        const bytes = this.#copies ? chunk.slice() : chunk;
+        this.#oracle.run('data', () => handlers.data?.(connection, bytes));
+        if (this.#copies) bytes.fill(RUBBISH);
       },
       drain: (connection) => {
         const { ended } = this.#lifeOf(connection, 'drain', false);

@@ -1,21 +1,32 @@
-import type { Buffers } from '../../ring/buffers.ts';
-import { BUFFERS_MAX, STAGED_BYTES_MAX, STAGING_BYTES } from '../../ring/limits.ts';
-import { REGION } from '../../ring/region.ts';
+import { STAGED_BYTES_MAX, STAGING_BYTES } from '../ring/limits.ts';
+
+/** The receive memory of a loop, in which each chunk has a buffer. */
+export interface ReceiveBuffers {
+  readonly bytes: Uint8Array;
+  /** The most buffers. */
+  readonly countMax: number;
+  /** Returns the offset of the buffer `id` in {@link bytes}. */
+  offset(id: number): number;
+  /** Takes a buffer back whose bytes are not needed any more. */
+  give(id: number): void;
+}
 
 /**
  * The sends of one turn, which go in one call, and the memory that they are sent from: the receive
  * buffer for an echo, else a copy.
  *
- * They are done when the call returns, except short writes, which post a completion. So a batch is
- * confirmed as a whole, and its memory returned.
+ * They are done when the call returns, except short writes. So a batch is confirmed as a whole, and
+ * its memory returned.
  */
-export class RingSends {
+export class GatheredSends {
   /** The number of the batch being gathered. Sends of earlier batches are done. */
   batch = 0;
-  readonly #buffers: Buffers;
+  readonly #buffers: ReceiveBuffers;
   readonly #memory: ArrayBufferLike;
+  /** Offset of the memory that sends are copied to. */
+  readonly #stagingAt: number;
   /** The receive buffers that this batch sends from. */
-  readonly #sentFrom = new Int32Array(BUFFERS_MAX);
+  readonly #sentFrom: Int32Array;
   #sentFromCount = 0;
   #staged = 0;
   /** The buffer that a sink borrows now, -1 for none, and the last batch that sends from it. */
@@ -23,9 +34,12 @@ export class RingSends {
   #borrowedChunk: Uint8Array | null = null;
   #borrowedBatch = -1;
 
-  constructor(buffers: Buffers) {
+  /** Copies go to `stagingAt` of the receive memory, which has STAGING_BYTES there. */
+  constructor(buffers: ReceiveBuffers, stagingAt: number) {
     this.#buffers = buffers;
     this.#memory = buffers.bytes.buffer;
+    this.#stagingAt = stagingAt;
+    this.#sentFrom = new Int32Array(buffers.countMax);
   }
 
   /** A sink borrows the chunk in the buffer `id` until {@link giveBack}. */
@@ -37,7 +51,8 @@ export class RingSends {
   /** Returns the borrowed buffer to the kernel, at once or with the batch. */
   giveBack(): void {
     if (this.#borrowed < 0) return;
-    if (this.#borrowedBatch === this.batch) this.#sentFrom[this.#sentFromCount++] = this.#borrowed;
+    const inBatch = this.#borrowedBatch === this.batch;
+    if (inBatch) this.#sentFrom[this.#sentFromCount++] = this.#borrowed;
     else this.#buffers.give(this.#borrowed);
     this.#borrowed = -1;
     this.#borrowedChunk = null;
@@ -45,8 +60,8 @@ export class RingSends {
   }
 
   /**
-   * Returns the offset in the region that the bytes can be sent from: in place if they are part of
-   * the borrowed chunk, else that of a copy. -1 if they are too many to be copied.
+   * Returns the offset in the receive memory that the bytes can be sent from: in place if they are
+   * part of the borrowed chunk, else that of a copy. -1 if they are too many to be copied.
    */
   place(bytes: Uint8Array, offset: number, length: number): number {
     const chunk = this.#borrowedChunk;
@@ -55,7 +70,7 @@ export class RingSends {
       return this.#buffers.offset(this.#borrowed) + offset;
     }
     if (chunk !== null && bytes.buffer === this.#memory) {
-      const start = bytes.byteOffset + offset;
+      const start = bytes.byteOffset - this.#buffers.bytes.byteOffset + offset;
       const first = this.#buffers.offset(this.#borrowed);
       if (start >= first && start + length <= first + chunk.length) {
         this.#borrowedBatch = this.batch;
@@ -65,13 +80,23 @@ export class RingSends {
     return this.#stage(bytes, offset, length);
   }
 
+  /** Whether a copy of `length` bytes finds room, unless that is too long in any case. */
+  hasRoom(length: number): boolean {
+    return this.#staged + length <= STAGING_BYTES || length > STAGED_BYTES_MAX;
+  }
+
   #stage(bytes: Uint8Array, offset: number, length: number): number {
     if (length > STAGED_BYTES_MAX || this.#staged + length > STAGING_BYTES) return -1;
-    const at = REGION.staging + this.#staged;
+    const at = this.#stagingAt + this.#staged;
     const whole = offset === 0 && length === bytes.length;
     this.#buffers.bytes.set(whole ? bytes : bytes.subarray(offset, offset + length), at);
     this.#staged += length;
     return at;
+  }
+
+  /** Returns a view of `length` bytes at an offset that {@link place} returned. */
+  bytes(place: number, length: number): Uint8Array {
+    return this.#buffers.bytes.subarray(place, place + length);
   }
 
   /** All sends of the batch are done, and short writes have copied the rest. */

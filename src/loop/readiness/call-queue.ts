@@ -1,0 +1,350 @@
+import { receiveMemory } from '../../base/borrowed.ts';
+import type { RidingCalls } from '../../poller/riding-calls.ts';
+import { BUFFER_BYTES, BUFFER_STRIDE_BYTES, STAGING_BYTES } from '../../ring/limits.ts';
+import { Call, CallList, listBytes, RecordWord } from '../../sys/batch/call-list.ts';
+import { makeCalls } from '../../sys/batch/make-calls.ts';
+import type { Sys } from '../../sys/sys.ts';
+import type { ReceiveBuffers } from '../gathered-sends.ts';
+import { CALLS_MAX, RECEIVES_MAX } from '../limits.ts';
+
+/** A stream with a send or a FIN in the queue. */
+interface Sender {
+  shortWrite(result: number): void;
+  finFailed(errno: number): void;
+}
+
+/** Hears of the results that are not the expected ones. It must not add calls. */
+interface CallOutcomes {
+  /** Adding `fd` to the poller's set failed, or changing what it is watched for. */
+  controlFailed(fd: number): void;
+  /** All calls of the queue are made. */
+  confirmed(): void;
+}
+
+const PAGE_BYTES = 4096;
+const LIST_BYTES = Math.ceil(listBytes(CALLS_MAX) / PAGE_BYTES) * PAGE_BYTES;
+const BUFFERS_AT = LIST_BYTES + STAGING_BYTES;
+
+/**
+ * The system calls of a turn, made together: the sends of the last turn, the changes of the
+ * poller's set and the wait; then the receives and accepts of what is ready.
+ *
+ * The calls are made in order. A result that is not the expected one, such as a short write, ends
+ * the list; it is handled before the next call is made. So a receive may use the buffer that a send
+ * ahead of it is made from.
+ */
+export class CallQueue implements ReceiveBuffers, RidingCalls {
+  readonly bytes: Uint8Array;
+  readonly countMax = RECEIVES_MAX;
+  readonly #sys: Sys;
+  readonly #outcomes: CallOutcomes;
+  readonly #calls: CallList;
+  /** By record: the stream of a send or a FIN. */
+  readonly #senders: (Sender | undefined)[] = new Array(CALLS_MAX).fill(undefined);
+  /** The receives and accepts of this round: handle, record, and then the result. */
+  readonly #tokens = new Int32Array(RECEIVES_MAX);
+  readonly #records = new Int32Array(RECEIVES_MAX);
+  readonly #results = new Int32Array(RECEIVES_MAX);
+  readonly #accepts = new Uint8Array(RECEIVES_MAX);
+  /** How many were queued, have a result, and were visited by {@link next}. */
+  #queued = 0;
+  #made = 0;
+  #visited = 0;
+  /** Whether a change of the poller's set is in the queue. */
+  #controls = false;
+  /** Whether the last run ended at an unexpected result. */
+  #stopped = false;
+  /** The last view of each buffer: its length is often the same again. */
+  readonly #chunks: Uint8Array[] = new Array(RECEIVES_MAX).fill(NOTHING);
+  readonly #addresses = new WeakMap<Uint8Array, number>();
+
+  constructor(sys: Sys, outcomes: CallOutcomes, oneByOne: boolean) {
+    this.#sys = sys;
+    this.#outcomes = outcomes;
+    this.bytes = receiveMemory(BUFFERS_AT + RECEIVES_MAX * BUFFER_STRIDE_BYTES);
+    this.#calls = new CallList(sys, this.bytes, CALLS_MAX, oneByOne);
+  }
+
+  /** Offset of the memory for copies of what is sent. */
+  get stagingAt(): number {
+    return LIST_BYTES;
+  }
+
+  /** Whether a turn is few foreign calls. */
+  get direct(): boolean {
+    return this.#calls.direct;
+  }
+
+  /** Whether an unexpected result kept the last wait from being made as asked. */
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  offset(id: number): number {
+    return BUFFERS_AT + id * BUFFER_STRIDE_BYTES;
+  }
+
+  give(_id: number): void {
+    // The buffers are free once all results were visited.
+  }
+
+  // The calls.
+
+  /** Queues send(2) of `length` bytes at `offset` of the memory. */
+  send(sender: Sender, fd: number, offset: number, length: number, flags: number): void {
+    this.#makeRoom();
+    this.#senders[this.#calls.send(fd, offset, length, flags)] = sender;
+  }
+
+  /** Lengthens the send of `sender`, if that is the last call. */
+  lengthenSend(sender: Sender, bytes: number): boolean {
+    const last = this.#calls.count - 1;
+    if (last < 0 || this.#senders[last] !== sender || this.#calls.call(last) !== Call.send) {
+      return false;
+    }
+    this.#calls.lengthen(last, bytes);
+    return true;
+  }
+
+  /** Queues shutdown(2) of the sending side. */
+  finish(sender: Sender, fd: number): void {
+    this.#makeRoom();
+    this.#senders[this.#calls.shutdown(fd, this.#sys.abi.constants.SHUT_WR)] = sender;
+  }
+
+  close(fd: number): void {
+    this.#makeRoom();
+    this.#calls.close(fd);
+  }
+
+  /** Whether a receive or accept is queued. */
+  get receives(): boolean {
+    return this.#queued > this.#visited;
+  }
+
+  /** Whether another receive or accept finds a buffer. */
+  get hasBuffer(): boolean {
+    return this.#queued < RECEIVES_MAX;
+  }
+
+  /** Queues recv(2). Requires {@link hasBuffer}. */
+  receive(fd: number, token: number): void {
+    this.#makeRoom();
+    const id = this.#queued;
+    this.#accepts[id] = 0;
+    this.#tokens[id] = token;
+    this.#records[id] = this.#calls.recv(fd, this.offset(id), BUFFER_BYTES);
+    this.#queued = id + 1;
+  }
+
+  /** Queues accept4(2). Requires {@link hasBuffer}. */
+  accept(fd: number, token: number): void {
+    this.#makeRoom();
+    const id = this.#queued;
+    this.#accepts[id] = 1;
+    this.#tokens[id] = token;
+    this.#records[id] = this.#calls.accept(fd);
+    this.#queued = id + 1;
+  }
+
+  // The results of receives and accepts.
+
+  /** Moves to the next result. False if all were visited; the buffers are free then. */
+  next(): boolean {
+    if (this.#visited < this.#made) {
+      this.#visited += 1;
+      return true;
+    }
+    if (this.#made === this.#queued) {
+      this.#queued = 0;
+      this.#made = 0;
+      this.#visited = 0;
+    }
+    return false;
+  }
+
+  /** The buffer of the visited result. */
+  get buffer(): number {
+    return this.#visited - 1;
+  }
+
+  get isAccept(): boolean {
+    return this.#accepts[this.#visited - 1] === 1;
+  }
+
+  get token(): number {
+    return this.#tokens[this.#visited - 1] ?? 0;
+  }
+
+  get result(): number {
+    return this.#results[this.#visited - 1] ?? 0;
+  }
+
+  /** The bytes of the visited result. */
+  chunk(): Uint8Array {
+    const id = this.#visited - 1;
+    const length = this.#results[id] ?? 0;
+    const last = this.#chunks[id];
+    if (last !== undefined && last.length === length) return last;
+    const start = this.offset(id);
+    const chunk = this.bytes.subarray(start, start + length);
+    this.#chunks[id] = chunk;
+    return chunk;
+  }
+
+  // Making the calls.
+
+  /** Whether another call can be queued. One record stays free for a wait. */
+  get hasRoom(): boolean {
+    return this.#calls.count < CALLS_MAX - 1;
+  }
+
+  #makeRoom(): void {
+    if (!this.hasRoom) this.flush();
+  }
+
+  /** Makes the queued calls. */
+  flush(): void {
+    if (this.#calls.count > 0) this.#run(false);
+  }
+
+  /** Makes the queued calls. `waits` says that the last is a wait, which a stop leaves out. */
+  #run(waits: boolean): void {
+    const calls = this.#calls;
+    this.#stopped = false;
+    for (let from = 0; from < calls.count; ) {
+      const made = makeCalls(this.#sys, calls, from);
+      if (!this.#isExpected(made - 1)) {
+        if (waits && !this.#stopped) calls.count -= 1;
+        this.#stopped = true;
+        this.#unexpected(made - 1);
+      }
+      from = made;
+    }
+    for (let id = this.#made; id < this.#queued; id++) {
+      this.#results[id] = calls.result(this.#records[id] ?? 0);
+    }
+    this.#made = this.#queued;
+    this.#controls = false;
+    calls.count = 0;
+    this.#outcomes.confirmed();
+  }
+
+  #isExpected(index: number): boolean {
+    const calls = this.#calls;
+    const call = calls.call(index);
+    if (call === Call.send) return calls.result(index) === calls.word(index, RecordWord.argument3);
+    if (call === Call.shutdown || call === Call.epollControl) return calls.result(index) >= 0;
+    return true;
+  }
+
+  #unexpected(index: number): void {
+    const calls = this.#calls;
+    const call = calls.call(index);
+    const result = calls.result(index);
+    if (call === Call.epollControl) {
+      this.#outcomes.controlFailed(calls.word(index, RecordWord.argument3));
+      return;
+    }
+    const sender = this.#senders[index];
+    if (call === Call.shutdown) {
+      sender?.finFailed(-result);
+      return;
+    }
+    // A FIN behind the send would end the stream ahead of the rest.
+    for (let later = index + 1; later < calls.count; later++) {
+      if (calls.call(later) === Call.shutdown && this.#senders[later] === sender) {
+        calls.cancel(later);
+      }
+    }
+    sender?.shortWrite(result);
+  }
+
+  // The calls of a poller.
+
+  epollControl(epfd: number, operation: number, fd: number, event: Int32Array): void {
+    this.#makeRoom();
+    this.#calls.epollControl(epfd, operation, fd, event);
+    this.#controls = true;
+  }
+
+  flushControls(): void {
+    if (this.#controls) this.flush();
+  }
+
+  epoll_wait(epfd: number, events: Uint8Array, maxevents: number, timeoutMs: number): number {
+    const calls = this.#calls;
+    if (!calls.direct) {
+      const boundMs = this.#flushed() ? timeoutMs : 0;
+      return this.#sys.epoll_wait(epfd, events, maxevents, boundMs);
+    }
+    return this.#wait(calls.epollWait(epfd, this.#addressOf(events), maxevents, timeoutMs));
+  }
+
+  poll(fds: Uint8Array, count: number, timeoutMs: number): number {
+    const calls = this.#calls;
+    if (!calls.direct) return this.#sys.poll(fds, count, this.#flushed() ? timeoutMs : 0);
+    return this.#wait(calls.poll(this.#addressOf(fds), count, timeoutMs));
+  }
+
+  select(nfds: number, read: Uint8Array, write: Uint8Array, timeout: Uint8Array | null): number {
+    const calls = this.#calls;
+    if (!calls.direct) {
+      const bound = this.#flushed() ? timeout : NO_TIME;
+      return this.#sys.select(nfds, read, write, bound);
+    }
+    const timeoutMs = timeout === null ? -1 : millisecondsOf(timeout);
+    const [reads, writes] = [this.#addressOf(read), this.#addressOf(write)];
+    return this.#wait(calls.select(nfds, reads, writes, timeoutMs));
+  }
+
+  /** kevent(2) is no system call on Linux, and no list is one foreign call where it is. */
+  kevent(
+    kq: number,
+    changes: Uint8Array | null,
+    changeCount: number,
+    events: Uint8Array | null,
+    eventCount: number,
+    timeout: Uint8Array | null,
+  ): number {
+    const bound = this.#flushed() ? timeout : NO_TIME;
+    return this.#sys.kevent(kq, changes, changeCount, events, eventCount, bound);
+  }
+
+  /** Makes the queued calls. True if the poller may wait then. */
+  #flushed(): boolean {
+    this.#stopped = false;
+    this.flush();
+    return !this.#stopped;
+  }
+
+  /** Makes the queued calls, the last of which is the wait `index`. Returns its result. */
+  #wait(index: number): number {
+    this.#run(true);
+    return this.#stopped ? 0 : this.#calls.result(index);
+  }
+
+  #addressOf(bytes: Uint8Array): number {
+    let address = this.#addresses.get(bytes);
+    if (address === undefined) {
+      address = this.#sys.address(bytes);
+      this.#addresses.set(bytes, address);
+    }
+    return address;
+  }
+}
+
+const NOTHING = new Uint8Array(0);
+
+/** A timeval or timespec of 0 s. */
+const NO_TIME = new Uint8Array(16);
+
+/** The milliseconds of a timeval of Linux: two integers of 64 bits, below 2^32 here. */
+function millisecondsOf(timeval: Uint8Array): number {
+  return low32(timeval, 0) * 1000 + low32(timeval, 8) / 1000;
+}
+
+function low32(bytes: Uint8Array, at: number): number {
+  const high = (bytes[at + 2] ?? 0) + (bytes[at + 3] ?? 0) * 256;
+  return (bytes[at] ?? 0) + (bytes[at + 1] ?? 0) * 256 + high * 65536;
+}
