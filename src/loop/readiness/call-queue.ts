@@ -54,6 +54,9 @@ export class CallQueue implements ReceiveBuffers, RidingCalls {
   #controls = false;
   /** Whether the last run ended at an unexpected result. */
   #stopped = false;
+  /** The stream to receive from behind the next wait; -1 for none. */
+  #guessedFd = -1;
+  #guessedToken = 0;
   /** The last view of each buffer: its length is often the same again. */
   readonly #chunks: Uint8Array[] = new Array(RECEIVES_MAX).fill(NOTHING);
   readonly #addresses = new WeakMap<Uint8Array, number>();
@@ -137,6 +140,15 @@ export class CallQueue implements ReceiveBuffers, RidingCalls {
     this.#queued = id + 1;
   }
 
+  /**
+   * Has the next wait followed by recv(2) in the same list: of a stream that was alone ready in the
+   * last waits, and probably is again.
+   */
+  receiveBehindWait(fd: number, token: number): void {
+    this.#guessedFd = fd;
+    this.#guessedToken = token;
+  }
+
   /** Queues accept4(2). Requires {@link hasBuffer}. */
   accept(fd: number, token: number): void {
     this.#makeRoom();
@@ -194,9 +206,9 @@ export class CallQueue implements ReceiveBuffers, RidingCalls {
 
   // Making the calls.
 
-  /** Whether another call can be queued. One record stays free for a wait. */
+  /** Whether another call can be queued. Two records stay free: a wait, and a receive behind it. */
   get hasRoom(): boolean {
-    return this.#calls.count < CALLS_MAX - 1;
+    return this.#calls.count < CALLS_MAX - 2;
   }
 
   #makeRoom(): void {
@@ -205,17 +217,17 @@ export class CallQueue implements ReceiveBuffers, RidingCalls {
 
   /** Makes the queued calls. */
   flush(): void {
-    if (this.#calls.count > 0) this.#run(false);
+    if (this.#calls.count > 0) this.#run(NONE);
   }
 
-  /** Makes the queued calls. `waits` says that the last is a wait, which a stop leaves out. */
-  #run(waits: boolean): void {
+  /** Makes the queued calls. The record `wait` is left out after a stop. */
+  #run(wait: number): void {
     const calls = this.#calls;
     this.#stopped = false;
     for (let from = 0; from < calls.count; ) {
       const made = makeCalls(this.#sys, calls, from);
       if (!this.#isExpected(made - 1)) {
-        if (waits && !this.#stopped) calls.count -= 1;
+        if (wait !== NONE) calls.cancel(wait);
         this.#stopped = true;
         this.#unexpected(made - 1);
       }
@@ -318,9 +330,11 @@ export class CallQueue implements ReceiveBuffers, RidingCalls {
     return !this.#stopped;
   }
 
-  /** Makes the queued calls, the last of which is the wait `index`. Returns its result. */
+  /** Makes the queued calls, among them the wait `index`. Returns its result. */
   #wait(index: number): number {
-    this.#run(true);
+    if (this.#guessedFd >= 0 && this.hasBuffer) this.receive(this.#guessedFd, this.#guessedToken);
+    this.#guessedFd = -1;
+    this.#run(index);
     return this.#stopped ? 0 : this.#calls.result(index);
   }
 
@@ -335,6 +349,9 @@ export class CallQueue implements ReceiveBuffers, RidingCalls {
 }
 
 const NOTHING = new Uint8Array(0);
+
+/** No record. */
+const NONE = -1;
 
 /** A timeval or timespec of 0 s. */
 const NO_TIME = new Uint8Array(16);
