@@ -85,10 +85,7 @@ export interface Backend {
    * @param timeoutMs the longest wait in milliseconds; 0 does not wait, null waits for ever.
    */
   poll(timeoutMs: number | null): void;
-  /**
-   * Submits the sends gathered since the last wait, on backends that gather them: the loop will
-   * not wait for a while.
-   */
+  /** Submits the sends gathered since the last wait: the loop will not wait for a while. */
   flush?(): void;
   /** Closes what was marked for closing, and reports it. */
   closePhase(): void;
@@ -132,7 +129,7 @@ export interface Subscription extends Handle {
 
 /** A connected socket. */
 export interface Stream extends Subscription {
-  /** Bytes that the kernel has not taken. On io_uring it may take a system call to know. */
+  /** Bytes that the kernel has not taken. It may take a system call to know. */
   readonly queuedBytes: number;
   /**
    * Bytes passed to {@link send} that the kernel has not taken: those queued, and those dropped
@@ -144,12 +141,12 @@ export interface Stream extends Subscription {
   /** As {@link queuedBytes}, but sends of this turn may count although they were taken. */
   readonly queuedBytesAtMost: number;
   /**
-   * Sends `length` bytes of `bytes` from `offset` on. What the kernel takes goes at once, without
-   * a copy; the rest is copied to the stream's queue and follows in order. On a stream that is
-   * finished, failed or closing the bytes are dropped; the sink has been or will be told.
+   * Sends `length` bytes of `bytes` from `offset` on. On a stream that is finished, failed or
+   * closing the bytes are dropped; the sink has been or will be told.
    *
-   * io_uring gathers the sends of one turn for one call. They count as taken, as they nearly
-   * always are; after a short write the rest is queued ahead of everything sent later.
+   * The sends of a turn are gathered for one call. They count as taken, as they nearly always are;
+   * after a short write the rest is queued ahead of everything sent later. A chunk that is being
+   * delivered is sent in place; other bytes are copied, or too many to copy and sent at once.
    *
    * @returns how many bytes are queued now.
    */

@@ -10,9 +10,9 @@ import {
   WAIT_MS_MAX,
 } from './limits.ts';
 import { turnOfNode } from './node-turn.ts';
+import { closedInThread, openedInThread } from './thread-exit.ts';
 import { type Timer, Timers } from './timers.ts';
 import { checkInterest, checkWatchable } from './watchable.ts';
-import { closedInThread, openedInThread } from './worker-exit.ts';
 
 /** Options of `EventLoop.run`. */
 export interface RunOptions {
@@ -259,6 +259,11 @@ export class Loop {
     this.#tasks = [];
     closedInThread(this);
     this.backend.destroy();
+  }
+
+  /** Sends what was written, because the process ends. */
+  flushAtExit(): void {
+    this.backend.flush?.();
   }
 
   /** Closes the loop because its thread ends, perhaps in the middle of a turn. */

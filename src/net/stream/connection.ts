@@ -168,8 +168,9 @@ export interface Connection<Data = undefined> {
   readonly isOpen: boolean;
 
   /**
-   * Sends bytes. What the kernel takes now is not copied; the rest is copied and follows in order,
-   * so the memory is the caller's again.
+   * Sends bytes. The writes of a turn go together, with the next wait; they count as sent, as they
+   * nearly always are. The memory is the caller's again when the call returns, except for the chunk
+   * that a `data` handler is reading: that is sent in place, so leave it as it is.
    *
    * A chunk whose `data` handler has returned is refused on every loop: its memory may hold bytes
    * of another client by then. One case cannot be detected: an old chunk at the place of the one

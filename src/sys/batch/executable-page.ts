@@ -7,8 +7,6 @@ export type BatchCode =
   | {
       /** Makes `count` records from an address on. Returns how many it has not made. */
       readonly make: (records: number, count: number) => number;
-      /** Unmaps the code: it must not be called any more. */
-      readonly unmap: () => void;
     }
   | { readonly reason: string };
 
@@ -37,7 +35,8 @@ export function openBatchCode(c: CLibrary, abi: Abi): BatchCode {
     c.munmap(page, PAGE_BYTES);
     return { reason };
   }
-  return { make: c.batchAt(page), unmap: () => c.munmap(page, PAGE_BYTES) };
+  // It stays until the process ends: a loop may make its last calls while its thread ends.
+  return { make: c.batchAt(page) };
 }
 
 function codeFor(abi: Abi): MachineCode | null {
