@@ -1,4 +1,4 @@
-/** Bytes in order, at most so many: what lies between a writer and a reader. */
+/** A bounded queue of bytes between a writer and a reader. */
 export class ByteQueue {
   capacity: number;
   #bytes: Uint8Array;
@@ -19,7 +19,7 @@ export class ByteQueue {
     return Math.max(0, this.capacity - this.#length);
   }
 
-  /** Takes what fits of `length` bytes of `from` at `offset`. Returns how many. */
+  /** Appends as many of `length` bytes of `from` at `offset` as fit. Returns how many. */
   push(from: Uint8Array, offset: number, length: number): number {
     const count = Math.min(length, this.free);
     if (count === 0) return 0;

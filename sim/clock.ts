@@ -2,10 +2,10 @@
 export const NS_PER_MS = 1_000_000;
 export const NS_PER_US = 1_000;
 
-/** Actions at one moment: more than that, and they call each other in a circle. */
+/** The most actions at one moment: more call each other in a circle. */
 const ACTIONS_AT_ONCE_MAX = 1_000_000;
 
-/** What is to happen at a moment. `order` tells who was first of those at one moment. */
+/** A scheduled action. `order` breaks ties of one moment. */
 interface Scheduled {
   readonly atNs: number;
   readonly order: number;
@@ -13,11 +13,11 @@ interface Scheduled {
 }
 
 /**
- * Virtual time, and what is to happen in it. It moves only when told to. Whole nanoseconds, so that
- * no sum of durations is ever off by a rounding.
+ * Virtual time and its scheduled actions. It advances only when told to, in whole nanoseconds, so
+ * that no sum of durations is rounded.
  */
 export class Clock {
-  /** Now. Not zero at the start, so that nobody takes a moment for a duration unpunished. */
+  /** Now. It does not start at zero, so that a moment taken for a duration is noticed. */
   nowNs = 1_000_000 * NS_PER_MS;
   /** A binary heap, the earliest first. */
   readonly #heap: Scheduled[] = [];
@@ -32,19 +32,19 @@ export class Clock {
     return this.#heap[0]?.atNs ?? Number.POSITIVE_INFINITY;
   }
 
-  /** How many actions are to come. */
+  /** The number of scheduled actions. */
   get pending(): number {
     return this.#heap.length;
   }
 
-  /** Does `action` at a moment, or at the next occasion where it has passed. */
+  /** Schedules `action` for a moment; one that has passed means the next advance. */
   at(atNs: number, action: () => void): void {
     const entry = { atNs: Math.max(this.nowNs, Math.round(atNs)), order: this.#order, action };
     this.#order += 1;
     this.#rise(entry);
   }
 
-  /** Moves time on to `atNs`, doing on the way what is due, each at its own moment. */
+  /** Advances to `atNs` and runs the actions that are due on the way, each at its moment. */
   advanceTo(atNs: number): void {
     for (let count = 0; this.nextNs <= atNs; count += 1) {
       if (count > ACTIONS_AT_ONCE_MAX) throw new Error('the actions of the clock never end');

@@ -6,7 +6,7 @@ interface Slot {
   closeOnExec: boolean;
 }
 
-/** Something that keeps records by descriptor number, as a kqueue of a BSD. */
+/** A listener for closed descriptor numbers, such as a kqueue of a BSD. */
 export interface CloseListener {
   descriptorClosed(fd: number): void;
 }
@@ -25,7 +25,7 @@ export class Descriptors {
     this.limit = limit;
   }
 
-  /** Whether there is no number left. */
+  /** True if no number is left. */
   get full(): boolean {
     return this.#lowestFree >= this.limit;
   }
@@ -66,7 +66,7 @@ export class Descriptors {
     return 0;
   }
 
-  /** The numbers that are open and what they are. */
+  /** The open numbers and their files. */
   *entries(): Iterable<readonly [fd: number, file: OpenFile]> {
     for (const [fd, slot] of this.#slots.entries()) {
       if (slot !== undefined) yield [fd, slot.file];

@@ -3,7 +3,7 @@ import { PENDING } from './kernel.ts';
 import { type FileWatcher, OpenFile, Ready } from './open-file.ts';
 import { observe } from './readiness.ts';
 
-/** A descriptor that epoll watches: the number and the open file that it meant at the time. */
+/** A descriptor watched by epoll: its number and its open file at registration. */
 interface Registration {
   readonly fd: number;
   readonly file: OpenFile;
@@ -12,7 +12,7 @@ interface Registration {
   data: bigint;
   /** The activity of the file when an edge was reported last. */
   seen: number;
-  /** EPOLLONESHOT has been reported and waits for EPOLL_CTL_MOD. */
+  /** EPOLLONESHOT was reported: EPOLL_CTL_MOD arms it again. */
   spent: boolean;
 }
 
@@ -20,7 +20,7 @@ interface Registration {
 export class EpollFile extends OpenFile implements FileWatcher {
   readonly kind = 'epoll';
   #registrations: Registration[] = [];
-  /** Where the next scan begins, so that a short list of events does not starve the last ones. */
+  /** The start of the next scan: a short list of events must not starve the last entries. */
   #cursor = 0;
 
   get #constants() {
@@ -80,7 +80,7 @@ export class EpollFile extends OpenFile implements FileWatcher {
     return layout;
   }
 
-  /** The last descriptor of a file is gone. A dup(2) of it would have kept it here. */
+  /** The last descriptor of a file was closed. A dup(2) of it keeps the entry. */
   forget(file: OpenFile): void {
     this.#drop((entry) => entry.file === file);
   }
@@ -122,7 +122,7 @@ export class EpollFile extends OpenFile implements FileWatcher {
       found.push([entry, ready]);
       last = index;
     }
-    // Only a list that was too short moves the start: otherwise everybody had a turn.
+    // Only a list that was too short moves the start: otherwise every entry had a turn.
     if (found.length === maxevents) this.#cursor = (last + 1) % count;
     return found;
   }

@@ -1,8 +1,8 @@
 import { Random } from '#src/base/random.js';
 
 /**
- * What can go wrong, each with the highest probability that a seed draws for it. All of it is what
- * a real kernel may do at any time, so code that is right survives it.
+ * The faults, each with the highest probability that a seed draws for it. A real kernel may do all
+ * of them at any time, so correct code survives them.
  *
  * - partialSend: send(2) or write(2) takes fewer bytes than there is room for, and no edge follows.
  * - shortReceive: recv(2) or read(2) gives fewer bytes than there are.
@@ -17,7 +17,7 @@ import { Random } from '#src/base/random.js';
  * - descriptorsOut: a call that makes a descriptor says EMFILE or ENFILE.
  * - changeError: EV_ADD or EPOLL_CTL_ADD is refused (ENOMEM, ENOSPC).
  * - delayedDelivery: bytes, the end of a stream or a connection arrive later than usual.
- * - suddenWake: a thread that waits is woken by another one, at a random moment.
+ * - suddenWake: another thread wakes a waiting one, at a random moment.
  * - connectAtOnce: a non-blocking connect(2) has its answer at once.
  */
 const probabilityMax = {
@@ -43,23 +43,22 @@ export type FaultKind = keyof typeof probabilityMax;
 /** The names of all faults. */
 export const faultKinds = Object.keys(probabilityMax) as readonly FaultKind[];
 
-/** How probable each fault is: data only, so that it can be printed and given again. */
+/** The probability of each fault: data only, so that it can be printed and reused. */
 export class FaultPlan {
-  /** Nothing ever goes wrong. */
+  /** A plan without faults. */
   static readonly none = new FaultPlan({});
 
   readonly probabilities: Readonly<Record<FaultKind, number>>;
 
-  /** The faults that are left out have a probability of 0. */
+  /** An omitted fault has a probability of 0. */
   constructor(probabilities: Readonly<Partial<Record<FaultKind, number>>>) {
     const entries = faultKinds.map((kind) => [kind, probabilities[kind] ?? 0] as const);
     this.probabilities = Object.fromEntries(entries) as Record<FaultKind, number>;
   }
 
   /**
-   * A plan drawn from a seed: each fault is left out by half of the seeds, and is somewhere between
-   * rare and frequent in the others, so that every seed is a hostile world of its own kind. Of
-   * `kinds` only, where they are given.
+   * A plan drawn from a seed: half of the seeds omit a fault, and in the others it is anywhere
+   * between rare and frequent. Only faults of `kinds` are drawn, if given.
    */
   static seeded(seed: number, kinds: readonly FaultKind[] = faultKinds): FaultPlan {
     const probabilities: Partial<Record<FaultKind, number>> = {};
@@ -72,7 +71,7 @@ export class FaultPlan {
   }
 }
 
-/** The dice of one simulation. */
+/** The faults of one simulation, drawn from its seed. */
 export class Faults {
   readonly plan: FaultPlan;
   /** How often each fault has fired. */
@@ -93,7 +92,7 @@ export class Faults {
     ) as Record<FaultKind, Random>;
   }
 
-  /** Whether `kind` happens now. Ask only where it could: the counts tell what really happened. */
+  /** True if `kind` happens now. Asked only where it can: the counts are of real faults. */
   fires(kind: FaultKind): boolean {
     const probability = this.plan.probabilities[kind];
     if (probability === 0 || this.#healed) return false;
@@ -102,18 +101,18 @@ export class Faults {
     return true;
   }
 
-  /** The generator that says how bad it is, once `kind` has fired. */
+  /** The generator of the extent of a fault, once `kind` has fired. */
   dice(kind: FaultKind): Random {
     return this.#dice[kind];
   }
 
-  /** The same events, in another order where that fault fires. */
+  /** The events, in another order if that fault fires. */
   reordered<Item>(list: readonly Item[]): readonly Item[] {
     if (list.length < 2 || !this.fires('shuffledEvents')) return list;
     return this.#dice.shuffledEvents.shuffled(list);
   }
 
-  /** From now on nothing goes wrong any more, so that everything has to come to its end. */
+  /** Ends all faults, so that everything must complete. */
   heal(): void {
     this.#healed = true;
   }

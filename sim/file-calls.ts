@@ -7,10 +7,10 @@ import type { SocketCalls } from './socket-calls.ts';
 /** Where the memory of mmap(2) begins: any address that is not 0. */
 const MEMORY_START = 0x10_0000_0000;
 const PAGE_BYTES = 4096;
-/** What V8 may move, so that it has no address: as on the real machine. */
+/** The largest array that V8 may move: it has no address, as on the real machine. */
 const ON_HEAP_BYTES_MAX = 64;
 
-/** How many descriptors a process may have on the simulated machine if it asks. */
+/** The hard limit of descriptors of a simulated process. */
 const HARD_LIMIT = 1_048_576;
 
 /** The calls on descriptors of any kind, and on memory. */
@@ -73,7 +73,7 @@ export class FileCalls {
     return this.#sockets.refusal() || descriptors.open(file, false);
   }
 
-  /** A file that a call has made, under the first free number. */
+  /** Opens a descriptor for a new file. */
   install(file: OpenFile, nonblocking: boolean, closeOnExec: boolean): number {
     const refused = this.#sockets.refusal();
     if (refused !== 0) return refused;
@@ -107,7 +107,7 @@ export class FileCalls {
     return 0;
   }
 
-  /** There is one file: /dev/null. */
+  /** The only file is /dev/null. */
   open(path: string, flags: number): number {
     if (path !== '/dev/null') return -this.#kernel.errno.ENOENT;
     const closeOnExec = (flags & this.#kernel.abi.constants.O_CLOEXEC) !== 0;
@@ -153,7 +153,7 @@ export class FileCalls {
     return this.#memory.delete(address) ? 0 : -this.#kernel.errno.EINVAL;
   }
 
-  /** Memory that was not mapped gets an address when somebody first asks for it. */
+  /** Memory that was not mapped gets its address at the first call for it. */
   address(buffer: Uint8Array): number {
     const { buffer: memory, byteOffset } = buffer;
     if (memory.byteLength <= ON_HEAP_BYTES_MAX) throw new RangeError('no address that stays');
@@ -167,12 +167,12 @@ export class FileCalls {
 
   #reserve(length: number): number {
     const address = this.#nextAddress;
-    // A page lies between two mappings, so that nobody runs from one into the next.
+    // A page separates two mappings, so that an overrun does not reach the next one.
     this.#nextAddress += (Math.ceil(length / PAGE_BYTES) + 1) * PAGE_BYTES;
     return address;
   }
 
-  /** The real one ends the process where this one throws. */
+  /** The real call ends the process; this one throws. */
   view(address: number, length: number): Uint8Array {
     const bytes = this.#memory.get(address);
     if (bytes === undefined || length > bytes.length) throw new RangeError('no such memory');

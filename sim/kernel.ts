@@ -5,23 +5,23 @@ import { Descriptors } from './descriptors.ts';
 import { type FaultPlan, Faults } from './faults.ts';
 import { Trace } from './trace.ts';
 
-/** Whose rules the kernel follows. */
+/** The system whose rules the kernel follows. */
 export type KernelStyle = 'linux' | 'darwin' | 'freebsd';
 
-/** How big, how many and how slow. */
+/** Sizes, numbers and latencies. */
 export interface SimLimits {
   /** RLIMIT_NOFILE; the three standard descriptors count. */
   readonly descriptorsMax: number;
-  /** What a socket holds of what it sent, until the other end has taken it over. */
+  /** The bytes that a socket holds until the other end has taken them. */
   readonly sendBufferBytes: number;
-  /** What a socket holds of what it received. */
+  /** The received bytes that a socket holds. */
   readonly receiveBufferBytes: number;
   readonly pipeBytes: number;
-  /** How long a connection, bytes or an end of stream are on the way: from, to. */
+  /** The delay of a connection, of bytes and of an end of stream: from, to. */
   readonly latencyMs: readonly [from: number, to: number];
-  /** What a system call costs in virtual time, so that who never waits does not stop the world. */
+  /** The virtual time of a system call: a loop that never waits must not stop the clock. */
   readonly callCostUs: number;
-  /** What a peer takes to notice what has happened: from, to. */
+  /** The reaction time of a peer: from, to. */
   readonly reactionMs: readonly [from: number, to: number];
 }
 
@@ -35,22 +35,22 @@ export const defaultLimits: SimLimits = {
   reactionMs: [0, 1],
 };
 
-/** What a scan answers that has found nothing yet. No result of a call is that small. */
+/** The result of a scan that found nothing yet. No result of a call is that small. */
 export const PENDING = Number.MIN_SAFE_INTEGER;
 
-/** How long a fault lasts at most: within every timeout that a test could call short. */
+/** The longest fault: shorter than any timeout of a test. */
 const FAULT_MS_MAX = 50;
 
-/** Nobody will ever do anything again, and somebody waits for it. */
+/** A call waits, and no action is scheduled that could end the wait. */
 export class DeadlockError extends Error {
   override readonly name = 'DeadlockError';
 }
 
 /**
- * What all parts of the simulated kernel share: time, chance, descriptors, and waiting.
+ * The state that all parts of the simulated kernel share: time, chance, descriptors, waiting.
  *
- * One process with one thread makes the system calls. Everybody else (peers, other threads) is an
- * action of the clock, and acts only while the process is inside of a call.
+ * One process with one thread makes the system calls. Peers and other threads are actions of the
+ * clock, which run only inside of a call of the process.
  */
 export class Kernel {
   readonly abi: Abi;
@@ -62,7 +62,7 @@ export class Kernel {
   readonly faults: Faults;
   readonly trace: Trace;
   readonly descriptors: Descriptors;
-  /** Signals that would have ended a process that does not ignore SIGPIPE. */
+  /** The number of SIGPIPEs, each of which ends a process that does not ignore it. */
   sigpipes = 0;
   readonly #latency: Random;
   readonly #wakers: (() => void)[] = [];
@@ -84,36 +84,36 @@ export class Kernel {
     return this.style === 'linux';
   }
 
-  /** Does `action` at a moment of virtual time, as `monotonicMs()` counts it. */
+  /** Schedules `action` for a moment of virtual time, as `monotonicMs()` counts it. */
   at(timeMs: number, action: () => void): void {
     this.clock.at(timeMs * NS_PER_MS, action);
   }
 
-  /** Does `action` after `delayMs` of virtual time. */
+  /** Schedules `action` after `delayMs` of virtual time. */
   after(delayMs: number, action: () => void): void {
     this.clock.at(this.clock.nowNs + delayMs * NS_PER_MS, action);
   }
 
-  /** From now on no fault fires any more. */
+  /** Ends all faults. */
   heal(): void {
     this.faults.heal();
   }
 
   /**
-   * Names what another thread does to wake this one: it writes to an eventfd, it triggers
-   * EVFILT_USER. The fault `suddenWake` calls it at random moments of a wait.
+   * Adds an action by which another thread wakes this one, such as a write to an eventfd or a
+   * trigger of EVFILT_USER. The fault `suddenWake` calls it at random moments of a wait.
    */
   onSuddenWake(waker: () => void): void {
     this.#wakers.push(waker);
   }
 
-  /** A call has begun: a little time passes, and what is due happens. */
+  /** Begins a call: a little time passes, and the actions that are due run. */
   enter(): void {
     if (this.#acting) return;
     this.#advanceTo(this.clock.nowNs + this.limits.callCostUs * NS_PER_US);
   }
 
-  /** How long something is on the way from one end of a connection to the other. */
+  /** The delay from one end of a connection to the other. */
   latencyNs(): number {
     const [fromMs, toMs] = this.limits.latencyMs;
     const range = (toMs - fromMs) * NS_PER_MS;
@@ -121,12 +121,12 @@ export class Kernel {
     return this.faults.fires('delayedDelivery') ? usual + this.faultNs('delayedDelivery') : usual;
   }
 
-  /** How long a fault that has fired goes on. */
+  /** The duration of a fault that has fired. */
   faultNs(kind: 'delayedDelivery' | 'hiddenReadiness' | 'interrupt' | 'suddenWake'): number {
     return 1 + this.faults.dice(kind).below(FAULT_MS_MAX * NS_PER_MS);
   }
 
-  /** Makes a waiting call look again after `delayNs`, even if nothing else happens. */
+  /** Makes a waiting call scan again after `delayNs`, even if nothing else happens. */
   lookAgain(delayNs: number): void {
     this.clock.at(this.clock.nowNs + delayNs, () => undefined);
   }
@@ -153,7 +153,7 @@ export class Kernel {
     }
   }
 
-  /** Decides what disturbs a wait that begins, and when a signal ends it. */
+  /** Draws the disturbances of a wait, and when a signal ends it. */
   #interruption(timeoutNs: number): number {
     const { nowNs } = this.clock;
     if (this.#wakers.length > 0 && this.faults.fires('suddenWake')) {
@@ -181,7 +181,7 @@ export class Kernel {
     return lines.join('\n');
   }
 
-  /** What there is to say about a simulation that went wrong. */
+  /** The report of a simulation that failed. */
   report(): string[] {
     const open = [...this.descriptors.entries()].map(
       ([fd, file]) => `fd ${fd}: ${file.describe()}`,

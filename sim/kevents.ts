@@ -55,11 +55,11 @@ export class KeventList {
   }
 }
 
-/** A kqueue(2), whoever makes it. */
+/** A kqueue(2) of any system. */
 export abstract class KqueueFile extends OpenFile {
   readonly kind = 'kqueue';
 
-  /** kevent(2), its timeout already read: Infinity waits for ever. */
+  /** kevent(2) with a decoded timeout: Infinity waits for ever. */
   abstract kevent(changes: KeventList, events: KeventList, timeoutNs: number): number;
 
   override get spuriousBits(): number {

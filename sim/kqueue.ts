@@ -6,7 +6,7 @@ import { observeFilter } from './readiness.ts';
 
 /** One registered event: (ident, filter) names it. */
 interface Knote extends Kevent {
-  /** What `ident` meant when it was registered; null for EVFILT_USER. */
+  /** The file of `ident` at registration; null for EVFILT_USER. */
   readonly file: OpenFile | null;
   disabled: boolean;
   /** EVFILT_USER has been triggered. */
@@ -15,7 +15,7 @@ interface Knote extends Kevent {
   seen: number;
 }
 
-/** kqueue(2) as FreeBSD and macOS have it. */
+/** kqueue(2) of FreeBSD and macOS. */
 export class BsdKqueue extends KqueueFile implements CloseListener {
   /** The knotes by filter, then by ident. */
   readonly #knotes = new Map<number, Map<number, Knote>>();
@@ -61,7 +61,7 @@ export class BsdKqueue extends KqueueFile implements CloseListener {
     const file = filter === EVFILT_USER ? null : this.kernel.descriptors.get(ident);
     let knote = this.#knotes.get(filter)?.get(ident);
     const adds = (flags & EV_ADD) !== 0;
-    // FreeBSD looks at the descriptor first, macOS at its record of it.
+    // FreeBSD checks the descriptor first, macOS its knote.
     if (file === undefined && (adds || this.kernel.style === 'freebsd')) return EBADF;
     if (knote === undefined) {
       if (!adds) return ENOENT;
@@ -92,7 +92,7 @@ export class BsdKqueue extends KqueueFile implements CloseListener {
     const isUser = knote.filter === EVFILT_USER;
     if ((flags & EV_ADD) !== 0) {
       knote.flags = flags & ~(EV_DELETE | EV_ENABLE | EV_DISABLE);
-      // Adding again is how an edge is armed again, and it enables.
+      // EV_ADD of a known event arms its edge again, and enables it.
       knote.seen = -1;
       knote.disabled = false;
     }
@@ -109,7 +109,7 @@ export class BsdKqueue extends KqueueFile implements CloseListener {
     if ((flags & EV_DISABLE) !== 0) knote.disabled = true;
   }
 
-  /** Writes what is ready, as far as there is room. Returns how many. */
+  /** Writes the ready events that fit. Returns how many. */
   #collect(events: KeventList): number {
     const { EV_ONESHOT, EV_DISPATCH } = this.kernel.abi.constants;
     const knotes = [...this.#knotes.values()].flatMap((ofFilter) => [...ofFilter.values()]);
@@ -134,7 +134,7 @@ export class BsdKqueue extends KqueueFile implements CloseListener {
     return found.length;
   }
 
-  /** What there is to say of a knote now; an edge is said once. */
+  /** The event of a knote now; an edge is reported once. */
   #eventOf(knote: Knote): Kevent | null {
     const { EVFILT_WRITE, EV_CLEAR, EV_EOF, EV_ADD } = this.kernel.abi.constants;
     const flags = this.kernel.style === 'freebsd' ? knote.flags & ~EV_ADD : knote.flags;

@@ -4,37 +4,37 @@ import { type FilterState, type OpenFile, Ready } from './open-file.ts';
 import { observe } from './readiness.ts';
 import { StreamSocket } from './sockets.ts';
 
-/** It never reports more than this in one call. */
+/** The most events of one call. */
 const EVENTS_MAX = 512;
 
-/** A failure that leaves errno as it was, be it 0, and the caller with what it finds there. */
+/** A failure that leaves errno unchanged, even 0. */
 const UNNAMED_ERROR = -1;
 
 interface Knote extends Kevent {
-  /** What `ident` meant when it was registered; null for EVFILT_USER. */
+  /** The file of `ident` at registration; null for EVFILT_USER. */
   readonly file: OpenFile | null;
   disabled: boolean;
-  /** EV_ADD came with EV_DISABLE: it fires all the same, and cannot be enabled. */
+  /** EV_ADD came with EV_DISABLE: the event fires nevertheless, and cannot be enabled. */
   readonly misadded: boolean;
   triggered: boolean;
   seen: number;
 }
 
 /**
- * kqueue(2) as libkqueue 2.7 makes it on Linux out of epoll(7): what was seen there to differ from
- * the BSDs differs here in the same way, so that a poller that works on both works here.
+ * kqueue(2) of libkqueue 2.7, which is epoll(7) on Linux. It differs from the BSDs in the observed
+ * ways:
  *
- * Closing a descriptor removes nothing; EV_ADD of what is there fails without a word; receipts
- * are lost unless they fill the list or something is ready; EV_ADD with EV_DISABLE starts enabled;
- * `data` means less; the first event after an error takes it off the socket.
+ * close(2) removes nothing; EV_ADD of a known event fails without an error; receipts are lost
+ * unless they fill the list or an event is ready; EV_ADD with EV_DISABLE starts enabled; `data` is
+ * less precise; the first event after an error clears it on the socket.
  */
 export class LibKqueue extends KqueueFile {
   readonly #knotes = new Map<string, Knote>();
   /** Descriptors on which EVFILT_WRITE was ever added: EV_EOF comes late there. */
   readonly #written = new Set<OpenFile>();
-  /** Entries of its epoll that it does not know any more, with the number of each. */
+  /** Entries of its epoll without a knote, with the number of each. */
   readonly #stale = new Map<OpenFile, number>();
-  /** What the last call of its own to fail has left in errno. */
+  /** The errno of the last of its own calls that failed. */
   #errno = 0;
   readonly #state: FilterState = { ready: false, data: 0, eof: false, errno: 0 };
 
@@ -56,7 +56,7 @@ export class LibKqueue extends KqueueFile {
       written += 1;
     }
     if (written === events.count) return written;
-    // With room to spare it goes on to wait, and forgets the receipts if nothing comes.
+    // If the list has room left it waits as well, and drops the receipts if no event comes.
     const scan = (): number => {
       if (this.#isUnusable) return -this.#errno;
       const found = this.#collect(events, written);
@@ -66,7 +66,7 @@ export class LibKqueue extends KqueueFile {
     return result === PENDING ? 0 : result;
   }
 
-  /** Its epoll reports what it does not know: -1, with the errno of some call before. */
+  /** Its epoll reports an entry without a knote: -1, with the errno of an earlier call. */
   get #isUnusable(): boolean {
     for (const file of this.#stale.keys()) {
       if (file.released) this.#stale.delete(file);
@@ -126,7 +126,7 @@ export class LibKqueue extends KqueueFile {
   #readd(knote: Knote, change: Kevent): number {
     const { EV_CLEAR } = this.kernel.abi.constants;
     if ((change.flags & EV_CLEAR) === 0) return UNNAMED_ERROR;
-    // It takes the change and changes nothing where the number means something else by now.
+    // The change of a number that has another file by now succeeds, without effect.
     if (this.kernel.descriptors.get(knote.ident) !== knote.file) return 0;
     knote.flags = change.flags;
     knote.udata = change.udata;
@@ -138,7 +138,7 @@ export class LibKqueue extends KqueueFile {
     this.#knotes.delete(key);
     if (knote.file === null) return 0;
     const { descriptors, errno } = this.kernel;
-    // Its epoll can only be asked by number, and that means something else by now.
+    // Its epoll finds entries by number, which has another file by now.
     const holder = descriptors.get(knote.ident);
     if (holder === knote.file && !knote.misadded) return 0;
     if (holder !== knote.file) this.#errno = holder === undefined ? errno.EBADF : errno.ENOENT;
@@ -150,11 +150,11 @@ export class LibKqueue extends KqueueFile {
     const { NOTE_TRIGGER, EV_ADD } = this.kernel.abi.constants;
     knote.udata = change.udata;
     if ((change.flags & EV_ADD) !== 0) knote.flags = change.flags;
-    // What is triggered while it is disabled is lost.
+    // A trigger while it is disabled is lost.
     if ((change.fflags & NOTE_TRIGGER) !== 0 && !knote.disabled) knote.triggered = true;
   }
 
-  /** Writes what is ready from slot `first` on. Returns how many. */
+  /** Writes the ready events from slot `first` on. Returns how many. */
   #collect(events: KeventList, first: number): number {
     const { EV_ONESHOT, EV_DISPATCH } = this.kernel.abi.constants;
     const countMax = Math.min(events.count - first, EVENTS_MAX);
@@ -166,7 +166,7 @@ export class LibKqueue extends KqueueFile {
       found.push(event);
       if ((knote.flags & EV_DISPATCH) !== 0) knote.disabled = true;
       this.#knotes.delete(keyOf(knote));
-      // Whoever was reported goes to the end of the line.
+      // A reported entry moves to the end of the list.
       if ((knote.flags & EV_ONESHOT) === 0) this.#knotes.set(keyOf(knote), knote);
     }
     for (const [index, event] of this.kernel.faults.reordered(found).entries()) {
@@ -197,7 +197,7 @@ export class LibKqueue extends KqueueFile {
       if (clears) knote.triggered = false;
       return { ident, filter, flags, fflags: 0, data: 0, udata };
     }
-    // The entry of epoll went with the last descriptor; the record of it did not.
+    // The last close removed the entry of epoll, but not the knote.
     if (file.released) return null;
     const writes = filter === EVFILT_WRITE;
     const wanted = writes ? Ready.out : Ready.in | Ready.rdhup;
@@ -228,12 +228,12 @@ export class LibKqueue extends KqueueFile {
     return ends && !late ? flags | EV_EOF : flags;
   }
 
-  /** `data` and `fflags`. Asking for the error takes it off the socket. */
+  /** Sets `data` and `fflags`. Reading the error clears it on the socket. */
   #outcome(knote: Knote, file: OpenFile, ready: number): Pick<Kevent, 'data' | 'fflags'> {
     const { EIO = 5 } = this.kernel.errno;
     const writes = knote.filter === this.kernel.abi.constants.EVFILT_WRITE;
     const broken = (ready & Ready.err) !== 0;
-    // It asks by number, and learns nothing where that means something else by now.
+    // It asks by number, in vain if that has another file by now.
     const known = this.kernel.descriptors.get(knote.ident) === file;
     if (!(file instanceof StreamSocket)) {
       file.filter(writes, this.#state);
@@ -245,7 +245,7 @@ export class LibKqueue extends KqueueFile {
     return { data: known ? data : 0, fflags };
   }
 
-  /** It is the write end of a pipe inside, which no poller ever sees ready. */
+  /** Its descriptor is the write end of a pipe, which no poller sees ready. */
   poll(): number {
     return 0;
   }

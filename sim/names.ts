@@ -3,7 +3,7 @@ import type { SocketAddress } from '#src/sys/sockaddr.js';
 import type { Kernel } from './kernel.ts';
 import type { StreamSocket } from './sockets.ts';
 
-/** The ports that connect(2) and bind(2) to port 0 choose from: those of Linux. */
+/** The ephemeral ports of Linux, for connect(2) and bind(2) to port 0. */
 const EPHEMERAL_FIRST = 32_768;
 const EPHEMERAL_LAST = 60_999;
 
@@ -12,9 +12,9 @@ type InternetAddress = Extract<SocketAddress, { port: number }>;
 const WILDCARD = { IPv4: '0.0.0.0', IPv6: '::' } as const;
 const LOOPBACK = { IPv4: '127.0.0.1', IPv6: '::1' } as const;
 
-/** Who has which name: ports of this host, and the names of UNIX sockets. */
+/** The owners of names: ports of this host, and names of UNIX sockets. */
 export class Names {
-  /** Further addresses that are this host's own, beside 127.0.0.0/8 and ::1. */
+  /** Addresses of this host besides 127.0.0.0/8 and ::1. */
   readonly ownAddresses = new Set<string>();
   readonly #kernel: Kernel;
   readonly #ports = new Map<number, Set<StreamSocket>>();
@@ -29,7 +29,7 @@ export class Names {
     this.#nextPort = new Random(kernel.seed, 'ports').between(EPHEMERAL_FIRST, EPHEMERAL_LAST);
   }
 
-  /** Whether `address` is one of this host's, so that a connection to it is answered at once. */
+  /** True if `address` is of this host, so that a connection to it is answered at once. */
   isOwn(address: string): boolean {
     const plain = address.replace(/^::ffff:/, '');
     return plain.startsWith('127.') || plain === '::1' || this.ownAddresses.has(plain);
@@ -83,7 +83,7 @@ export class Names {
     return !(socket.flag('SO_REUSEADDR') && other.flag('SO_REUSEADDR')) || other.isListening;
   }
 
-  /** Whether `socket`, which is bound, may listen: of two with SO_REUSEADDR only one can. */
+  /** True if the bound `socket` may listen: of two with SO_REUSEADDR only one can. */
   mayListen(socket: StreamSocket): boolean {
     const { local } = socket;
     if (local === null || local.family === 'UNIX') return true;
@@ -102,7 +102,7 @@ export class Names {
     this.#ports.set(port, holders);
   }
 
-  /** The socket is gone, and its port with it; the name in the file system stays. */
+  /** Frees the port of a closed socket; its name in the file system stays. */
   release(socket: StreamSocket): void {
     const { local } = socket;
     if (local === null) return;
@@ -123,12 +123,12 @@ export class Names {
     return 0;
   }
 
-  /** The socket of a UNIX name: null where only its file is left, undefined where nothing is. */
+  /** The socket of a UNIX name; null if only its file exists, undefined if nothing does. */
   atPath(path: string): StreamSocket | null | undefined {
     return this.#paths.get(path);
   }
 
-  /** Who listens at `address`: one that named it rather than one that took all. */
+  /** The listener of `address`: an exact match before a wildcard. */
   listenerAt(address: InternetAddress): StreamSocket | null {
     const holders = this.#ports.get(address.port);
     if (holders === undefined) return null;
@@ -160,7 +160,7 @@ function hasText(local: SocketAddress | null, address: string): boolean {
   return local !== null && local.family !== 'UNIX' && local.address === address;
 }
 
-/** Whether two sockets of one port get in each other's way. */
+/** True if two sockets of one port conflict. */
 function overlap(
   left: StreamSocket,
   leftAt: InternetAddress,
@@ -173,12 +173,12 @@ function overlap(
       [leftAt.address, rightAt.address].includes(wildcard) || leftAt.address === rightAt.address
     );
   }
-  // The wildcard of IPv6 takes IPv4 as well, unless it was told not to.
+  // The wildcard of IPv6 covers IPv4 as well, without IPV6_V6ONLY.
   const [six, sixAt] = leftAt.family === 'IPv6' ? [left, leftAt] : [right, rightAt];
   return sixAt.address === WILDCARD.IPv6 && !six.flag('IPV6_V6ONLY');
 }
 
-/** Whether a listener takes connections to `address`. */
+/** True if a listener accepts connections to `address`. */
 function hears(listener: StreamSocket, address: InternetAddress): boolean {
   const { local } = listener;
   if (local === null || local.family === 'UNIX') return false;

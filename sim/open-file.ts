@@ -1,12 +1,12 @@
 import type { Kernel } from './kernel.ts';
 
 /**
- * What a descriptor is ready for, in the numbers of poll(2) and epoll(7), which are the same on
- * all platforms but for the last, which only Linux and FreeBSD have.
+ * The readiness bits of poll(2) and epoll(7): equal on all platforms, except that only Linux and
+ * FreeBSD have the last one.
  */
 export const Ready = { in: 1, out: 4, err: 8, hup: 16, rdhup: 0x2000 } as const;
 
-/** What a kevent says of one direction of a file. */
+/** The kevent of one direction of a file. */
 export interface FilterState {
   ready: boolean;
   /** Bytes to read, or room to write, or connections to accept. */
@@ -16,14 +16,14 @@ export interface FilterState {
   errno: number;
 }
 
-/** Something that has registered open files and must know when one is gone. */
+/** An owner of registrations of open files, to be told of a close. */
 export interface FileWatcher {
   forget(file: OpenFile): void;
 }
 
 /**
- * An open file description: what dup(2) shares, and what epoll(7) registers. It lives as long as
- * a descriptor refers to it.
+ * An open file description, which dup(2) shares and epoll(7) registers. It lives as long as a
+ * descriptor refers to it.
  */
 export abstract class OpenFile {
   abstract readonly kind: string;
@@ -34,10 +34,10 @@ export abstract class OpenFile {
   references = 0;
   /** No descriptor refers to it any more. */
   released = false;
-  /** Counts what wakes up readers and writers: an edge is a change of these. */
+  /** Counters of wake-ups of readers and writers: an edge is a change of one. */
   readActivity = 0;
   writeActivity = 0;
-  /** Until then the pollers do not see it ready: a fault. */
+  /** The pollers do not see it ready before this moment: a fault. */
   hiddenUntilNs = 0;
   readonly watchers = new Set<FileWatcher>();
 
@@ -45,10 +45,10 @@ export abstract class OpenFile {
     this.kernel = kernel;
   }
 
-  /** The bits of {@link Ready} that hold now. */
+  /** The current bits of {@link Ready}. */
   abstract poll(): number;
 
-  /** What EVFILT_READ or EVFILT_WRITE of a BSD sees. */
+  /** The state that EVFILT_READ or EVFILT_WRITE of a BSD sees. */
   filter(write: boolean, state: FilterState): void {
     const ready = this.poll();
     state.eof = (ready & (Ready.hup | Ready.err)) !== 0;
@@ -57,17 +57,17 @@ export abstract class OpenFile {
     state.data = state.ready ? 1 : 0;
   }
 
-  /** What may be reported though it is not so: never that a connection was made. */
+  /** The bits that may be reported spuriously: never that of a completed connect. */
   get spuriousBits(): number {
     return Ready.in | Ready.out;
   }
 
-  /** Whether epoll(7) and kqueue(2) take it: not a plain file. */
+  /** True if epoll(7) and kqueue(2) accept it: not a plain file. */
   get pollable(): boolean {
     return true;
   }
 
-  /** What EV_ADD of a BSD says of this filter: 0 where it takes it, else a positive errno. */
+  /** The result of EV_ADD of a BSD for this filter: 0 or a positive errno. */
   filterRefusal(_write: boolean): number {
     return 0;
   }
@@ -85,7 +85,7 @@ export abstract class OpenFile {
   /** The last descriptor was closed. */
   abstract close(): void;
 
-  /** A few words for a report. */
+  /** A short description for a report. */
   describe(): string {
     const ready = this.poll();
     const names = Object.entries(Ready).filter(([, bit]) => (ready & bit) !== 0);
@@ -101,7 +101,7 @@ export abstract class OpenFile {
     this.writeActivity += 1;
   }
 
-  /** Tells whoever waits for an edge to look again. */
+  /** Signals an edge to the waiting calls. */
   nudge(): void {
     this.touchRead();
     this.touchWrite();
@@ -118,7 +118,7 @@ export abstract class OpenFile {
   }
 }
 
-/** What is always at the end and takes everything: /dev/null. */
+/** /dev/null: always at its end, and takes everything. */
 export class NullFile extends OpenFile {
   readonly kind = '/dev/null';
 
@@ -139,6 +139,6 @@ export class NullFile extends OpenFile {
   }
 
   close(): void {
-    // Nothing to let go of.
+    // It holds nothing.
   }
 }

@@ -4,17 +4,16 @@ import { NS_PER_MS } from './clock.ts';
 import type { SimSys } from './sim-sys.ts';
 import type { StreamSocket } from './sockets.ts';
 
-/** What a peer does, whenever something may have happened to it. */
+/** The script of a peer, run whenever something may have happened to it. */
 export type Script = (peer: Peer) => void;
 
 /**
- * Somebody at the other end: a client, or a server, that is no part of the process. It has a socket
- * of its own and acts while the process is inside of a call, shortly after something happened.
- * Its calls never block, and no fault disturbs them but what happens on the way; they return what
- * the system calls do.
+ * A client or server outside of the process. It has its own socket and acts inside of a call of the
+ * process, shortly after an event. Its calls never block, return what the system calls do, and meet
+ * only the faults of the network.
  */
 export class Peer {
-  /** For what the script decides by chance. */
+  /** Random choices of the script. */
   readonly random: Random;
   readonly #sys: SimSys;
   readonly #script: Script;
@@ -23,7 +22,7 @@ export class Peer {
   #scheduled = false;
   #closed = false;
 
-  /** `name` tells the peers of one simulation apart: it seeds what they do by chance. */
+  /** `name` is unique in a simulation: it seeds the random choices. */
   constructor(sys: SimSys, name: string, script: Script) {
     this.#sys = sys;
     this.#script = script;
@@ -35,22 +34,22 @@ export class Peer {
     return this.#sys.kernel.clock.nowMs;
   }
 
-  /** Whether the peer has closed, or let somebody take, its socket. */
+  /** True if the peer has closed its socket, or handed it over. */
   get closed(): boolean {
     return this.#closed;
   }
 
-  /** Whether its connection stands: neither still being made nor over. */
+  /** True if its connection is established and not over. */
   get connected(): boolean {
     return this.#socket?.phase === 'connected';
   }
 
-  /** Whether its connection is still being made. */
+  /** True while it connects. */
   get connecting(): boolean {
     return this.#socket?.phase === 'connecting';
   }
 
-  /** Opens a socket and connects it. -EINPROGRESS is usual, and the script hears of the end. */
+  /** Opens a socket and connects it: usually -EINPROGRESS, and the script runs at its end. */
   connect(address: SocketAddress): number {
     const { AF_INET, AF_INET6, AF_UNIX, SOCK_STREAM } = this.#sys.abi.constants;
     const domain = { IPv4: AF_INET, IPv6: AF_INET6, UNIX: AF_UNIX }[address.family];
@@ -72,7 +71,7 @@ export class Peer {
     return socket.listen(backlog);
   }
 
-  /** Hands the next connection to another peer, who acts on it from now on: 0 or `-errno`. */
+  /** Hands the next connection to another peer. Returns 0 or `-errno`. */
   accept(other: Peer): number {
     const socket = this.#socket?.accept() ?? -this.#sys.abi.errno.EINVAL;
     if (typeof socket === 'number') return socket;
@@ -81,7 +80,7 @@ export class Peer {
     return 0;
   }
 
-  /** Where it listens, or comes from. */
+  /** Its local address. */
   get address(): SocketAddress | null {
     return this.#socket?.local ?? null;
   }
@@ -102,12 +101,12 @@ export class Peer {
     return this.#socket?.receive(into, 0, length, false) ?? -this.#sys.abi.errno.EBADF;
   }
 
-  /** Sends its end of stream and goes on reading. */
+  /** Sends its end of stream, and still reads. */
   end(): number {
     return this.#socket?.shutdown(false, true) ?? -this.#sys.abi.errno.EBADF;
   }
 
-  /** The error that waits, as SO_ERROR has it: positive, or 0. */
+  /** The pending error of SO_ERROR: positive, or 0. */
   takeError(): number {
     return this.#socket?.takeError() ?? 0;
   }
@@ -127,7 +126,7 @@ export class Peer {
     this.close();
   }
 
-  /** Acts again after `delayMs`, whatever happens until then. */
+  /** Runs the script again after `delayMs`. */
   sleep(delayMs: number): void {
     this.#sys.kernel.after(delayMs, () => this.#script(this));
   }

@@ -5,10 +5,10 @@ import { type FilterState, OpenFile, Ready } from './open-file.ts';
 /** Writes of up to this size go in as a whole or not at all. */
 const PIPE_BUF = 4096;
 
-/** What both ends of a pipe share. */
+/** The state that both ends of a pipe share. */
 class Channel {
   readonly queue: ByteQueue;
-  /** How much of the page at the front was read: it takes room until all of it is. */
+  /** Bytes read of the first page, which takes room until all of it is read. */
   frontRead = 0;
   reader: PipeReader | null = null;
   writer: PipeWriter | null = null;

@@ -3,8 +3,8 @@ import { type Kernel, PENDING } from './kernel.ts';
 import { type FilterState, type OpenFile, Ready } from './open-file.ts';
 
 /**
- * What a poller sees of `file`: the bits of `wanted` that hold, and errors and hang-ups always. The
- * faults of readiness happen here, alike for every way of waiting.
+ * The bits of `file` that a poller sees: those of `wanted`, and always errors and hang-ups. The
+ * faults of readiness happen here, for every way of waiting.
  */
 export function observe(kernel: Kernel, file: OpenFile, wanted: number): number {
   const ready = file.poll() & (wanted | Ready.err | Ready.hup);
@@ -74,11 +74,11 @@ export function pollDescriptors(
   return result === PENDING ? 0 : result;
 }
 
-/** What select(2) takes for ready in its sets: POLLIN_SET and POLLOUT_SET of Linux. */
+/** The bits that set a descriptor in select(2): POLLIN_SET and POLLOUT_SET of Linux. */
 const READABLE = Ready.in | Ready.hup | Ready.err;
 const WRITABLE = Ready.out | Ready.err;
 
-/** select(2), its timeout already read. The sets are rewritten unless the result is an error. */
+/** select(2) with a decoded timeout. Rewrites the sets unless the result is an error. */
 export function selectDescriptors(
   kernel: Kernel,
   nfds: number,

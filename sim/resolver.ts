@@ -7,7 +7,7 @@ import {
 } from '#src/sys/sockaddr.js';
 import type { AddressHints, HostName, ResolvedAddresses } from '#src/sys/sys.js';
 
-/** getaddrinfo(3) and getnameinfo(3) over a table of hosts: numbers, `localhost`, what is added. */
+/** getaddrinfo(3) and getnameinfo(3) over a table: numbers, `localhost`, added hosts. */
 export class Resolver {
   /** The addresses of each name, in the order in which they are to be tried. */
   readonly hosts = new Map<string, readonly string[]>([['localhost', ['::1', '127.0.0.1']]]);

@@ -12,23 +12,23 @@ import { requireRoom } from './room.ts';
 import { SocketSys } from './socket-sys.ts';
 import { WaitCalls } from './wait-calls.ts';
 
-/** What a simulation begins with. */
+/** The options of a simulation. */
 export interface SimOptions {
-  /** Everything that happens follows from it: an integer from 0 to 2^53 - 1. */
+  /** Determines everything that happens: an integer from 0 to 2^53 - 1. */
   readonly seed: number;
-  /** The platform; Linux on x64 where it is left out. */
+  /** The platform; Linux on x64 if left out. */
   readonly abi?: Abi;
-  /** What goes wrong; nothing where it is left out. */
+  /** The faults; none if left out. */
   readonly faults?: FaultPlan;
   readonly limits?: Partial<SimLimits>;
-  /** How many calls are kept for a report; 0 where it is left out, for it costs time. */
+  /** The number of calls kept for a report; 0 if left out, because it costs time. */
   readonly traceLines?: number;
 }
 
 /**
- * The system calls of a simulated kernel: one process, virtual time, every run the same for the
- * same seed. What it does is what the man pages of the platform say; see `Kernel` for the rest of
- * the world, and `Peer` for those at the other end of the connections.
+ * The system calls of a simulated kernel: one process, virtual time, one run for each seed. The
+ * calls follow the man pages of the platform. See `Kernel` for what happens beside the process, and
+ * `Peer` for the other ends of connections.
  */
 export class SimSys extends SocketSys implements Sys {
   readonly resolver: Resolver;
@@ -50,22 +50,22 @@ export class SimSys extends SocketSys implements Sys {
     for (const file of files) this.kernel.descriptors.open(file, false);
   }
 
-  /** A hash over all calls, their results, and what was reported: the same for the same run. */
+  /** A hash over all calls, results and reports: equal for equal runs. */
   get traceHash(): string {
     return this.kernel.trace.hash;
   }
 
-  /** How often each call was made. */
+  /** The number of calls by name. */
   get counts(): ReadonlyMap<string, number> {
     return this.kernel.trace.counts;
   }
 
-  /** The descriptors that are open, without the three that were open at the start. */
+  /** The open descriptors, without the three standard ones. */
   openDescriptors(): number[] {
     return [...this.kernel.descriptors.entries()].map(([fd]) => fd).filter((fd) => fd > 2);
   }
 
-  /** Somebody types: `text` can be read from descriptor 0. */
+  /** Makes `text` readable from descriptor 0. */
   type(text: string): void {
     this.#keyboard.write(Buffer.from(text), 0, Buffer.byteLength(text));
   }
@@ -148,7 +148,7 @@ export class SimSys extends SocketSys implements Sys {
     return this.note('kevent', kq, changeCount, eventCount, result);
   }
 
-  /** There is no io_uring on the simulated machine, as on one that forbids it. */
+  /** The simulated machine has no io_uring, like one that forbids it. */
   io_uring_setup(entries: number): number {
     return this.note('io_uring_setup', entries, 0, 0, this.missing);
   }

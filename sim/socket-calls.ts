@@ -13,10 +13,10 @@ import { StreamSocket } from './sockets.ts';
 import { TcpSocket } from './tcp-sockets.ts';
 import { UnixSocket } from './unix-sockets.ts';
 
-/** What a receive kept back is seen to be ready again this much later. */
+/** The rest of a short receive is ready again after this time. */
 const NUDGE_NS = NS_PER_MS / 10;
 
-/** The calls that make and name sockets: what socket(2) to getpeername(2) do. */
+/** The calls that make and name sockets: socket(2) to getpeername(2). */
 export class SocketCalls {
   readonly names: Names;
   readonly options: SocketOptions;
@@ -29,7 +29,7 @@ export class SocketCalls {
     this.options = new SocketOptions(kernel);
   }
 
-  /** A socket that nobody has a descriptor of yet, or `-errno`. */
+  /** A socket without a descriptor yet, or `-errno`. */
   create(domain: number, type: number): StreamSocket | number {
     const { AF_INET, AF_INET6, AF_UNIX, SOCK_STREAM } = this.#kernel.abi.constants;
     const { SOCK_CLOEXEC = 0, SOCK_NONBLOCK = 0 } = this.#kernel.abi.constants;
@@ -41,14 +41,14 @@ export class SocketCalls {
     return new TcpSocket(this.#kernel, this.names, domain);
   }
 
-  /** Gives a new file a descriptor, unless a fault or the limit is in the way. */
+  /** Opens a descriptor for a new file, unless a fault or the limit prevents it. */
   install(file: OpenFile, flags: number): number {
     const { SOCK_CLOEXEC = 0, SOCK_NONBLOCK = 0 } = this.#kernel.abi.constants;
     if (SOCK_NONBLOCK !== 0) file.nonblocking = (flags & SOCK_NONBLOCK) !== 0;
     return this.#kernel.descriptors.open(file, (flags & SOCK_CLOEXEC) !== 0);
   }
 
-  /** What a call says that finds no number for a descriptor, or 0. */
+  /** The `-errno` of a call that gets no descriptor, or 0. */
   refusal(): number {
     const { EMFILE, ENFILE } = this.#kernel.errno;
     if (this.#kernel.descriptors.full) return -EMFILE;
@@ -76,7 +76,7 @@ export class SocketCalls {
     return this.installPair(left, right, type, pair);
   }
 
-  /** Two descriptors or none. */
+  /** Opens two descriptors or none. */
   installPair(left: OpenFile, right: OpenFile, flags: number, pair: Int32Array): number {
     const first = this.install(left, flags);
     if (first < 0) return first;
@@ -98,7 +98,7 @@ export class SocketCalls {
     return file instanceof StreamSocket ? file : -ENOTSOCK;
   }
 
-  /** The address that a caller gives, or `-errno`. */
+  /** The address in the caller's memory, or `-errno`. */
   #decode(socket: StreamSocket, bytes: Uint8Array, length: number): SocketAddress | number {
     const { abi, errno } = this.#kernel;
     const { EINVAL } = errno;
@@ -184,7 +184,7 @@ export class SocketCalls {
     return this.options.get(socket, level, name, value, length);
   }
 
-  /** As Linux does: also of a connection that is over, and not a byte more than there is. */
+  /** Like Linux: also of a connection that is over; EINVAL for more bytes than the address has. */
   #peerName(socket: StreamSocket, value: Uint8Array, length: Int32Array): number {
     const { ENOTCONN, EINVAL } = this.#kernel.errno;
     if (socket.remote === null) return -ENOTCONN;
@@ -239,7 +239,7 @@ export class SocketCalls {
     }
     const socket = this.#nextPending(listener);
     if (typeof socket === 'number') return socket;
-    // The BSDs hand the listener's O_NONBLOCK down, unless accept4 says what is wanted.
+    // On the BSDs the socket inherits O_NONBLOCK of the listener, except by accept4.
     if (flags === null && !this.#kernel.isLinux) socket.nonblocking = listener.nonblocking;
     const accepted = flags === null ? this.#kernel.descriptors.open(socket, false) : -1;
     const result = flags === null ? accepted : this.install(socket, flags);
@@ -270,12 +270,12 @@ export class SocketCalls {
     return outcome < 0 ? outcome : listener.accept();
   }
 
-  /** Whether a ready file says EAGAIN for once. Nothing tells of it again: it was ready before. */
+  /** True if a ready file returns EAGAIN once. No edge follows: it was ready before. */
   falseEagain(): boolean {
     return this.#kernel.faults.fires('falseEagain');
   }
 
-  /** Tells whoever watches `file` of what it is ready for, as if it had just become so. */
+  /** Signals an edge for what `file` is ready for. */
   nudgeSoon(file: OpenFile): void {
     const { clock } = this.#kernel;
     clock.at(clock.nowNs + NUDGE_NS, () => file.nudge());

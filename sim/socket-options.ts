@@ -4,7 +4,7 @@ import { NS_PER_MS, NS_PER_US } from './clock.ts';
 import type { Kernel } from './kernel.ts';
 import type { StreamSocket } from './sockets.ts';
 
-/** Options that can be read and not set. */
+/** Read-only options. */
 const READ_ONLY: ReadonlySet<string> = new Set([
   'SO_ERROR',
   'SO_TYPE',
@@ -24,7 +24,7 @@ interface OptionNames {
   readonly unix: ReadonlyMap<string, string>;
 }
 
-/** A simulation is made in less time than these tables. */
+/** Cached: the tables take longer to build than a simulation. */
 const knownNames = new WeakMap<Abi, OptionNames>();
 
 function namesOf(abi: Abi): OptionNames {
@@ -57,7 +57,7 @@ export class SocketOptions {
     this.#names = namesOf(kernel.abi);
   }
 
-  /** The name of an option, or `-errno` where this socket has none of that number. */
+  /** The name of an option, or `-errno` if this socket has none of that number. */
   #nameOf(socket: StreamSocket, level: number, number: number): string | number {
     const { ENOPROTOOPT, EOPNOTSUPP = 0 } = this.#kernel.errno;
     const { AF_UNIX, SOL_SOCKET, SOL_LOCAL = 0 } = this.#kernel.abi.constants;
@@ -114,7 +114,7 @@ export class SocketOptions {
     }
   }
 
-  /** Linux doubles the size of a buffer, for its own book-keeping, and says so. */
+  /** Linux doubles the size of a buffer, for its bookkeeping, and reports the double. */
   #double(view: DataView): void {
     if (this.#kernel.isLinux) view.setInt32(0, view.getInt32(0, true) * 2, true);
   }

@@ -4,7 +4,7 @@ import { requireRoom } from './room.ts';
 import { SocketCalls } from './socket-calls.ts';
 import { TransferCalls } from './transfer-calls.ts';
 
-/** The system calls of sockets, each of which leaves its line in the trace. */
+/** The system calls of sockets. Each adds its line to the trace. */
 export class SocketSys {
   readonly abi: Abi;
   readonly kernel: Kernel;
@@ -127,7 +127,7 @@ export class SocketSys {
     return this.note('setsockopt', fd, level, name, result);
   }
 
-  /** The result of a call that the platform does not have. */
+  /** The result of a call that the platform lacks. */
   protected get missing(): number {
     return -this.abi.errno.ENOSYS;
   }

@@ -4,12 +4,12 @@ import type { Kernel } from './kernel.ts';
 import type { Names } from './names.ts';
 import { type FilterState, OpenFile, Ready } from './open-file.ts';
 
-/** Where a socket is in its life. `closed` is what a connection leaves behind. */
+/** The state of a socket. A connection that is over is `closed`. */
 export type Phase = 'open' | 'listening' | 'connecting' | 'connected' | 'closed';
 
 /**
- * A stream socket: what TCP and UNIX ones have in common. The calls return what the system calls of
- * a non-blocking socket do; whoever wants to block asks again when something has happened.
+ * A stream socket, TCP or UNIX. The calls return what the system calls of a non-blocking socket do;
+ * a blocking caller repeats them after the next event.
  */
 export abstract class StreamSocket extends OpenFile {
   readonly domain: number;
@@ -18,7 +18,7 @@ export abstract class StreamSocket extends OpenFile {
   local: SocketAddress | null = null;
   remote: SocketAddress | null = null;
   pair: StreamSocket | null = null;
-  /** The error that waits to be told, as SO_ERROR has it; 0 for none. */
+  /** The pending error of SO_ERROR; 0 for none. */
   error = 0;
   /** Nothing more can be read (RCV_SHUTDOWN, SBS_CANTRCVMORE), nothing more sent. */
   readShut = false;
@@ -31,11 +31,11 @@ export abstract class StreamSocket extends OpenFile {
   readonly options = new Map<string, Uint8Array>();
   receiveTimeoutNs = Number.POSITIVE_INFINITY;
   sendTimeoutNs = Number.POSITIVE_INFINITY;
-  /** Whether SO_LINGER is set with a time of 0: close(2) then resets. */
+  /** True if SO_LINGER is set with a time of 0: close(2) then resets. */
   resetsAtClose = false;
-  /** Whether connect(2) has told of its success. */
+  /** True once connect(2) has reported its success. */
   connectTold = false;
-  /** Hears of everything that happens to the socket: the peer that owns it. */
+  /** The peer that owns the socket: told of everything that happens to it. */
   observer: (() => void) | null = null;
 
   constructor(kernel: Kernel, names: Names, domain: number) {
@@ -45,11 +45,11 @@ export abstract class StreamSocket extends OpenFile {
     this.received = new ByteQueue(kernel.limits.receiveBufferBytes);
   }
 
-  /** How many bytes the send buffer takes now. */
+  /** The room of the send buffer in bytes. */
   abstract get sendRoom(): number;
-  /** How many bytes lie in the send buffer. */
+  /** The bytes in the send buffer. */
   abstract get unsent(): number;
-  /** Whether this side has ended, and the peer has not got the end yet. */
+  /** True if this side has ended and the end is still on its way. */
   get finUnsent(): boolean {
     return false;
   }
@@ -59,11 +59,11 @@ export abstract class StreamSocket extends OpenFile {
   /** At most `length` bytes; `peek` leaves them there. */
   abstract receive(into: Uint8Array, offset: number, length: number, peek: boolean): number;
   abstract shutdown(read: boolean, write: boolean): number;
-  /** Ends the connection at once: the other end gets a reset. */
+  /** Resets the connection. */
   abstract abort(): void;
-  /** Whether the network between the two ends can break. */
+  /** True if a network connects the two ends. */
   abstract get breakable(): boolean;
-  /** The connection breaks, as by the network. */
+  /** Breaks the connection, as a network does. */
   abstract breakDown(): void;
   /** A socket of the same kind, for the other end of a connection to this one. */
   protected abstract sibling(): StreamSocket;
@@ -93,19 +93,19 @@ export abstract class StreamSocket extends OpenFile {
     return 0;
   }
 
-  /** Whether another connection would be one too many: Linux takes one more than was said. */
+  /** True if the backlog is full: Linux takes one more than asked for. */
   get backlogFull(): boolean {
     return this.pending.length > this.backlog;
   }
 
-  /** The next connection, or `-EAGAIN`, or `-EINVAL` for a socket that does not listen. */
+  /** The next connection, `-EAGAIN`, or `-EINVAL` for a socket that does not listen. */
   accept(): StreamSocket | number {
     const { EAGAIN, EINVAL } = this.kernel.errno;
     if (this.phase !== 'listening') return -EINVAL;
     return this.pending.shift() ?? -EAGAIN;
   }
 
-  /** Takes a connection from `client` to `address` in. */
+  /** Queues a connection from `client` to `address`. */
   protected admit(client: StreamSocket, address: SocketAddress): StreamSocket {
     const server = this.sibling();
     for (const [name, value] of this.options) server.options.set(name, value.slice());
@@ -139,14 +139,14 @@ export abstract class StreamSocket extends OpenFile {
     this.nudge();
   }
 
-  /** The error that waits, which is thereby told. */
+  /** Takes the pending error. */
   takeError(): number {
     const { error } = this;
     this.error = 0;
     return error;
   }
 
-  /** Both directions are over, with an error to tell. */
+  /** Ends both directions with an error. */
   protected fail(error: number): void {
     this.error = error;
     this.readShut = true;
@@ -155,7 +155,7 @@ export abstract class StreamSocket extends OpenFile {
   }
 
   override get spuriousBits(): number {
-    // What waits for a connection believes what it is told: no kernel is wrong about that.
+    // No kernel reports the end of a connect spuriously.
     if (this.phase === 'connecting' || this.phase === 'open') return 0;
     return this.phase === 'listening' ? Ready.in : Ready.in | Ready.out;
   }
@@ -185,10 +185,10 @@ export abstract class StreamSocket extends OpenFile {
     this.hangUp();
   }
 
-  /** What close(2) does to the connection. */
+  /** Ends the connection as close(2) does. */
   protected abstract hangUp(): void;
 
-  /** Something can be read now, or the end of it. */
+  /** Signals that bytes or the end can be read. */
   override touchRead(): void {
     super.touchRead();
     this.observer?.();
@@ -200,7 +200,7 @@ export abstract class StreamSocket extends OpenFile {
   }
 }
 
-/** What EVFILT_READ and EVFILT_WRITE of the BSDs see of a socket: filt_soread, filt_sowrite. */
+/** The view of EVFILT_READ and EVFILT_WRITE of the BSDs: filt_soread, filt_sowrite. */
 export function socketFilter(
   socket: StreamSocket,
   writable: boolean,

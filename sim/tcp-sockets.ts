@@ -3,32 +3,32 @@ import { ByteQueue } from './byte-queue.ts';
 import { type FilterState, Ready } from './open-file.ts';
 import { StreamSocket, socketFilter } from './sockets.ts';
 
-/** A host that does not answer, or whose backlog is full, is asked again after 1, 2, 4... s. */
+/** A connect without an answer is repeated after 1, 2, 4... s. */
 const RETRY_MS = 1000;
 const RETRIES_MAX = 6;
 
-/** From this much room on a BSD calls a socket writable: SO_SNDLOWAT. */
+/** A BSD reports a socket as writable from this much room on: SO_SNDLOWAT. */
 const SEND_LOW_WATER = 2048;
 
 type InternetAddress = Extract<SocketAddress, { port: number }>;
 
 /**
- * A TCP socket. What is sent lies in the send buffer, travels for the latency of the kernel, and
- * then moves into the receive buffer of the other end as far as that has room. A connection
- * outlives its descriptor until all that was sent has been taken.
+ * A TCP socket. Sent bytes stay in the send buffer for the latency of the kernel, and then move to
+ * the receive buffer of the other end as it has room. A connection outlives its descriptor until
+ * all bytes are taken.
  */
 export class TcpSocket extends StreamSocket {
   readonly #sending = new ByteQueue(this.kernel.limits.sendBufferBytes);
-  /** How many bytes of the send buffer have arrived and wait for room. */
+  /** The bytes of the send buffer that have arrived and wait for room. */
   #arrived = 0;
-  /** What was sent later does not arrive earlier. */
+  /** The earliest arrival of the next bytes: the order is kept. */
   #lastArrivalNs = 0;
   #endSent = false;
   #endArrived = false;
   #endTaken = false;
-  /** The other end has sent its end of stream: SOCK_DONE. */
+  /** True once the other end has sent its end of stream: SOCK_DONE. */
   #endReceived = false;
-  /** Tells apart the attempts to connect of one socket. */
+  /** The number of the current attempt to connect. */
   #attempt = 0;
 
   get sendRoom(): number {
@@ -77,7 +77,7 @@ export class TcpSocket extends StreamSocket {
       return told ? -EISCONN : 0;
     }
     if (this.phase === 'closed') {
-      // The attempt before has failed; this call tells so, and the next one tries anew.
+      // The attempt before failed: this call reports it, and the next one tries again.
       this.phase = 'open';
       this.readShut = false;
       this.writeShut = false;
@@ -110,7 +110,7 @@ export class TcpSocket extends StreamSocket {
     return -EINPROGRESS;
   }
 
-  /** What a connect(2) returns whose attempt may be over. */
+  /** The result of a connect(2) whose attempt may be over. */
   #answer(): number {
     if (this.phase === 'connecting') return -this.kernel.errno.EINPROGRESS;
     if (this.phase === 'connected') {
@@ -123,7 +123,7 @@ export class TcpSocket extends StreamSocket {
     return -this.takeError();
   }
 
-  /** What a blocking connect(2) returns once the attempt is over; null while it is not. */
+  /** The result of a blocking connect(2); null while the attempt lasts. */
   connectResult(): number | null {
     return this.phase === 'connecting' ? null : this.#answer();
   }
@@ -154,7 +154,7 @@ export class TcpSocket extends StreamSocket {
     this.fail(error);
   }
 
-  /** Does `action` when what is sent now has arrived: after all that was sent before. */
+  /** Schedules `action` for the arrival of what is sent now, after all that was sent before. */
   #carry(action: () => void): void {
     const { clock } = this.kernel;
     const atNs = Math.max(clock.nowNs + this.kernel.latencyNs(), this.#lastArrivalNs);
@@ -185,12 +185,12 @@ export class TcpSocket extends StreamSocket {
     return count;
   }
 
-  /** Moves what has arrived to the other end, as far as it has room. */
+  /** Moves arrived bytes to the other end as it has room. */
   #deliver(): void {
     const pair = this.pair as TcpSocket | null;
     if (pair === null || this.phase === 'closed') return;
     if (this.#arrived > 0 && (pair.released || pair.phase === 'closed')) {
-      // Nobody is there to read it: the answer is a reset.
+      // The other end is closed, and answers with a reset.
       this.#sending.clear();
       this.#arrived = 0;
       pair.#carry(() => this.#reset());
@@ -208,7 +208,7 @@ export class TcpSocket extends StreamSocket {
     if (this.#endArrived && !this.#endTaken && this.#sending.length === 0) this.#deliverEnd(pair);
   }
 
-  /** A BSD throws away what comes after shutdown(SHUT_RD). */
+  /** A BSD discards bytes that arrive after shutdown(SHUT_RD). */
   #discardArrived(): void {
     const bin = new ByteQueue(this.#arrived);
     this.#arrived -= this.#sending.moveTo(bin, this.#arrived);
@@ -219,7 +219,7 @@ export class TcpSocket extends StreamSocket {
     this.#endTaken = true;
     pair.#receiveEnd();
     if (pair.#endTaken) {
-      // Both directions have ended, and with them the connection.
+      // Both directions have ended: the connection is over.
       pair.phase = 'closed';
       this.phase = 'closed';
       this.nudge();
@@ -364,7 +364,7 @@ function isSame(local: SocketAddress | null, { address, port }: InternetAddress)
   );
 }
 
-/** An IPv6 listener that takes IPv4 as well sees such addresses in IPv6's form. */
+/** An IPv6 listener of both families sees IPv4 addresses in their mapped form. */
 function asSeenBy(listener: StreamSocket, address: InternetAddress): InternetAddress {
   if (listener.local?.family !== 'IPv6' || address.family === 'IPv6') return address;
   return { family: 'IPv6', address: `::ffff:${address.address}`, port: address.port };

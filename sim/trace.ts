@@ -6,7 +6,7 @@ const FNV_OFFSET = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
 const SECOND_PRIME = 0x85ebca6b;
 
-/** One call as it was noted: its moment, its name, three of its arguments and its result. */
+/** A recorded call: moment, name, three arguments and result. */
 type Noted = readonly [
   atNs: number,
   name: string,
@@ -17,11 +17,11 @@ type Noted = readonly [
 ];
 
 /**
- * What has happened, as a hash over all of it and as the last lines of it. Two runs with the same
- * hash did the same things in the same order at the same times.
+ * The record of a run: a hash over all calls, and the last lines. Two runs with the same hash made
+ * the same calls in the same order at the same times.
  */
 export class Trace {
-  /** How often each call was made. */
+  /** The number of calls by name. */
   readonly counts = new Map<string, number>();
   readonly #abi: Abi;
   readonly #linesMax: number;

@@ -45,7 +45,7 @@ export class TransferCalls {
       if (room && length > 0 && this.#sockets.falseEagain()) return -EAGAIN;
       return file.write(from, offset, this.#shortened(file, length, 'partialSend'));
     }
-    // A blocking send takes all; an error that comes in between is told by the next call.
+    // A blocking send takes all; the next call reports an error in between.
     let total = 0;
     const scan = (): number => {
       const result = file.write(from, offset + total, length - total);
@@ -114,20 +114,20 @@ export class TransferCalls {
     return outcome < 0 && total > 0 ? total : outcome;
   }
 
-  /** Lets the connection break, as the network may at any time; then says whether it is ready. */
+  /** Breaks the connection if that fault fires. Returns whether it is ready. */
   #disturb(file: OpenFile, bit: number): boolean {
     if (!(file instanceof StreamSocket)) return false;
     if (file.breakable && this.#kernel.faults.fires('connectionReset')) file.breakDown();
     return file.phase === 'connected' && (file.poll() & bit) !== 0;
   }
 
-  /** How much of a transfer of `length` bytes takes place, at least one. */
+  /** The part of `length` bytes that is transferred: at least one byte. */
   #shortened(file: OpenFile, length: number, kind: 'partialSend' | 'shortReceive'): number {
     if (!(file instanceof StreamSocket)) return length;
     const most = kind === 'partialSend' ? file.sendRoom : file.received.length;
     const count = Math.min(length, most);
     if (count <= 1 || !this.#kernel.faults.fires(kind)) return length;
-    // What is kept back of a receive has still to arrive, as it were, and is an edge of its own.
+    // The rest of a short receive arrives later, with its own edge.
     if (kind === 'shortReceive') this.#sockets.nudgeSoon(file);
     return this.#kernel.faults.dice(kind).between(1, count - 1);
   }

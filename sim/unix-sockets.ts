@@ -3,8 +3,8 @@ import { type FilterState, Ready } from './open-file.ts';
 import { StreamSocket, socketFilter } from './sockets.ts';
 
 /**
- * A UNIX stream socket. Everything takes effect at once, and what was sent counts against the
- * sender until it has been read.
+ * A UNIX stream socket. Everything takes effect at once, and sent bytes count against the sender
+ * until they are read.
  */
 export class UnixSocket extends StreamSocket {
   #sendCapacity = this.kernel.limits.sendBufferBytes;
@@ -19,7 +19,7 @@ export class UnixSocket extends StreamSocket {
 
   setSendCapacity(bytes: number): void {
     this.#sendCapacity = bytes;
-    // The queue of the other end is as long as the sender allows.
+    // The sender's limit bounds the queue of the other end.
     if (this.pair !== null) this.pair.received.capacity = bytes;
   }
 
@@ -74,7 +74,7 @@ export class UnixSocket extends StreamSocket {
 
   shutdown(read: boolean, write: boolean): number {
     if (this.phase !== 'connected') {
-      // Linux notes it for later and does not complain.
+      // Linux records it without an error.
       this.readShut ||= read;
       this.writeShut ||= write;
       return this.kernel.isLinux ? 0 : -this.kernel.errno.ENOTCONN;
@@ -101,7 +101,7 @@ export class UnixSocket extends StreamSocket {
   }
 
   breakDown(): void {
-    // There is no network between two ends of one host.
+    // Two ends of one host have no network between them.
   }
 
   protected hangUp(): void {
@@ -131,7 +131,7 @@ export class UnixSocket extends StreamSocket {
     return ready;
   }
 
-  /** Linux: as long as three quarters of the send buffer are free. */
+  /** Linux: while three quarters of the send buffer are free. */
   get writable(): boolean {
     return this.unsent * 4 <= this.#sendCapacity;
   }

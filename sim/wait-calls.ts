@@ -80,7 +80,7 @@ export class WaitCalls {
     const { isLinux } = this.#kernel;
     const file = isLinux ? new LibKqueue(this.#kernel) : new BsdKqueue(this.#kernel);
     const result = this.#files.install(file, false, isLinux);
-    // A kqueue that found no number must not listen for closes.
+    // A kqueue without a descriptor must not be told of closes.
     if (result < 0) file.close();
     return result;
   }
@@ -98,7 +98,7 @@ export class WaitCalls {
     const timeoutNs = duration(timeout, tv_sec, tv_nsec, 1);
     if (timeoutNs < 0) return -errno.EINVAL;
     const file = descriptors.get(kq);
-    // libkqueue does not find such a queue in its own table.
+    // libkqueue does not find such a descriptor in its table.
     if (!(file instanceof KqueueFile)) return isLinux ? -errno.ENOENT : -errno.EBADF;
     const changeList = new KeventList(abi, changes, changeCount);
     return file.kevent(changeList, new KeventList(abi, events, eventCount), timeoutNs);

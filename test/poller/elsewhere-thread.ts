@@ -1,4 +1,4 @@
-/** The other thread of the kernel's environment: it does what it is told through shared memory. */
+/** The other thread of the kernel's environment: it takes its orders from shared memory. */
 
 import { workerData } from 'node:worker_threads';
 import { wake } from '#src/poller/wakers.js';
@@ -22,7 +22,7 @@ function perform(deed: number): void {
   for (let done = 0; done < word(Word.count); done += 1) {
     if (deed === Deed.wakeInLockstep) Atomics.store(words, Word.done, done + 1);
     wake(sys, handle);
-    // A notify may be late, and end the wait that follows the one it was for.
+    // A late notify may end the next wait.
     while (deed === Deed.wakeInLockstep && word(Word.acknowledged) === done) {
       Atomics.wait(words, Word.acknowledged, done);
     }
@@ -33,7 +33,7 @@ for (let turn = 0; ; turn += 1) {
   Atomics.wait(words, Word.turn, turn);
   const deed = word(Word.deed);
   if (deed === Deed.end) break;
-  // A wait for what never comes: this thread has nothing else to do.
+  // A pause: nothing ever ends this wait.
   Atomics.wait(words, Word.never, 0, word(Word.delayMs));
   perform(deed);
   Atomics.store(words, Word.finished, turn + 1);

@@ -1,9 +1,9 @@
-/** How the kernel's environment tells its other thread what to do: one deed at a time. */
+/** The orders of the kernel's environment to its other thread, one at a time. */
 
 import { Worker } from 'node:worker_threads';
 import type { WakeHandle } from '#src/poller/poller.js';
 
-/** Where the words of the shared memory are. */
+/** The indices of the words in shared memory. */
 export const Word = {
   turn: 0,
   finished: 1,
@@ -21,12 +21,12 @@ export const Deed = { wake: 0, wakeInLockstep: 1, write: 2, interrupt: 3, end: 4
 
 export const WAKER_KINDS: readonly WakeHandle['kind'][] = ['eventfd', 'pipe', 'user'];
 
-/** What the thread is started with. */
+/** The data of the thread at its start. */
 export interface Elsewhere {
   readonly words: Int32Array;
 }
 
-/** How long the thread may take for its last deed. */
+/** The most time of the last deed. */
 const FINISH_MS = 5000;
 
 /** A thread that acts while this one waits. */
@@ -54,7 +54,7 @@ export class OtherThread {
     Atomics.notify(words, Word.turn);
   }
 
-  /** Waits until the thread has done what it was told. */
+  /** Waits until the thread has finished its deed. */
   finish(): void {
     const turn = Atomics.load(this.#words, Word.turn);
     for (;;) {
@@ -65,7 +65,7 @@ export class OtherThread {
     }
   }
 
-  /** How many wakes of a lockstep there were. */
+  /** The number of wakes of a lockstep so far. */
   get done(): number {
     return Atomics.load(this.#words, Word.done);
   }

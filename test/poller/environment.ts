@@ -1,19 +1,19 @@
-/** What the suite of the pollers runs over: a kernel, real or simulated, and its other threads. */
+/** The environment of the poller suite: a kernel, real or simulated, and its other threads. */
 
 import type { TestContext } from 'node:test';
 import type { PollerName, WakeHandle } from '#src/poller/poller.js';
 import type { WakerKind } from '#src/poller/wakers.js';
 import type { Sys } from '#src/sys/sys.js';
 
-/** Wakes from somewhere else, each after the one before it was acknowledged. */
+/** Wakes by another thread, each after the acknowledgement of the one before. */
 export interface RepeatedWakes {
-  /** How many there were so far. */
+  /** The number of wakes so far. */
   done(): number;
   /** Lets the next one come. */
   acknowledge(): void;
 }
 
-/** A kernel with everything that happens beside the one thread that waits. */
+/** A kernel, and what other threads do while one waits. */
 export interface Environment {
   readonly sys: Sys;
   /** Wakes a poller `count` times in a row, after `delayMs`, from another thread. */
@@ -47,8 +47,8 @@ export interface PollerTarget {
 }
 
 /**
- * What no poller can make good on this kernel. libkqueue 2.7 keeps the file of a closed descriptor
- * for as long as a duplicate has it open, and nobody can take it out.
+ * The cases that no poller can pass on this kernel. libkqueue 2.7 keeps the file of a closed
+ * descriptor while a duplicate has it open, and no call removes it.
  */
 export function skipsOf(poller: PollerName, sys: Sys): ReadonlyMap<string, string> {
   const isLibkqueue = poller === 'kqueue' && sys.abi.platform.startsWith('linux-');

@@ -1,4 +1,4 @@
-/** Where a case plays: an environment, a poller, and descriptors that are closed behind it. */
+/** The fixture of a case: an environment, a poller, and descriptors that it closes at the end. */
 
 import assert from 'node:assert/strict';
 import type { Interest, Poller, ReadySink } from '#src/poller/poller.js';
@@ -10,7 +10,7 @@ import { encodeSockaddr, SOCKADDR_BYTES_MAX } from '#src/sys/sockaddr.js';
 import type { Sys } from '#src/sys/sys.js';
 import type { Environment, PollerTarget } from './environment.ts';
 
-/** What a poller said of one descriptor. */
+/** A report of a poller for one descriptor. */
 export interface Report {
   readonly token: number;
   readonly interest: Interest;
@@ -26,7 +26,7 @@ export interface TcpEnds {
   readonly server: number;
 }
 
-/** How long a wait may take that must end by itself. */
+/** The most time of a wait that must end by itself. */
 export const PATIENCE_MS = 5000;
 
 const byte = new Uint8Array([120]);
@@ -55,7 +55,7 @@ export class Fixture {
     return another;
   }
 
-  /** Closes all that the case has opened. */
+  /** Closes everything that the case opened. */
   close(): void {
     for (const poller of this.#pollers) poller.close();
     for (const fd of this.#open) this.sys.close(fd);
@@ -95,7 +95,7 @@ export class Fixture {
     return [left, right];
   }
 
-  /** A listener on the loopback, and where it listens. */
+  /** A listener on the loopback, and its address. */
   listener(): { readonly fd: number; readonly address: Uint8Array; readonly length: number } {
     const { sys } = this;
     const fd = this.keep(openStream(sys, sys.abi.constants.AF_INET));
@@ -133,7 +133,7 @@ export class Fixture {
     return { client, server };
   }
 
-  /** Resets a connection: closing with something unread does it on every kernel. */
+  /** Resets a connection: a close over unread bytes does so on every kernel. */
   reset(ends: TcpEnds): void {
     this.write(ends.client);
     this.#pollFor(ends.server, this.sys.abi.constants.POLLIN);
@@ -154,10 +154,10 @@ export class Fixture {
     return this.keep(this.sys.dup(fd));
   }
 
-  /** `count` duplicates, or why there are not so many. */
+  /** `count` duplicates, or the reason for fewer. */
   dups(fd: number, count: number): number[] | { readonly skip: string } {
     const limit = raiseOpenFilesLimit(this.sys);
-    // What the test and the runner have open beside them.
+    // The test and the runner have descriptors of their own.
     if (limit < count + 100) return { skip: `only ${limit} descriptors may be open` };
     return Array.from({ length: count }, () => this.dup(fd));
   }
@@ -177,7 +177,7 @@ export class Fixture {
     while (this.sys.read(fd, chunk, 0, chunk.length) > 0);
   }
 
-  /** Waits, and checks that as much was reported as is said. */
+  /** Waits, and checks the number of reports. */
   wait(timeoutMs: number | null = 0, also?: (report: Report) => void): Report[] {
     const reports: Report[] = [];
     const sink: ReadySink = {
@@ -194,14 +194,14 @@ export class Fixture {
     return reports;
   }
 
-  /** Waits until there is a report: what the network brings may take a moment. */
+  /** Waits for a report: the network may take a moment. */
   waitForReports(): Report[] {
     const reports = this.wait(PATIENCE_MS);
     assert.ok(reports.length > 0, 'the wait ended in time');
     return reports;
   }
 
-  /** Waits with nothing to come: it takes its time, and is neither early nor in vain. */
+  /** Waits with nothing ready: the wait lasts for its whole time and reports nothing. */
   idle(timeoutMs = 10): void {
     const startMs = this.sys.monotonicMs();
     assert.deepEqual(this.wait(timeoutMs), []);
@@ -215,7 +215,7 @@ export class Fixture {
     assert.ok(elapsedMs >= timeoutMs - 1e-6, `${elapsedMs} ms of ${timeoutMs} ms have passed`);
   }
 
-  /** Asserts that a wait which began at `startMs` has not come to its end by time. */
+  /** Asserts that a wait since `startMs` did not end by its timeout. */
   sinceLessThan(startMs: number, timeoutMs: number): void {
     const elapsedMs = this.sys.monotonicMs() - startMs;
     assert.ok(elapsedMs < timeoutMs, `it took ${elapsedMs} ms`);

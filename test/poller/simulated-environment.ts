@@ -10,7 +10,7 @@ import type { Abi } from '#src/sys/abi/abi.js';
 import { abis } from '#src/sys/abi/index.js';
 import { type Environment, type PollerTarget, type RepeatedWakes, skipsOf } from './environment.ts';
 
-/** What a process may open at first: the suite raises it as it would on a kernel. */
+/** The first limit of descriptors: the suite raises it as on a kernel. */
 const DESCRIPTORS_MAX = 8192;
 
 /** One of each kind. */

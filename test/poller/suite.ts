@@ -1,4 +1,4 @@
-/** One suite for every poller, and the matrix of what came of it. */
+/** One suite for every poller, and the matrix of its results. */
 
 import { describe, test } from 'node:test';
 import { burdenCases } from './cases/burden.ts';
@@ -10,16 +10,16 @@ import { wakingCases } from './cases/waking.ts';
 import type { PollerTarget } from './environment.ts';
 import { Fixture } from './fixture.ts';
 
-/** Why a case cannot be played. */
+/** Why a case cannot run. */
 export interface Skip {
   readonly skip: string;
 }
 
-/** One thing that holds for every poller. */
+/** One property of every poller. */
 export interface PollerCase {
-  /** What holds, as a sentence. */
+  /** The property, as a sentence. */
   readonly name: string;
-  /** Plays it; returns why where this target cannot. */
+  /** Runs it. Returns the reason if this target cannot. */
   run(fixture: Fixture): Skip | undefined;
 }
 

@@ -5,17 +5,17 @@ import type { Sys } from '#src/sys/sys.js';
 
 const ADDRESS_BYTES = 128;
 
-/** What a call is to do about blocking, for {@link Arm.tcpPair}. */
+/** The blocking mode of both ends, for {@link Arm.tcpPair}. */
 export type Blocking = 'blocking' | 'nonblocking';
 
-/** Another thread of this process has opened a descriptor in between: try again. */
+/** Thrown where another thread of this process opened a descriptor in between: try again. */
 class NumberTaken extends Error {
   override readonly name = 'NumberTaken';
 }
 
 const TRIES_MAX = 10;
 
-/** What `steps` write down, over the real kernel or the simulated one. */
+/** The record of `steps` over the real kernel or the simulated one. */
 export function logOf(steps: (arm: Arm) => void, sys: Sys, isReal: boolean, tag: string): string[] {
   for (let tries = 1; ; tries += 1) {
     const arm = new Arm(sys, isReal, tag);
@@ -31,8 +31,8 @@ export function logOf(steps: (arm: Arm) => void, sys: Sys, isReal: boolean, tag:
 }
 
 /**
- * One arm of a comparison: the same steps over the real kernel and over the simulated one, each of
- * which writes down what it saw. Descriptors and ports are written as `fd` and `port`.
+ * One arm of a comparison: the same steps run over the real kernel and over the simulated one, and
+ * each arm records their results. Descriptors and ports are recorded as `fd` and `port`.
  */
 export class Arm {
   readonly sys: Sys;
@@ -40,7 +40,7 @@ export class Arm {
   readonly #opened = new Set<number>();
   readonly #epolls = new Map<number, number>();
   readonly #isReal: boolean;
-  /** Tells the UNIX names of one run from those of another. */
+  /** Makes the UNIX names of a run unique. */
   readonly #tag: string;
 
   constructor(sys: Sys, isReal: boolean, tag: string) {
@@ -49,7 +49,7 @@ export class Arm {
     this.#tag = tag;
   }
 
-  /** Writes down what was seen. */
+  /** Records a result. */
   note(what: string, seen: number | string | boolean): void {
     this.log.push(`${what}: ${typeof seen === 'number' ? this.name(seen) : seen}`);
   }
@@ -59,19 +59,19 @@ export class Arm {
     return result < 0 ? errnoName(this.sys.abi, result) : String(result);
   }
 
-  /** A result that is a descriptor: it is closed at the end, and written as `fd`. */
+  /** A result that is a descriptor: closed at the end, and recorded as `fd`. */
   keep(what: string, fd: number): number {
     this.log.push(`${what}: ${fd < 0 ? this.name(fd) : 'fd'}`);
     if (fd >= 0) this.#opened.add(fd);
     return fd;
   }
 
-  /** Lets the network deliver what is on its way. */
+  /** Waits until the network has delivered everything. */
   deliverAll(): void {
     if (this.#isReal) this.sys.poll(new Uint8Array(0), 0, 3);
   }
 
-  /** Goes on only if a number was given anew, as the lowest free one. */
+  /** Throws unless a number was reused, as the lowest free one. */
   requireReuse(fd: number, expected: number): void {
     if (fd !== expected && this.#isReal) throw new NumberTaken(`${fd} instead of ${expected}`);
     this.note('the number is reused', fd === expected);
@@ -130,7 +130,7 @@ export class Arm {
     return this.sys.accept4(listener, address, length, flags);
   }
 
-  /** The name of a socket, as getsockname(2) has it. */
+  /** The name of a socket by getsockname(2). */
   nameOf(fd: number): SocketAddress {
     const bytes = new Uint8Array(ADDRESS_BYTES);
     const length = new Int32Array([ADDRESS_BYTES]);
@@ -150,7 +150,7 @@ export class Arm {
     return `${address.family} ${address.address} port`;
   }
 
-  /** A listener at a port of its own, and where it is. */
+  /** A listener at a free port, and its address. */
   listener(
     family: 'IPv4' | 'IPv6' = 'IPv4',
     backlog = 16,
@@ -169,7 +169,7 @@ export class Arm {
     const { fd, address } = this.listener();
     const client = this.socket();
     this.connect(client, address);
-    // On macOS it has the listener's O_NONBLOCK.
+    // On macOS it inherits O_NONBLOCK of the listener.
     const server = this.accept(fd, this.sys.abi.constants.SOCK_NONBLOCK);
     if (server < 0) throw new Error(`no connection: ${this.name(server)}`);
     this.#opened.add(server);
@@ -210,7 +210,7 @@ export class Arm {
     return result;
   }
 
-  /** What recv(2) gives, as text in quotes, or the errno. */
+  /** The result of recv(2): text in quotes, or the errno. */
   recv(fd: number, length = 64, flags = 0): string {
     const bytes = new Uint8Array(length);
     const result = this.sys.recv(fd, bytes, 0, length, flags);
@@ -229,7 +229,7 @@ export class Arm {
     return this.sys.setsockopt(fd, this.level(name), this.option(name), bytes, 4);
   }
 
-  /** The value of an option, its errno where it has none. */
+  /** The value of an option, or its errno. */
   getInt(fd: number, name: string): string {
     const bytes = new Uint8Array(4);
     const length = new Int32Array([4]);
@@ -278,7 +278,7 @@ export class Arm {
     return this.sys.setsockopt(fd, this.level(name), this.option(name), bytes, bytes.length);
   }
 
-  /** Sends until there is no room; returns the number of bytes that went. */
+  /** Sends until there is no room. Returns the number of bytes sent. */
   fill(fd: number): number {
     const block = new Uint8Array(65_536);
     let total = 0;
@@ -290,7 +290,7 @@ export class Arm {
     }
   }
 
-  /** Reads until there is nothing left; returns the number of bytes that came. */
+  /** Reads until nothing is left. Returns the number of bytes read. */
   drain(fd: number, most = Number.POSITIVE_INFINITY): number {
     const block = new Uint8Array(65_536);
     let total = 0;
@@ -308,7 +308,7 @@ export class Arm {
     return fd;
   }
 
-  /** The epoll instance of one descriptor alone, made the first time. */
+  /** The epoll instance of one descriptor alone, created at first use. */
   epollOf(fd: number): number {
     const known = this.#epolls.get(fd);
     if (known !== undefined) return known;

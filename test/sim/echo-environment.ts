@@ -5,9 +5,9 @@ import { SimSys } from '#sim/sim-sys.js';
 import { Random } from '#src/base/random.js';
 import { EchoServer, type PlantedBug } from './echo-server.ts';
 
-/** The server never needs that many turns for what the peers send. */
+/** More turns than the server ever needs. */
 const TURNS_MAX = 10_000;
-/** From then on nothing goes wrong any more, so that everything must come to its end. */
+/** The faults end at this time, so that everything must complete. */
 const HEAL_AFTER_MS = 300;
 
 const ADDRESS = { family: 'IPv4', address: '127.0.0.1', port: 7007 } as const;
@@ -15,15 +15,15 @@ const ADDRESS = { family: 'IPv4', address: '127.0.0.1', port: 7007 } as const;
 /** Faults that end a connection before its time, with a reset. */
 const BREAKING: readonly FaultKind[] = ['connectionReset', 'abortedAccept', 'changeError'];
 
-/** How a peer ends: it waits for all of its echo, or walks away, politely or not. */
+/** How a peer ends: it waits for its whole echo, closes early, or resets. */
 type Manner = 'patient' | 'rude' | 'silent';
 
-/** A client that sends so many bytes and compares what comes back. */
+/** A client that sends bytes and compares the echo. */
 class EchoPeer {
   done = false;
-  /** What it has seen that must not be. */
+  /** The first violation that it saw. */
   violation: string | null = null;
-  /** Its connection was reset, or never made. */
+  /** True if its connection was reset, or never made. */
   broken = false;
   readonly manner: Manner;
   readonly #peer: Peer;
@@ -143,9 +143,9 @@ class EchoPeer {
   }
 }
 
-/** What came of one seed. */
+/** The outcome of one seed. */
 export interface EchoRun {
-  /** What must not be, with the seed and how it came to it; null where all is well. */
+  /** The violation with its seed and the last calls; null if there is none. */
   readonly violation: string | null;
   readonly traceHash: string;
   readonly turns: number;
@@ -188,7 +188,7 @@ export function runEcho(
   sys.kernel.onSuddenWake(wake);
   const names = Array.from({ length: count }, (_, index) => `client ${index}`);
   const peers = names.map((name) => new EchoPeer(sys, name, wake));
-  // Some servers are stopped in the midst of it.
+  // Some servers are stopped early.
   const turnsMax = random.chance(0.2) ? random.between(1, 60) : TURNS_MAX;
   let turns = 0;
   let violation: string | null = null;
@@ -215,7 +215,7 @@ function isOver(peers: readonly EchoPeer[], server: EchoServer): boolean {
   return peers.every((peer) => peer.done) && server.connections === 0;
 }
 
-/** What must hold once the server has stopped; `complete` where it served to the end. */
+/** Checks a stopped server; `complete` is true if it served to the end. */
 function judge(sys: SimSys, peers: readonly EchoPeer[], complete: boolean): string | null {
   const open = sys.openDescriptors();
   if (open.length > 0) return `left open: ${open.join(', ')}`;

@@ -14,23 +14,23 @@ export type PlantedBug =
 
 const CHUNK_BYTES = 1024;
 const EVENTS_MAX = 4;
-/** Accepting rests so long after the descriptors ran out. */
+/** The pause of accepting after the descriptors ran out. */
 const REST_MS = 10;
 
 interface Connection {
   readonly fd: number;
-  /** What was received and not yet sent. */
+  /** Received bytes that are not sent yet. */
   outbox: Uint8Array;
-  /** The client has sent its end of stream. */
+  /** True once the client has sent its end of stream. */
   ended: boolean;
 }
 
 /**
- * An echo server in as few lines as it takes to be right: one thread, epoll, a bounded outbox for
- * each connection. It is here to be run against the simulated kernel.
+ * The shortest correct echo server: one thread, epoll, a bounded outbox for each connection. It
+ * runs against the simulated kernel.
  */
 export class EchoServer {
-  /** What went wrong with connections that were given up, by errno. */
+  /** The errors of abandoned connections, by errno. */
   shed = 0;
   readonly #sys: Sys;
   readonly #bug: PlantedBug;
@@ -104,7 +104,7 @@ export class EchoServer {
     this.#sys.write(this.#waker, new Uint8Array([1, 0, 0, 0, 0, 0, 0, 0]), 0, 8);
   }
 
-  /** One turn: waits, then serves what is ready. Returns false where the server has given up. */
+  /** One turn: waits, then serves what is ready. Returns false once the server has given up. */
   turn(): boolean {
     const sys = this.#sys;
     const over = !this.#listening && sys.monotonicMs() >= this.#restUntilMs;
@@ -181,7 +181,7 @@ export class EchoServer {
     }
   }
 
-  /** Gives a connection up so that its client knows: with a reset. */
+  /** Abandons a connection with a reset, which its client sees. */
   #reset(connection: Connection): void {
     const { linger } = this.#sys.abi.structs;
     const { SOL_SOCKET, SO_LINGER } = this.#sys.abi.constants;
@@ -196,7 +196,7 @@ export class EchoServer {
     this.#connections.delete(connection.fd);
     if (this.#bug === 'forgets to close') return;
     let result = this.#sys.close(connection.fd);
-    // The descriptor is gone, whatever close says.
+    // The descriptor is closed, whatever close(2) returns.
     while (this.#bug === 'retries an interrupted close' && result === -this.#sys.abi.errno.EINTR) {
       result = this.#sys.close(connection.fd);
       if (result < 0) throw new Error('close failed');

@@ -17,7 +17,7 @@ const TRACE_LINES = 200;
 /** Enough for every fault to happen in several of them. */
 const FEW_SEEDS = 100;
 
-/** Runs a seed again, with its last calls, so that the failure can be read. */
+/** Runs a seed again and returns its failure with the last calls. */
 function story(seed: number, bug: PlantedBug = 'none'): string {
   const { violation } = runEcho(seed, bug, faultKinds, TRACE_LINES);
   return `${violation}\nreplay: SIM_SEED=${seed} node --test build/test/sim/echo.test.js`;
@@ -56,7 +56,7 @@ test('sim echo: the same seed is the same run', () => {
   assert.equal(hashes.size, FEW_SEEDS, 'and another seed is another run');
 });
 
-/** Connects to nobody, and tells whether the refusal was there at once. */
+/** Connects to a port without a listener. Returns whether it was refused at once. */
 function answeredAtOnce(seed: number): boolean {
   const sys = new SimSys({ seed, faults: FaultPlan.seeded(seed, ['connectAtOnce']) });
   const arm = new Arm(sys, false, 'client');
@@ -75,7 +75,7 @@ test('sim echo: every fault happens', (t) => {
   for (let seed = 1; seed <= FEW_SEEDS; seed += 1) {
     const { fired } = runEcho(seed);
     for (const kind of faultKinds) seedsWith[kind] += fired[kind] > 0 ? 1 : 0;
-    // Only the process itself has its connect answered at once, and here the peers connect.
+    // Only a connect of the process can be answered at once, and here the peers connect.
     seedsWith.connectAtOnce += answeredAtOnce(seed) ? 1 : 0;
   }
   const words = faultKinds.map((kind) => `${kind} ${seedsWith[kind]}`);

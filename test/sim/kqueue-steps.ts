@@ -15,7 +15,7 @@ export class KqueueSteps {
   readonly kq: number;
   readonly names = new Map<number, string>();
   readonly #arm: Arm;
-  /** Whether `data` is worth comparing: its meaning differs. */
+  /** True if `data` is compared: its meaning differs between systems. */
   readonly #showsData: boolean;
 
   constructor(arm: Arm, showsData = true) {
@@ -40,7 +40,7 @@ export class KqueueSteps {
     return bytes;
   }
 
-  /** Writes down what a call with changes alone returns. */
+  /** Records the result of a call with changes alone. */
   change(what: string, ...changes: Change[]): void {
     const bytes = this.#encode(changes, 0);
     this.#arm.note(what, this.#arm.sys.kevent(this.kq, bytes, changes.length, null, 0, null));
@@ -55,7 +55,7 @@ export class KqueueSteps {
     this.#arm.note(what, this.#arm.sys.kevent(this.kq, bytes, 1, null, 0, null));
   }
 
-  /** Writes down what a call with changes and `slots` for events returns without waiting. */
+  /** Records the result of a call with changes and `slots` for events, without waiting. */
   both(what: string, slots: number, ...changes: Change[]): void {
     const { structs } = this.#arm.sys.abi;
     const events = new Uint8Array(structs.kevent.size * slots);
@@ -66,7 +66,7 @@ export class KqueueSteps {
     this.#arm.note(what, count < 0 ? count : `${count} ${this.#decode(events, count)}`.trim());
   }
 
-  /** Writes down what is ready now. */
+  /** Records the ready events. */
   events(what: string, slots = 8): void {
     this.both(what, slots);
   }

@@ -9,7 +9,7 @@ function words(sys: Sys, prefix: 'POLL' | 'EPOLL', bits: number): string {
   return set.length === 0 ? '-' : set.join('|');
 }
 
-/** One pollfd through poll(2): what came back, as words. */
+/** The result of poll(2) for one pollfd, as words. */
 export function pollState(sys: Sys, fd: number, timeoutMs = 0): string {
   const { pollfd } = sys.abi.structs;
   const { POLLIN, POLLOUT, POLLRDHUP = 0, POLLNVAL } = sys.abi.constants;
@@ -46,7 +46,7 @@ export function epollEvent(sys: Sys, fd: number, events: number): Uint8Array {
   return bytes;
 }
 
-/** What epoll_wait(2) reports: each event's data as `names` has it, and its bits. */
+/** The events of epoll_wait(2): the name of each data in `names`, and its bits. */
 export function epollState(
   sys: Sys,
   epoll: number,
@@ -68,7 +68,7 @@ export function epollState(
   return `${count} ${found.sort().join(', ')}`.trim();
 }
 
-/** Writes down what poll, select and epoll say of a descriptor. */
+/** Records the reports of poll, select and epoll for a descriptor. */
 export function noteState(arm: Arm, what: string, fd: number): void {
   const { sys } = arm;
   const { EPOLLIN = 0, EPOLLOUT = 0, EPOLLRDHUP = 0, EPOLL_CTL_ADD = 0 } = sys.abi.constants;

@@ -5,13 +5,13 @@ import { Interest } from '#src/poller/poller.js';
 import { type Fixture, PATIENCE_MS } from '../fixture.ts';
 import type { PollerCase, Skip } from '../suite.ts';
 
-/** More than one wait of any poller takes; select, which takes all it has, has room for fewer. */
+/** More than one wait of any poller reports; select, which reports all, holds fewer. */
 const MORE_THAN_A_BATCH = 2500;
 const SELECT_FDS = 600;
 
 const MANY = 5000;
 
-/** Registers duplicates of a pipe's end that has something to read, each as its own token. */
+/** Registers duplicates of a readable end of a pipe, each with its number as the token. */
 function manyReady(fixture: Fixture, count: number): number[] | Skip {
   const [reader, writer] = fixture.pipe();
   const fds = fixture.dups(reader, count);

@@ -1,4 +1,4 @@
-/** Descriptors that are closed, duplicated and reused under the poller's hands. */
+/** Descriptors that are closed, duplicated and reused while they are registered. */
 
 import assert from 'node:assert/strict';
 import { Interest } from '#src/poller/poller.js';
@@ -86,7 +86,7 @@ export const lifeCases: readonly PollerCase[] = [
       fixture.closeFd(left);
       fixture.poller.deregister(left);
       fixture.write(right);
-      // One wait may end early: it finds the file and gets rid of it.
+      // One wait may end early: it finds the file and removes it.
       assert.deepEqual(fixture.wait(10), []);
       fixture.idle();
       fixture.write(peer);
@@ -101,7 +101,7 @@ export const lifeCases: readonly PollerCase[] = [
       fixture.poller.register(left, Interest.read, 1);
       fixture.dup(left);
       const [again, peer] = reuse(fixture, left);
-      // The same token, as whoever takes the descriptor for the token has it.
+      // The same token, as for a caller that uses the descriptor as the token.
       fixture.poller.register(again, Interest.read, 1);
       fixture.write(right);
       assert.deepEqual(fixture.wait(10), []);

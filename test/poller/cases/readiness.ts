@@ -13,14 +13,14 @@ function readyFor(fixture: Fixture, fd: number, interest: Interest): Interest {
   return report?.interest ?? Interest.none;
 }
 
-/** Each way on its own, and both: an end that makes ready whatever is of interest. */
+/** Each interest alone, and both. */
 function assertReadyForAll(fixture: Fixture, fd: number): void {
   for (const interest of [Interest.read, Interest.write, Interest.both]) {
     assert.equal(readyFor(fixture, fd, interest), interest);
   }
 }
 
-/** Waits until the kernel has made of a connection what it will make of it. */
+/** Waits until `fd` is ready for `interest`. */
 function waitUntilReady(fixture: Fixture, fd: number, interest: Interest): void {
   fixture.poller.register(fd, interest, 1);
   fixture.waitForReports();
@@ -41,7 +41,7 @@ function assertReadable(fixture: Fixture, [reader, writer]: Ends): void {
   fixture.write(writer);
   fixture.write(writer);
   const ready = [{ token: 1, interest: Interest.read, errno: 0 }];
-  // Level-triggered: as long as it has not been dealt with.
+  // Level-triggered: reported until the bytes are read.
   for (let wait = 0; wait < 3; wait += 1) assert.deepEqual(fixture.wait(), ready);
   assert.equal(fixture.sys.read(reader, new Uint8Array(1), 0, 1), 1);
   assert.deepEqual(fixture.wait(), ready);

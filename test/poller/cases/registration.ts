@@ -1,4 +1,4 @@
-/** Registering, changing, forgetting: what a poller makes of what it is told. */
+/** Registering, modifying, deregistering. */
 
 import assert from 'node:assert/strict';
 import { Interest } from '#src/poller/poller.js';
@@ -7,7 +7,7 @@ import type { PollerCase } from '../suite.ts';
 
 const TOKEN_MAX = 2 ** 31 - 1;
 
-/** Both ends of a pair, the left one with something to read. */
+/** Both ends of a pair, the left one readable. */
 function readablePair(fixture: Fixture): Ends {
   const ends = fixture.pair();
   fixture.write(ends[1]);
@@ -18,7 +18,7 @@ function tokensOf(fixture: Fixture): number[] {
   return fixture.wait().map(({ token }) => token);
 }
 
-/** The steps that can be made with one descriptor: what the model below has to keep up with. */
+/** The steps with one descriptor, which the model below follows. */
 const STEPS = [
   ['register', Interest.none],
   ['register', Interest.read],
@@ -41,7 +41,7 @@ function* sequences(length: number): Generator<Step[]> {
   for (const sequence of sequences(length - 1)) for (const step of STEPS) yield [...sequence, step];
 }
 
-/** True if one of `steps` modifies what is not registered. */
+/** True if one of `steps` modifies a descriptor that is not registered. */
 function isRefused(steps: readonly Step[]): boolean {
   let isRegistered = false;
   for (const [verb] of steps) {
@@ -51,7 +51,7 @@ function isRefused(steps: readonly Step[]): boolean {
   return false;
 }
 
-/** Makes the steps with a descriptor that is ready for everything, and compares with a model. */
+/** Runs the steps with a descriptor that is readable and writable, and compares with a model. */
 function playSteps(fixture: Fixture, fd: number, steps: readonly Step[]): void {
   const { poller } = fixture;
   let expected: { token: number; interest: Interest } | null = null;
@@ -90,7 +90,7 @@ export const registrationCases: readonly PollerCase[] = [
       const [left] = readablePair(fixture);
       for (let length = 1; length <= 4; length += 1) {
         for (const steps of sequences(length)) {
-          // An error costs more than the steps, and three of them show what it leaves behind.
+          // An error costs more than the steps, and three steps show the state after it.
           if (length < 4 || !isRefused(steps)) playSteps(fixture, left, steps);
         }
       }
@@ -128,7 +128,7 @@ export const registrationCases: readonly PollerCase[] = [
       assert.deepEqual(fixture.wait(), [{ token: 1, interest: Interest.both, errno: 0 }]);
       fixture.poller.modify(left, Interest.none, 1);
       fixture.closeFd(right);
-      // A hang-up is no reason to wake somebody who did not ask.
+      // A hang-up must not wake a caller without an interest.
       fixture.idle();
       fixture.poller.modify(left, Interest.read, 3);
       assert.deepEqual(tokensOf(fixture), [3]);

@@ -1,11 +1,11 @@
-/** What may happen while a wait reports, and how long a wait takes. */
+/** Changes while a wait reports, and the length of a wait. */
 
 import assert from 'node:assert/strict';
 import { Interest } from '#src/poller/poller.js';
 import { type Fixture, PATIENCE_MS, type Report } from '../fixture.ts';
 import type { PollerCase } from '../suite.ts';
 
-/** Descriptors with something to read, registered with themselves as tokens. */
+/** Readable descriptors, registered with their numbers as tokens. */
 function readableFds(fixture: Fixture, count: number): number[] {
   return Array.from({ length: count }, () => {
     const [left, right] = fixture.pair();
@@ -20,7 +20,7 @@ function otherThan(fds: readonly number[], fd: number): number {
   return fds.find((each) => each !== fd) ?? -1;
 }
 
-/** Waits once; at its first report, `then` meets the descriptor whose report is still to come. */
+/** Waits once; at the first report, calls `then` with the descriptor of the next one. */
 function waitAndMeet(fixture: Fixture, then: (later: number) => void): Report[] {
   const fds = readableFds(fixture, 2);
   let first = true;
@@ -80,7 +80,7 @@ export const reportingCases: readonly PollerCase[] = [
         const [left, right] = fixture.pair();
         fixture.write(right);
         poller.register(left, Interest.read, 99_999);
-        // Ready as it is, it has been registered anew, and may only be reported as that.
+        // It is ready and registered again: it may only be reported with its new token.
         poller.register(later, Interest.read, 99_998);
       });
       assert.equal(reports.length, 1);

@@ -6,7 +6,7 @@ import { wake } from '#src/poller/wakers.js';
 import { type Fixture, PATIENCE_MS } from '../fixture.ts';
 import type { PollerCase } from '../suite.ts';
 
-/** How often another thread wakes in the test of loss. */
+/** The number of wakes in the test of loss. */
 const WAKES = 1000;
 
 /** A wait that only a wake can end. */
@@ -34,7 +34,7 @@ export const wakingCases: readonly PollerCase[] = [
     run(fixture) {
       const { kind, fd } = fixture.poller.wakeHandle;
       assert.equal(kind, fixture.target.waker);
-      // As it comes out of a message to another thread.
+      // A copy, as another thread receives it in a message.
       wake(fixture.sys, { kind, fd });
       awake(fixture);
       fixture.idle();
@@ -119,7 +119,7 @@ export const wakingCases: readonly PollerCase[] = [
       for (let burst = 0; burst < 20; burst += 1) {
         fixture.environment.wakeLater(1, fixture.poller.wakeHandle, 50);
         awake(fixture, null);
-        // The rest of the burst may end further waits, and then there is silence.
+        // The rest of the burst may end further waits, and then nothing follows.
         for (let quiet = false; !quiet; ) {
           const startMs = fixture.sys.monotonicMs();
           assert.deepEqual(fixture.wait(5), []);

@@ -3,7 +3,7 @@ import type { SimSys } from '#sim/sim-sys.js';
 import { Random } from '#src/base/random.js';
 import type { SocketAddress } from '#src/sys/sockaddr.js';
 
-/** What waits to be sent back on one connection. */
+/** The pending echo of one connection. */
 interface Visit {
   pending: Uint8Array;
   ended: boolean;
@@ -11,9 +11,9 @@ interface Visit {
 
 const NOTHING = new Uint8Array(0);
 
-/** A host that is no part of the process: it listens, and echoes whatever comes. */
+/** A host outside of the process: it listens and echoes. */
 export class AnswerHost {
-  /** How many connections it has cut before their end. */
+  /** The number of connections that it cut early. */
   cuts = 0;
   readonly #sys: SimSys;
   readonly #listener: Peer;

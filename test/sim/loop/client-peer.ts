@@ -5,7 +5,7 @@ import type { Random } from '#src/base/random.js';
 import type { SocketAddress } from '#src/sys/sockaddr.js';
 import type { Oracle } from './oracle.ts';
 
-/** What a server answers, as the client expects it: see `EchoMode`. */
+/** The expected answer: see `EchoMode`. */
 export type Answer = 'echo' | 'line' | 'once';
 
 /**
@@ -15,7 +15,7 @@ export type Answer = 'echo' | 'line' | 'once';
 export type Manner = 'patient' | 'rude' | 'silent' | 'staller' | 'stuck';
 
 const BYTES_USUAL = 4000;
-/** With small buffers a byte costs more turns, so that much of a full send buffer is enough. */
+/** Enough of a full send buffer: with small buffers a byte costs more turns. */
 const BUFFERS_MAX = 60;
 const BYTES_MAX = 60_000;
 
@@ -25,14 +25,14 @@ export interface ClientOptions {
   readonly answer: Answer;
   /** No line is longer. */
   readonly lineBytesMax: number;
-  /** Whether it may stay until it is thrown out. */
+  /** True if it may stay until the server closes it. */
   readonly mayLinger: boolean;
   readonly oracle: Oracle;
   /** Called once it is done. */
   readonly left: () => void;
 }
 
-/** A client that sends so many bytes and compares each of those that come back. */
+/** A client that sends bytes and compares each byte of the echo. */
 export class ClientPeer {
   done = false;
   /** Its connection was reset, ended early, or never made. */
@@ -47,7 +47,7 @@ export class ClientPeer {
   readonly #chunkMax: number;
   readonly #napMs: number;
   #sent = 0;
-  /** How many bytes may have come back by now. */
+  /** The most bytes that may have come back by now. */
   #due = 0;
   #received = 0;
   #ended = false;
@@ -66,12 +66,12 @@ export class ClientPeer {
     this.#peer.sleep(random.between(0, 60));
   }
 
-  /** Whether it will be done without the server being stopped. */
+  /** True if it ends without a stop of the server. */
   get patient(): boolean {
     return this.manner === 'patient';
   }
 
-  /** Whether it waits to be thrown out. */
+  /** True if it waits until the server closes it. */
   get lingers(): boolean {
     return this.manner === 'staller' || this.manner === 'stuck';
   }

@@ -1,6 +1,6 @@
 import { SimSys } from '#sim/sim-sys.js';
 
-/** A simulated kernel that counts the calls which came to something. */
+/** A simulated kernel that counts the calls that had an effect. */
 export class CountingSys extends SimSys {
   progress = 0;
 

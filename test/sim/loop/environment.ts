@@ -15,16 +15,16 @@ import { UnrulyListener } from './unruly-listener.ts';
 import { WatchedBackend } from './watched-backend.ts';
 import { WatchedLoop } from './watched-loop.ts';
 
-/** From then on nothing goes wrong any more, so that everything must come to its end. */
+/** The faults end at this time, so that everything must complete. */
 const HEAL_AFTER_MS = 300;
-/** No environment takes longer: a stuck client is waited for 5 s, a connect is retried for 63 s. */
+/** The longest run: the server waits 5 s for a stuck client, a connect is retried for 63 s. */
 const WORLD_MS_MAX = 200_000;
 const TURNS_MAX = 50_000;
-/** A completion backend lets a millisecond pass at a time. */
+/** A completion backend advances time by a millisecond per turn. */
 const COMPLETION_TURNS_MAX = 300_000;
-/** A wait this long has nothing to wait for. */
+/** A wait of this length waits for nothing. */
 const WAIT_MS = 600_000;
-/** So many turns in a row may come to nothing while no time passes; more is spinning. */
+/** The most consecutive turns without effect while no time passes: more is spinning. */
 const IDLE_TURNS_MAX = 40;
 const NO_TIME_MS = 0.02;
 const SETUP_TRIES_MAX = 1000;
@@ -34,7 +34,7 @@ const UNRULY_PORT = 7002;
 const HOST_PORT = 7003;
 const DEAF_PORT = 7004;
 
-/** Faults that end a connection before its time, or hinder one. */
+/** Faults that end a connection early, or prevent it. */
 const BREAKING = ['connectionReset', 'abortedAccept', 'descriptorsOut', 'changeError'] as const;
 
 export interface RunOptions {
@@ -43,9 +43,9 @@ export interface RunOptions {
   readonly traceLines?: number;
 }
 
-/** What came of one seed. */
+/** The outcome of one seed. */
 export interface LoopRun {
-  /** What must not be, with how it came to it; null where all is well. */
+  /** The violation with the last calls; null if there is none. */
   readonly violation: string | null;
   readonly traceHash: string;
   readonly turns: number;
@@ -53,7 +53,7 @@ export interface LoopRun {
   readonly fired: Readonly<Record<FaultKind, number>>;
 }
 
-/** A loop on one backend with all that happens around it, as a seed has it. */
+/** A loop on one backend, with the peers and faults of a seed. */
 class LoopEnvironment {
   turns = 0;
   readonly oracle = new Oracle();
@@ -114,7 +114,7 @@ class LoopEnvironment {
     if (stopsEarly) sys.kernel.at(this.#stopAtMs, () => inner.wake());
   }
 
-  /** Tries until it succeeds: descriptors may be short. What fails leaves nothing behind. */
+  /** Tries until it succeeds: descriptors may be short. A failure must leave nothing open. */
   #insist<Made>(make: () => Made): Made {
     for (let tries = 1; ; tries += 1) {
       const before = this.sys.openDescriptors().length;
@@ -185,7 +185,7 @@ class LoopEnvironment {
     const at = { family: 'IPv4', address: '127.0.0.1', port: HOST_PORT } as const;
     this.#host = new AnswerHost(this.sys, at);
     const ports = [HOST_PORT, HOST_PORT, DEAF_PORT];
-    // Both ends of such a connection are on the one loop.
+    // Both ends of such a connection are on this loop.
     if (answer === 'echo') ports.push(SERVER_PORT);
     for (let index = random.between(1, 4); index > 0; index -= 1) {
       const port = ports[random.below(ports.length)] ?? HOST_PORT;
@@ -197,7 +197,7 @@ class LoopEnvironment {
     }
   }
 
-  /** Who cuts a connection connects anew, once, from inside of the same handler. */
+  /** After a cut, connects again once, inside of the same handler. */
   #connect(name: string, target: Target, isAgain: boolean): void {
     const outward = new Outward(this.sys, this.#loop, this.oracle, {
       name,
@@ -212,7 +212,7 @@ class LoopEnvironment {
     this.#outward.push(outward);
   }
 
-  /** Turns until everything has come to its end. */
+  /** Turns until everything has ended. */
   run(): void {
     const { oracle } = this;
     while (oracle.violation === null) {
@@ -243,7 +243,7 @@ class LoopEnvironment {
     if (this.#lookups.length > 0 && this.#random.chance(0.3)) this.#lookups.shift()?.();
     const passedMs = sys.monotonicMs() - beforeMs;
     oracle.expect(passedMs < WAIT_MS, `it waits, and nothing is to come: ${this.#pending()}`);
-    // Where a fault has just fired, it may be what made the wait return.
+    // A fault that has just fired may have ended the wait.
     const isDisturbed = faults !== this.#firedFaults;
     const idle = progress === sys.progress && callbacks === oracle.callbacks && !isDisturbed;
     this.#idleTurns = idle && passedMs < NO_TIME_MS ? this.#idleTurns + 1 : 0;
@@ -255,7 +255,7 @@ class LoopEnvironment {
     return Object.values(this.sys.kernel.faults.fired).reduce((sum, count) => sum + count, 0);
   }
 
-  /** Who is not done yet. */
+  /** The peers that have not ended. */
   #pending(): string {
     const clients = [...this.#clients, ...this.#rudeClients].filter(({ done }) => !done);
     const words = clients.map(({ name, manner }) => `${name} (${manner})`);
@@ -266,7 +266,7 @@ class LoopEnvironment {
     return words.join(', ') || 'nobody';
   }
 
-  /** A descriptor of the program's own that the kernel refuses to watch is the program's matter. */
+  /** True if the kernel refused to watch the program's own descriptor: the program handles it. */
   #isRefusedWatch(error: unknown): boolean {
     const fd = this.#watch?.readFd ?? -1;
     if (!(error instanceof SysError) || fd < 0) return false;
@@ -297,7 +297,7 @@ class LoopEnvironment {
     for (const outward of this.#outward) outward.abandon();
   }
 
-  /** What must hold once nothing is left to wait for. */
+  /** Checks the state at the end. */
   judge(): void {
     const { oracle, sys } = this;
     if (oracle.violation !== null) return;

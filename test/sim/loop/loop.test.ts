@@ -19,12 +19,12 @@ const ONE_TARGET = process.env['SIM_TARGET'];
 const HASHED_SEEDS = 10;
 const TRACE_LINES = 120;
 
-/** A replay is that of one seed, and nothing else runs. */
+/** A replay runs one seed and nothing else. */
 const testAlso: typeof test | (() => void) = ONE_SEED === undefined ? test : () => undefined;
 
 const targets = targetNames.filter((name) => ONE_TARGET === undefined || name === ONE_TARGET);
 
-/** Seeds that fail with a bug that was found so, each with that bug. They always run. */
+/** Seeds that found a bug, each with that bug. They always run. */
 const regressions: readonly (readonly [seed: number, target: TargetName, bug: string])[] = [
   [4, 'epoll', 'one descriptor that epoll had no room for (ENOSPC) ended the whole loop'],
   [4, 'kqueue-macos', 'one descriptor that a kqueue had no memory for ended the whole loop'],
@@ -34,14 +34,14 @@ const regressions: readonly (readonly [seed: number, target: TargetName, bug: st
   [77, 'poll', 'a look-up started by a timer waited for the whole turn'],
 ];
 
-/** Runs a seed again, with its last calls, so that the failure can be read. */
+/** Runs a seed again and returns its failure with the last calls. */
 function story(target: TargetName, seed: number, options: RunOptions = {}): string {
   const { violation } = runLoop(target, seed, { ...options, traceLines: TRACE_LINES });
   const variables = `SIM_SEED=${seed} SIM_TARGET=${target}`;
   return `${violation}\nreplay: ${variables} node --test build/test/sim/loop/loop.test.js`;
 }
 
-/** Runs one seed, which must be without a violation. */
+/** Runs one seed, and fails if it has a violation. */
 function survive(target: TargetName, seed: number): LoopRun {
   const run = runLoop(target, seed);
   if (run.violation !== null) assert.fail(`${target}, seed ${seed}: ${story(target, seed)}`);
@@ -121,7 +121,7 @@ testAlso('sim loop: the seed of this commit', (t) => {
   for (const target of targets) survive(target, seed);
 });
 
-/** Each bug with the target that it is planted on and the seeds that are enough to find it. */
+/** Each bug with its target and the number of seeds that find it. */
 const canaries: readonly (readonly [bug: PlantedBug, target: TargetName, seeds: number])[] = [
   ['drops the rest of a partial send', 'epoll', 20],
   ['takes EAGAIN for the end', 'epoll', 20],

@@ -1,7 +1,7 @@
-/** Hears of everything that must not be. The first of it is what a seed fails with. */
+/** Collects violations. A seed fails with the first one. */
 export class Oracle {
   violation: string | null = null;
-  /** How often a callback ran: with it one sees whether a turn came to anything. */
+  /** The number of callbacks, which shows whether a turn had an effect. */
   callbacks = 0;
   #depth = 0;
 
@@ -14,7 +14,7 @@ export class Oracle {
     if (!holds) this.broken(what);
   }
 
-  /** Runs a callback of the user's: never inside of another one (law 2). */
+  /** Runs a callback of the user, never inside of another one (law 2). */
   run(name: string, callback: () => void): void {
     this.expect(this.#depth === 0, `${name} ran inside of another callback`);
     this.callbacks += 1;

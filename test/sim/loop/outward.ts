@@ -15,13 +15,13 @@ export interface Target {
   readonly deaf: boolean;
 }
 
-/** A look-up that waits for its answer, as Node's own loop would give it: between two turns. */
+/** A pending look-up. Node's loop answers it between two turns. */
 export type PendingLookup = () => void;
 
 export interface OutwardOptions {
   readonly name: string;
   readonly target: Target;
-  /** Whether it connects inside of the call that makes it, or some time later. */
+  /** True if it connects inside of the call, false if later. */
   readonly startsAtOnce: boolean;
   readonly lookups: PendingLookup[];
   /** Called once it is over. */
@@ -30,11 +30,11 @@ export interface OutwardOptions {
   readonly wasCut: () => void;
 }
 
-/** A connection that the loop makes itself: it sends, compares the echo, and ends. */
+/** An outward connection of the loop: it sends, compares the echo, and ends. */
 export class Outward {
-  /** What came of it but all of its echo, where nobody here has asked for that. */
+  /** The failure, unless its own side asked for it. */
   failure: string | null = null;
-  /** It was cancelled, reset, or paused for good by its own side. */
+  /** True if its own side cancelled, reset or paused it for good. */
   cutShort = false;
   readonly #sys: SimSys;
   readonly #loop: EventLoop;
@@ -45,7 +45,7 @@ export class Outward {
   readonly #options: OutwardOptions;
   readonly #bytes: Uint8Array;
   readonly #heedsDrain: boolean;
-  /** How likely it is to cut the connection itself at each chunk. */
+  /** The probability to cut the connection itself at each chunk. */
   readonly #cutChance: number;
   #connector: Connector | null = null;
   #written = 0;
@@ -72,19 +72,19 @@ export class Outward {
     else loop.setTimer(random.between(0, 80), () => this.#start());
   }
 
-  /** Whether nobody listens where it goes. */
+  /** True if its target has no listener. */
   get deaf(): boolean {
     return this.#target.deaf;
   }
 
-  /** The environment is to end: whatever still goes on is given up. */
+  /** Abandons the connection: the environment ends. */
   abandon(): void {
     this.cutShort = true;
     this.#connector?.cancel();
     if (!this.#opened) this.#finish();
   }
 
-  /** Whether it has come to its end. */
+  /** True once it has ended. */
   get over(): boolean {
     return this.#over;
   }

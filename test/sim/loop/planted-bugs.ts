@@ -29,10 +29,10 @@ export type PlantedBug =
   | 'counts timers from the beginning of the turn'
   | 'has tokens without a generation';
 
-/** System calls as a wrong caller would take them. */
+/** System calls as a buggy caller misreads them. */
 export class MisreadSys extends CountingSys {
   bug: PlantedBug | null = null;
-  /** Whether it is the close phase that closes. */
+  /** True during the close phase. */
   settling = false;
   #closes = 0;
 
@@ -124,7 +124,7 @@ export class BuggyBackend extends ReadinessBackend {
   }
 }
 
-/** A poller that hears of an interest in writing only with the registration. */
+/** A poller that takes an interest in writing only at registration. */
 class ForgetfulPoller implements LoopPoller {
   readonly #inner: LoopPoller;
 
@@ -197,7 +197,7 @@ class ForgetfulPoller implements LoopPoller {
   }
 }
 
-/** A loop whose timers forget how much of the turn has passed. */
+/** A loop whose timers count from the beginning of the turn. */
 export class HastyLoop extends WatchedLoop {
   override setTimer(delayMs: number, callback: () => void): Timer {
     const passedMs = Math.max(0, Math.min(delayMs, this.sys.monotonicMs() - this.turnMs));
@@ -206,7 +206,7 @@ export class HastyLoop extends WatchedLoop {
   }
 }
 
-/** Places without a generation: who comes next has the token of who was there before. */
+/** A slab without generations: the next occupant has the token of the one before. */
 export class BareSlab<Kind extends Occupant> extends TokenSlab<Kind> {
   readonly #places: (Kind | undefined)[] = [];
 

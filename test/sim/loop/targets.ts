@@ -8,7 +8,7 @@ import { loopPollers } from '#src/poller/pollers.js';
 import { abiFor } from '#src/sys/abi/index.js';
 import { BareSlab, BuggyBackend, MisreadSys, type PlantedBug } from './planted-bugs.ts';
 
-/** What a loop is simulated over. */
+/** The platform and the backend of a simulated loop. */
 interface LoopTarget {
   readonly platform: string;
   /** null is the simulated completion backend. */
@@ -24,7 +24,7 @@ const table = {
   'kqueue-macos': { platform: 'darwin', poller: 'kqueue', without: [] },
   'kqueue-freebsd': { platform: 'freebsd', poller: 'kqueue', without: [] },
   'kqueue-libkqueue': { platform: 'linux', poller: 'kqueue', without: [] },
-  // It registers nothing and has no events of the kernel's.
+  // It registers nothing and has no events of the kernel.
   completions: { platform: 'linux', poller: null, without: ['shuffledEvents', 'changeError'] },
 } as const satisfies Record<string, LoopTarget>;
 
@@ -52,7 +52,7 @@ export function createSys(name: TargetName, options: SysOptions): MisreadSys {
   return new MisreadSys({ ...options, abi });
 }
 
-/** The backend of a target. Throws a SysError where there is no descriptor for it. */
+/** The backend of a target. Throws a SysError if it gets no descriptor. */
 export function createTarget(name: TargetName, sys: MisreadSys, bug: PlantedBug | null): Backend {
   const { poller }: LoopTarget = table[name];
   if (poller === null) {

@@ -49,7 +49,7 @@ export class TimerGames {
     other.cancelled = !other.ran;
   }
 
-  /** At the end of everything. */
+  /** Checks the timers at the end. */
   judge(): void {
     const lost = this.#played.filter(({ ran, cancelled }) => !ran && !cancelled);
     this.#oracle.expect(lost.length === 0, `${lost.length} timers never ran`);

@@ -16,21 +16,21 @@ type GuestConnection = Connection<Guest>;
 const TIMER_MS = 3;
 
 /**
- * An echo server whose handlers do what handlers should not, but may: they pause for a while, write
- * from timers and deferred tasks, ignore backpressure, and close themselves and each other.
+ * An echo server whose handlers do everything that they may: they pause for a while, write from
+ * timers and deferred tasks, ignore backpressure, and close themselves and each other.
  */
 export class UnrulyListener {
-  /** How many connections it has ended before their time. */
+  /** The number of connections that it ended early. */
   cuts = 0;
   readonly listener: Listener<Guest>;
-  /** Whether clients wait for each other's end. */
+  /** True if clients wait for the end of each other. */
   readonly limited: boolean;
   readonly #loop: EventLoop;
   readonly #random: Random;
   readonly #cutChance: number;
   #stopped = false;
 
-  /** Throws where there is no descriptor for it. */
+  /** Throws if it gets no descriptor. */
   constructor(sys: SimSys, loop: EventLoop, port: number) {
     this.#loop = loop;
     this.#random = new Random(sys.kernel.seed, 'unruly listener');
@@ -90,7 +90,7 @@ export class UnrulyListener {
     }
   }
 
-  /** Sometimes it accepts nobody for a while. */
+  /** Pauses accepting now and then. */
   #rest(): void {
     if (!this.#random.chance(0.1)) return;
     this.listener.pause();
@@ -118,7 +118,7 @@ export class UnrulyListener {
     else this.#endThenClose(connection);
   }
 
-  /** Ends its own side early, and closes where the other one goes on for long. */
+  /** Ends its own side early, and closes if the other one takes long. */
   #endThenClose(connection: GuestConnection): void {
     connection.pause();
     this.#loop.setTimer(this.#random.between(5, 50), () => connection.close());

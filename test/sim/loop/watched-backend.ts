@@ -23,7 +23,7 @@ import {
   WatchedSubscription,
 } from './watched-handles.ts';
 
-/** A backend under observation: whoever stands above it sees its laws kept, or the oracle hears. */
+/** A backend under observation: a broken law is a violation. */
 export class WatchedBackend implements Backend {
   readonly #inner: Backend;
   readonly #oracle: Oracle;
@@ -176,7 +176,7 @@ export class WatchedBackend implements Backend {
     }
   }
 
-  /** Laws 1, 2 and 6: in its time, and neither after `failed` nor after the close. */
+  /** Laws 1, 2 and 6: not inside of a call, nor after `failed` or the close. */
   #delivers({ what, failed, closed, closing }: Heard, name: string): void {
     this.#oracle.callbacks += 1;
     this.#oracle.expect(this.#delivering, `${name} of ${what} outside of poll and closePhase`);

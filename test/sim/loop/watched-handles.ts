@@ -1,7 +1,7 @@
 import type { Handle, Stream, Subscription } from '#src/loop/backend.js';
 import type { Oracle } from './oracle.ts';
 
-/** What the sink of a handle was told, and what its user asked for. */
+/** The events of a handle, and the requests of its user. */
 export interface Heard {
   readonly what: string;
   paused: boolean;
@@ -28,7 +28,7 @@ export function newHeard(what: string): Heard {
 /** Makes a call into the backend, during which no sink may be called. */
 export type Call = <Result>(call: () => Result) => Result;
 
-/** A handle that writes down what it was asked for. */
+/** A handle that records its requests. */
 export class WatchedHandle<Inner extends Handle = Handle> implements Handle {
   protected readonly inner: Inner;
   protected readonly heard: Heard;

@@ -5,7 +5,7 @@ import type { ConnectOptions, Connector } from '#src/net/stream/connector.js';
 import type { Listener, ListenOptions } from '#src/net/stream/listener.js';
 import type { Oracle } from './oracle.ts';
 
-/** What the handlers of one connection have heard. */
+/** The events of one connection. */
 interface Life {
   ended: boolean;
   closed: boolean;
@@ -55,7 +55,7 @@ export class WatchedLoop extends EventLoop {
 
   /** Law 10: never early, at most a turn late, and in order. */
   protected watchedTimer(delayMs: number, given: () => void): () => void {
-    // Who sets a timer anew with its own callback gives what this has made of it.
+    // A callback that sets its own timer again is wrapped already.
     const callback = this.#callbacks.get(given) ?? given;
     const deadlineMs = this.sys.monotonicMs() + delayMs;
     const order = this.#order++;
@@ -131,7 +131,7 @@ export class WatchedLoop extends EventLoop {
     };
   }
 
-  /** What a connection has heard, for something that comes between `open` and `close`. */
+  /** The events of a connection, for one between `open` and `close`. */
   #lifeOf(connection: { readonly isOpen: boolean }, name: string, beforeEnd = true): Life {
     const life = this.#lives.get(connection);
     this.#oracle.expect(this.#turning, `${name} outside of a turn`);

@@ -1,17 +1,17 @@
 import type { Arm } from '../arm.ts';
 import { noteState } from '../states.ts';
 
-/** Steps to be taken over both kernels. */
+/** Steps that run over both kernels. */
 export type Scenario = (arm: Arm) => void;
 
-/** A port of 127.0.0.1 where nobody listens. */
+/** A port of 127.0.0.1 without a listener. */
 function deadAddress(arm: Arm) {
   const { fd, address } = arm.listener();
   arm.close(fd);
   return address;
 }
 
-/** The pair that a scenario is about: both kinds of stream behave differently in places. */
+/** The pair of a scenario: TCP and UNIX streams differ in places. */
 function pairOf(arm: Arm, kind: 'tcp' | 'unix'): readonly [number, number] {
   return kind === 'tcp' ? arm.tcpPair() : arm.unixPair();
 }
@@ -244,7 +244,7 @@ function clientGoneBeforeAccept(arm: Arm): void {
   arm.note('accept', arm.accept(fd));
 }
 
-/** What happens between the two ends of a connection. */
+/** Scenarios of the two ends of a connection. */
 export const connectionScenarios: Readonly<Record<string, Scenario>> = {
   'connect refused': refused,
   'connect refused, told by the next call': refusedUnread,

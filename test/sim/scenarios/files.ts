@@ -235,7 +235,7 @@ function options(arm: Arm): void {
   arm.note('timeout', `${length[0]} ${bytes.join(' ')}`);
 }
 
-/** What files of all kinds do, and what can be set. */
+/** Scenarios of files of all kinds and their options. */
 export const fileScenarios: Readonly<Record<string, Scenario>> = {
   eventfd: eventCounter,
   'pipe: its ends': pipeLife,

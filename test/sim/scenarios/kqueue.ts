@@ -87,7 +87,7 @@ function endOfStream(arm: Arm): void {
   arm.note('recv', arm.recv(left));
 }
 
-/** What libkqueue and the BSDs have in common: a poller may rely on it. */
+/** The common behaviour of libkqueue and the BSDs: a poller may rely on it. */
 export const commonKqueueScenarios: Readonly<Record<string, Scenario>> = {
   registration,
   'edges and one-shots': edgesAndOnce,
@@ -104,7 +104,7 @@ function closing(arm: Arm): void {
   steps.events('closed');
   const [again, peer] = arm.unixPair();
   arm.requireReuse(again, left);
-  // libkqueue takes it for the old one. Without EV_CLEAR it would fail, with any errno.
+  // libkqueue mistakes it for the old one. Without EV_CLEAR it fails, with any errno.
   steps.change('ADD of the new one', [left, 'READ', 'ADD', 'CLEAR']);
   arm.send(peer, 'a');
   steps.events('its event');
@@ -203,7 +203,7 @@ function writing(arm: Arm): void {
   steps.events('and its end');
 }
 
-/** What differs between libkqueue and the BSDs, and among these. */
+/** The differences between libkqueue and the BSDs, and among these. */
 export const differingKqueueScenarios: Readonly<Record<string, Scenario>> = {
   close: closing,
   'close with a dup': closingWithDup,

@@ -217,7 +217,7 @@ function shortAddresses(arm: Arm): void {
   const fd = arm.socket();
   const bytes = new Uint8Array(128);
   arm.note('bind without an address', arm.sys.bind(fd, bytes, 0));
-  // Without a family it would be AF_UNSPEC, which ends a connection.
+  // Zero is AF_UNSPEC, which ends a connection.
   bytes[0] = arm.sys.abi.constants.AF_INET;
   arm.note('bind to 4 bytes', arm.sys.bind(fd, bytes, 4));
   arm.note('connect to 4 bytes', arm.sys.connect(fd, bytes, 4));
@@ -234,7 +234,7 @@ function shortAddresses(arm: Arm): void {
   arm.note('length', length[0] ?? -1);
 }
 
-/** Who has which name, and who may connect. */
+/** Scenarios of names and connects. */
 export const nameScenarios: Readonly<Record<string, Scenario>> = {
   'bind twice': bindTwice,
   SO_REUSEADDR: reuse('SO_REUSEADDR'),

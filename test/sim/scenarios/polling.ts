@@ -151,7 +151,7 @@ function pollOdds(arm: Arm): void {
   const { POLLIN } = arm.sys.abi.constants;
   arm.note('closed', pollState(arm.sys, 999));
   arm.note('negative', pollState(arm.sys, -1));
-  // Linux passes over numbers beyond its table, so this one is taken from within.
+  // Linux ignores numbers beyond its table, so this one is within.
   const gone = arm.socket();
   arm.close(gone);
   arm.note('closed for select', selectState(arm.sys, gone));
@@ -212,7 +212,7 @@ function waitingForLater(arm: Arm): void {
   arm.note('ready', pollState(arm.sys, client, -1));
 }
 
-/** What poll, select and epoll do beside reporting. */
+/** Scenarios of poll, select and epoll beyond reports. */
 export const pollingScenarios: Readonly<Record<string, Scenario>> = {
   'epoll: registration': registration,
   'epoll: close': closing,

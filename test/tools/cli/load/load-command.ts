@@ -9,10 +9,10 @@ import type { LoadDocument } from '#tools/load/document.js';
 import { parseDocument } from '#tools/load/result/parse-document.js';
 
 /** A short run over few connections. A flag that is given again replaces these. */
-const SHORT = ['--duration', '0.3', '--warmup', '0', '--connections', '4', '--timeout', '2'];
+const SHORT = ['--duration', '0.3', '--warmup', '0', '--connections', '4', '--timeout', '20'];
 
 /** A closed loop takes two cores for all of its time. */
-const CLOSED = ['--duration', '0.1'];
+const CLOSED = ['--duration', '0.2'];
 
 /** A `sockloop serve` that all tests of a file load, one after the other. */
 export function sharedServer(): { readonly port: string } {

@@ -122,7 +122,15 @@ test('load --mode: lines, and a connection for each', { timeout }, async (t) => 
   assert.equal(line.counts.connections, 4);
   // Mode line adds the newline.
   assert.equal(line.counts.receivedBytes, line.counts.messages * 6);
-  const each = await loadDocument(LOCAL, `${once.port}`, '--mode', 'once', ...words);
+  const each = await loadDocument(
+    LOCAL,
+    `${once.port}`,
+    '--mode',
+    'once',
+    '--rate',
+    '300',
+    ...words,
+  );
   assertEchoed(each);
   assert.ok(each.counts.connections >= each.counts.messages);
 });
@@ -130,7 +138,7 @@ test('load --mode: lines, and a connection for each', { timeout }, async (t) => 
 test('load --churn: so many messages on each connection', { timeout }, async (t) => {
   leakCheck(t);
   const { port } = server;
-  const document = await loadDocument(LOCAL, port, '--churn', '5');
+  const document = await loadDocument(LOCAL, port, '--churn', '5', '--rate', '300');
   assertEchoed(document);
   const { connections, messages } = document.counts;
   assert.ok(connections >= messages / 5, `${connections} connections, ${messages} messages`);

@@ -1,11 +1,12 @@
-// Goal: the reports show what the documents say, to everybody: with charts that are drawn, tables
-// with the same figures, in the dark, on a narrow screen, on paper and by keyboard alone.
-// Method: pages made from fixture documents, looked at in a real browser.
+// Goal: the reports show the figures of their documents: with charts that are drawn, tables with
+// the same figures, in the dark, on a narrow screen, on paper and by keyboard alone.
+// Method: pages made from fixture documents, opened in a real browser.
 
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { after, before, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { chromiumPath } from '#bench/chromium.js';
@@ -39,7 +40,8 @@ const skip = executablePath === undefined && process.env['CI'] === undefined ? m
 
 /** A chart has its lines, its grid and its words, each with softened edges. */
 const COLOURS_MIN = 12;
-const FOLLOW_MS = 5000;
+const FOLLOW_MS = 30_000;
+const LOOK_MS = 20;
 const A4_PX = 680;
 const NARROW_PX = 320;
 const COLOUR_NAMES = ['--page', '--ink', '--series-0'];
@@ -57,15 +59,20 @@ const reports = [
   },
 ];
 
+let browser: Browser | null = null;
+before(async () => {
+  if (executablePath !== undefined) browser = await chromium.launch({ executablePath });
+});
+after(() => browser?.close());
+
 for (const report of reports) {
   test(`report: ${report.name}, in a browser`, { skip, timeout: 60_000 }, async (t) => {
     leakCheck(t);
-    assert.ok(executablePath !== undefined, missing);
-    const browser = await chromium.launch({ executablePath });
-    t.after(() => browser.close());
+    assert.ok(browser !== null, missing);
     const file = join(scratch(t), `${report.name}.html`);
     writeFileSync(file, report.html);
     const { page, complaints } = await open(browser, file);
+    t.after(() => page.close());
     await t.test('its charts are drawn', () => chartsAreDrawn(page, report.charts));
     await t.test('its tables say what the document says', async () => {
       const found = await page.evaluate(tables);
@@ -92,7 +99,7 @@ async function open(
   file: string,
 ): Promise<{ readonly page: Page; readonly complaints: string[] }> {
   const page = await browser.newPage({ viewport: { width: 1200, height: 900 } });
-  page.setDefaultTimeout(10_000);
+  page.setDefaultTimeout(FOLLOW_MS);
   const complaints: string[] = [];
   const url = pathToFileURL(file).href;
   page.on('console', (message) => complaints.push(`${message.type()}: ${message.text()}`));
@@ -153,7 +160,10 @@ async function isNarrow(page: Page): Promise<void> {
 /** A page follows its screen with its next chart, not at once. */
 async function eventually(words: string, holds: () => Promise<boolean>): Promise<void> {
   const end = performance.now() + FOLLOW_MS;
-  while (!(await holds())) assert.ok(performance.now() < end, words);
+  while (!(await holds())) {
+    assert.ok(performance.now() < end, words);
+    await delay(LOOK_MS);
+  }
 }
 
 function drawn(page: Page, fits: (found: readonly Drawing[]) => boolean): Promise<void> {
