@@ -18,10 +18,11 @@ export class RingStream extends RingHandle implements Stream {
   #receiving = false;
   #cancelling = false;
   /**
-   * Whether receives are multishot: only while they are small. One may bring up to 32 buffers in a
-   * turn (Linux 6.18), 2 MiB to hold for a client that does not read.
+   * Whether receives are multishot: only while they are small. Without a limit, which Linux has
+   * from 6.17 on, one may bring up to 32 buffers in a turn: 2 MiB to hold for a client that does
+   * not read. So the first receive is single-shot there.
    */
-  #multishot = false;
+  #multishot: boolean;
   /** Whether a send from the outbox is in flight. */
   #sending = false;
   /** Allocated by the first send that has to wait: most connections need none. */
@@ -44,6 +45,7 @@ export class RingStream extends RingHandle implements Stream {
   constructor(owner: RingHandleOwner, fd: number, sink: StreamSink) {
     super(owner, fd);
     this.#sink = sink;
+    this.#multishot = owner.submission.limitsReceives;
   }
 
   get queuedBytes(): number {
