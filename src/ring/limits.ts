@@ -39,6 +39,12 @@ export const RING_SIZES: readonly [RingSize, ...RingSize[]] = [
   { submissions: 64, completions: 256 },
 ];
 
+/**
+ * A multishot receive ends after this many bytes and is submitted again: what a connection can
+ * bring in one turn, of which all is held if its handler pauses it at the first chunk.
+ */
+export const MULTISHOT_TOTAL_BYTES = 131072;
+
 /** Memory that small sends are copied to until the kernel has taken them. */
 export const STAGING_BYTES = 262144;
 

@@ -110,7 +110,7 @@ export class RingMemory {
   ): void {
     const sqes = this.#sqes;
     const at = (this.#tail & (this.#submissions - 1)) * SQE_WORDS;
-    // The words from 10 on (buffer group 0, no personality, no file index) are never set.
+    // The words 10 (buffer group 0, no personality) and from 12 on are never set.
     sqes[at] = code;
     sqes[at + 1] = fd;
     sqes[at + 2] = offsetLow;
@@ -120,7 +120,13 @@ export class RingMemory {
     sqes[at + 7] = flags;
     sqes[at + 8] = dataLow;
     sqes[at + 9] = dataHigh;
+    sqes[at + 11] = 0;
     this.#tail = (this.#tail + 1) | 0;
+  }
+
+  /** Sets the word of the last entry that limits the bytes of a multishot receive: `optlen`. */
+  limitLast(bytes: number): void {
+    this.#sqes[((this.#tail - 1) & (this.#submissions - 1)) * SQE_WORDS + 11] = bytes;
   }
 
   /**

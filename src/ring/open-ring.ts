@@ -13,8 +13,8 @@ interface OpenRing {
   readonly buffers: Buffers;
 }
 
-/** Kernels whose operations were checked: they do not change. */
-const asked = new WeakSet<Sys>();
+/** Per kernel whose operations were checked: whether it limits receives. Neither changes. */
+const asked = new WeakMap<Sys, boolean>();
 
 /**
  * Opens a ring, with smaller queues if `RLIMIT_MEMLOCK` leaves no memory for the usual ones. A
@@ -37,8 +37,13 @@ export function openRing(sys: Sys, sizes: readonly RingSize[] = RING_SIZES): Ope
 function openOf(sys: Sys, size: RingSize): OpenRing {
   const ring = new Ring(sys, size);
   try {
-    if (!asked.has(sys)) checkOperations(ring);
-    asked.add(sys);
+    let limitsReceives = asked.get(sys);
+    if (limitsReceives === undefined) {
+      checkOperations(ring);
+      limitsReceives = triesLimit(ring);
+      asked.set(sys, limitsReceives);
+    }
+    ring.submission.limitsReceives = limitsReceives;
     return { ring, buffers: new Buffers(ring) };
   } catch (error) {
     ring.close();
@@ -92,3 +97,17 @@ function checkOperations(ring: Ring): void {
 }
 
 const OPERATIONS_MAX = 256;
+
+/** Whether the kernel knows the limit of a multishot receive: an older one fails with EINVAL. */
+function triesLimit(ring: Ring): boolean {
+  const { submission } = ring;
+  submission.limitsReceives = true;
+  submission.receive(-1, 0, 0, true);
+  ring.enter(0);
+  const completions = ring.completions();
+  completions.rewind();
+  // One that knows it goes on to the descriptor, which is none: EBADF.
+  const known = completions.next() && completions.result === -ring.sys.abi.errno.EBADF;
+  completions.release();
+  return known;
+}

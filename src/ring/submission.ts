@@ -1,6 +1,6 @@
 import type { IoUringAbi } from '../sys/abi/abi.ts';
 import type { Sys } from '../sys/sys.ts';
-import { ADDRESSES_MAX } from './limits.ts';
+import { ADDRESSES_MAX, MULTISHOT_TOTAL_BYTES } from './limits.ts';
 import type { RingMemory } from './memory.ts';
 import { ADDRESS_BYTES, REGION } from './region.ts';
 import type { Ring } from './ring.ts';
@@ -10,6 +10,8 @@ import type { Ring } from './ring.ts';
  * Every method returns false, without effect, if the queue is full and the kernel takes nothing.
  */
 export class Submission {
+  /** Whether a multishot receive ends after {@link MULTISHOT_TOTAL_BYTES}: from Linux 6.17 on. */
+  limitsReceives = false;
   readonly #ring: Ring;
   readonly #memory: RingMemory;
   readonly #codes: Codes;
@@ -57,6 +59,7 @@ export class Submission {
     if (!this.#room()) return false;
     const { receive, receiveMultishot } = this.#codes;
     this.#memory.push(multishot ? receiveMultishot : receive, fd, 0, 0, 0, 0, 0, token, kind);
+    if (multishot && this.limitsReceives) this.#memory.limitLast(MULTISHOT_TOTAL_BYTES);
     return true;
   }
 

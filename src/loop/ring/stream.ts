@@ -10,10 +10,11 @@ export class RingStream extends BaseStream<RingHandleOwner> implements Stream, R
   #receiving = false;
   #cancelling = false;
   /**
-   * Whether receives are multishot: only while they are small. One may bring up to 32 buffers in a
-   * turn (Linux 6.18), 2 MiB to hold for a client that does not read.
+   * Whether receives are multishot: only while they are small. Without a limit, which Linux has
+   * from 6.17 on, one may bring up to 32 buffers in a turn: 2 MiB to hold for a client that does
+   * not read. So the first receive is single-shot there.
    */
-  #multishot = false;
+  #multishot: boolean;
   /** Whether a send from the outbox is in flight. */
   #sending = false;
   /** True if `queuedBytes` was read before this batch's outcome was known. */
@@ -21,6 +22,7 @@ export class RingStream extends BaseStream<RingHandleOwner> implements Stream, R
 
   constructor(owner: RingHandleOwner, fd: number, sink: StreamSink) {
     super(owner, fd, sink);
+    this.#multishot = owner.submission.limitsReceives;
   }
 
   get inFlight(): boolean {

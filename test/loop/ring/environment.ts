@@ -83,3 +83,31 @@ export function unwilling(sys: Sys, seed: number, refusals: Map<string, number>)
     },
   });
 }
+
+/**
+ * The calls of `sys`, but for a kernel before Linux 6.17, which refuses a receive with a limit: the
+ * first submission of each ring, which tries it, gets the EINVAL of another field.
+ */
+export function limitless(sys: Sys, tried: { times: number }): Sys {
+  const { IORING_OFF_SQES = -1 } = sys.abi.ioUring?.constants ?? {};
+  let entries: Uint32Array | null = null;
+  return standIn(sys, {
+    mmap: (length, protection, flags, fd, offset) => {
+      const address = sys.mmap(length, protection, flags, fd, offset);
+      if (fd < 0 || offset !== IORING_OFF_SQES || address < 0) return address;
+      entries = new Uint32Array(sys.view(address, length).buffer);
+      return address;
+    },
+    io_uring_enter: (...call) => {
+      // The word of `addr2` in the first entry, and the limit, which an older kernel does not know.
+      if (entries?.[11] !== undefined && entries[11] > 0 && call[1] === 1) {
+        tried.times += 1;
+        entries[2] = 1;
+      }
+      const result = sys.io_uring_enter(...call);
+      if (entries !== null) entries[2] = 0;
+      entries = null;
+      return result;
+    },
+  });
+}

@@ -8,12 +8,13 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { RingBackend } from '#src/loop/ring/backend.js';
 import type { Connection } from '#src/net/stream/connection.js';
+import { openRing } from '#src/ring/open-ring.js';
 import { nativeSys } from '#src/sys/native.js';
 import type { Sys } from '#src/sys/sys.js';
 import { connectedPair, type Environment, pattern, until } from '#test/conformance/environment.js';
 import { leakCheck } from '#test/harness/leaks.js';
 import { WatchedBackend } from '#test/sim/loop/watched-backend.js';
-import { environmentOf, RingOracle, unwilling, withoutRing } from './environment.ts';
+import { environmentOf, limitless, RingOracle, unwilling, withoutRing } from './environment.ts';
 
 /** Both runs together stay below 10 s on a slow machine. */
 const RUNS = 150;
@@ -202,4 +203,15 @@ test('ring flow: a kernel that takes submissions late and in parts', limits, (t)
   for (const kind of ['EINTR', 'EAGAIN', 'EBUSY', 'part']) {
     assert.ok((refusals.get(kind) ?? 0) > 0, `${kind} has happened`);
   }
+});
+
+test('ring flow: a kernel that does not limit receives', limits, (t) => {
+  leakCheck(t);
+  const tried = { times: 0 };
+  const sys = limitless(nativeSys(), tried);
+  const ring = openRing(sys);
+  assert.equal(ring.ring.submission.limitsReceives, false);
+  ring.ring.close();
+  overRandomSteps(sys, 4, false);
+  assert.equal(tried.times, 1, 'it is asked once');
 });
