@@ -99,9 +99,19 @@ export const MIB = 1024 * 1024;
 
 /** 10 MB without a newline, in which a lost or repeated piece is detected. */
 export function bigText(bytes: number = 10 * MIB): Buffer {
-  const text = Buffer.alloc(bytes);
-  for (let at = 0; at < bytes; at += 16) text.write(`${at}`.padEnd(16, '.'), at);
-  return text;
+  const words = new Uint32Array(Math.ceil(bytes / 4));
+  // Every 8 bytes are their number: 20 ms for what takes Buffer.write() 400.
+  for (let index = 0; index < words.length; index += 2) {
+    words[index] = letters(index);
+    words[index + 1] = letters(index >>> 16);
+  }
+  return Buffer.from(words.buffer, 0, bytes);
+}
+
+/** The low 16 bits of a number in four letters, from @ to O. */
+function letters(number: number): number {
+  const bytes = ((number & 0xff00) << 8) | (number & 0xff);
+  return (((bytes << 4) | bytes) & 0x0f0f0f0f) | 0x40404040;
 }
 
 /** A misbehaving client. */

@@ -45,21 +45,21 @@ for (const mode of ['echo', 'line', 'once']) {
   });
 }
 
-test('serve: 300 clients, one after another', {
+test('serve: 100 clients, one after another', {
   timeout,
   skip: reasonWithoutProc,
 }, async (t) => {
   leakCheck(t);
   const { command, port } = await serveBlocking(t, '--mode', 'line');
   const before = openFdsOf(command.pid);
-  for (let count = 0; count < 300; count++) {
+  for (let count = 0; count < 100; count++) {
     const line = `client ${count}\n`;
     assert.equal((await talk({ port }, line)).toString(), line);
   }
   await eventually(() => assert.deepEqual(openFdsOf(command.pid), before));
   const { status, out, err } = await command.stop();
   assert.deepEqual([status, err], [0, '']);
-  assert.match(out, /\nserved 300 connections: \d+ bytes in, \d+ out\n$/);
+  assert.match(out, /\nserved 100 connections: \d+ bytes in, \d+ out\n$/);
 });
 
 test('serve: a stop and a continuation in the middle do no harm', {
@@ -98,8 +98,8 @@ test('serve: an idle server uses no processor time to speak of', {
   const { command, port } = await serveBlocking(t);
   const silent = await dial({ port });
   const before = cpuTicksOf(command.pid);
-  await delay(1500);
-  assert.ok(cpuTicksOf(command.pid) - before < 20, 'less than 0.2 s in 1.5 s');
+  await delay(1000);
+  assert.ok(cpuTicksOf(command.pid) - before < 20, 'less than 0.2 s in a second');
   await closed(silent);
 });
 
