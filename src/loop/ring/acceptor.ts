@@ -1,3 +1,4 @@
+import { Deque } from '../../base/deque.ts';
 import { acceptErrnoKind } from '../../sys/error-kinds.ts';
 import type { AcceptSink, Subscription } from '../backend.ts';
 import { ACCEPTS_PER_TURN } from '../limits.ts';
@@ -22,7 +23,7 @@ export class RingAcceptor extends RingHandle implements Subscription {
   /** Transient failures since the last connection. */
   #failures = 0;
   /** Connections accepted while it was paused. */
-  readonly #held: number[] = [];
+  readonly #held = new Deque<number>();
 
   constructor(owner: RingHandleOwner, fd: number, sink: AcceptSink, limited: boolean) {
     super(owner, fd);
@@ -37,7 +38,7 @@ export class RingAcceptor extends RingHandle implements Subscription {
 
   prepare(): void {
     if (this.inFlight && (this.gone || this.paused) && !this.#cancelling) this.#cancel();
-    if (this.inFlight || this.gone || this.paused || this.#held.length > 0) return;
+    if (this.inFlight || this.gone || this.paused || this.#held.size > 0) return;
     const { submission, sys } = this.owner;
     const operation = this.#short ? Operation.poll : Operation.accept;
     const submitted = this.#short
@@ -68,7 +69,7 @@ export class RingAcceptor extends RingHandle implements Subscription {
       this.#connectionWaits = result > 0;
     } else if (result < 0) {
       this.#failed(-result);
-    } else if (this.paused || this.#held.length > 0) {
+    } else if (this.paused || this.#held.size > 0) {
       this.#held.push(result);
     } else {
       this.#accepted(result);
@@ -106,7 +107,7 @@ export class RingAcceptor extends RingHandle implements Subscription {
 
   protected override setPaused(paused: boolean): void {
     super.setPaused(paused);
-    if (!paused && this.#held.length > 0) this.owner.reportLater(this);
+    if (!paused && this.#held.size > 0) this.owner.reportLater(this);
   }
 
   /** Delivers the connections that were held. */
@@ -132,7 +133,8 @@ export class RingAcceptor extends RingHandle implements Subscription {
   }
 
   override dispose(): void {
-    for (const fd of this.#held.splice(0)) this.owner.sys.close(fd);
+    for (const fd of this.#held) this.owner.sys.close(fd);
+    this.#held.clear();
     this.#reserve.close();
   }
 }
