@@ -1,8 +1,8 @@
 import { isMainThread } from 'node:worker_threads';
 
 // Descriptors outlive the thread that opened them. The kernel completes handshakes for the listener
-// of a worker that has ended, and nobody accepts them. Of the main thread the kernel closes all, but
-// what its loops have gathered would be lost.
+// of a worker that has ended, and nobody accepts them. The kernel closes those of a process, whose
+// gathered sends would be lost.
 
 interface Closable {
   closeAtExit(): void;

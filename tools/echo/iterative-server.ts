@@ -58,11 +58,15 @@ export interface ServerTotals {
 }
 
 /**
- * True if the listener can accept the next connection at once after a failed `Socket.accept`. A
- * call other than accept(2) failed on the new socket, which is closed.
+ * After a failed `Socket.accept`: true if the listener can accept the next connection at once,
+ * false if it may after a pause. Throws `error` if the listener failed for good.
  */
 export function isPassing(error: SysError): boolean {
-  return error.syscall !== 'accept' || acceptErrorKind(error.code) === 'passing';
+  // Another call failed on the new socket, which is closed.
+  if (error.syscall !== 'accept') return true;
+  const kind = acceptErrorKind(error.code);
+  if (kind === 'final') throw error;
+  return kind === 'passing';
 }
 
 /** Totals of a new server. */
@@ -132,7 +136,6 @@ export class IterativeServer {
       if (!(error instanceof SysError)) throw error;
       if (error.code === 'ETIMEDOUT' || error.code === 'EINTR') return null;
       const passing = isPassing(error);
-      if (!passing && acceptErrorKind(error.code) === 'final') throw error;
       this.#observer.acceptFailed?.(error);
       // The connection may stay queued: without a pause this loop would spin.
       if (!passing || this.#failing) await pause(ACCEPT_PAUSE_MS);

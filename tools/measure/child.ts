@@ -1,5 +1,6 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { Deque } from '#src/base/deque.js';
 import type { Cleanup } from './cleanup.ts';
 
 const STOP_MS_MAX = 2000;
@@ -22,7 +23,7 @@ export class Child {
   readonly pid: number;
   readonly #process: ChildProcessWithoutNullStreams;
   readonly #release: () => void;
-  readonly #lines: string[] = [];
+  readonly #lines = new Deque<string>();
   readonly #closed: Promise<void>;
   #waiting: (() => void) | null = null;
   #errors = '';
@@ -77,7 +78,7 @@ export class Child {
 
   /** The next line. Throws an Error that says why, if there comes none. */
   async line(timeoutMs: number): Promise<string> {
-    if (this.#lines.length === 0) await this.#change(timeoutMs);
+    if (this.#lines.size === 0) await this.#change(timeoutMs);
     const line = this.#lines.shift();
     if (line !== undefined) return line;
     throw new Error(this.end ?? this.lastWords(`silent for ${timeoutMs} ms`));

@@ -1,3 +1,4 @@
+import { Deque } from '#src/base/deque.js';
 import { logOutput, type WriteSome } from './log-output.ts';
 import { STDOUT } from './standard-streams.ts';
 
@@ -34,7 +35,7 @@ export class LogStream {
   droppedWords: (lines: number) => string = (lines) =>
     `sockloop: ${lines} ${lines === 1 ? 'line' : 'lines'} dropped: nobody read ${this.#name}`;
   readonly #fd: number;
-  readonly #queue: Uint8Array[] = [];
+  readonly #queue = new Deque<Uint8Array>();
   #queuedBytes = 0;
   #dropped = 0;
   /** The number of dropped lines that a queued line reports. */
@@ -57,7 +58,7 @@ export class LogStream {
 
   /** True if lines wait for a reader. */
   get pending(): boolean {
-    return this.#queue.length > 0 || this.#dropped > 0;
+    return this.#queue.size > 0 || this.#dropped > 0;
   }
 
   /** Writes, queues or drops a line, newline included. */
@@ -122,16 +123,17 @@ export class LogStream {
 
   /** Returns whether there may be more to send. */
   #sendFirst(): boolean {
-    const [first] = this.#queue;
+    const first = this.#queue.peek();
     if (first === undefined) return false;
     const taken = this.#write?.(first) ?? 0;
     this.#queuedBytes -= taken;
-    if (taken < first.length) {
-      if (taken > 0) this.#queue[0] = first.subarray(taken);
-      return taken > 0;
-    }
+    if (taken === 0 && first.length > 0) return false;
     this.#queue.shift();
-    if (this.#queue.length === 0) this.#told = 0;
+    if (taken < first.length) {
+      this.#queue.unshift(first.subarray(taken));
+      return true;
+    }
+    if (this.#queue.size === 0) this.#told = 0;
     return true;
   }
 
@@ -139,10 +141,10 @@ export class LogStream {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     if (GONE.includes(code)) this.#gone = true;
     // A full disk may have room again. The queue is lost: it may begin inside a line.
-    else this.#dropped += this.#queue.length + Math.max(0, this.#told - 1);
+    else this.#dropped += this.#queue.size + Math.max(0, this.#told - 1);
     this.#told = 0;
     this.#refused = true;
-    this.#queue.length = 0;
+    this.#queue.clear();
     this.#queuedBytes = 0;
     if (this.#gone) this.#dropped = 0;
   }

@@ -1,3 +1,4 @@
+import { Deque } from '../../base/deque.ts';
 import { acceptErrnoKind } from '../../sys/error-kinds.ts';
 import type { AcceptSink, Subscription } from '../backend.ts';
 import { BaseHandle } from '../base-handle.ts';
@@ -23,7 +24,7 @@ export class RingAcceptor extends BaseHandle<RingHandleOwner> implements Subscri
   /** Transient failures since the last connection. */
   #failures = 0;
   /** Connections accepted while it was paused. */
-  readonly #held: number[] = [];
+  readonly #held = new Deque<number>();
 
   constructor(owner: RingHandleOwner, fd: number, sink: AcceptSink, limited: boolean) {
     super(owner, fd);
@@ -38,7 +39,7 @@ export class RingAcceptor extends BaseHandle<RingHandleOwner> implements Subscri
 
   prepare(): void {
     if (this.inFlight && (this.gone || this.paused) && !this.#cancelling) this.#cancel();
-    if (this.inFlight || this.gone || this.paused || this.#held.length > 0) return;
+    if (this.inFlight || this.gone || this.paused || this.#held.size > 0) return;
     const { submission, sys } = this.owner;
     const operation = this.#short ? Operation.poll : Operation.accept;
     const submitted = this.#short
@@ -69,7 +70,7 @@ export class RingAcceptor extends BaseHandle<RingHandleOwner> implements Subscri
       this.#connectionWaits = result > 0;
     } else if (result < 0) {
       this.#failed(-result);
-    } else if (this.paused || this.#held.length > 0) {
+    } else if (this.paused || this.#held.size > 0) {
       this.#held.push(result);
     } else {
       this.#accepted(result);
@@ -107,7 +108,7 @@ export class RingAcceptor extends BaseHandle<RingHandleOwner> implements Subscri
 
   protected override setPaused(paused: boolean): void {
     super.setPaused(paused);
-    if (!paused && this.#held.length > 0) this.owner.reportLater(this);
+    if (!paused && this.#held.size > 0) this.owner.reportLater(this);
   }
 
   /** Delivers the connections that were held. */
@@ -133,7 +134,8 @@ export class RingAcceptor extends BaseHandle<RingHandleOwner> implements Subscri
   }
 
   override dispose(): void {
-    for (const fd of this.#held.splice(0)) this.owner.sys.close(fd);
+    for (const fd of this.#held) this.owner.sys.close(fd);
+    this.#held.clear();
     this.#reserve.close();
   }
 }

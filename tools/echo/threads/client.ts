@@ -1,5 +1,6 @@
 import { SHARE_ENV, Worker } from 'node:worker_threads';
 import { nativeSys, type SocketAddress, type Sys } from 'sockloop/sys';
+import { Deque } from '#src/base/deque.js';
 import { openFilesLimit } from '#src/sys/rlimit.js';
 import {
   CLIENT_STARTING_MAX,
@@ -80,7 +81,7 @@ export class ThreadedClient {
   readonly #errors = new Map<number, Error>();
   readonly #ends = new Map<number, ThreadEnd>();
   /** The numbers of the threads not started yet, in order. */
-  readonly #waiting: number[];
+  readonly #waiting = new Deque<number>();
   #startingMax: number;
   /** The thread that starts alone, after others failed to start. */
   #startedAlone: number | null = null;
@@ -98,7 +99,7 @@ export class ThreadedClient {
     this.#sys = sys;
     this.#failed = failed;
     this.#state = new ClientState(plan.threads);
-    this.#waiting = Array.from({ length: plan.threads }, (_, index) => index + 1);
+    for (let thread = 1; thread <= plan.threads; thread++) this.#waiting.push(thread);
     this.#startingMax = startingMax(plan.threads);
   }
 
@@ -236,7 +237,9 @@ export class ThreadedClient {
     }
     const failure = new Error(`cannot start: ${threadReason(error)}`);
     // The threads behind it would fail in the same way.
-    for (const each of [thread, ...this.#waiting.splice(0)]) {
+    const all = [thread, ...this.#waiting];
+    this.#waiting.clear();
+    for (const each of all) {
       this.#ended(each, { outcome: 'failed', failure });
     }
   }

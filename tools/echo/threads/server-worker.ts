@@ -1,7 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { Socket } from 'sockloop/socket';
 import { nativeSys, type SocketAddress, type Sys, SysError, type TracingSys } from 'sockloop/sys';
-import { acceptErrorKind } from '#src/sys/error-kinds.js';
 import { Farewell } from '../farewell.ts';
 import { isPassing } from '../iterative-server.ts';
 import { ACCEPT_PAUSE_MS, WAIT_MS } from '../limits.ts';
@@ -83,7 +82,6 @@ class EchoThread {
       // A stop shuts the listener down: EINVAL on Linux, other errors on the BSDs.
       if (NOTHING.has(error.code) || this.#shared.stopping) return null;
       const passing = isPassing(error);
-      if (!passing && acceptErrorKind(error.code) === 'final') throw error;
       this.#shared.countAcceptFailure();
       if (!this.#failing) this.#send({ kind: 'acceptFailed', failure: failureOf(error) });
       // The connection may stay queued: without a pause this loop would spin.

@@ -1,6 +1,7 @@
-// Goal: a server whose output nobody reads serves on, on a loop of each kind, and ends on the first SIGTERM;
-// a reader that comes back learns how much it has missed. A row of resets is a line a second.
-// Method: the real program with a FIFO as a standard stream that is opened and not read.
+// Goal: a server whose output nobody reads serves on, and ends on the first SIGTERM; a reader that
+// comes back learns how much it has missed. A row of resets is a line a second.
+// Method: the real program on a loop of each kind, with a FIFO as a standard stream that is opened
+// and not read.
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
