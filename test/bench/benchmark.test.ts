@@ -1,5 +1,5 @@
-// Goal: the benchmark says what was measured, and nothing else: options, sums, order, page.
-// Method: the parts on fixtures, and one tiny run of the whole.
+// Goal: the benchmark reports what was measured, and nothing else: options, sums, order, page.
+// Method: the parts on fixtures, and one short run of the whole.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -185,7 +185,7 @@ function pretended(name: string, errors: () => number, order: string[]): Connect
       pid: process.pid,
       run: (ms) => {
         order.push(name);
-        // So that there is CPU time to divide.
+        // CPU time to divide.
         for (const until = performance.now() + ms; performance.now() < until; );
         return Promise.resolve({ messages: 10, seconds: ms / 1000, errors: errors(), latencies });
       },

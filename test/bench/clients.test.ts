@@ -1,5 +1,5 @@
-// Goal: the load clients check every byte and count honestly, for all figures come from them.
-// Method: servers of this process that echo, lie, stop, or stall; and what the clients say of them.
+// Goal: the load clients check every byte and count correctly: all figures come from them.
+// Method: servers in this process that echo, change bytes, stop or stall, and the clients' reports.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -15,11 +15,11 @@ import { findCallCounter } from '#tools/measure/call-counter.js';
 
 const BYTES = 64;
 
-/** A server of this process that answers by `answer`; its port. */
+/** Starts a server in this process that answers by `answer`. Returns its port. */
 async function serve(t: Scope, answer: (socket: Socket, bytes: Buffer) => void): Promise<number> {
   const server: Server = createServer((socket) => {
     socket.on('data', (bytes) => answer(socket, bytes));
-    // A client that has found an error goes without a word.
+    // A client that has found an error closes at once.
     socket.on('error', () => socket.destroy());
   });
   t.after(async () => {
@@ -37,7 +37,7 @@ const echo = (socket: Socket, bytes: Buffer): void => {
   socket.write(bytes);
 };
 
-/** Echoes, but the byte at `index` of all that came on any connection is another one. */
+/** Echoes, but changes the byte at `index` of the stream of any connection. */
 function flipper(index: number): (socket: Socket, bytes: Buffer) => void {
   let seen = 0;
   return (socket, bytes) => {
@@ -60,7 +60,7 @@ describe('bench: the clients', { skip }, () => {
     programs = buildPrograms();
   });
 
-  /** The caller stops it: only then can the server close. */
+  /** The caller stops it: the server can close only then. */
   async function connect(kind: Kind, port: number, more = {}): Promise<LoadClient> {
     const shape = { connections: 3, bytes: BYTES, inFlight: 1, sources: 2, ...more };
     return kind === 'load'
@@ -133,7 +133,7 @@ describe('bench: the clients', { skip }, () => {
     const shape = { inFlight: 64, ratePerSecond: 1000 };
     let isStalled = true;
     const port = await serve(t, (socket, bytes) => {
-      // Nobody is answered meanwhile: this is the one thread of the server.
+      // No client is answered meanwhile: this is the only thread of the server.
       if (!isStalled) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, STALL_MS);
       isStalled = true;
       echo(socket, bytes);
@@ -146,8 +146,8 @@ describe('bench: the clients', { skip }, () => {
       isStalled = false;
       const stalled = await client.run(200);
       assert.deepEqual([stalled.messages, stalled.errors], [200, 0]);
-      // Half of the 200 were due in the stall, and waited for 50 ms in the middle of them. A closed
-      // loop would have seen three slow ones.
+      // Half of the 200 were due in the stall, with a median wait of 50 ms. A closed loop would
+      // see three slow ones.
       assert.ok(stalled.latencies.quantileUs(0.7) > 30_000);
       assert.ok(stalled.latencies.quantileUs(0.99) > 90_000);
     } finally {
@@ -185,7 +185,7 @@ describe('bench: the clients', { skip }, () => {
       const calls = await counter.count(server.pid, async () => {
         ({ messages } = await client.run(50));
       });
-      // epoll_wait, recv, send; and the wait that was under way when the counting began.
+      // epoll_wait, recv, send, and the wait during which the counting began.
       assert.ok(Math.abs(calls / messages - 3) < 0.1, `${calls} calls, ${messages} messages`);
     } finally {
       await client.stop();

@@ -1,4 +1,4 @@
-/** A result of the benchmark that nobody measured, small enough to be looked at. */
+/** A small made-up result of the benchmark. */
 
 import { cases } from '#bench/measure/cases.js';
 import { type BenchmarkDocument, SCHEMA } from '#bench/measure/document.js';
@@ -21,7 +21,7 @@ function resultOf(name: string, ratio: number): PeerResult {
   };
 }
 
-/** Two cases; `slow` has one of them, and a name to be careful with. */
+/** Two cases; `slow` has one of them, and a name that needs escapes. */
 export function benchmarkFixture(): BenchmarkDocument {
   const slices = { 'c-epoll': [[1000, 120_000, 7000, 0, 1, 300, 600, 0]] };
   const three = [

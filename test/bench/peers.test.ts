@@ -1,8 +1,8 @@
-// Goal: the echo servers that sockloop is measured against are right, so that it is a fair race:
-// every byte comes back however it is sent and read, a slow client costs no memory, a rude one
-// nothing, and a lack of descriptors no time.
-// Method: each is built and started as the benchmark does it, with clients of Node's net. What
-// needs the network or another compiler is tried where it is named:
+// Goal: the echo servers that sockloop is measured against are correct, so that the comparison is
+// fair: every byte comes back however it is sent and read, a slow client costs no memory, a rude
+// one does no harm, and a lack of descriptors costs no CPU time.
+// Method: each is built and started as the benchmark does it, with clients of Node's net. A server
+// that needs the network or another compiler runs if it is named:
 //   SOCKLOOP_PEERS=bun,deno,go node --test build/test/bench/peers.test.js
 
 import assert from 'node:assert/strict';
@@ -28,14 +28,14 @@ const ODD_TOTAL_BYTES = 200_000;
 const SLOW_BYTES = 32 * 1024 * 1024;
 const PIECE_BYTES = 65_536;
 const STALLED_MS = 300;
-/** What a server may keep for a client that does not read. */
+/** The most memory of a server for a client that does not read. */
 const KEPT_KIB_MAX = 16 * 1024;
 const CROWD = 300;
 const FDS_MAX = 48;
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
-/** A peer that is there, or the reason why it is not. */
+/** A peer, or the reason why it is missing. */
 interface TestedPeer {
   readonly name: string;
   readonly command: readonly string[];
@@ -46,21 +46,21 @@ interface TestedPeer {
 async function testedPeer({ name, prepare }: Peer, folder: string): Promise<TestedPeer> {
   const prepared = await prepare({ folder });
   if ('command' in prepared) return { name, command: prepared.command, skip: false };
-  // No test can lift what the kernel forbids: EPERM by seccomp or sysctl, ENOSYS.
+  // Tests cannot lift a restriction of the kernel: EPERM by seccomp or sysctl, ENOSYS.
   const isForbidden = prepared.reason.startsWith('io_uring_setup: ');
   const mustRun = process.env['CI'] !== undefined && !isForbidden;
   const command = ['sh', '-c', 'echo "$0" >&2; exit 1', prepared.reason];
   return { name, command, skip: mustRun ? false : prepared.reason };
 }
 
-/** A server, listening. */
+/** Starts a server and waits until it listens. */
 async function listening(t: TestContext, words: readonly string[]) {
   const command = start(t, words);
   const [, port] = await command.until('out', /^listening (?:on \S+:)?(\d+)/);
   return { command, port: Number(port) };
 }
 
-/** That it ends when it is told to. Returns what it had to complain of. */
+/** Asserts that it ends by SIGTERM. Returns its standard error. */
 async function ends(command: Command): Promise<string> {
   const { status, signal, err } = await command.stop();
   assert.ok(signal === 'SIGTERM' || status === 0, `ended with ${signal ?? status}\n${err}`);
@@ -72,7 +72,7 @@ function residentKiB(pid: number): number {
   return Number(/^RssAnon:\s*(\d+) kB$/m.exec(status)?.[1]);
 }
 
-/** Pieces of `bytes` in sizes that fit no buffer, one after the other. */
+/** `bytes` in pieces of odd sizes. */
 function* oddPieces(bytes: Uint8Array): Iterable<Uint8Array> {
   for (let at = 0, turn = 0; at < bytes.length; turn++) {
     const length = ODD_BYTES[turn % ODD_BYTES.length] ?? 1;
@@ -81,7 +81,7 @@ function* oddPieces(bytes: Uint8Array): Iterable<Uint8Array> {
   }
 }
 
-/** Sends until the server takes no more, while nobody reads what it sends back. */
+/** Sends until the server takes no more, and reads nothing. */
 async function fill(socket: Socket, bytes: Uint8Array): Promise<void> {
   socket.pause();
   for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
@@ -95,7 +95,7 @@ async function fill(socket: Socket, bytes: Uint8Array): Promise<void> {
   }
 }
 
-/** All that comes until the server ends its side. */
+/** Reads until the server ends its side. */
 async function rest(socket: Socket): Promise<Buffer> {
   const pieces: Buffer[] = [];
   const end = new Promise<void>((resolve, reject) => {
@@ -118,7 +118,7 @@ async function checkOddPieces(port: number): Promise<void> {
   assert.equal(sha256(await reply), sha256(bytes));
 }
 
-/** The other way: what comes back is read in odd pieces, each before the next is sent. */
+/** Reads the echo in odd pieces, each before the next is sent. */
 async function checkOddReads(port: number): Promise<void> {
   const bytes = randomBytes(ODD_TOTAL_BYTES);
   const socket = await dial({ port });
@@ -147,7 +147,7 @@ async function checkSlowReader(port: number, pid: number): Promise<void> {
   assert.equal(sha256(await rest(socket)), sha256(bytes));
 }
 
-/** Several at once, in the middle of all they send and are sent: none gets what is another's. */
+/** Several clients at once: each gets its own bytes. */
 async function checkSlowCrowd(port: number): Promise<void> {
   const sockets = await Promise.all(Array.from({ length: 8 }, () => dial({ port })));
   const bytes = sockets.map(() => randomBytes(SLOW_BYTES / 8));
@@ -167,12 +167,12 @@ async function checkCrowd(port: number): Promise<void> {
 }
 
 /**
- * Clients that have sent and ended their side, and are gone before the server has looked at it: it
- * receives what they sent, and its send is EPIPE, with a signal unless it has asked for none.
+ * Clients that have sent, ended their side and closed before the server receives: it receives their
+ * bytes, and its send fails with EPIPE, and SIGPIPE unless it is ignored.
  */
 async function checkBrokenPipes(port: number, { child }: Command): Promise<void> {
   const sockets = await Promise.all(Array.from({ length: 20 }, () => dial({ port })));
-  // Closing a socket with bytes that nobody has read resets the connection.
+  // Closing a socket with unread bytes resets the connection.
   for (const socket of sockets) socket.pause().write(randomBytes(4 * PIECE_BYTES));
   await delay(100);
   child.kill('SIGSTOP');
@@ -184,7 +184,7 @@ async function checkBrokenPipes(port: number, { child }: Command): Promise<void>
   child.kill('SIGCONT');
 }
 
-/** More clients than there are descriptors: it may not serve them, but it must not spin either. */
+/** More clients than descriptors: the server need not serve them, but must not spin. */
 async function checkFewFds(port: number, pid: number): Promise<void> {
   const first = await dial({ port });
   first.write('first');
@@ -198,12 +198,11 @@ async function checkFewFds(port: number, pid: number): Promise<void> {
   first.write('still here');
   assert.equal((await heard(first)).toString(), 'still here');
   await Promise.all([first, ...sockets].map(closed));
-  await delay(100);
   assert.equal((await talk({ port }, 'there is room again')).toString(), 'there is room again');
 }
 
 const folder = scratch({ after });
-// All of them before the first test: the folder goes when no test is left.
+// All are built before the first test; the folder is removed after the last one.
 const tested: TestedPeer[] = [];
 for (const peer of [reference, ...peers]) {
   const isWanted = peer === reference || [...ALWAYS, ...named].includes(peer.name);
@@ -253,7 +252,7 @@ for (const { name, command: words, skip } of tested) {
     const limited = ['prlimit', `--nofile=${FDS_MAX}:${FDS_MAX}`, ...words];
     const { command, port } = await listening(t, limited);
     await checkFewFds(port, command.pid);
-    // Some say what they lacked.
+    // Some report what they lack.
     await ends(command);
   });
 }

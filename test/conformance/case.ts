@@ -3,7 +3,7 @@ import type { Environment, LoopTarget } from './environment.ts';
 /** One case of the conformance suite. */
 export interface Case {
   readonly name: string;
-  /** The laws of `src/loop/backend.ts` that it shows; none for what lies above them. */
+  /** The laws of `src/loop/backend.ts` that it shows; none for a case above the backends. */
   readonly laws: readonly number[];
   /** Why it does not run on a target; null where it does. */
   skip?(target: LoopTarget): string | null;

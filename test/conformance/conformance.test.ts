@@ -6,8 +6,8 @@ import { cases } from './cases/all.ts';
 import { matrixPage, type Row } from './matrix.ts';
 import { targets } from './targets.ts';
 
-// Every case over every backend. What a backend leaves out says why, and the page of the matrix
-// is written from what was seen.
+// Every case runs over every backend, or is skipped with a reason. The page of the matrix shows
+// the results.
 
 const rows: Row[] = cases.map((one) => ({ name: one.name, laws: one.laws, cells: new Map() }));
 
@@ -30,11 +30,11 @@ for (const target of targets) {
   });
 }
 
-// Where the page comes from, and what it is compared with: `make docs` names the file to write.
+// `make docs` names the file to write; otherwise the page is compared with the committed one.
 const writeTo = process.env['CONFORMANCE_PAGE'];
 const committed = readFileSync(new URL('../../../docs/conformance.md', import.meta.url), 'utf8');
 
-/** Why this machine sees another matrix than the committed one, or false. */
+/** Why the matrix of this machine differs from the committed one, or false. */
 function otherMachine(): string | false {
   for (const { name, available } of targets) {
     if (available !== true && !committed.includes(available.reason)) {

@@ -14,17 +14,17 @@ export interface Environment {
   readonly backend: Backend;
   /** One turn: with a real kernel it waits a little, with a simulated one virtual time passes. */
   turn(): void;
-  /** How many turns are enough for anything: a case that needs more hangs. */
+  /** The most turns of a case: one that needs more hangs. */
   readonly turnsMax: number;
   /** The time on the clock of the loop. */
   nowMs(): number;
-  /** Descriptors that are open, those of the loop itself not counted. */
+  /** The number of open descriptors, without those of the loop. */
   openDescriptors(): number;
   /** Ends everything. */
   close(): void;
 }
 
-/** Something that the suite runs over. */
+/** A backend on a real or simulated kernel. */
 export interface LoopTarget {
   readonly name: string;
   /** Whether this machine has it, and if not, why. */
@@ -38,7 +38,7 @@ export interface EnvironmentOptions {
   readonly descriptorsMax?: number;
 }
 
-/** Turns until `done` says so. Throws with `what` where it never does. */
+/** Turns until `done` returns true. Throws with `what` if it never does. */
 export function until(environment: Environment, done: () => boolean, what: string): void {
   for (let turns = 0; turns < environment.turnsMax; turns++) {
     if (done()) return;
@@ -47,12 +47,12 @@ export function until(environment: Environment, done: () => boolean, what: strin
   if (!done()) throw new Error(`waited in vain until ${what}`);
 }
 
-/** A few turns more, in which nothing is expected. */
+/** Takes a few more turns, in which nothing is expected. */
 export function turnOn(environment: Environment, turns = 5): void {
   for (let i = 0; i < turns; i++) environment.turn();
 }
 
-/** What a connection went through, by the names of its handlers. */
+/** The events of a connection, by the names of its handlers. */
 class Log {
   readonly events: string[] = [];
   error: string | null = null;
@@ -108,7 +108,7 @@ function logging(log: Log, also: ConnectionHandlers = {}): ConnectionHandlers {
   };
 }
 
-/** Both ends of one connection, with what each went through. */
+/** Both ends of one connection, with their logs. */
 export interface Pair {
   readonly listener: Listener;
   readonly server: Connection;
@@ -189,7 +189,7 @@ export function closePair(environment: Environment, pair: Pair): void {
 
 const patterns = new Map<string, Buffer>();
 
-/** `length` bytes whose values tell their position, so that any loss or swap shows: read only. */
+/** `length` pseudorandom bytes, so that a loss or a swap shows: read only. */
 export function pattern(length: number, seed = 1): Buffer {
   const key = `${length} ${seed}`;
   let bytes = patterns.get(key);

@@ -1,6 +1,6 @@
 import type { LoopTarget } from './environment.ts';
 
-/** What came of one case on one backend. */
+/** The result of one case on one backend. */
 type Cell = 'pass' | 'fail' | { readonly skip: string };
 
 export interface Row {

@@ -12,10 +12,10 @@ import type { Environment, EnvironmentOptions, LoopTarget } from './environment.
 
 // The real kernel behind each backend of this machine.
 
-/** One turn waits so long at the most. */
+/** The longest wait of a turn. */
 const TURN_MS = 5;
 
-/** Ten seconds of turns in which nothing happens; a turn in which something does takes less. */
+/** Ten seconds of idle turns; a turn with events is shorter. */
 const TURNS_MAX = 2000;
 
 function realEnvironment(name: LoopTarget['name']): Environment {
@@ -43,10 +43,10 @@ const realTargets: readonly LoopTarget[] = backends.map((entry) => ({
   create: () => realEnvironment(entry.name),
 }));
 
-/** Virtual time passes at once, and a simulated kernel moves small pieces: many turns are cheap. */
+/** Simulated turns are cheap, and move small pieces: virtual time passes at once. */
 const SIMULATED_TURNS_MAX = 200_000;
 
-/** Every environment of the suite is the same at every run. */
+/** A fixed seed: every run of the suite is the same. */
 const SEED = 20_261_122;
 
 interface SimulatedPlatform {

@@ -2,12 +2,12 @@ import { workerData } from 'node:worker_threads';
 import { type WakeHandle, wake } from '#src/poller/index.js';
 import { nativeSys } from '#src/sys/native.js';
 
-// The other thread of the case about waking: it wakes the loop once for each new number in the
-// shared memory, a little later each time, so that wakes come before a wait and during one.
+// The other thread of the case of waking: it wakes the loop once for each new number in shared
+// memory, after varying pauses, so that wakes come before a wait and during one.
 
 const { handle, memory } = workerData as { handle: WakeHandle; memory: Int32Array };
 
-/** A wait on shared memory that nothing ends: for pausing. */
+/** A word of shared memory that never changes, for pauses. */
 const idle = new Int32Array(new SharedArrayBuffer(4));
 
 for (let seen = 0; ; ) {

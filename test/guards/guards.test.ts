@@ -1,4 +1,4 @@
-// Goal: a rule of the guards that cannot fire is noticed.
+// Goal: every rule of the guards fires.
 // Method: a small tree in which each file breaks one rule. Each tool runs over it once, with the
 // configuration of the project, and must name every rule with the file that breaks it.
 
@@ -32,7 +32,7 @@ const COMMANDS: Readonly<Record<Plant['tool'], readonly string[]>> = {
   cruise: [bin('depcruise'), '--config', 'guards/dependency-cruiser.cjs', ...WINGS],
   knip: [bin('knip'), '--config', 'guards/knip.json', '--no-progress'],
   biome: [bin('biome'), 'lint', '--reporter=github', '--max-diagnostics=none', '.'],
-  // TypeDoc writes what own.mjs reads only where it finds no error.
+  // TypeDoc writes the input of own.mjs only if it finds no error.
   typedoc: [bin('typedoc'), '--options', 'guards/typedoc.json', ...STRICT.flatMap(lenient)],
   own: [process.execPath, 'guards/own.mjs', '.', '0'],
 };
@@ -66,7 +66,7 @@ interface Ended {
   readonly said: string;
 }
 
-/** What a program says of the planted tree, and how it ends. */
+/** The output of a program for the planted tree, and its status. */
 async function run([command = '', ...words]: readonly string[]): Promise<Ended> {
   const child = spawn(command, words, { cwd: tree, timeout: RUN_MS_MAX });
   let said = '';
@@ -101,7 +101,7 @@ test('guards: every rule refuses what is planted against it, and nothing beside 
     run(COMMANDS.typedoc).then(({ said: words }) => said.set('typedoc', words)),
     ...refused.map(async (tool) => said.set(tool, await failing(tool))),
   ]);
-  // The last one reads what TypeDoc wrote.
+  // own.mjs reads the output of TypeDoc.
   said.set('own', await failing('own'));
   for (const { tool, rule, path } of PLANTS) {
     await t.test(`${tool}: ${rule}: ${path}`, () => {
@@ -111,7 +111,7 @@ test('guards: every rule refuses what is planted against it, and nothing beside 
   }
   const everything = [...said.values()].join('\n').split('\n');
   for (const path of Object.keys(PERMITTED)) {
-    // That nobody uses it may be said: the planted tree has few users.
+    // It may be reported as unused: the planted tree has few users.
     const about = everything.filter((line) => {
       return line.includes(path) && /error/.test(line) && !/dead-files|orphans/.test(line);
     });

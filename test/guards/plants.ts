@@ -1,6 +1,6 @@
 /** A small tree in which each file breaks one rule of guards/. */
 
-/** What a tool must say of the planted tree: the rule, and the file that breaks it. */
+/** A finding that a tool must report: the rule, and the file that breaks it. */
 export interface Plant {
   readonly tool: 'cruise' | 'knip' | 'biome' | 'typedoc' | 'own';
   readonly rule: string;
@@ -10,7 +10,7 @@ export interface Plant {
 
 const target = 'export const a = 1;\nexport interface A {}\n';
 
-/** What the plants import; nothing is wrong with it. */
+/** The imports of the plants, which break no rule. */
 export const TARGETS: Readonly<Record<string, string>> = {
   'src/loop/target.ts': target,
   'src/ring/memory.ts': target,
@@ -26,7 +26,7 @@ export const TARGETS: Readonly<Record<string, string>> = {
   'src/sys/index.ts': "export * from './native.ts';\n",
 };
 
-/** Files that stand close to a rule and break none. */
+/** Files that come close to a rule and break none. */
 export const PERMITTED: Readonly<Record<string, string>> = {
   'sim/permitted.ts':
     "import { a } from '#src/sys/abi/abi.js';\nimport type { A } from '#src/loop/target.js';\n" +

@@ -12,7 +12,7 @@ import {
   until,
 } from '../environment.ts';
 
-// Many at once, and calls in an odd order: laws 1, 2, 5, 6, 8 and 12.
+// Bursts, and calls in an unusual order: laws 1, 2, 5, 6, 8 and 12.
 
 /** Connects `count` clients to a listener that echoes, and turns until all of them are open. */
 function crowd(environment: Environment, count: number) {
@@ -47,7 +47,7 @@ function crowd(environment: Environment, count: number) {
   return { clients, opened, listener };
 }
 
-/** Three rounds in which each of `count` clients says something of its own. */
+/** Three rounds in which each of `count` clients sends its own bytes. */
 function allTalk(environment: Environment, count: number): void {
   const { clients, opened, listener } = crowd(environment, count);
   for (let round = 1; round <= 3; round++) {
@@ -61,7 +61,7 @@ function allTalk(environment: Environment, count: number): void {
   until(environment, () => environment.openDescriptors() === 0, 'everything is closed');
 }
 
-/** Pieces of all sizes, short ones and such as no copy is worth, and all of them in one. */
+/** Pieces of all sizes, below and above the limit of copying, and their concatenation. */
 function pieces(): { readonly list: readonly Buffer[]; readonly whole: Buffer } {
   const sizes = [1, 10, 20_000, 3, 70_000, 16_384, 16_385, 1, 40_000, 2, 2, 9000];
   const list = sizes.map((size, index) => pattern(size, index + 1));
@@ -126,7 +126,7 @@ export const burstCases: readonly Case[] = [
         () => pair.clientLog.received.length >= answer.length,
         'the answer is there',
       );
-      // The bytes may have come in pieces, each with an answer of its own.
+      // The bytes may have come in pieces, each with its own answer.
       const { received } = pair.clientLog;
       assert.match(received.toString(), /^<h/);
       if (received.length === answer.length) assert.equal(received.toString(), answer);

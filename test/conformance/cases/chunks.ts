@@ -10,7 +10,7 @@ import {
   until,
 } from '../environment.ts';
 
-// What may be written: a chunk while its handler runs and not later, and any bytes but no others.
+// What may be written: a chunk only while its handler runs, and other bytes at any time.
 
 const STALE = /cannot write: the bytes are a received chunk whose handler has returned/;
 
@@ -149,7 +149,7 @@ export const chunkCases: readonly Case[] = [
       const gotBytes = (): number => old.reduce((sum, chunk) => sum + chunk.length, 0);
       pair.client.write(new Uint8Array(300));
       until(environment, () => gotBytes() === 300, 'the first have come');
-      // Only a chunk shorter than the first one can tell; a simulated kernel cuts as it likes.
+      // Only a chunk shorter than the first one shows it; a simulated kernel cuts at random.
       for (let i = 0; i < 20 && refused === 0; i++) {
         const before = gotBytes();
         pair.client.write(new Uint8Array(1));

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { type Case, inEnvironment } from '../case.ts';
 import { connectedPair, portOf } from '../environment.ts';
 
-// A loop that is closed, a stop() that comes first, and times that are none.
+// A closed loop, a stop() before run(), and times that are not valid.
 
 const nothing = (): void => undefined;
 
@@ -37,7 +37,7 @@ export const closedCases: readonly Case[] = [
       assert.throws(() => loop.turn(0), refused);
       await assert.rejects(loop.run(), refused);
       loop.stop();
-      // A look-up that ends late, and what a program still holds.
+      // A look-up that ends late, and handles that a program still holds.
       const late = found ?? assert.fail('nobody asked for the name');
       (late as () => void)();
       connector.cancel();

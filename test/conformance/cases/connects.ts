@@ -6,7 +6,7 @@ import { closePair, connectedPair, type Environment, portOf, until } from '../en
 
 // Connecting: a TCP socket that connects to its own address meets itself (simultaneous open).
 
-/** Each a destination whose own address the kernel may choose: IPv4, IPv6, IPv4 in IPv6's form. */
+/** Destinations that the kernel may choose as the local address: IPv4, IPv6, mapped IPv4. */
 const HOSTS = ['127.0.0.1', '::1', '::ffff:127.0.0.1'] as const;
 
 /** A port of `host` that was free a moment ago. */
@@ -18,7 +18,7 @@ function freePort(environment: Environment, host: string): number {
   return port;
 }
 
-/** Connects from `port` to itself, and says how that ended. */
+/** Connects from `port` to itself, and returns the outcome. */
 function outcomeOf(environment: Environment, options: ToSelf): string[] {
   const outcome: string[] = [];
   environment.loop.connect({
@@ -55,7 +55,7 @@ const selfCases: readonly Case[] = HOSTS.map(
         assert.equal(code, 'ECONNREFUSED');
         assert.match(message, /^cannot connect to .+: ECONNREFUSED \(.*itself.*\)$/);
         until(environment, () => environment.openDescriptors() === 0, 'its descriptor is closed');
-        // Whoever is to listen there can: no connection stays behind in TIME_WAIT.
+        // The port is free for a listener: no connection stays in TIME_WAIT.
         let accepted = 0;
         const listener = environment.loop.listen({
           host,
@@ -99,7 +99,7 @@ function resetNamesPeer(environment: Environment, host: string): void {
     handlers: {
       open: (connection) => {
         client = connection.localAddress;
-        // Some bytes first: the server knows of the connection when the reset comes.
+        // Bytes first: the server has accepted the connection before the reset.
         connection.write(Buffer.from('x'));
         environment.loop.setTimer(10, () => connection.reset());
       },

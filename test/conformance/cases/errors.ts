@@ -9,7 +9,7 @@ import {
   until,
 } from '../environment.ts';
 
-// What an error leaves behind: law 4, and the count of what the kernel took.
+// Errors: law 4, and the count of the bytes that the kernel took.
 
 const RESET = ['ECONNRESET', 'EPIPE'];
 
@@ -26,7 +26,7 @@ function closeRest(environment: Environment, pair: Pair): void {
   until(environment, () => environment.openDescriptors() === 0, 'everything is closed');
 }
 
-/** Writes until the server has heard of the reset that its client has just sent. */
+/** Writes until the server has seen the reset of its client. */
 function sendsAfterReset(bytes: number, queued: number): Case {
   const behind = queued === 0 ? '' : ' behind a queue';
   return {
@@ -58,7 +58,7 @@ function sendsAfterReset(bytes: number, queued: number): Case {
   };
 }
 
-/** Turns until nothing has been sent for a while. */
+/** Turns until nothing is sent for a while. */
 function settled(environment: Environment, pair: Pair): number {
   for (;;) {
     const before = pair.server.bytesSent;
@@ -79,7 +79,7 @@ export const errorCases: readonly Case[] = [
       pair.server.pause();
       pair.client.reset();
       turnOn(environment, 40);
-      // A ring may have heard of it in spite of the pause.
+      // A ring may have seen it in spite of the pause.
       if (pair.server.isOpen) pair.server.getSockOpt('SO_ERROR');
       pair.server.resume();
       until(environment, () => pair.serverLog.events.includes('close'), 'the server knows');

@@ -11,7 +11,7 @@ import {
   until,
 } from '../environment.ts';
 
-// The close that lets the peer have everything: laws 1, 2, 5 and 6.
+// A close after which the peer gets all bytes: laws 1, 2, 5 and 6.
 
 function bytesFor(environment: Environment): Buffer {
   return pattern(environment.turnsMax > 100_000 ? 300_000 : 6_000_000);

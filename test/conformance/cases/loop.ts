@@ -8,7 +8,7 @@ import { closePair, connectedPair, turnOn, until } from '../environment.ts';
 
 // The loop itself: laws 2, 9 and 10.
 
-/** How often the other thread wakes the loop, and the longest wait that it may take. */
+/** The number of wakes by the other thread, and the longest wait. */
 const WAKES = 200;
 const WAIT_MS = 5000;
 
@@ -176,7 +176,7 @@ export const loopCases: readonly Case[] = [
         await once(worker, 'online');
         const startMs = environment.nowMs();
         for (let round = 1; round <= WAKES; round++) {
-          // From here on the other thread wakes the loop, now or in a moment: none may be lost.
+          // The other thread wakes the loop now or in a moment: no wake may be lost.
           Atomics.store(memory, 0, round);
           Atomics.notify(memory, 0);
           environment.loop.turn(WAIT_MS);
@@ -204,7 +204,7 @@ export const loopCases: readonly Case[] = [
         });
         environment.loop.setTimer(0, () => process.kill(process.pid, 'SIGUSR2'));
         const late = environment.loop.setTimer(WAIT_MS, () => environment.loop.stop());
-        // From where Node reads, behind which the same turn of its loop looks at no signals.
+        // From a callback of Node's reads: no signal is looked at behind it in the same turn.
         await new Promise((resolve) => readFile(SOURCE, () => resolve(environment.loop.run())));
         late.cancel();
         assert.equal(turnsThen, 1);

@@ -12,7 +12,7 @@ import {
   until,
 } from '../environment.ts';
 
-// Sends, where they are made and what becomes of them: laws 2, 5, 6 and 12.
+// Sends, and their outcome: laws 2, 5, 6 and 12.
 
 /** More than a socket takes at once, on any kernel. */
 function moreThanFits(environment: Environment): Buffer {
@@ -38,7 +38,7 @@ const silent: StreamSink = {
   closed: () => undefined,
 };
 
-/** All that lies in a bare socket. */
+/** All bytes that a bare socket holds. */
 function drain(environment: Environment, fd: number): Buffer {
   const buffer = new Uint8Array(65536);
   const pieces: Buffer[] = [];
@@ -49,7 +49,7 @@ function drain(environment: Environment, fd: number): Buffer {
   }
 }
 
-/** What one end of a pair does in the handler of its first chunk, and what the client got of it. */
+/** An action of one end in the handler of its first chunk, and the bytes that the client got. */
 function answered(environment: Environment, answer: (connection: Connection) => void): Pair {
   let done = false;
   const pair = connectedPair(environment, {
@@ -63,7 +63,7 @@ function answered(environment: Environment, answer: (connection: Connection) => 
   return pair;
 }
 
-/** Where a send is an operation of its own, a close() right behind it cancels it. */
+/** If a send is an operation, a close() right behind it cancels it. */
 const skipWhereDropped: Case['skip'] = ({ name }) =>
   name === 'sim completions' ? 'there every send completes late, and is dropped' : null;
 

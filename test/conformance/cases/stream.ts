@@ -7,7 +7,7 @@ import { closePair, connectedPair, pattern, turnOn, until } from '../environment
 /** More than any socket buffer holds, so that sends fall short. */
 const LONG_BYTES = 2 * 1024 * 1024;
 
-/** What a simulated kernel moves in a reasonable time. */
+/** The bytes that a simulated kernel moves in reasonable time. */
 const LONG_SIMULATED_BYTES = 64 * 1024;
 
 /** Behind a reader that does not read. */

@@ -12,9 +12,9 @@ import {
   until,
 } from '../environment.ts';
 
-// A turn that ends before its time, by an error or by the end of the loop: laws 1, 2, 6 and 7.
+// A turn that ends early, by an error or by the end of the loop: laws 1, 2, 6 and 7.
 
-/** Turns, and counts the turns that end with `error`. */
+/** Takes turns, and counts those that end with `error`. */
 function turnsThatThrow(
   environment: Environment,
   error: Error,
@@ -55,7 +55,7 @@ function twoChunks(environment: Environment): Buffer {
   return pattern(environment.turnsMax > 100_000 ? 20_000 : 200_000);
 }
 
-/** Turns until all has come, also what was to come behind the chunk whose handler threw. */
+/** Turns until all bytes have come, also those behind the chunk whose handler threw. */
 function allCome(environment: Environment, pairs: readonly Pair[], bytes: Buffer): void {
   const come = (): boolean =>
     pairs.every(({ serverLog }) => serverLog.received.length === bytes.length);
@@ -156,7 +156,7 @@ function closeAll({ loop: { sys } }: Environment, fds: readonly number[]): void 
   for (const fd of fds) assert.equal(sys.close(fd), 0, `${fd} was open`);
 }
 
-/** Where a program may close its loop; each calls `close` once something has come about. */
+/** The places where a program may close its loop; each calls `close` in time. */
 const PLACES: Readonly<Record<string, (environment: Environment, close: () => void) => void>> = {
   'a timer': (environment, close) => {
     environment.loop.setTimer(1, close);
@@ -229,7 +229,7 @@ const closings: readonly Case[] = Object.entries(PLACES).map(([place, prepare]) 
       let after: number[] = [];
       prepare(environment, () => {
         closes += 1;
-        // They may have numbers that have just become free.
+        // They may have numbers that were just freed.
         after = pairsOf(environment, 3);
         environment.loop.close();
       });

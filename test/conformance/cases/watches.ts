@@ -5,7 +5,7 @@ import type { Interest } from '#src/poller/poller.js';
 import { type Case, inEnvironment } from '../case.ts';
 import { closePair, connectedPair, type Environment, turnOn, until } from '../environment.ts';
 
-// Several who wait for one descriptor, and descriptors that cannot be waited for: laws 1 and 6.
+// Several watches of one descriptor, and descriptors that cannot be watched: laws 1 and 6.
 
 const READ: Interest = 1;
 const WRITE: Interest = 2;
@@ -127,7 +127,7 @@ export const watchCases: readonly Case[] = [
           pair.listener.close();
           pair.client.end();
           pair.server.end();
-          // A watch that is left would keep the loop waiting for ever.
+          // A remaining watch keeps the loop waiting for ever.
           await environment.loop.run();
           assert.deepEqual([pair.serverLog.error, pair.clientLog.error], [null, null]);
           assert.equal(pair.clientLog.events.at(-1), 'close');

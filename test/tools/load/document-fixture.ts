@@ -1,4 +1,4 @@
-/** Results of load runs that nobody measured, small enough to be looked at. */
+/** Small made-up results of load runs. */
 
 import { randomUUID } from 'node:crypto';
 import {
@@ -55,7 +55,7 @@ interface Course {
 
 const EDGES_US = [100, 1000, 10_000, 100_000];
 
-/** A document in which everything follows from the times: service is half of the response. */
+/** A document derived from the times: service is half of the response. */
 export function loadFixture(course: Course = {}): LoadDocument {
   const {
     plan = planFixture(),

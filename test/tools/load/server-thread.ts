@@ -10,7 +10,7 @@ type Handlers = ConnectionHandlers;
 const task = workerData as ServerTask;
 const loop = new EventLoop();
 const words = new Int32Array(task.memory);
-/** How long each message was in this server, where it delays them. */
+/** The time of each message in this server, if it delays them. */
 const delaysMs: number[] = [];
 
 /** Of the plans in `servers.ts`. */
@@ -27,7 +27,7 @@ function trickle(connection: Connection, bytes: Uint8Array): void {
   loop.setTimer(0, () => trickle(connection, bytes.subarray(1)));
 }
 
-/** Answers each connection with what the one before it has sent. */
+/** Answers each connection with the bytes of the one before. */
 function swapper(): Handlers {
   let held: { readonly connection: Connection; readonly bytes: Uint8Array } | null = null;
   return {
@@ -62,7 +62,7 @@ function mortal(chunksMax: number): Handlers {
   };
 }
 
-/** Answers at once, but for one time in which the whole server does nothing. */
+/** Answers at once, except for one stall of the whole server. */
 function staller(afterMs: number, stallMs: number): Handlers {
   let firstMs: number | null = null;
   let stalled = false;
@@ -135,8 +135,8 @@ function leaver(afterMs: number, how: 'reset' | 'close'): Handlers {
 }
 
 /**
- * Changes the first byte of a message now and then, of each connection only one: on a busy machine
- * a second one may be under way when the client gives the connection up.
+ * Changes the first byte of a message now and then, once for each connection: on a busy machine a
+ * second one may be under way when the client closes the connection.
  */
 function flipper(every: number, most: number): Handlers {
   const offsets = new WeakMap<Connection, number>();

@@ -46,7 +46,7 @@ export type ServerWords =
 
 export interface TestServer {
   readonly port: number;
-  /** Ends it. Returns how long each message was in it, or one number for each byte it changed. */
+  /** Ends it. Returns the time of each message in it, or a number for each byte that it changed. */
   stop(): Promise<readonly number[]>;
 }
 
@@ -108,7 +108,7 @@ export function sharedServers(...kinds: readonly PlainKind[]): { port(kind: Plai
   };
 }
 
-/** A short closed loop on a few connections, but for what `changes` say. */
+/** A short closed loop on a few connections, with `changes`. */
 export function planFor(port: number, changes: Partial<LoadPlan> = {}): LoadPlan {
   return {
     endpoint: { host: '127.0.0.1', port },

@@ -108,29 +108,13 @@ test('load: messages of every kind come back', { timeout }, async (t) => {
 test('load --mode: lines, and a connection for each', { timeout }, async (t) => {
   leakCheck(t);
   const [lines, once] = [await serve(t, '--mode', 'line'), await serve(t, '--mode', 'once')];
-  const words = ['--message', 'hello'];
-  const line = await loadDocument(
-    LOCAL,
-    `${lines.port}`,
-    '--mode',
-    'line',
-    '--rate',
-    '300',
-    ...words,
-  );
+  const words = ['--message', 'hello', '--rate', '300'];
+  const line = await loadDocument(LOCAL, `${lines.port}`, '--mode', 'line', ...words);
   assertEchoed(line);
   assert.equal(line.counts.connections, 4);
   // Mode line adds the newline.
   assert.equal(line.counts.receivedBytes, line.counts.messages * 6);
-  const each = await loadDocument(
-    LOCAL,
-    `${once.port}`,
-    '--mode',
-    'once',
-    '--rate',
-    '300',
-    ...words,
-  );
+  const each = await loadDocument(LOCAL, `${once.port}`, '--mode', 'once', ...words);
   assertEchoed(each);
   assert.ok(each.counts.connections >= each.counts.messages);
 });
@@ -141,8 +125,8 @@ test('load --churn: so many messages on each connection', { timeout }, async (t)
   const document = await loadDocument(LOCAL, port, '--churn', '5', '--rate', '300');
   assertEchoed(document);
   const { connections, messages } = document.counts;
-  assert.ok(connections >= messages / 5, `${connections} connections, ${messages} messages`);
-  assert.ok(document.connect.count > 4);
+  assert.equal(messages, 90);
+  assert.ok(connections >= 18, `${connections} connections`);
 });
 
 test('load --unix', { timeout }, async (t) => {

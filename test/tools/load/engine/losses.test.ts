@@ -13,8 +13,7 @@ import { errorsOf, load, openPlan, planFor, serve, sharedServers } from '../serv
 
 const servers = sharedServers('echo', 'silent', 'reset');
 
-// Every message and every connection that is lost counts once, under the name of what became of it,
-// and in the phase that it belongs to.
+// Every lost message and connection counts once, under its kind and in its phase.
 
 function lossesOf({ lost }: Trouble): Record<string, number> {
   return Object.fromEntries(Object.entries(lost).filter(([, count]) => count > 0));
@@ -24,7 +23,7 @@ function sumOf(counts: Readonly<Record<string, number>>): number {
   return Object.values(counts).reduce((sum, count) => sum + count, 0);
 }
 
-/** Every message that was sent in the measured time was answered or is an error of its own. */
+/** Asserts that every message sent in the measured time was answered or is an error. */
 function assertAllAccounted({ counts }: LoadDocument, what: string): void {
   assert.equal(counts.messages + sumOf(counts.errors), counts.sentBytes / 64, what);
 }
@@ -40,7 +39,7 @@ test('connections that the server ends are told, with what became of them', asyn
     assert.deepEqual(Object.keys(lossesOf(counts)), [kind]);
     assert(counts.lost[kind] >= 5, `${counts.lost[kind]} lost`);
     assert(warmup.lost[kind] >= 5, `${warmup.lost[kind]} lost in the warm-up`);
-    // What was lost last may have no successor yet, and what was lost before may have one now.
+    // The last losses may have no successor yet, and those of the warm-up may have one now.
     assert(Math.abs(counts.replaced - counts.lost[kind]) <= 5, `${counts.replaced} replaced`);
     assert(counts.connections >= 5 + counts.replaced + warmup.replaced);
     assertAllAccounted(document, how);
@@ -54,10 +53,10 @@ test('a wrong byte is one mismatch, whatever else was under way on its connectio
   const document = await startLoad(planFor(server.port, { ...pipelined, durationMs: 400 })).done;
   const flips = (await server.stop()).length;
   const { mismatch, lost } = document.counts.errors;
-  // 17, but for a machine that is too busy to open as many connections.
+  // 17, unless the machine is too busy to open as many connections.
   assert(flips > 0 && flips <= 17, `${flips} wrong bytes`);
   assert.equal(mismatch, flips);
-  // Those of its connection that came in the same chunk were answered.
+  // The right replies in the same chunk count as answers.
   assert(lost <= flips * 15, `${lost} lost`);
   assert.equal(sumOf(document.counts.errors), mismatch + lost);
   assert.deepEqual(lossesOf(document.counts), { mismatch: flips });
@@ -84,9 +83,9 @@ test('replies with wrong bytes are judged one by one as long as they are in step
       .join('');
   assert.equal(judged([0, 1, 2, 3, 99, 5, 6, 7, 8, 9, 10, 11]), 'ama');
   assert.equal(judged([99, 1, 2, 3, 4, 99, 6, 7, 8, 9]), 'mm');
-  // A byte is missing: all behind it is shifted.
+  // A missing byte shifts all bytes behind it.
   assert.equal(judged([0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12]), 'am');
-  // A part of a reply was there already; a part of one is wrong.
+  // Part of a reply came before; part of one is wrong.
   assert.equal(judged([2, 3, 4, 5, 6, 99], 2, 2), 'am');
   assert.equal(judged([2, 3, 4, 99], 2, 2), 'am');
   // More than was sent, behind the last reply and behind none.
@@ -148,7 +147,7 @@ test('a run that is stopped before it was to begin sends nothing', (t) => {
     const results: ThreadResult[] = [];
     const task = { memory: shared.memory, plan, thread: 0, target: { host: '127.0.0.1', port } };
     const thread = new LoadThread(task, (message) => {
-      // All connections stand, and nobody has said yet when it begins.
+      // All connections are open, and the start is not set yet.
       if (message.kind === 'ready') shared.stop();
       if (message.kind === 'ended') results.push(message.result);
     });

@@ -65,7 +65,7 @@ test('stages, a ramp, Poisson arrivals', async (t) => {
 test('a stall of a second shows in the response times; service times would hide it', async (t) => {
   leakCheck(t);
   const { port } = await serve(t, { kind: 'stall', afterMs: 800, stallMs: 1000 });
-  // One message for each connection: what is due in the stall waits on this side.
+  // One message for each connection: messages due in the stall wait on this side.
   const plan = openPlan(port, 400, 3000, { messagesPerConnection: 1, timeoutMs: 10_000 });
   const document = await startLoad(plan).done;
   assert.deepEqual(errorsOf(document), {});
@@ -101,7 +101,7 @@ test('the percentiles are those that the server has measured itself', async (t) 
   assert.deepEqual(errorsOf(document), {});
   assert.equal(counts.messages, 400);
   assert.equal(delaysMs.length, 400);
-  // The way there and back comes on top, and what the machine adds where the run is invalid.
+  // The network adds its time, and a busy machine more, if the run is invalid.
   const slackMs = verdict.valid ? 15 : 200;
   for (const percentile of [50, 75, 95]) {
     const thereMs = delaysMs[Math.ceil((percentile / 100) * 400) - 1] ?? 0;
@@ -200,7 +200,7 @@ test('the interval log can be read, and holds every message', async (t) => {
 test('a run begins when it is told to', async (t) => {
   leakCheck(t);
   const port = servers.port('echo');
-  // Threads take their time to start where the machine has other work.
+  // Threads start late on a busy machine.
   const startAtMs = Date.now() + 2500;
   const document = await startLoad(openPlan(port, 100, 200, { startAtMs, timeoutMs: 10_000 })).done;
   assert.equal(Date.parse(document.startedAt), startAtMs);

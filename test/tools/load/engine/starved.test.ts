@@ -18,7 +18,7 @@ import { CpuWatch } from '#tools/load/engine/cpu-watch.js';
 import { parseDocument } from '#tools/load/result/parse-document.js';
 import { serve } from '../servers.ts';
 
-/** Starting a program takes long where others keep the machine busy. */
+/** Programs start late on a busy machine. */
 const timeout = 200_000;
 const END_MS = 90_000;
 

@@ -1,4 +1,4 @@
-// Goal: the runs of several machines add up exactly, and what does not belong together is refused.
+// Goal: the runs of several machines add up exactly, and runs of different plans are refused.
 // Method: fixture runs whose times are known, against one run that has them all.
 
 import assert from 'node:assert/strict';
@@ -16,7 +16,7 @@ const timesMs = fc.array(
 );
 const seconds = fc.tuple(timesMs, timesMs);
 
-/** What must be the same however the times are spread over machines. */
+/** The figures that do not depend on the spread of the times over machines. */
 function facts({ response, service, counts, heat, intervals, generator }: LoadDocument) {
   return {
     count: response.count,
@@ -55,7 +55,7 @@ test('merge: three machines are as one that has all their messages', () => {
       assert.deepEqual(facts(merged), facts(whole));
       assertNear(merged.response.meanUs, whole.response.meanUs, 'mean');
       assertNear(merged.response.stdDevUs, whole.response.stdDevUs, 'standard deviation');
-      // One after the other comes to the same.
+      // Merging one by one has the same result.
       const [first, second, third] = parts;
       assert.ok(first !== undefined && second !== undefined && third !== undefined);
       const stepwise = mergeDocuments([mergeDocuments([first, second]), third]);
@@ -79,7 +79,7 @@ test('merge: a second of two machines has percentiles between its columns', () =
   // Three of four times lie in the column from 100 us to 1 ms, one in the last.
   assert.ok(first.p50Us > 100 && first.p50Us <= 1000, `${first.p50Us}`);
   assert.ok(first.p99Us > 10_000 && first.p99Us <= first.maxUs, `${first.p99Us}`);
-  // Where one machine alone had messages, its own figures stand.
+  // If only one machine had messages, the figures are its own.
   assert.ok(Math.abs(second.p50Us - 700) < 1, `${second.p50Us}`);
 });
 

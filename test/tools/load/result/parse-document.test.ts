@@ -1,5 +1,5 @@
-// Goal: what is read from a file is a whole document, or it is refused with where it is broken.
-// Method: every field of a real one, taken out and replaced, one at a time.
+// Goal: a document is complete, or refused with the path of the broken field.
+// Method: every field of a real document, removed and replaced, one at a time.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -1,4 +1,4 @@
-// Goal: `--fail-if` means what it says, and a condition that means nothing is refused in words.
+// Goal: `--fail-if` judges by its condition, and a meaningless condition is refused in words.
 // Method: conditions against fixture results whose figures are known.
 
 import assert from 'node:assert/strict';

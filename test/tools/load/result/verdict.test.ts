@@ -46,7 +46,7 @@ function responseOf(ms: number) {
 
 type Evidence = Parameters<typeof judge>[0];
 
-/** A run of 1,000 messages in a second, all well, in an open loop. */
+/** A valid run of 1,000 messages in a second, in an open loop. */
 const good: Evidence = {
   plan: planFixture({ model: openLoop(1000) }),
   counts: counted(1000),
@@ -100,7 +100,7 @@ test('each flaw makes it invalid, and says what to do', () => {
     [{ ...good, counts: counted(0), measuredMs: 0 }, /it was ended before that began/],
     [threads(closed, {}, { cpuShare: 0.95 }), /1 thread .*95 %.*more threads/],
     [threads(closed, { turnMaxMs: 51 }), /held up for 51.0 ms/],
-    // Four busy programs on its core: it had a fifth of it.
+    // With four busy programs on its core it had a fifth of it.
     [threads(closed, { waitedShare: 0.64 }), /waited 64 % of the time for a CPU .*core of its own/],
     [threads(good, { waitedShare: 0.64 }), /waited 64 % of the time for a CPU/],
     [
@@ -145,7 +145,7 @@ test('an outage is told from a server that is slow, and from a generator that is
   const short = judge({ ...closed, silence: outage });
   assert.equal(short.valid, true);
   assert.match(short.reasons.join(), /^the server, .* was out for 2.20 s: .* from 3.2 s to 5.4 s/);
-  // What waited for a connection meanwhile is no reason for more of them, nor for more threads.
+  // Messages that waited meanwhile are no reason for more connections or threads.
   const open = judge({
     ...threads(achieved(800, { silence: outage }), { connectionWaitP99Us: 2e6 }),
     counts: counted(800),
@@ -168,7 +168,7 @@ test('an outage is told from a server that is slow, and from a generator that is
 });
 
 test('what is no flaw', () => {
-  // Spinning for the sake of punctuality is what an open loop does.
+  // An open loop spins to be punctual.
   assert(judge(threads(good, { cpuShare: 1 })).valid);
   assert(judge(achieved(994)).valid);
   const early = judge({ ...closed, endedEarly: true });
@@ -183,7 +183,7 @@ test('what is no flaw', () => {
   const once = judge({ ...closed, generator: { ...closed.generator, throttled } });
   assert(once.valid);
   assert.match(once.reasons.join(), /used up 1 time,/);
-  // A system that does not tell.
+  // A system without these figures.
   assert.deepEqual(judge(threads(closed, { waitedShare: null })), { valid: true, reasons: [] });
 });
 
@@ -283,7 +283,7 @@ test('the longest silence is one in which something was awaited', () => {
   silence.expecting(4000);
   silence.broken(4200);
   assert.deepEqual(silence.longest(5000, false), { startMs: 3000, durationMs: 200 });
-  // What failed was awaited, so what is due later is no new beginning.
+  // A failed message was awaited, so a later one does not begin a new silence.
   silence.failed();
   silence.expecting(6000);
   silence.broken(6200);

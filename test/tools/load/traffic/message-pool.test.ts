@@ -5,7 +5,7 @@ import type { EchoMode } from '#tools/echo/session.js';
 import { InFlightTimes } from '#tools/load/engine/in-flight.js';
 import { MessagePool } from '#tools/load/traffic/message-pool.js';
 
-/** What a connection has sent after `pieces`, and where its stream is then. */
+/** The bytes that a connection has sent after `pieces`, and the position of its stream. */
 function stream(pool: MessagePool, start: number, pieces: readonly number[]) {
   const sent: Uint8Array[] = [];
   const to = {
@@ -23,7 +23,7 @@ function stream(pool: MessagePool, start: number, pieces: readonly number[]) {
   return Buffer.concat(sent);
 }
 
-/** Whether the pool takes `bytes` for what the stream has, in chunks of these lengths. */
+/** True if the pool accepts `bytes` as the stream, in chunks of these lengths. */
 function accepts(pool: MessagePool, start: number, bytes: Uint8Array, chunks: readonly number[]) {
   let at = start;
   let from = 0;

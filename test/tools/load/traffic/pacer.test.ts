@@ -19,11 +19,11 @@ interface Setup {
   readonly durationMs: number;
   readonly senders: number;
   readonly loop: 'io_uring' | 'epoll';
-  /** How long a wait takes that was to take `waitMs`. */
+  /** The real time of a wait of `waitMs`. */
   readonly sleep: (waitMs: number) => number;
 }
 
-/** What is sent when; a look at the clock takes 1 us. */
+/** The times of the messages; a look at the clock takes 1 us. */
 function pace({ ratePerSecond, durationMs, senders, loop, sleep }: Setup) {
   const stages = [{ durationMs, ratePerSecond }];
   const model: OpenLoop = { kind: 'open', arrivals: 'uniform', stages };

@@ -13,7 +13,7 @@ interface Shape {
   readonly seed?: number;
 }
 
-/** When the messages of all threads are due, thread by thread. */
+/** The due times of all messages, thread by thread. */
 function dueTimes(shape: Shape, arrivals: OpenLoop['arrivals'] = 'uniform'): number[][] {
   const { threads, stages, warmupMs, rampMs, seed = 1 } = shape;
   const model: OpenLoop = { kind: 'open', arrivals, stages };
@@ -139,7 +139,7 @@ test('Poisson: the mean is the rate, the gaps are exponential, and the seed deci
     threads.flat().sort((a, b) => a - b),
     given,
   );
-  // 20,000 messages: one standard deviation is 141. The seed is fixed: no matter of luck.
+  // 20,000 messages: one standard deviation is 141. The seed is fixed.
   assert(Math.abs(all.length - 20_000) < 3 * 141, `${all.length} messages`);
   const gapsMs = all.slice(1).map((ms, index) => ms - (all[index] ?? 0));
   for (const ms of [0.1, 0.5, 1, 2, 4]) {

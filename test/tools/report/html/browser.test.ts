@@ -93,7 +93,7 @@ for (const report of reports) {
   });
 }
 
-/** The page, and whatever it complains of or asks for. */
+/** The page, with its complaints and requests. */
 async function open(
   browser: Browser,
   file: string,
@@ -157,7 +157,7 @@ async function isNarrow(page: Page): Promise<void> {
   await drawn(page, (found) => found.every(({ width }) => width > NARROW_PX));
 }
 
-/** A page follows its screen with its next chart, not at once. */
+/** Waits for the page, which redraws some time after its screen has changed. */
 async function eventually(words: string, holds: () => Promise<boolean>): Promise<void> {
   const end = performance.now() + FOLLOW_MS;
   while (!(await holds())) {
@@ -188,7 +188,7 @@ async function prints(page: Page): Promise<void> {
   await page.emulateMedia({ media: 'screen', colorScheme: 'light' });
   await page.setViewportSize(before);
   await eventually('what was folded is not folded again', isFolded);
-  // A printer is told of by an event too, and gets pages.
+  // Printing has an event as well, and makes pages.
   const pdf = await page.pdf({ format: 'A4' });
   assert.equal(pdf.subarray(0, 5).toString(), '%PDF-');
   await eventually('what was folded is not folded again after printing', isFolded);
@@ -251,7 +251,7 @@ async function isSaved(page: Page, document: unknown): Promise<void> {
   assert.deepEqual(JSON.parse(readFileSync(await download.path(), 'utf8')), document);
 }
 
-/** The table whose caption begins so. */
+/** The table whose caption begins with `caption`. */
 function tableOf(found: readonly ReadTable[], caption: string): ReadTable {
   const table = found.find((one) => one.caption.startsWith(caption));
   assert.ok(table !== undefined, `no table of ${caption}`);

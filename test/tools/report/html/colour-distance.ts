@@ -1,4 +1,4 @@
-/** How far apart colours are in the eyes of different people. */
+/** The distance of colours in the eyes of different people. */
 
 type Vector = readonly number[];
 

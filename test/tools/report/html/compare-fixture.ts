@@ -1,4 +1,4 @@
-/** A comparison that nobody made, with loops that are ahead, behind, and missing. */
+/** A made-up comparison, with loops that are ahead, behind and missing. */
 
 import { Random } from '#src/base/random.js';
 import type {

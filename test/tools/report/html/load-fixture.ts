@@ -1,4 +1,4 @@
-/** A load run that nobody made, with all that a report can show. */
+/** A made-up load run, with everything that a report can show. */
 
 import { build, encodeIntoCompressedBase64 } from 'hdr-histogram-js';
 import { Random } from '#src/base/random.js';
@@ -17,7 +17,7 @@ const EDGES_PER_DECADE = 10;
 const EDGES_US = Array.from({ length: 97 }, (_, index) => {
   return Number((10 ** (index / EDGES_PER_DECADE)).toPrecision(3));
 });
-/** So many messages stand for all of them. */
+/** The number of sampled messages. */
 const SAMPLES = 1500;
 
 const MACHINE = {

@@ -1,5 +1,5 @@
-// Goal: a report is whole whatever the document holds, and says figures as people read them.
-// Method: the parts on their own; strings that try to break out, documents with nothing in them.
+// Goal: a report is whole whatever the document holds, and shows figures as people read them.
+// Method: the parts alone; strings that try to break out, empty documents.
 
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
@@ -39,7 +39,7 @@ function withTexts<T>(document: T, names: readonly string[], text: string): T {
   return JSON.parse(written) as T;
 }
 
-/** What the page holds as JSON, and how many elements of a kind it has. */
+/** The JSON of the page, and the number of its elements of a kind. */
 function dataOf(page: string, id: string): unknown {
   const [, text = ''] = new RegExp(`id="${id}">(.*?)</script>`, 's').exec(page) ?? [];
   return JSON.parse(text);
@@ -49,7 +49,7 @@ function count(page: string, text: string): number {
   return page.split(text).length - 1;
 }
 
-/** What a reader sees: all that comes before the scripts. */
+/** The visible part: everything before the scripts. */
 function shown(page: string): string {
   return page.slice(page.indexOf('<main>'), page.indexOf('<script'));
 }

@@ -1,4 +1,4 @@
-// Goal: the summary says what ran and what it came to, in a terminal of any width.
+// Goal: the summary shows what ran and its results, in a terminal of any width.
 // Method: fixture results, their lines read at several widths.
 
 import assert from 'node:assert/strict';
