@@ -176,7 +176,7 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
     do {
       this.#updatePoller();
       this.#wait(boundMs);
-    } while (this.calls.stopped);
+    } while (this.calls.waitLeftOut && !this.calls.receives);
     this.#reports.run();
     this.#receiveAll();
   }
@@ -203,7 +203,8 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
     const { calls } = this;
     const lone = this.#lone;
     // kqueue is no system call on Linux: its wait is in no list.
-    if (lone === null || !calls.direct || calls.receives || this.name === 'kqueue') return;
+    if (lone === null || !calls.direct || this.name === 'kqueue') return;
+    if (calls.receives || !calls.hasRoom) return;
     if (lone.guessed()) calls.receiveBehindWait(lone.fd, lone.token);
   }
 
@@ -308,7 +309,7 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
   }
 
   fds(): number[] {
-    const fds = [...this.#poller.fds, ...this.#closing.fds];
+    const fds = [...this.#poller.fds, ...this.#closing.fds, ...this.calls.acceptedFds];
     if (this.#wakeTimer !== null) fds.push(this.#wakeTimer.fd);
     for (const handle of this.#handles.values()) {
       if (handle.ownsFd) fds.push(handle.fd, ...handle.extraFds);
@@ -318,6 +319,10 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
 
   destroy(): void {
     this.calls.flush();
+    // What a handler that threw, or that closes the loop, has left behind.
+    while (this.calls.next()) {
+      if (this.calls.isAccept && this.calls.result >= 0) this.sys.close(this.calls.result);
+    }
     for (const handle of [...this.#handles.values()]) this.remove(handle);
     this.#closing.closeAll();
     this.#poller.close();
