@@ -172,7 +172,7 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
     do {
       this.#updatePoller();
       this.#wait(boundMs);
-    } while (this.calls.stopped);
+    } while (this.calls.waitLeftOut && !this.calls.receives);
     this.#reports.run();
     this.#receiveAll();
   }
@@ -286,7 +286,7 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
   }
 
   fds(): number[] {
-    const fds = [...this.#poller.fds, ...this.#closing.fds];
+    const fds = [...this.#poller.fds, ...this.#closing.fds, ...this.calls.acceptedFds];
     if (this.#wakeTimer !== null) fds.push(this.#wakeTimer.fd);
     for (const handle of this.#handles.values()) {
       if (handle.ownsFd) fds.push(handle.fd, ...handle.extraFds);
@@ -296,6 +296,10 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
 
   destroy(): void {
     this.calls.flush();
+    // What a handler that threw, or that closes the loop, has left behind.
+    while (this.calls.next()) {
+      if (this.calls.isAccept && this.calls.result >= 0) this.sys.close(this.calls.result);
+    }
     for (const handle of [...this.#handles.values()]) this.remove(handle);
     this.#closing.closeAll();
     this.#poller.close();

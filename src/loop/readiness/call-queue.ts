@@ -54,6 +54,8 @@ export class CallQueue implements ReceiveBuffers, RidingCalls {
   #controls = false;
   /** Whether the last run ended at an unexpected result. */
   #stopped = false;
+  /** Whether that left out the last wait. */
+  #waitLeftOut = false;
   /** The last view of each buffer: its length is often the same again. */
   readonly #chunks: Uint8Array[] = new Array(RECEIVES_MAX).fill(NOTHING);
   readonly #addresses = new WeakMap<Uint8Array, number>();
@@ -75,9 +77,9 @@ export class CallQueue implements ReceiveBuffers, RidingCalls {
     return this.#calls.direct;
   }
 
-  /** Whether an unexpected result kept the last wait from being made as asked. */
-  get stopped(): boolean {
-    return this.#stopped;
+  /** Whether an unexpected result kept the last wait from being made. */
+  get waitLeftOut(): boolean {
+    return this.#waitLeftOut;
   }
 
   offset(id: number): number {
@@ -192,6 +194,16 @@ export class CallQueue implements ReceiveBuffers, RidingCalls {
     return chunk;
   }
 
+  /** The connections that were accepted and not visited yet. */
+  get acceptedFds(): number[] {
+    const fds: number[] = [];
+    for (let id = this.#visited; id < this.#made; id++) {
+      const result = this.#results[id] ?? -1;
+      if (this.#accepts[id] === 1 && result >= 0) fds.push(result);
+    }
+    return fds;
+  }
+
   // Making the calls.
 
   /** Whether another call can be queued. One record stays free for a wait. */
@@ -275,23 +287,21 @@ export class CallQueue implements ReceiveBuffers, RidingCalls {
   epoll_wait(epfd: number, events: Uint8Array, maxevents: number, timeoutMs: number): number {
     const calls = this.#calls;
     if (!calls.direct) {
-      const boundMs = this.#flushed() ? timeoutMs : 0;
-      return this.#sys.epoll_wait(epfd, events, maxevents, boundMs);
+      return this.#flushed() ? this.#sys.epoll_wait(epfd, events, maxevents, timeoutMs) : 0;
     }
     return this.#wait(calls.epollWait(epfd, this.#addressOf(events), maxevents, timeoutMs));
   }
 
   poll(fds: Uint8Array, count: number, timeoutMs: number): number {
     const calls = this.#calls;
-    if (!calls.direct) return this.#sys.poll(fds, count, this.#flushed() ? timeoutMs : 0);
+    if (!calls.direct) return this.#flushed() ? this.#sys.poll(fds, count, timeoutMs) : 0;
     return this.#wait(calls.poll(this.#addressOf(fds), count, timeoutMs));
   }
 
   select(nfds: number, read: Uint8Array, write: Uint8Array, timeout: Uint8Array | null): number {
     const calls = this.#calls;
     if (!calls.direct) {
-      const bound = this.#flushed() ? timeout : NO_TIME;
-      return this.#sys.select(nfds, read, write, bound);
+      return this.#flushed() ? this.#sys.select(nfds, read, write, timeout) : 0;
     }
     const timeoutMs = timeout === null ? -1 : millisecondsOf(timeout);
     const [reads, writes] = [this.#addressOf(read), this.#addressOf(write)];
@@ -307,20 +317,22 @@ export class CallQueue implements ReceiveBuffers, RidingCalls {
     eventCount: number,
     timeout: Uint8Array | null,
   ): number {
-    const bound = this.#flushed() ? timeout : NO_TIME;
-    return this.#sys.kevent(kq, changes, changeCount, events, eventCount, bound);
+    if (!this.#flushed()) return 0;
+    return this.#sys.kevent(kq, changes, changeCount, events, eventCount, timeout);
   }
 
   /** Makes the queued calls. True if the poller may wait then. */
   #flushed(): boolean {
     this.#stopped = false;
     this.flush();
+    this.#waitLeftOut = this.#stopped;
     return !this.#stopped;
   }
 
   /** Makes the queued calls, the last of which is the wait `index`. Returns its result. */
   #wait(index: number): number {
     this.#run(true);
+    this.#waitLeftOut = this.#stopped;
     return this.#stopped ? 0 : this.#calls.result(index);
   }
 
@@ -335,9 +347,6 @@ export class CallQueue implements ReceiveBuffers, RidingCalls {
 }
 
 const NOTHING = new Uint8Array(0);
-
-/** A timeval or timespec of 0 s. */
-const NO_TIME = new Uint8Array(16);
 
 /** The milliseconds of a timeval of Linux: two integers of 64 bits, below 2^32 here. */
 function millisecondsOf(timeval: Uint8Array): number {

@@ -165,10 +165,7 @@ export class CallList {
     return this.#push(this.#numbers.close, Call.close * 2, fd, 0, 0);
   }
 
-  /**
-   * epoll_ctl(2); the words are those of the epoll_event. Stops the list if it fails, unless it
-   * removes a descriptor.
-   */
+  /** epoll_ctl(2); the words are those of the epoll_event. Stops the list if it fails. */
   epollControl(epfd: number, operation: number, fd: number, event: Int32Array): number {
     const index = this.#push(this.#numbers.epoll_ctl, Call.epollControl * 2 + STOP, epfd, fd, 0);
     const at = index * WORDS;
