@@ -29,15 +29,11 @@ const subjects: readonly Subject[] = loopPollers.flatMap((poller) => {
   const available = poller.available(sys);
   const skip = available === true ? false : available.reason;
   const { batching } = sys;
-  const notTogether = batching === true ? false : batching.reason;
+  const together = skip || (batching === true ? false : batching.reason);
   const open = (oneByOne: boolean) => () =>
     new ReadinessBackend(sys, poller.create(sys), { oneByOne });
   return [
-    {
-      name: `${poller.name}, together`,
-      skip: skip || notTogether,
-      open: open(false),
-    },
+    { name: `${poller.name}, together`, skip: together, open: open(false) },
     { name: `${poller.name}, one by one`, skip, open: open(true) },
   ];
 });
