@@ -26,7 +26,7 @@ TYPEDOC = node_modules/.bin/typedoc
 # file may take five minutes.
 TEST_FLAGS = --test-concurrency=3 --test-timeout=300000
 
-.PHONY: all build demo test check bench bench-quick docs docs-pictures clean help
+.PHONY: all build demo test test-arm64 check bench bench-quick docs docs-pictures clean help
 
 all: build ## Same as build (the default).
 
@@ -41,6 +41,10 @@ demo: build ## Show the servers and clients at work, on this machine.
 test: check ## Build, check, and run every test.
 	@node --test $(TEST_FLAGS) \
 	  $$(find test -name '*.test.ts' | sort | sed -e 's|^test/|build/test/|' -e 's|ts$$|js|')
+
+# A few of these files are part of every `make test`. What is missing is named, and skipped.
+test-arm64: build ## Run the tests of the library on arm64 under qemu-user: many minutes, Linux x64.
+	@ARM64_TESTS=all node --test --test-reporter=spec build/test/arm64/emulated.test.js
 
 # Biome: format, sizes, names, what each room may say. dependency-cruiser: who imports whom. knip: what
 # nothing uses. TypeDoc: public names without words. own.mjs: what none of them can tell.
@@ -70,7 +74,7 @@ clean: ## Remove what build made.
 	rm -rf dist build
 
 help: ## List the targets.
-	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  \1 \2/p' Makefile | \
+	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## \(.*\)/  \1 \2/p' Makefile | \
 	  while read -r target words; do printf '  %-13s %s\n' "$$target" "$$words"; done
 
 # npm rewrites this file at the end of every install, which makes it the mark of one. koffi's binary

@@ -1,0 +1,88 @@
+/** The tests that run on arm64 under qemu-user. A new file in one of the rooms runs by itself. */
+
+import { readdirSync } from 'node:fs';
+import { root } from '#test/harness/programs.js';
+
+/** A test file, from test/, and what of it does not run. */
+export interface Selected {
+  readonly file: string;
+  /**
+   * Beginnings of the names of tests that are left out, and of the suite that holds them: Node.js
+   * runs all of a suite whose own name is not left out.
+   */
+  readonly without?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/**
+ * What every `make test` runs: the calls, and the conformance suite on epoll, whose structure is
+ * the one that differs from that of x64. Emulated code takes some ten times as long; these take
+ * half a minute of CPU time, and nothing in them starts another program.
+ */
+export const everyTime: readonly Selected[] = [
+  { file: 'sys/native.test.ts' },
+  { file: 'socket/create.test.ts' },
+  {
+    file: 'conformance/conformance.test.ts',
+    env: { CONFORMANCE_LOOP: 'epoll' },
+    without: [
+      'conformance: ',
+      // Thousands of rounds: these take as long as all others together.
+      'epoll: 10,000 short connections',
+      'epoll: 600 connections',
+      'epoll: a wake from another thread',
+      // They compare times of a few milliseconds, beside other tests and in slow motion.
+      'epoll: timers run in the order',
+      'epoll: a timer runs in time',
+    ],
+  },
+];
+
+/** What `make test-arm64` runs: everything below these but for {@link leftOut}. */
+const ROOMS = [
+  'base',
+  'framing',
+  'sys',
+  'socket',
+  'poller',
+  'ring',
+  'loop',
+  'net',
+  'conformance',
+  'tools/echo',
+  'tools/cli/doctor',
+];
+
+/** A file or a folder, or the tests of a file, that cannot run there. */
+interface LeftOut {
+  readonly path: string;
+  readonly reason: string;
+  /** As in {@link Selected}; the whole file without it. */
+  readonly without?: readonly string[];
+}
+
+export const leftOut: readonly LeftOut[] = [
+  { path: 'loop/ring/', reason: 'qemu-user answers io_uring_setup(2) with ENOSYS' },
+  { path: 'sys/abi/probe.test.ts', reason: 'on x64 it runs the probe of arm64 as well' },
+  { path: 'sys/trace/strace.test.ts', reason: 'strace sees the calls of qemu-user itself' },
+  {
+    path: 'socket/options/kernel.test.ts',
+    reason: 'qemu-user 7.2 passes options it does not know as numbers of 32 bits',
+    without: ['socket: options', 'TCP_INFO counts the bytes', 'strings, domains, cookies'],
+  },
+];
+
+function testFilesOf(room: string): string[] {
+  return readdirSync(`${root}test/${room}`, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.test.ts'))
+    .map((name) => `${room}/${name}`)
+    .sort();
+}
+
+/** Every file that can run there. */
+export function everything(): Selected[] {
+  const whole = leftOut.filter(({ without }) => without === undefined);
+  return ROOMS.flatMap(testFilesOf)
+    .filter((file) => !whole.some(({ path }) => file.startsWith(path)))
+    .map((file) => ({ ...leftOut.find(({ path }) => path === file), file }));
+}
