@@ -20,7 +20,8 @@ const LOCAL = '127.0.0.1';
 const NEWLINE = Buffer.from('\n');
 const big = bigText(2 * MIB);
 /** What goes out and must come back. */
-const LINES = ['hello\n', 'gr\u{fc}\u{df}e\n', 'a\0b\n', Buffer.concat([big, NEWLINE])];
+const SHORT = 'gr\u{fc}\u{df}e a\0b\n';
+const LINES = [SHORT, Buffer.concat([big, NEWLINE])];
 
 /** Whether somebody listens on a TCP port of the loopback, seen without connecting to it. */
 function isListening(port: number): boolean {
@@ -63,7 +64,7 @@ test("our clients and ncat's echo", {
   await listening(t, ['ncat', '-l', '-k', '--exec', '/bin/cat', LOCAL, `${port}`], port);
   // ncat writes to cat without reading from it, so that more than their pipes hold stays stuck in
   // them for ever, whoever the client is.
-  const inputs = [...LINES.slice(0, -1), `${bigText(32 * 1024)}\n`];
+  const inputs = [SHORT, `${bigText(32 * 1024)}\n`];
   await checkClients(t, LOCAL, `${port}`, inputs);
 });
 
@@ -81,7 +82,7 @@ test("our clients and socat's echo over IPv4 and IPv6", {
   }
   const other = await freePort();
   await listening(t, ['socat', `TCP6-LISTEN:${other},bind=[::1],${options}`, 'EXEC:cat'], other);
-  await checkClients(t, '::1', `${other}`);
+  await checkClients(t, '::1', `${other}`, [SHORT]);
 });
 
 test("send and socat's echo over a UNIX socket and an abstract name", {
@@ -125,7 +126,7 @@ for (const [tool, words] of CLIENTS) {
       serveTextbook(t),
     ]);
     for (const { port } of ours) {
-      for (const input of ['hello\n', 'no newline', 'a\0b\n', LINES.at(-1) ?? '']) {
+      for (const input of [...LINES, 'no newline']) {
         const { status, outBytes, err } = await run(t, words(port), input);
         assert.deepEqual([status, err], [0, '']);
         assert.ok(outBytes.equals(Buffer.from(input)), `${input.length} bytes`);
