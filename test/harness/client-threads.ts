@@ -1,19 +1,7 @@
-/** The output of a threaded client, and the servers it is tested against. */
+/** The output of a threaded client. */
 
 import assert from 'node:assert/strict';
-import { backends } from '#src/loop/backends.js';
-import { nativeSys } from '#src/sys/native.js';
 import type { Outcome } from './command.ts';
-
-/** Loops of servers, each with the reason to skip it, or false. */
-export const serverLoops = (['blocking', 'threads', 'epoll', 'io_uring'] as const).map((name) => {
-  return { name, skip: reasonWithoutLoop(name) };
-});
-
-function reasonWithoutLoop(name: string): string | false {
-  const answer = backends.find((entry) => entry.name === name)?.available(nativeSys());
-  return answer === undefined || answer === true ? false : answer.reason;
-}
 
 /** Asserts that each thread printed `lines` in order, and nothing else was printed. */
 export function assertLines(out: string, threads: number, lines: readonly string[]): void {
