@@ -12,7 +12,9 @@ interface Closing {
 /** Handles whose descriptors are closed in the close phase of the turn: law 6. */
 export class ClosingList {
   readonly #sys: Sys;
-  readonly #handles: Closing[] = [];
+  /** The handles, and behind them places for the next: assigning a length is slow (Node 20). */
+  #handles: (Closing | undefined)[] = [];
+  #count = 0;
   /** How many of them are closed. */
   #done = 0;
 
@@ -21,42 +23,51 @@ export class ClosingList {
   }
 
   get length(): number {
-    return this.#handles.length;
+    return this.#count;
   }
 
   /** The descriptors that are still open. */
   get fds(): number[] {
-    return this.#handles.slice(this.#done).flatMap((one) => [one.fd, ...one.extraFds]);
+    return this.#open().flatMap((one) => [one.fd, ...one.extraFds]);
+  }
+
+  #open(): Closing[] {
+    return this.#handles.slice(this.#done, this.#count).filter((one) => one !== undefined);
   }
 
   add(handle: Closing): void {
-    this.#handles.push(handle);
+    this.#handles[this.#count] = handle;
+    this.#count += 1;
   }
 
   /** Closes the handles added before the call, and reports it. */
   closePhase(): void {
-    const handles = this.#handles;
-    const count = handles.length;
+    const count = this.#count;
     if (count === 0) return;
     try {
       while (this.#done < count) {
-        const handle = handles[this.#done];
-        this.#done += 1;
+        const handle = this.#handles[this.#done];
         if (handle === undefined) break; // Closed by `closeAll`.
+        this.#handles[this.#done] = undefined;
+        this.#done += 1;
         this.#close(handle);
         handle.closed();
       }
     } finally {
       // A callback that throws ends the turn; the rest is closed in the next one.
-      if (this.#done >= handles.length) handles.length = 0;
-      else handles.splice(0, this.#done);
+      if (this.#done < this.#count) this.#handles = this.#open();
+      else if (this.#count > PLACES_MAX) this.#handles = [];
+      this.#count = Math.max(this.#count - this.#done, 0);
       this.#done = 0;
     }
   }
 
   /** Closes the rest without reports, also from inside {@link closePhase}. */
   closeAll(): void {
-    for (const handle of this.#handles.splice(this.#done)) this.#close(handle);
+    const handles = this.#open();
+    this.#handles = [];
+    this.#count = this.#done;
+    for (const handle of handles) this.#close(handle);
   }
 
   #close(handle: Closing): void {
@@ -64,3 +75,6 @@ export class ClosingList {
     handle.dispose();
   }
 }
+
+/** Places that are kept for the next turns. */
+const PLACES_MAX = 1024;
