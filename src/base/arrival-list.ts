@@ -11,7 +11,9 @@ interface Member {
  * server of short connections 4 % of its CPU (Node 20).
  */
 export class ArrivalList<Kind extends Member> {
-  readonly #members: (Kind | undefined)[] = [];
+  /** The members, gaps between them, and from the end on empty places. */
+  #members: (Kind | undefined)[] = [];
+  #end = 0;
   #size = 0;
 
   /** How many members there are. */
@@ -21,8 +23,9 @@ export class ArrivalList<Kind extends Member> {
 
   /** Adds a member behind the others. */
   add(member: Kind): void {
-    member.place = this.#members.length;
-    this.#members.push(member);
+    member.place = this.#end;
+    this.#members[this.#end] = member;
+    this.#end += 1;
     this.#size += 1;
   }
 
@@ -31,7 +34,7 @@ export class ArrivalList<Kind extends Member> {
     if (!this.#has(member)) return;
     this.#members[member.place] = undefined;
     this.#size -= 1;
-    if (this.#members.length > 2 * this.#size + GAPS_MIN) this.#closeGaps();
+    if (this.#end > 2 * this.#size + GAPS_MIN) this.#closeGaps();
   }
 
   #has(member: Kind): boolean {
@@ -41,19 +44,22 @@ export class ArrivalList<Kind extends Member> {
   #closeGaps(): void {
     const members = this.#members;
     let end = 0;
-    for (let place = 0; place < members.length; place++) {
+    for (let place = 0; place < this.#end; place++) {
       const member = members[place];
       if (member === undefined) continue;
+      members[place] = undefined;
       member.place = end;
       members[end] = member;
       end += 1;
     }
-    members.length = end;
+    this.#end = end;
+    // Few are left of a crowd.
+    if (members.length > 8 * (end + GAPS_MIN)) this.#members = members.slice(0, end);
   }
 
   /** Iterates over the members at the first step, except those that have left since. */
   *values(): Generator<Kind, void, undefined> {
-    for (const member of this.#members.slice()) {
+    for (const member of this.#members.slice(0, this.#end)) {
       if (member !== undefined && this.#has(member)) yield member;
     }
   }

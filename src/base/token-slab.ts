@@ -13,7 +13,9 @@ export interface Occupant {
 export class TokenSlab<Kind extends Occupant> {
   readonly #occupants: (Kind | undefined)[] = [];
   readonly #generations: number[] = [];
+  /** The free slots. V8 shrinks an array that pops, slowly (Node 20): the length is kept. */
   readonly #free: number[] = [];
+  #freeCount = 0;
   #size = 0;
 
   /** How many slots are in use. */
@@ -23,8 +25,10 @@ export class TokenSlab<Kind extends Occupant> {
 
   /** Assigns a slot, and sets the token of its occupant. Throws a RangeError if none is free. */
   allocate(occupant: Kind): void {
-    const index = this.#free.pop() ?? this.#occupants.length;
+    const last = this.#freeCount - 1;
+    const index = last < 0 ? this.#occupants.length : (this.#free[last] ?? 0);
     if (index >= SLOTS_MAX) throw new RangeError(`all ${SLOTS_MAX} slots are in use`);
+    if (last >= 0) this.#freeCount = last;
     this.#occupants[index] = occupant;
     const generation = this.#generations[index] ?? 0;
     this.#generations[index] = generation;
@@ -44,7 +48,8 @@ export class TokenSlab<Kind extends Occupant> {
     if (this.get(token) === undefined) return;
     this.#occupants[index] = undefined;
     this.#generations[index] = ((token >>> INDEX_BITS) + 1) & GENERATION_MASK;
-    this.#free.push(index);
+    this.#free[this.#freeCount] = index;
+    this.#freeCount += 1;
     this.#size -= 1;
   }
 

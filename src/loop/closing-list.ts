@@ -16,7 +16,9 @@ interface Closing {
 /** Handles whose descriptors are closed in the close phase of the turn: law 6. */
 export class ClosingList {
   readonly #closer: Closer;
-  readonly #handles: Closing[] = [];
+  /** The handles, and behind them places for the next: assigning a length is slow (Node 20). */
+  #handles: (Closing | undefined)[] = [];
+  #count = 0;
   /** How many of them are closed, and how many of these were told. */
   #closed = 0;
   #told = 0;
@@ -26,34 +28,38 @@ export class ClosingList {
   }
 
   get length(): number {
-    return this.#handles.length;
+    return this.#count;
   }
 
   /** The descriptors that are still open. */
   get fds(): number[] {
-    return this.#handles.slice(this.#closed).flatMap((one) => [one.fd, ...one.extraFds]);
+    const open = this.#handles.slice(this.#closed, this.#count);
+    return open.flatMap((one) => (one === undefined ? [] : [one.fd, ...one.extraFds]));
   }
 
   add(handle: Closing): void {
-    this.#handles.push(handle);
+    this.#handles[this.#count] = handle;
+    this.#count += 1;
   }
 
   /** Closes the handles added before the call, and reports it. */
   closePhase(): void {
-    const handles = this.#handles;
-    const count = handles.length;
+    const count = this.#count;
     if (count === 0) return;
     this.#close();
     try {
       while (this.#told < count) {
-        const handle = handles[this.#told];
+        const handle = this.#handles[this.#told];
+        this.#handles[this.#told] = undefined;
         this.#told += 1;
         handle?.closed();
       }
     } finally {
       // A callback that throws ends the turn; the rest is told in the next one.
-      handles.splice(0, this.#told);
-      this.#closed -= this.#told;
+      if (this.#told < this.#count) this.#handles = this.#handles.slice(this.#told, this.#count);
+      else if (this.#count > PLACES_MAX) this.#handles = [];
+      this.#count = Math.max(this.#count - this.#told, 0);
+      this.#closed = Math.max(this.#closed - this.#told, 0);
       this.#told = 0;
     }
   }
@@ -61,14 +67,14 @@ export class ClosingList {
   /** Closes the rest without reports, also from inside {@link closePhase}. */
   closeAll(): void {
     this.#close();
-    this.#handles.length = this.#told;
+    this.#handles = [];
+    this.#count = this.#told;
     this.#closed = this.#told;
   }
 
   #close(): void {
-    const handles = this.#handles;
-    while (this.#closed < handles.length) {
-      const handle = handles[this.#closed];
+    while (this.#closed < this.#count) {
+      const handle = this.#handles[this.#closed];
       this.#closed += 1;
       if (handle === undefined) continue;
       this.#closer.close(handle.fd);
@@ -77,3 +83,6 @@ export class ClosingList {
     this.#closer.flush();
   }
 }
+
+/** Places that are kept for the next turns. */
+const PLACES_MAX = 1024;

@@ -56,9 +56,10 @@ export class RingBackend implements Backend, RingHandleOwner {
   readonly #waker: RingWaker;
   readonly #handles = new TokenSlab<RingHandle>();
   readonly #watches = new WatchTable();
-  /** Handles with something to submit before the next wait. */
-  #dirty: RingHandle[] = [];
-  #dirtyNext: RingHandle[] = [];
+  /** Handles with something to submit before the next wait, and behind them empty places. */
+  #dirty: (RingHandle | undefined)[] = [];
+  #dirtyCount = 0;
+  #dirtyNext: (RingHandle | undefined)[] = [];
   readonly #reports = new ReportList();
   readonly #closing: ClosingList;
   #outOfBuffers = false;
@@ -144,10 +145,10 @@ export class RingBackend implements Backend, RingHandleOwner {
   }
 
   #turn(timeoutMs: number | null): void {
-    if (this.#dirty.length > 0) this.#prepare();
+    if (this.#dirtyCount > 0) this.#prepare();
     this.#waker.prepare();
     const waiting =
-      this.#reports.length === 0 && this.#closing.length === 0 && this.#dirty.length === 0;
+      this.#reports.length === 0 && this.#closing.length === 0 && this.#dirtyCount === 0;
     this.#ring.enter(waiting ? this.#wakeTimer.timeoutBeside(timeoutMs) : 0);
     this.stats.waits += 1;
     if (this.#ring.interrupted) this.stats.eintr += 1;
@@ -159,15 +160,19 @@ export class RingBackend implements Backend, RingHandleOwner {
   }
 
   #prepare(): void {
-    // The two lists take turns, so that a turn allocates none.
+    // The two lists take turns: a turn allocates none. Assigning a length is slow (Node 20).
     const dirty = this.#dirty;
+    const count = this.#dirtyCount;
     this.#dirty = this.#dirtyNext;
     this.#dirtyNext = dirty;
-    for (const handle of dirty) {
+    this.#dirtyCount = 0;
+    for (let place = 0; place < count; place++) {
+      const handle = dirty[place];
+      dirty[place] = undefined;
+      if (handle === undefined) continue;
       handle.dirty = false;
       handle.prepare();
     }
-    dirty.length = 0;
   }
 
   /**
@@ -283,7 +288,8 @@ export class RingBackend implements Backend, RingHandleOwner {
   markDirty(handle: RingHandle): void {
     if (handle.dirty) return;
     handle.dirty = true;
-    this.#dirty.push(handle);
+    this.#dirty[this.#dirtyCount] = handle;
+    this.#dirtyCount += 1;
   }
 
   reportLater(handle: RingHandle): void {
@@ -341,6 +347,7 @@ export class RingBackend implements Backend, RingHandleOwner {
       for (const handle of this.#handles.values()) this.letGo(handle);
       this.#closing.closeAll();
       this.#dirty = [];
+      this.#dirtyCount = 0;
       this.#stuck = false;
       // No stream has a send in flight any more.
       this.sends.confirm();
