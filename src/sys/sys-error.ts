@@ -151,6 +151,6 @@ export class ResolveError extends Error {
 const NOT_FOUND: ReadonlySet<string> = new Set(['EAI_NONAME', 'EAI_NODATA']);
 
 /** `Address already in use` for the end of a sentence; `RPC timed out` is left alone. */
-function lowerFirst(words: string): string {
+export function lowerFirst(words: string): string {
   return /^[A-Z][a-z]/.test(words) ? words.charAt(0).toLowerCase() + words.slice(1) : words;
 }

@@ -25,6 +25,11 @@ export function refusingRings(errno: 'EPERM' | 'ENOSYS'): string[] {
   return ['python3', `${root}test/harness/peers/refuse-io-uring.py`, errno];
 }
 
+/** A prefix that keeps a command from making a page executable. Needs python3. */
+export function refusingExecutablePages(errno: 'EACCES' | 'EPERM'): string[] {
+  return ['python3', `${root}test/harness/peers/refuse-executable.py`, errno];
+}
+
 /** `words` quoted for sh. */
 export function quoted(words: readonly string[]): string {
   return words.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ');

@@ -1,5 +1,7 @@
 import type { Abi } from '../abi/abi.ts';
 import type { CLibrary } from '../c-library.ts';
+import { errnoName } from '../errno.ts';
+import { lowerFirst } from '../sys-error.ts';
 import { arm64Code, type MachineCode, x64Code } from './machine-code.ts';
 
 /** The machine code of {@link MachineCode}, ready to be called, or why there is none. */
@@ -18,7 +20,7 @@ const PAGE_BYTES = 4096;
  * executable at once. The code is a constant; nothing in it depends on input.
  */
 export function openBatchCode(c: CLibrary, abi: Abi): BatchCode {
-  const code = codeFor(abi);
+  const code = machineCodeFor(abi);
   if (code === null) return { reason: `the calls are made one by one on ${abi.platform}` };
   if (process.env['SOCKLOOP_BATCH'] === '0') return { reason: 'SOCKLOOP_BATCH=0 turns it off' };
   // V8 has no WebAssembly then: the host wants no code that is made at run time.
@@ -26,12 +28,12 @@ export function openBatchCode(c: CLibrary, abi: Abi): BatchCode {
   const { PROT_READ, PROT_WRITE, PROT_EXEC, MAP_PRIVATE, MAP_ANONYMOUS } = abi.constants;
   const flags = MAP_PRIVATE | MAP_ANONYMOUS;
   const page = c.mmap(0, PAGE_BYTES, PROT_READ | PROT_WRITE, flags, -1, 0);
-  if (page < 0) return { reason: refused(c, 'mmap') };
+  if (page < 0) return { reason: refused(c, abi, 'mmap') };
   c.view(page, PAGE_BYTES).set(code.bytes);
   // On arm64 the kernel brings the caches for data and instructions into line when a page becomes
   // executable for the first time.
   if (c.mprotect(page, PAGE_BYTES, PROT_READ | PROT_EXEC) < 0) {
-    const reason = refused(c, 'mprotect');
+    const reason = refused(c, abi, 'mprotect');
     c.munmap(page, PAGE_BYTES);
     return { reason };
   }
@@ -39,12 +41,14 @@ export function openBatchCode(c: CLibrary, abi: Abi): BatchCode {
   return { make: c.batchAt(page) };
 }
 
-function codeFor(abi: Abi): MachineCode | null {
+/** The machine code of a platform, null if the calls are made one by one there. */
+export function machineCodeFor(abi: Abi): MachineCode | null {
   if (abi.platform === 'linux-x64') return x64Code;
   return abi.platform === 'linux-arm64' ? arm64Code : null;
 }
 
-function refused(c: CLibrary, call: string): string {
+function refused(c: CLibrary, abi: Abi, call: string): string {
   const errno = c.errno();
-  return `the kernel allows no executable page: ${call}: ${c.strerror(errno)} (errno ${errno})`;
+  const words = lowerFirst(c.strerror(errno));
+  return `the kernel allows no executable page: ${call}: ${errnoName(abi, errno)} (${words})`;
 }

@@ -110,12 +110,12 @@ for (const [platform, code] of [
     leakCheck(t);
     const { c, calls } = answering({ mprotect: -1 });
     assert.deepEqual(openBatchCode(c, abi), {
-      reason: 'the kernel allows no executable page: mprotect: Permission denied (errno 13)',
+      reason: 'the kernel allows no executable page: mprotect: EACCES (permission denied)',
     });
     assert.deepEqual(calls, [mapped, executable, 'munmap 0,4096']);
     const none = answering({ mmap: -1 });
     assert.deepEqual(openBatchCode(none.c, abi), {
-      reason: 'the kernel allows no executable page: mmap: Permission denied (errno 13)',
+      reason: 'the kernel allows no executable page: mmap: EACCES (permission denied)',
     });
     assert.deepEqual(none.calls, [mapped]);
   });

@@ -36,6 +36,8 @@ function doctorText(facts: DoctorFacts): string[] {
     '',
     ...loopTable(facts),
     '',
+    ...wrapped(`system calls: ${callWords(facts)}`, WIDTH),
+    '',
     ...limitTable(facts),
     '',
     auto === null ? 'auto finds no loop here' : `auto takes ${auto}`,
@@ -50,6 +52,12 @@ function loopTable({ loops }: DoctorFacts): string[] {
   ]);
   const columns = ['LOOP', 'HERE', ''].map((title) => ({ title, align: 'left' as const }));
   return textTable(columns, rows, WIDTH);
+}
+
+function callWords({ systemCalls }: DoctorFacts): string {
+  const { machineCodeBytes, reason } = systemCalls;
+  if (reason !== null) return `one by one: ${reason}`;
+  return `in batches, by ${machineCodeBytes} bytes of machine code`;
 }
 
 function limitTable({ limits }: DoctorFacts): string[] {

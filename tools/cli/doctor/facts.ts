@@ -1,7 +1,8 @@
 import { fstatSync } from 'node:fs';
 import { availableParallelism, release, type } from 'node:os';
 import { isatty } from 'node:tty';
-import { nativeSys } from 'sockloop/sys';
+import { nativeSys, type Sys } from 'sockloop/sys';
+import { machineCodeFor } from '#src/sys/batch/executable-page.js';
 import { koffiVersion, sockloopVersion } from '../../measure/versions.ts';
 import { autoLoop, type LoopFacts, loopFacts } from '../loop-facts.ts';
 import { type LimitFacts, limitFacts } from './limits.ts';
@@ -24,7 +25,18 @@ export interface DoctorFacts {
   readonly loops: readonly LoopFacts[];
   /** The loop that `auto` takes; null if there is none. */
   readonly auto: LoopFacts['name'] | null;
+  /** How the loops over a poller make their system calls. */
+  readonly systemCalls: SystemCallFacts;
   readonly limits: readonly LimitFacts[];
+}
+
+/** Whether the system calls of a turn are made together, in one foreign call. */
+interface SystemCallFacts {
+  readonly inBatches: boolean;
+  /** The size of the machine code that makes them; null if they are made one by one. */
+  readonly machineCodeBytes: number | null;
+  /** Why they are made one by one; null if they are not. */
+  readonly reason: string | null;
 }
 
 /** The type of a standard stream. */
@@ -50,8 +62,15 @@ export function doctorFacts(): DoctorFacts {
     streams: { stdin: kindOf(0), stdout: kindOf(1), stderr: kindOf(2) },
     loops,
     auto: autoLoop(loops),
+    systemCalls: systemCallFacts(sys),
     limits: limitFacts(sys),
   };
+}
+
+function systemCallFacts({ abi, batching }: Sys): SystemCallFacts {
+  if (batching !== true) return { inBatches: false, machineCodeBytes: null, ...batching };
+  const machineCodeBytes = machineCodeFor(abi)?.bytes.length ?? null;
+  return { inBatches: true, machineCodeBytes, reason: null };
 }
 
 function kindOf(fd: number): StreamKind {

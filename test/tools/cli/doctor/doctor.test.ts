@@ -23,6 +23,7 @@ interface Report {
   readonly streams: Readonly<Record<string, string>>;
   readonly loops: readonly { name: string; available: boolean; reason: string | null }[];
   readonly auto: string | null;
+  readonly systemCalls: Readonly<Record<string, unknown>>;
   readonly limits: readonly {
     name: string;
     value: number | null;
@@ -54,6 +55,7 @@ test('doctor: the text fits a terminal and names every loop', { timeout }, async
   }
   const { auto } = await report(t);
   assert.equal(lines.at(-1), `auto takes ${auto}`);
+  assert.match(out, /^system calls: (in batches, by \d+ bytes of machine code|one by one: .+)$/m);
 });
 
 test('doctor: the JSON agrees with the loops', { timeout }, async (t) => {
