@@ -73,7 +73,7 @@ async function runEmulated(t: TestContext, selected: Selected): Promise<void> {
 
 const skip = reasonWithoutEmulation();
 
-describe('arm64, emulated', { concurrency: all ? 2 : 1 }, () => {
+describe('arm64, emulated', () => {
   it('doctor: it is an arm64, with the loops of Linux', { skip }, async (t) => {
     leakCheck(t);
     const words = [node, `${root}dist/tools/cli/main.js`, 'doctor', '--json'];

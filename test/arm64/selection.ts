@@ -49,7 +49,7 @@ interface LeftOut {
   readonly without?: readonly string[];
 }
 
-/** A command begins after 5 s of CPU time, more than the tests wait on a busy machine. */
+/** A command begins after 5 s of CPU time: on a busy machine, later than the tests wait for. */
 const COMMANDS = 'they start commands, which take too long to load their modules';
 
 export const leftOut: readonly LeftOut[] = [
