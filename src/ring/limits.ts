@@ -43,7 +43,7 @@ export const RING_SIZES: readonly [RingSize, ...RingSize[]] = [
  * A multishot receive ends after this many bytes and is submitted again: what a connection can
  * bring in one turn, of which all is held if its handler pauses it at the first chunk.
  */
-export const MULTISHOT_TOTAL_BYTES = 131072;
+export const MULTISHOT_TOTAL_BYTES = 262144;
 
 /** Memory that small sends are copied to until the kernel has taken them. */
 export const STAGING_BYTES = 262144;
