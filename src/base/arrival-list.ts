@@ -7,8 +7,9 @@ interface Member {
  * Members in the order of their arrival, of which any may leave.
  *
  * A `Set` would do, but each time it rehashes, its old table keeps a reference to the new one. Once
- * one dead table is in V8's old space, no scavenge frees what came and went since, which costs a
- * server of short connections 4 % of its CPU (Node 20).
+ * one dead table is in V8's old space, no scavenge frees what came and went since (Node 20): at
+ * 6,000 short connections a second most scavenges take less than 1 ms with this list, and 4 to
+ * 20 ms with a `Set`.
  */
 export class ArrivalList<Kind extends Member> {
   /** The members, gaps between them, and from the end on empty places. */

@@ -23,7 +23,39 @@ export function peerName(sys: Sys, fd: number): SocketAddress | null {
   return null;
 }
 
-/** Whether the kernel forgets the address of a peer that resets the connection. */
-export function forgetsPeers(sys: Sys): boolean {
-  return sys.abi.constants.SO_PEERNAME === undefined;
+/** Per kernel, whether it forgets the address of a peer that resets the connection. */
+const answers = new WeakMap<Sys, boolean>();
+/** The last kernel that was asked, and its answer. */
+let lastSys: Sys | null = null;
+let lastAnswer = false;
+
+/**
+ * Whether the kernel forgets the address of a peer that resets the connection: all but Linux do,
+ * and emulations of it (qemu-user 7.2) that lack SO_PEERNAME. Asked once, of the TCP connection
+ * `fd`.
+ */
+export function forgetsPeers(sys: Sys, fd: number): boolean {
+  if (sys === lastSys) return lastAnswer;
+  let answer = answers.get(sys);
+  if (answer === undefined) {
+    const asked = ask(sys, fd);
+    if (asked === null) return true;
+    answer = asked;
+    answers.set(sys, answer);
+  }
+  lastSys = sys;
+  lastAnswer = answer;
+  return answer;
+}
+
+/** Null if it cannot be told from `fd`, whose peer has reset it already. */
+function ask(sys: Sys, fd: number): boolean | null {
+  const { SOL_SOCKET, SO_PEERNAME } = sys.abi.constants;
+  if (SO_PEERNAME === undefined) return true;
+  length[0] = name.length;
+  if (sys.getpeername(fd, name, length) < 0) return null;
+  const remembered = new Uint8Array(SOCKADDR_BYTES_MAX);
+  const size = length[0];
+  if (sys.getsockopt(fd, SOL_SOCKET, SO_PEERNAME, remembered, length) < 0) return true;
+  return length[0] !== size || remembered.some((byte, at) => at < size && byte !== name[at]);
 }

@@ -62,7 +62,8 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
   /** How many of the handles are a SharedFd. */
   #sharedFds = 0;
   /** Handles whose interest is updated in the poller before the next wait. */
-  readonly #dirty: ReadinessHandle[] = [];
+  readonly #dirty: (ReadinessHandle | undefined)[] = [];
+  #dirtyCount = 0;
   readonly #reports = new ReportList();
   /** Handles that rest because their calls kept returning EAGAIN. */
   #stalled: ReadinessHandle[] = [];
@@ -333,7 +334,8 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
     const known = handle.shared ?? handle;
     if (known.dirty) return;
     known.dirty = true;
-    this.#dirty.push(known);
+    this.#dirty[this.#dirtyCount] = known;
+    this.#dirtyCount += 1;
   }
 
   reportLater(handle: ReadinessHandle): void {
@@ -386,7 +388,10 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
 
   #updatePoller(): void {
     // Updating a handle does not make any handle dirty.
-    for (const handle of this.#dirty) {
+    for (let at = 0; at < this.#dirtyCount; at++) {
+      const handle = this.#dirty[at];
+      if (handle === undefined) continue;
+      this.#dirty[at] = undefined;
       handle.dirty = false;
       if (handle.gone || handle.shared !== null) continue;
       const wanted = handle.wanted();
@@ -403,6 +408,6 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
       handle.rearm = false;
       handle.installed = wanted;
     }
-    this.#dirty.length = 0;
+    this.#dirtyCount = 0;
   }
 }

@@ -55,7 +55,7 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
   constructor(group: ConnectionGroup<Data>, fd: number, remote: SocketAddress | null) {
     this.#group = group;
     this.#remote = remote;
-    if (remote === null && group.tcp && forgetsPeers(group.loop.sys)) {
+    if (remote === null && group.tcp && forgetsPeers(group.loop.sys, fd)) {
       this.#remote = peerName(group.loop.sys, fd);
     }
     this.#stream = group.loop.backend.open(fd, this, group.tcp);

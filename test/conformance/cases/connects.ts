@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import type { Connection } from '#src/net/stream/connection.js';
-import { nativeSys } from '#src/sys/native.js';
 import type { SysError } from '#src/sys/sys-error.js';
 import { type Case, inEnvironment } from '../case.ts';
 import { closePair, connectedPair, type Environment, portOf, until } from '../environment.ts';
@@ -79,22 +78,6 @@ const selfCases: readonly Case[] = HOSTS.map(
   }),
 );
 
-/**
- * True where the library counts on SO_PEERNAME and gets no whole name: qemu-user 7.2 reads 4 bytes,
- * whatever is asked for. A UNIX socket without a name has 2.
- */
-function lacksPeerNames(): boolean {
-  const sys = nativeSys();
-  const { AF_UNIX, SOCK_STREAM, SOL_SOCKET, SO_PEERNAME } = sys.abi.constants;
-  if (SO_PEERNAME === undefined) return false;
-  const pair = new Int32Array(2);
-  assert.equal(sys.socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-  const [fd = -1, peer = -1] = pair;
-  const result = sys.getsockopt(fd, SOL_SOCKET, SO_PEERNAME, new Uint8Array(2), Int32Array.of(2));
-  for (const end of [fd, peer]) assert.equal(sys.close(end), 0);
-  return result < 0;
-}
-
 /** A client at `host` connects and resets: the error of the server's side names it, unasked. */
 function resetNamesPeer(environment: Environment, host: string): void {
   let error: SysError | null = null;
@@ -138,8 +121,6 @@ export const connectCases: readonly Case[] = [
     (host): Case => ({
       name: `the error of a connection that broke names its peer at ${host}, whom nobody asked for`,
       laws: [],
-      skip: (target) =>
-        !target.simulated && lacksPeerNames() ? 'SO_PEERNAME is not answered here' : null,
       run: inEnvironment((environment) => resetNamesPeer(environment, host)),
     }),
   ),
