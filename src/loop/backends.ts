@@ -16,8 +16,11 @@ export interface BackendEntry {
   readonly name: 'io_uring' | 'epoll' | 'kqueue' | 'poll' | 'select';
   /** Tries the system calls. Returns true, or why they fail here. Opening one may still fail. */
   available(sys: Sys): true | { readonly reason: string };
-  /** Opens one. Throws a SysError (`EMFILE`, `ENOMEM`). */
-  create(sys: Sys): Backend;
+  /**
+   * Opens one. Throws a SysError (`EMFILE`, `ENOMEM`). Over a poller, `batch` makes the calls of a
+   * turn together where the Sys can (default: true).
+   */
+  create(sys: Sys, batch?: boolean): Backend;
 }
 
 /** A loop that cannot be used, and why: the call that failed, and what to do. */
@@ -47,23 +50,25 @@ export const backends: readonly BackendEntry[] = [
     (poller): BackendEntry => ({
       name: poller.name,
       available: (sys) => poller.available(sys),
-      create: (sys) => new ReadinessBackend(sys, poller.create(sys)),
+      create: (sys, batch = true) =>
+        new ReadinessBackend(sys, poller.create(sys), { oneByOne: !batch }),
     }),
   ),
 ];
 
 /**
  * Opens a backend by its name. `auto` takes the first of {@link backends} that can be opened.
+ * `batch` is that of {@link BackendEntry.create}.
  *
  * @throws RangeError for an unknown name.
  * @throws Error with the reason if it cannot be opened.
  */
-export function chooseBackend(name: LoopName, sys: Sys): BackendChoice {
+export function chooseBackend(name: LoopName, sys: Sys, batch = true): BackendChoice {
   requireLoopName(name);
   const entries = name === 'auto' ? backends : backends.filter((entry) => entry.name === name);
   const missing: MissingLoop[] = [];
   for (const entry of entries) {
-    const opened = open(entry, sys);
+    const opened = open(entry, sys, batch);
     if (!('reason' in opened)) return { backend: opened, missing };
     missing.push({ name: entry.name, ...opened });
   }
@@ -80,13 +85,17 @@ export function createBackend(name: LoopName, sys: Sys): Backend {
 }
 
 /** Opens a backend. Returns the reason if that fails. */
-function open(entry: BackendEntry, sys: Sys): Backend | Pick<MissingLoop, 'reason' | 'code'> {
+function open(
+  entry: BackendEntry,
+  sys: Sys,
+  batch: boolean,
+): Backend | Pick<MissingLoop, 'reason' | 'code'> {
   // Only opening a ring tells: the memory may be used up since the last one.
   const isRing = entry === ring;
   const available = isRing && sys.abi.ioUring !== null ? true : entry.available(sys);
   if (available !== true) return { ...available, code: null };
   try {
-    return entry.create(sys);
+    return entry.create(sys, batch);
   } catch (error) {
     const code = error instanceof SysError ? error.code : null;
     const ringReason = isRing ? whyNoRing(sys, error) : null;

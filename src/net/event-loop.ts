@@ -1,3 +1,4 @@
+import { requireFlag } from '../base/arguments.ts';
 import type { Backend, BackendName, Watch } from '../loop/backend.ts';
 import { chooseBackend, type LoopName, type MissingLoop } from '../loop/backends.ts';
 import { Loop, type RunOptions } from '../loop/loop.ts';
@@ -17,6 +18,13 @@ export interface EventLoopOptions {
   readonly backend?: LoopName | Backend;
   /** The system calls to use. Default: those of this machine. */
   readonly sys?: Sys;
+  /**
+   * Whether a loop over epoll, poll or select makes the system calls of a turn together, by a page
+   * of machine code: on Linux, where the kernel allows one. Default: true, unless the environment
+   * has `SOCKLOOP_BATCH=0`. With false they are made one by one, which costs 10 to 30 % more CPU a
+   * message and changes nothing else. io_uring and an open backend make theirs in their own way.
+   */
+  readonly batch?: boolean;
 }
 
 /**
@@ -79,14 +87,16 @@ export class EventLoop implements Disposable {
   /**
    * Opens a loop.
    *
-   * @param options the backend and the system calls; both have defaults.
+   * @param options the backend, the system calls and how they are made; all have defaults.
    * @throws Error with the reason where this machine cannot open that backend.
    * @throws RangeError for an unknown name.
+   * @throws TypeError if `batch` is neither true nor false.
    */
   constructor(options: EventLoopOptions = {}) {
-    const { backend = 'auto', sys = nativeSys() } = options;
+    const { backend = 'auto', sys = nativeSys(), batch = true } = options;
+    requireFlag('batch', batch);
     const choice =
-      typeof backend === 'object' ? { backend, missing: [] } : chooseBackend(backend, sys);
+      typeof backend === 'object' ? { backend, missing: [] } : chooseBackend(backend, sys, batch);
     this.sys = sys;
     this.backendName = choice.backend.name;
     this.missing = choice.missing;

@@ -138,12 +138,19 @@ export interface Sys {
    */
   address(buffer: Uint8Array): number;
 
-  /** True if there is {@link batch}: on Linux on x64 and arm64. Else why there is none. */
+  /**
+   * True if there is {@link batch}: on Linux on x64 and arm64, unless the kernel allows no
+   * executable page or `SOCKLOOP_BATCH=0` turns it off. Else why there is none. The first look maps
+   * the page.
+   */
   readonly batching: true | { readonly reason: string };
   /**
    * Makes `count` system calls in one foreign call, in order: the records at the address `records`,
-   * as a `CallList` writes them. Each gets its own result. Returns how many were not made, because
-   * a record stopped the list.
+   * of 64 bytes each. A record holds the number of the call (32 bits), a word whose lowest bit ends
+   * the list behind it unless its result is the expected one (32 bits), six arguments (64 bits
+   * each), and the expected result, which the call's own replaces (64 bits): that of the kernel,
+   * `-errno` for a failure. Returns how many were not made because a record ended the list.
+   * Requires {@link batching}; the arguments are not checked.
    */
   batch(records: number, count: number): number;
 

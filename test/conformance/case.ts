@@ -10,6 +10,11 @@ export interface Case {
   run(open: LoopTarget['create']): void | Promise<void>;
 }
 
+/** Why a heavy case leaves out a target whose code runs over simulated kernels too; else null. */
+export function heavyCallByCall({ callByCall }: LoopTarget, instead: string): string | null {
+  return callByCall ? `heavy, and the simulated kernels answer call by call; ${instead}` : null;
+}
+
 /** A case that needs nothing but an environment. */
 export function inEnvironment(body: (environment: Environment) => void): Case['run'] {
   return (open) => {

@@ -30,6 +30,8 @@ export interface LoopTarget {
   /** Whether this machine has it, and if not, why. */
   readonly available: true | { readonly reason: string };
   readonly simulated: boolean;
+  /** Whether the calls are made one by one where another target makes them together. */
+  readonly callByCall: boolean;
   create(options?: EnvironmentOptions): Environment;
 }
 

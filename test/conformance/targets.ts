@@ -18,11 +18,11 @@ const TURN_MS = 5;
 /** Ten seconds of idle turns; a turn with events is shorter. */
 const TURNS_MAX = 2000;
 
-function realEnvironment(name: LoopTarget['name']): Environment {
+function realEnvironment(name: LoopTarget['name'], batch = true): Environment {
   const sys = nativeSys();
   const entry = backends.find((one) => one.name === name);
   if (entry === undefined) throw new Error(`there is no backend ${name}`);
-  const backend = entry.create(sys);
+  const backend = entry.create(sys, batch);
   const loop = new EventLoop({ backend, sys });
   const before = openFds();
   return {
@@ -40,8 +40,20 @@ const realTargets: readonly LoopTarget[] = backends.map((entry) => ({
   name: entry.name,
   available: entry.available(nativeSys()),
   simulated: false,
+  callByCall: false,
   create: () => realEnvironment(entry.name),
 }));
+
+/** Where the calls of a turn are made together unless that is turned off. */
+const callByCallTargets: readonly LoopTarget[] = realTargets
+  .filter(({ name }) => name === 'epoll' || name === 'poll')
+  .map(({ name, available }) => ({
+    name: `${name} call by call`,
+    available,
+    simulated: false,
+    callByCall: true,
+    create: () => realEnvironment(name, false),
+  }));
 
 /** Simulated turns are cheap, and move small pieces: virtual time passes at once. */
 const SIMULATED_TURNS_MAX = 200_000;
@@ -107,7 +119,12 @@ const simulatedTargets: readonly LoopTarget[] = simulatedPlatforms.map((one) => 
   name: one.name,
   available: true,
   simulated: true,
+  callByCall: true,
   create: (options) => simulatedEnvironment(one, SEED, options),
 }));
 
-export const targets: readonly LoopTarget[] = [...realTargets, ...simulatedTargets];
+export const targets: readonly LoopTarget[] = [
+  ...realTargets,
+  ...callByCallTargets,
+  ...simulatedTargets,
+];

@@ -39,6 +39,20 @@ test('arguments: a loop that there is not', (t) => {
   }
 });
 
+test('arguments: batch is a flag', (t) => {
+  leakCheck(t);
+  assertRefused([
+    [() => new EventLoop({ batch: given(0) }), TypeError, 'batch is true or false, not 0'],
+    [() => new EventLoop({ batch: given(null) }), TypeError, 'batch is true or false, not null'],
+    [
+      () => new EventLoop({ backend: 'poll', batch: given('no') }),
+      TypeError,
+      'batch is true or false, not the string "no"',
+    ],
+  ]);
+  for (const batch of [true, false, undefined]) new EventLoop({ batch: given(batch) }).close();
+});
+
 test('arguments: ports and hosts', (t) => {
   leakCheck(t);
   using loop = new EventLoop();

@@ -1,4 +1,5 @@
 import type { Case } from '../case.ts';
+import { batchCases } from './batches.ts';
 import { burstCases } from './bursts.ts';
 import { chunkCases } from './chunks.ts';
 import { closedCases } from './closed.ts';
@@ -17,6 +18,7 @@ import { watchCases } from './watches.ts';
 export const cases: readonly Case[] = [
   ...streamCases,
   ...burstCases,
+  ...batchCases,
   ...closingCases,
   ...errorCases,
   ...lingerCases,

@@ -31,9 +31,9 @@ function countingSys(): { readonly sys: Sys; readonly counted: () => Record<stri
 }
 
 /** An echo server on `backend` whose calls are counted, and 50 clients on a loop of their own. */
-function fixture(backend: 'epoll' | 'poll' | 'select') {
+function fixture(backend: 'epoll' | 'poll' | 'select', batch = true) {
   const { sys, counted } = countingSys();
-  const loop = new EventLoop({ backend, sys });
+  const loop = new EventLoop({ backend, sys, batch });
   const others = new EventLoop({ backend: 'epoll' });
   const clients: Connection[] = [];
   let echoed = 0;
@@ -105,3 +105,18 @@ for (const backend of ['epoll', 'poll', 'select'] as const) {
     close();
   });
 }
+
+test('with batch: false each system call is one foreign call', { skip }, (t) => {
+  leakCheck(t);
+  const { loop, others, clients, counted, turnUntil, echoed, close } = fixture('epoll', false);
+  counted();
+  const before = echoed();
+  for (const client of clients) client.write(new Uint8Array(100));
+  others.turn(0);
+  loop.turn(0);
+  assert.deepEqual(counted(), { epoll_wait: 1, recv: 50 });
+  loop.turn(0);
+  assert.deepEqual(counted(), { send: 50, epoll_wait: 1 });
+  turnUntil(() => echoed() === before + 50 * 100);
+  close();
+});

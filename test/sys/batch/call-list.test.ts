@@ -83,6 +83,29 @@ for (const { name, oneByOne, skip } of ways) {
     assert.deepEqual(made(list), [0, 0, -errno.EBADF]);
   });
 
+  test(`calls ${name}: accept4 without a descriptor left fails, those before it do not`, {
+    skip,
+  }, (t) => {
+    leakCheck(t);
+    const listener = listening(t, 3);
+    const list = newList(oneByOne);
+    for (let accept = 0; accept < 3; accept++) list.accept(listener.fileno());
+    const free = sys.dup(listener.fileno());
+    sys.close(free);
+    const limit = new BigUint64Array(2);
+    const bytes = new Uint8Array(limit.buffer);
+    assert.equal(sys.getrlimit(constants.RLIMIT_NOFILE, bytes), 0);
+    const [before = 0n] = limit;
+    // Nothing else runs on this thread until it is as before.
+    limit[0] = BigInt(free + 1);
+    assert.equal(sys.setrlimit(constants.RLIMIT_NOFILE, bytes), 0);
+    const accepted = made(list);
+    limit[0] = before;
+    assert.equal(sys.setrlimit(constants.RLIMIT_NOFILE, bytes), 0);
+    assert.deepEqual(accepted, [free, -errno.EMFILE, -errno.EMFILE]);
+    sys.close(free);
+  });
+
   test(`calls ${name}: epoll_ctl adds and changes, and names the token`, {
     skip: notLinux,
   }, (t) => {

@@ -38,6 +38,7 @@ function pages() {
   return found;
 }
 nativeSys();
+new EventLoop({ backend: 'poll', batch: false }).close();
 const before = pages();
 new EventLoop({ backend: 'poll' }).close();
 const after = pages();
