@@ -121,7 +121,7 @@ export function planFor(port: number, changes: Partial<LoadPlan> = {}): LoadPlan
     mode: 'echo',
     messagesPerConnection: null,
     warmupMs: 0,
-    durationMs: 150,
+    durationMs: 300,
     rampMs: 0,
     timeoutMs: 1000,
     sourceAddresses: [],

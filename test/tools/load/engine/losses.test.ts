@@ -55,11 +55,12 @@ test('a wrong byte is one mismatch, whatever else was under way on its connectio
   const { mismatch, lost } = document.counts.errors;
   // 17, unless the machine is too busy to open as many connections.
   assert(flips > 0 && flips <= 17, `${flips} wrong bytes`);
-  assert.equal(mismatch, flips);
+  // The last wrong byte of each connection may be under way when the time ends.
+  assert(mismatch <= flips && mismatch >= flips - 2, `${mismatch} of ${flips} mismatches`);
   // The right replies in the same chunk count as answers.
   assert(lost <= flips * 15, `${lost} lost`);
   assert.equal(sumOf(document.counts.errors), mismatch + lost);
-  assert.deepEqual(lossesOf(document.counts), { mismatch: flips });
+  assert.deepEqual(lossesOf(document.counts), { mismatch });
   assertAllAccounted(document, 'closed');
   const open = await serve(t, { kind: 'flip', every: 40, most: 9 });
   const plan = openPlan(open.port, 2000, 500, { connections: 2, timeoutMs: 10_000 });
@@ -133,7 +134,8 @@ test('a reset right behind accept is a reset, on every loop', async (t) => {
   const sys = nativeSys();
   for (const { name, available } of backends) {
     if (available(sys) !== true) continue;
-    const document = await startLoad(planFor(port, { loop: name })).done;
+    // Long enough for a thread that starts on a busy machine.
+    const document = await startLoad(planFor(port, { loop: name, durationMs: 600 })).done;
     assert.deepEqual(Object.keys(errorsOf(document)), ['reset'], name);
     assert.deepEqual(Object.keys(lossesOf(document.counts)), ['reset'], name);
   }
