@@ -21,12 +21,13 @@ import {
 } from '../backend.ts';
 import { ClosingList } from '../closing-list.ts';
 import { GatheredSends } from '../gathered-sends.ts';
-import { LONE_WAITS, STALL_MS, WAKE_PERIOD_MS } from '../limits.ts';
+import { STALL_MS, WAKE_PERIOD_MS } from '../limits.ts';
 import { ReportList } from '../report-list.ts';
 import { ReadinessAcceptor } from './acceptor.ts';
 import { CallQueue } from './call-queue.ts';
 import { ReadinessConnectOperation } from './connect-operation.ts';
 import type { ReadinessHandle, ReadinessOwner } from './handle.ts';
+import { LoneStream } from './lone-stream.ts';
 import { SharedFd } from './shared-fd.ts';
 import { ReadinessStream } from './stream.ts';
 import { ReadinessWatch } from './watch.ts';
@@ -72,10 +73,7 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
   /** Ends long waits. Edge triggering makes it free, so that only epoll has it. */
   readonly #wakeTimer: PeriodicWakeTimer | null;
 
-  /** The last handle that was ready, and the one that alone was in that many waits. */
-  #lastReady: ReadinessHandle | null = null;
-  #lone: ReadinessHandle | null = null;
-  #loneWaits = 0;
+  readonly #loneStream: LoneStream | null;
   /** Why a watch could not be registered, until the end of the turn. */
   #refusal: SysError | null = null;
 
@@ -84,6 +82,8 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
     this.name = poller.name;
     this.sendFlags = sendFlags(sys);
     this.calls = new CallQueue(sys, this, oneByOne);
+    // kqueue is no system call on Linux: its wait is in no list.
+    this.#loneStream = poller.name === 'kqueue' ? null : new LoneStream(this.calls);
     this.sends = new GatheredSends(this.calls, this.calls.stagingAt);
     this.#closing = new ClosingList(this.calls);
     this.#poller = poller;
@@ -185,28 +185,12 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
   #wait(timeoutMs: number | null): void {
     const waiting = this.#reports.length === 0 && this.#closing.length === 0;
     this.stats.waits += 1;
-    if (this.#loneWaits >= LONE_WAITS) this.#guess();
+    this.#loneStream?.guess();
     // `wait` returns before the addition reads the counter: `ready` subtracts from it.
     const reports = this.#poller.wait(waiting ? timeoutMs : 0, this);
     this.stats.reports += reports;
     if (this.#poller.interrupted) this.stats.eintr += 1;
-    if (reports !== 1) this.#loneWaits = 0;
-    else if (this.#lone === this.#lastReady) this.#loneWaits += 1;
-    else {
-      this.#lone = this.#lastReady;
-      this.#loneWaits = 0;
-    }
-    this.#lastReady = null;
-  }
-
-  /** The stream that alone was ready in the last waits probably is again. */
-  #guess(): void {
-    const { calls } = this;
-    const lone = this.#lone;
-    // kqueue is no system call on Linux: its wait is in no list.
-    if (lone === null || !calls.direct || this.name === 'kqueue') return;
-    if (calls.receives || !calls.hasRoom) return;
-    if (lone.guessed()) calls.receiveBehindWait(lone.fd, lone.token);
+    this.#loneStream?.waited(reports);
   }
 
   #pollStalled(timeoutMs: number | null): void {
@@ -297,7 +281,7 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
       else this.stats.stale += 1; // Law 7.
       return;
     }
-    this.#lastReady = handle;
+    this.#loneStream?.isReady(handle);
     handle.ready(interest, errno);
   }
 
