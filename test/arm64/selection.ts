@@ -21,6 +21,16 @@ export interface Selected {
  */
 export const everyTime: readonly Selected[] = [
   { file: 'sys/native.test.ts' },
+  // The machine code of arm64 itself.
+  {
+    file: 'sys/batch/call-list.test.ts',
+    without: [
+      'calls together: a storm',
+      'calls together: in two',
+      'calls together: each wait',
+      'calls one by one',
+    ],
+  },
   { file: 'socket/create.test.ts' },
   {
     file: 'conformance/conformance.test.ts',
@@ -60,6 +70,16 @@ export const leftOut: readonly LeftOut[] = [
     path: 'socket/options/kernel.test.ts',
     reason: 'qemu-user 7.2 passes options it does not know as numbers of 32 bits',
     without: ['socket: options', 'TCP_INFO counts the bytes', 'strings, domains, cookies'],
+  },
+  {
+    path: 'sys/batch/call-list.test.ts',
+    reason: COMMANDS,
+    without: ['calls together: a storm', 'calls one by one: a storm'],
+  },
+  {
+    path: 'sys/batch/executable-page.test.ts',
+    reason: COMMANDS,
+    without: ['executable page: one of a process'],
   },
   {
     path: 'socket/file.test.ts',

@@ -304,10 +304,7 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
 
   destroy(): void {
     this.calls.flush();
-    // What a handler that threw, or that closes the loop, has left behind.
-    while (this.calls.next()) {
-      if (this.calls.isAccept && this.calls.result >= 0) this.sys.close(this.calls.result);
-    }
+    this.calls.closeAccepted();
     for (const handle of [...this.#handles.values()]) this.remove(handle);
     this.#closing.closeAll();
     this.#poller.close();

@@ -220,6 +220,11 @@ export class CallQueue implements ReceiveBuffers, RidingCalls {
     return fds;
   }
 
+  /** Closes them: after a handler that threw, or that closes the loop. */
+  closeAccepted(): void {
+    while (this.next()) if (this.isAccept && this.result >= 0) this.#sys.close(this.result);
+  }
+
   // Making the calls.
 
   /** Whether another call can be queued. Two records stay free: a wait, and a receive behind it. */

@@ -118,8 +118,10 @@ export const batchCases: readonly Case[] = [
   {
     name: 'more ready at once than one call receives from: each is heard before one is thrice',
     laws: [8],
-    skip: (target) =>
-      target.name === 'sim completions' ? 'there completions come late, in any order' : null,
+    skip: ({ name }) => {
+      if (name === 'io_uring') return 'a multishot receive takes up to 256 KiB of each at a time';
+      return name === 'sim completions' ? 'there completions come late, in any order' : null;
+    },
     run: inEnvironment((environment) => {
       const bytes = pattern(environment.turnsMax > 100_000 ? 2000 : 150_000);
       const { pairs, busiest } = resumedTogether(environment, 80, bytes);
