@@ -372,7 +372,6 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
     for (let at = 0; at < this.#dirtyCount; at++) {
       const handle = this.#dirty[at];
       if (handle === undefined) continue;
-      this.#dirty[at] = undefined;
       handle.dirty = false;
       if (handle.gone || handle.shared !== null) continue;
       const wanted = handle.wanted();
@@ -389,6 +388,8 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
       handle.rearm = false;
       handle.installed = wanted;
     }
+    // After a refusal that is thrown, the list is gone through again.
+    this.#dirty.fill(undefined, 0, this.#dirtyCount);
     this.#dirtyCount = 0;
   }
 }
