@@ -8,7 +8,7 @@ import { planFor } from './servers.ts';
 
 const plenty = { descriptors: 1e6, portsPerSource: 28_232 };
 
-function open(ratePerSecond: number, durationMs = 150): Partial<LoadPlan> {
+function open(ratePerSecond: number, durationMs = 300): Partial<LoadPlan> {
   const stages = [{ durationMs, ratePerSecond }];
   return { model: { kind: 'open', arrivals: 'uniform', stages } };
 }
@@ -31,7 +31,7 @@ test('what there cannot be is refused in a sentence', () => {
     [{ startAtMs: Number.NaN }, /: a start is a time in milliseconds, not NaN$/],
     [open(0), /: a rate is above 0 and at most \d+ messages per second, not 0$/],
     [open(-3), /not -3$/],
-    [open(5, 200), /: the stages last 200 ms together, and the run is to last 150 ms$/],
+    [open(5, 200), /: the stages last 200 ms together, and the run is to last 300 ms$/],
     [{ model: { kind: 'closed', pipeline: 0 } }, /messages in flight is 1 to 4096, not 0$/],
     [{ message: { kind: 'bytes', bytes: 0 } }, /size of a message in bytes is 1 to \d+, not 0$/],
     [{ message: { kind: 'bytes', bytes: 2e9 } }, /not 2000000000$/],
