@@ -7,8 +7,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 const FD_DIRECTORY = existsSync('/proc/self/fd') ? '/proc/self/fd' : '/dev/fd';
 
-/** Node closes some handles a few turns after close() returned. */
-const GRACE_MS = 1000;
+/**
+ * Node closes some handles a few turns after close() returned, and a thread that starts on a busy
+ * machine has its file open for a while.
+ */
+const GRACE_MS = 5000;
 const GRACE_STEP_MS = 10;
 
 /** The open resources of a process. */
