@@ -58,9 +58,3 @@ export const CALLS_MAX = 256;
 
 /** Receives and accepts that such a loop makes together, each into a buffer of its own. */
 export const RECEIVES_MAX = 64;
-
-/**
- * After a stream was alone ready in this many waits, a receive follows the next wait in the same
- * foreign call: 0.2 us of a message on a single connection. A wrong guess costs an EAGAIN.
- */
-export const LONE_WAITS = 8;

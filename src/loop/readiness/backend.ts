@@ -27,7 +27,6 @@ import { ReadinessAcceptor } from './acceptor.ts';
 import { CallQueue } from './call-queue.ts';
 import { ReadinessConnectOperation } from './connect-operation.ts';
 import type { ReadinessHandle, ReadinessOwner } from './handle.ts';
-import { LoneStream } from './lone-stream.ts';
 import { SharedFd } from './shared-fd.ts';
 import { ReadinessStream } from './stream.ts';
 import { ReadinessWatch } from './watch.ts';
@@ -72,8 +71,6 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
   readonly #closing: ClosingList;
   /** Ends long waits. Edge triggering makes it free, so that only epoll has it. */
   readonly #wakeTimer: PeriodicWakeTimer | null;
-
-  readonly #loneStream: LoneStream | null;
   /** Why a watch could not be registered, until the end of the turn. */
   #refusal: SysError | null = null;
 
@@ -82,8 +79,6 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
     this.name = poller.name;
     this.sendFlags = sendFlags(sys);
     this.calls = new CallQueue(sys, this, oneByOne);
-    // kqueue is no system call on Linux: its wait is in no list.
-    this.#loneStream = poller.name === 'kqueue' ? null : new LoneStream(this.calls);
     this.sends = new GatheredSends(this.calls, this.calls.stagingAt);
     this.#closing = new ClosingList(this.calls);
     this.#poller = poller;
@@ -185,12 +180,10 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
   #wait(timeoutMs: number | null): void {
     const waiting = this.#reports.length === 0 && this.#closing.length === 0;
     this.stats.waits += 1;
-    this.#loneStream?.guess();
     // `wait` returns before the addition reads the counter: `ready` subtracts from it.
     const reports = this.#poller.wait(waiting ? timeoutMs : 0, this);
     this.stats.reports += reports;
     if (this.#poller.interrupted) this.stats.eintr += 1;
-    this.#loneStream?.waited(reports);
   }
 
   #pollStalled(timeoutMs: number | null): void {
@@ -281,7 +274,6 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
       else this.stats.stale += 1; // Law 7.
       return;
     }
-    this.#loneStream?.isReady(handle);
     handle.ready(interest, errno);
   }
 

@@ -56,9 +56,6 @@ export class CallQueue implements ReceiveBuffers, RidingCalls {
   #stopped = false;
   /** Whether that left out the last wait. */
   #waitLeftOut = false;
-  /** The stream to receive from behind the next wait; -1 for none. */
-  #guessedFd = -1;
-  #guessedToken = 0;
   /** The last view of each buffer: its length is often the same again. */
   readonly #chunks: Uint8Array[] = new Array(RECEIVES_MAX).fill(NOTHING);
   readonly #addresses = new WeakMap<Uint8Array, number>();
@@ -135,24 +132,11 @@ export class CallQueue implements ReceiveBuffers, RidingCalls {
   /** Queues recv(2). Requires {@link hasBuffer}. */
   receive(fd: number, token: number): void {
     this.#makeRoom();
-    this.#queueReceive(fd, token);
-  }
-
-  #queueReceive(fd: number, token: number): void {
     const id = this.#queued;
     this.#accepts[id] = 0;
     this.#tokens[id] = token;
     this.#records[id] = this.#calls.recv(fd, this.offset(id), BUFFER_BYTES);
     this.#queued = id + 1;
-  }
-
-  /**
-   * Has the next wait followed by recv(2) in the same list: of a stream that was alone ready in the
-   * last waits, and probably is again. Requires {@link hasRoom}.
-   */
-  receiveBehindWait(fd: number, token: number): void {
-    this.#guessedFd = fd;
-    this.#guessedToken = token;
   }
 
   /** Queues accept4(2). Requires {@link hasBuffer}. */
@@ -227,9 +211,9 @@ export class CallQueue implements ReceiveBuffers, RidingCalls {
 
   // Making the calls.
 
-  /** Whether another call can be queued. Two records stay free: a wait, and a receive behind it. */
+  /** Whether another call can be queued. One record stays free for a wait. */
   get hasRoom(): boolean {
-    return this.#calls.count < CALLS_MAX - 2;
+    return this.#calls.count < CALLS_MAX - 1;
   }
 
   #makeRoom(): void {
@@ -350,10 +334,8 @@ export class CallQueue implements ReceiveBuffers, RidingCalls {
     return !this.#stopped;
   }
 
-  /** Makes the queued calls, among them the wait `index`. Returns its result. */
+  /** Makes the queued calls, the last of which is the wait `index`. Returns its result. */
   #wait(index: number): number {
-    if (this.#guessedFd >= 0) this.#queueReceive(this.#guessedFd, this.#guessedToken);
-    this.#guessedFd = -1;
     this.#run(index);
     this.#waitLeftOut = this.#stopped;
     return this.#stopped ? 0 : this.#calls.result(index);

@@ -42,8 +42,6 @@ export interface ReadinessHandle extends BaseHandle<ReadinessOwner> {
    * report; else the error ends the turn.
    */
   refused(errno: number): boolean;
-  /** Whether it wants what a receive would bring now; one is made then. */
-  guessed(): boolean;
   /** The delay of {@link ReadinessOwner.retryLater} has passed. */
   retry(): void;
 }
@@ -71,10 +69,6 @@ export abstract class LevelHandle extends BaseHandle<ReadinessOwner> implements 
   }
 
   refused(_errno: number): boolean {
-    return false;
-  }
-
-  guessed(): boolean {
     return false;
   }
 

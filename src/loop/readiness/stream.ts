@@ -77,13 +77,6 @@ export class ReadinessStream extends BaseStream<ReadinessOwner> implements Strea
     this.owner.receive(this);
   }
 
-  /** A receive without a report: an EAGAIN is no news then. */
-  guessed(): boolean {
-    if (this.#receiving || this.gone || this.errno !== 0 || !this.#wantsBytes()) return false;
-    this.#receiving = true;
-    return true;
-  }
-
   /** The queued receive returned `length` bytes, or `-errno`. */
   completed(length: number, chunk: Uint8Array | null): void {
     this.#receiving = false;
@@ -109,8 +102,8 @@ export class ReadinessStream extends BaseStream<ReadinessOwner> implements Strea
       if (this.#takenErrno !== 0) this.break(this.#takenErrno);
       else if (this.errno === 0) this.endReceived();
     } else if (result === -EAGAIN) {
-      if (this.#readable) this.#gaveNothing();
       this.#readable = false;
+      this.#gaveNothing();
     } else if (result === -EINTR) {
       stats.eintr += 1; // Level triggering reports it again.
       if (this.#edge) this.owner.reportLater(this);

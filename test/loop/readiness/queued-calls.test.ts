@@ -5,7 +5,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { AcceptSink, Backend, StreamSink } from '#src/loop/backend.js';
-import { CALLS_MAX, LONE_WAITS } from '#src/loop/limits.js';
 import { ReadinessBackend } from '#src/loop/readiness/backend.js';
 import { Interest } from '#src/poller/poller.js';
 import { loopPollers } from '#src/poller/pollers.js';
@@ -166,31 +165,5 @@ for (const subject of subjects) {
       for (let turn = 0; turn < 100; turn++) backend.poll(100);
     }, /a handler/);
     // The end of the test looks for what is still open.
-  });
-}
-
-for (const subject of subjects.filter(({ name }) => name.endsWith('together'))) {
-  const { name, skip } = subject;
-
-  test(`${name}: a short write leaves the wait out of a full list, too`, { skip, timeout }, (t) => {
-    const backend = openBackend(t, subject);
-    const others = Array.from({ length: CALLS_MAX - 4 }, () => {
-      const [ours, peer] = Socket.pair();
-      t.after(() => peer.close());
-      ours.setBlocking(false);
-      return { stream: backend.open(ours.detach(), silent), peer };
-    });
-    const full = fullStream(t, backend);
-    backend.poll(0);
-    // One alone is ready often enough for a receive behind the wait.
-    for (let wait = 0; wait < 2 * LONE_WAITS; wait++) {
-      others[0]?.peer.sendAll(new Uint8Array(1));
-      backend.poll(LONG_MS);
-    }
-    full.send(new Uint8Array(10), 0, 10);
-    for (const { stream } of others) stream.send(new Uint8Array(1), 0, 1);
-    // The receive behind the wait is of the list as well: there is something to deliver first.
-    assert.ok(tookMs(() => backend.poll(LONG_MS)) < SOON_MS, 'it did not wait');
-    assert.equal(full.queuedBytes, 10);
   });
 }

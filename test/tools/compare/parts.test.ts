@@ -213,7 +213,7 @@ test('compare: the client finds wrong bytes, silence and loss', { timeout }, asy
   assert.ok((errors.mismatch ?? 0) >= 1, JSON.stringify(errors));
   const silent = await peer(t, (socket) => void socket.resume());
   const mute = await connected(t, silent, 2);
-  assert.deepEqual((await mute.client.slice(mute.group, 20)).errors, { timeout: 2 });
+  assert.deepEqual((await mute.client.slice(mute.group, 500)).errors, { timeout: 2 });
   let accepted = 0;
   const shedding = await peer(t, (socket) => {
     accepted += 1;
