@@ -65,10 +65,12 @@ export function leakCheck(t: TestContext): void {
   t.after(() => {
     t.after(async () => {
       const end = process.uptime() * 1000 + GRACE_MS;
-      while (leaksSince(before).length > 0 && process.uptime() * 1000 < end) {
+      let leaks = leaksSince(before);
+      while (leaks.length > 0 && process.uptime() * 1000 < end) {
         await delay(GRACE_STEP_MS);
+        leaks = leaksSince(before);
       }
-      assert.deepEqual(leaksSince(before), [], 'the test left these open');
+      assert.deepEqual(leaks, [], 'the test left these open');
     });
   });
 }

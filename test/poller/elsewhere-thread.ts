@@ -1,6 +1,6 @@
 /** The other thread of the kernel's environment: it takes its orders from shared memory. */
 
-import { workerData } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import { wake } from '#src/poller/wakers.js';
 import { nativeSys } from '#src/sys/native.js';
 import { Deed, type Elsewhere, WAKER_KINDS, Word } from './elsewhere.ts';
@@ -28,6 +28,9 @@ function perform(deed: number): void {
     }
   }
 }
+
+// Its files are loaded and closed.
+parentPort?.postMessage('ready');
 
 for (let turn = 0; ; turn += 1) {
   Atomics.wait(words, Word.turn, turn);

@@ -1,5 +1,6 @@
 /** The orders of the kernel's environment to its other thread, one at a time. */
 
+import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { WakeHandle } from '#src/poller/poller.js';
 
@@ -37,6 +38,11 @@ export class OtherThread {
   constructor() {
     const workerData: Elsewhere = { words: this.#words };
     this.#worker = new Worker(new URL('./elsewhere-thread.js', import.meta.url), { workerData });
+  }
+
+  /** Waits until the thread has loaded its files. */
+  async ready(): Promise<void> {
+    await once(this.#worker, 'message');
   }
 
   /** Begins a deed as soon as the one before it is finished. */

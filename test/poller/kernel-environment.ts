@@ -16,8 +16,9 @@ const plainFile = { path: fileURLToPath(import.meta.url) };
 export function kernelTargets(): PollerTarget[] {
   let thread: OtherThread | undefined;
   const ignore = (): undefined => undefined;
-  before(() => {
+  before(async () => {
     thread = new OtherThread();
+    await thread.ready();
     process.on('SIGUSR2', ignore);
   });
   after(async () => {
