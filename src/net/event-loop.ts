@@ -21,8 +21,8 @@ export interface EventLoopOptions {
   /**
    * Whether a loop over epoll, poll or select makes the system calls of a turn together, by a page
    * of machine code: on Linux, where the kernel allows one. Default: true, unless the environment
-   * has `SOCKLOOP_BATCH=0`. With false they are made one by one, which costs 10 to 30 % more CPU a
-   * message and changes nothing else. io_uring and an open backend make theirs in their own way.
+   * has `SOCKLOOP_BATCH=0`. With false they are made one by one, which costs about a tenth more CPU
+   * a message and changes nothing else. io_uring and an open backend make theirs in their own way.
    */
   readonly batch?: boolean;
 }

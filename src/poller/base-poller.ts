@@ -80,18 +80,15 @@ export abstract class BasePoller implements LoopPoller {
     this.deregister(fd);
   }
 
-  installAgain(fd: number): number {
+  installAgain(fd: number): SysError | null {
     const interest = this.registry.interestOf(fd);
-    if (interest === Interest.none) return 0;
+    if (interest === Interest.none) return null;
     const riding = this.riding;
     this.riding = null;
     const result = this.install(fd, Interest.none, interest, this.registry.generationOf(fd));
     this.riding = riding;
-    if (result < 0) this.registry.remove(fd);
-    return result;
-  }
-
-  refusal(fd: number, result: number): SysError {
+    if (result >= 0) return null;
+    this.registry.remove(fd);
     return this.#cannotWatch(fd, result, this.installCall);
   }
 

@@ -26,10 +26,8 @@ export interface LoopPoller extends Poller {
    */
   forget(fd: number): void;
   /**
-   * Repeats a change that the loop has made and the kernel has refused. Returns a number `>= 0`, or
-   * `-errno`, with the descriptor no longer registered.
+   * Repeats a change that the loop has made and the kernel has refused. Returns the error if it
+   * refuses again; the descriptor is no longer registered then.
    */
-  installAgain(fd: number): number;
-  /** The error of a descriptor that {@link installAgain} could not register. */
-  refusal(fd: number, result: number): SysError;
+  installAgain(fd: number): SysError | null;
 }

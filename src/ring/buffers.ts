@@ -1,6 +1,7 @@
 import { writeInteger } from '../sys/struct.ts';
 import { sysError } from '../sys/sys-error.ts';
-import { BUFFER_BYTES, BUFFER_STRIDE_BYTES, BUFFERS_AT_FIRST, BUFFERS_MAX } from './limits.ts';
+import { BufferViews } from './buffer-views.ts';
+import { BUFFER_BYTES, BUFFERS_AT_FIRST, BUFFERS_MAX } from './limits.ts';
 import { BUFFER_ENTRY_BYTES, REGION } from './region.ts';
 import type { Ring } from './ring.ts';
 
@@ -18,8 +19,8 @@ export class Buffers {
   readonly #ring: Ring;
   readonly #words: Uint32Array;
   readonly #halves: Uint16Array;
-  /** The last view of each buffer: its length is often the same again. */
-  readonly #chunks: Uint8Array[] = [];
+  readonly #views: BufferViews;
+  #count = 0;
   #tail = 0;
 
   /** Registers the ring of buffers as group 0. Throws a SysError. */
@@ -27,6 +28,7 @@ export class Buffers {
     this.#ring = ring;
     const { bytes } = ring.region;
     this.bytes = bytes;
+    this.#views = new BufferViews(bytes, REGION.buffers);
     const words = (BUFFERS_MAX * BUFFER_ENTRY_BYTES) / 4;
     this.#words = new Uint32Array(bytes.buffer, REGION.bufferRing, words).fill(0);
     this.#halves = new Uint16Array(bytes.buffer, REGION.bufferRing, words * 2);
@@ -50,29 +52,24 @@ export class Buffers {
 
   /** The number of buffers, borrowed or not. */
   get count(): number {
-    return this.#chunks.length;
+    return this.#count;
   }
 
   /** Returns the offset of the buffer `id` in {@link bytes}. */
   offset(id: number): number {
-    return REGION.buffers + id * BUFFER_STRIDE_BYTES;
+    return this.#views.offset(id);
   }
 
   /** Returns a view of the first `length` bytes of the buffer `id`. */
   chunk(id: number, length: number): Uint8Array {
-    const last = this.#chunks[id];
-    if (last !== undefined && last.length === length) return last;
-    const start = REGION.buffers + id * BUFFER_STRIDE_BYTES;
-    const chunk = this.bytes.subarray(start, start + length);
-    this.#chunks[id] = chunk;
-    return chunk;
+    return this.#views.chunk(id, length);
   }
 
   /** Gives a buffer to the kernel, as of the next {@link publish}. */
   give(id: number): void {
     const place = this.#tail & (BUFFERS_MAX - 1);
     const { address } = this.#ring.region;
-    const at = address + REGION.buffers + id * BUFFER_STRIDE_BYTES;
+    const at = address + this.offset(id);
     this.#words[place * 4] = at % 2 ** 32;
     this.#words[place * 4 + 1] = at / 2 ** 32;
     this.#words[place * 4 + 2] = BUFFER_BYTES;
@@ -94,14 +91,12 @@ export class Buffers {
 
   #add(count: number): void {
     for (let i = 0; i < count; i++) {
-      this.#chunks.push(NOTHING);
-      this.give(this.count - 1);
+      this.give(this.#count);
+      this.#count += 1;
     }
     this.publish();
   }
 }
-
-const NOTHING = new Uint8Array(0);
 
 /** The index of the tail in 16-bit words: the end of the first entry. */
 const TAIL = 7;

@@ -25,9 +25,6 @@ export function peerName(sys: Sys, fd: number): SocketAddress | null {
 
 /** Per kernel, whether it forgets the address of a peer that resets the connection. */
 const answers = new WeakMap<Sys, boolean>();
-/** The last kernel that was asked, and its answer. */
-let lastSys: Sys | null = null;
-let lastAnswer = false;
 
 /**
  * Whether the kernel forgets the address of a peer that resets the connection: all but Linux do,
@@ -35,17 +32,11 @@ let lastAnswer = false;
  * `fd`.
  */
 export function forgetsPeers(sys: Sys, fd: number): boolean {
-  if (sys === lastSys) return lastAnswer;
-  let answer = answers.get(sys);
-  if (answer === undefined) {
-    const asked = ask(sys, fd);
-    if (asked === null) return true;
-    answer = asked;
-    answers.set(sys, answer);
-  }
-  lastSys = sys;
-  lastAnswer = answer;
-  return answer;
+  const known = answers.get(sys);
+  if (known !== undefined) return known;
+  const answer = ask(sys, fd);
+  if (answer !== null) answers.set(sys, answer);
+  return answer ?? true;
 }
 
 /** Null if it cannot be told from `fd`, whose peer has reset it already. */

@@ -22,12 +22,12 @@ export const demo = (...words: string[]): string[] => program('demo/demo', words
 
 /** A prefix that makes the io_uring calls of a command fail with `errno`. Needs python3. */
 export function refusingRings(errno: 'EPERM' | 'ENOSYS'): string[] {
-  return ['python3', `${root}test/harness/peers/refuse-io-uring.py`, errno];
+  return ['python3', `${root}test/harness/peers/refuse-calls.py`, 'io_uring', errno];
 }
 
 /** A prefix that keeps a command from making a page executable. Needs python3. */
 export function refusingExecutablePages(errno: 'EACCES' | 'EPERM'): string[] {
-  return ['python3', `${root}test/harness/peers/refuse-executable.py`, errno];
+  return ['python3', `${root}test/harness/peers/refuse-calls.py`, 'executable-page', errno];
 }
 
 /** `words` quoted for sh. */

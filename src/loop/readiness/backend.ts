@@ -257,12 +257,12 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
   /** The kernel has refused a change that was queued: it is tried again call by call. */
   controlFailed(fd: number): void {
     const handle = this.#byFd[fd];
-    const result = this.#poller.installAgain(fd);
-    if (result >= 0 || handle === undefined) return;
+    const error = this.#poller.installAgain(fd);
+    if (error === null || handle === undefined) return;
     // Out of memory, or of watches (ENOSPC): that fails one handle, not the loop.
     handle.registered = false;
     handle.installed = Interest.none;
-    if (!handle.refused(-result)) this.#refusal ??= this.#poller.refusal(fd, result);
+    if (!handle.refused(-error.errno)) this.#refusal ??= error;
   }
 
   /** A descriptor is ready. The poller calls it from its wait. */

@@ -1,5 +1,6 @@
 import { receiveMemory } from '../../base/borrowed.ts';
 import type { RidingCalls } from '../../poller/riding-calls.ts';
+import { BufferViews } from '../../ring/buffer-views.ts';
 import { BUFFER_BYTES, BUFFER_STRIDE_BYTES, STAGING_BYTES } from '../../ring/limits.ts';
 import { Call, CallList, listBytes, RecordWord } from '../../sys/batch/call-list.ts';
 import { makeCalls } from '../../sys/batch/make-calls.ts';
@@ -52,18 +53,16 @@ export class CallQueue implements ReceiveBuffers, RidingCalls {
   #visited = 0;
   /** Whether a change of the poller's set is in the queue. */
   #controls = false;
-  /** Whether the last run ended at an unexpected result. */
-  #stopped = false;
-  /** Whether that left out the last wait. */
+  /** Whether an unexpected result left out the last wait. */
   #waitLeftOut = false;
-  /** The last view of each buffer: its length is often the same again. */
-  readonly #chunks: Uint8Array[] = new Array(RECEIVES_MAX).fill(NOTHING);
+  readonly #views: BufferViews;
   readonly #addresses = new WeakMap<Uint8Array, number>();
 
   constructor(sys: Sys, outcomes: CallOutcomes, oneByOne: boolean) {
     this.#sys = sys;
     this.#outcomes = outcomes;
     this.bytes = receiveMemory(BUFFERS_AT + RECEIVES_MAX * BUFFER_STRIDE_BYTES);
+    this.#views = new BufferViews(this.bytes, BUFFERS_AT);
     this.#calls = new CallList(sys, this.bytes, CALLS_MAX, oneByOne);
   }
 
@@ -83,7 +82,7 @@ export class CallQueue implements ReceiveBuffers, RidingCalls {
   }
 
   offset(id: number): number {
-    return BUFFERS_AT + id * BUFFER_STRIDE_BYTES;
+    return this.#views.offset(id);
   }
 
   give(_id: number): void {
@@ -132,20 +131,21 @@ export class CallQueue implements ReceiveBuffers, RidingCalls {
   /** Queues recv(2). Requires {@link hasBuffer}. */
   receive(fd: number, token: number): void {
     this.#makeRoom();
-    const id = this.#queued;
-    this.#accepts[id] = 0;
-    this.#tokens[id] = token;
-    this.#records[id] = this.#calls.recv(fd, this.offset(id), BUFFER_BYTES);
-    this.#queued = id + 1;
+    this.#await(this.#calls.recv(fd, this.offset(this.#queued), BUFFER_BYTES), token, false);
   }
 
   /** Queues accept4(2). Requires {@link hasBuffer}. */
   accept(fd: number, token: number): void {
     this.#makeRoom();
+    this.#await(this.#calls.accept(fd), token, true);
+  }
+
+  /** The result of a record is for a handle. */
+  #await(record: number, token: number, isAccept: boolean): void {
     const id = this.#queued;
-    this.#accepts[id] = 1;
+    this.#accepts[id] = isAccept ? 1 : 0;
     this.#tokens[id] = token;
-    this.#records[id] = this.#calls.accept(fd);
+    this.#records[id] = record;
     this.#queued = id + 1;
   }
 
@@ -184,14 +184,7 @@ export class CallQueue implements ReceiveBuffers, RidingCalls {
 
   /** The bytes of the visited result. */
   chunk(): Uint8Array {
-    const id = this.#visited - 1;
-    const length = this.#results[id] ?? 0;
-    const last = this.#chunks[id];
-    if (last !== undefined && last.length === length) return last;
-    const start = this.offset(id);
-    const chunk = this.bytes.subarray(start, start + length);
-    this.#chunks[id] = chunk;
-    return chunk;
+    return this.#views.chunk(this.buffer, this.result);
   }
 
   /** The connections that were accepted and not visited yet. */
@@ -220,20 +213,20 @@ export class CallQueue implements ReceiveBuffers, RidingCalls {
     if (!this.hasRoom) this.flush();
   }
 
-  /** Makes the queued calls. */
-  flush(): void {
-    if (this.#calls.count > 0) this.#run(NONE);
+  /** Makes the queued calls. True if all results are the expected ones. */
+  flush(): boolean {
+    return this.#calls.count === 0 || this.#run(NONE);
   }
 
-  /** Makes the queued calls. The record `wait` is left out after a stop. */
-  #run(wait: number): void {
+  /** As {@link flush}. An unexpected result leaves out the record `wait`. */
+  #run(wait: number): boolean {
     const calls = this.#calls;
-    this.#stopped = false;
+    let isExpected = true;
     for (let from = 0; from < calls.count; ) {
       const made = makeCalls(this.#sys, calls, from);
       if (!this.#isExpected(made - 1)) {
         if (wait !== NONE) calls.cancel(wait);
-        this.#stopped = true;
+        isExpected = false;
         this.#unexpected(made - 1);
       }
       from = made;
@@ -245,6 +238,7 @@ export class CallQueue implements ReceiveBuffers, RidingCalls {
     this.#controls = false;
     calls.count = 0;
     this.#outcomes.confirmed();
+    return isExpected;
   }
 
   #isExpected(index: number): boolean {
@@ -328,17 +322,14 @@ export class CallQueue implements ReceiveBuffers, RidingCalls {
 
   /** Makes the queued calls. True if the poller may wait then. */
   #flushed(): boolean {
-    this.#stopped = false;
-    this.flush();
-    this.#waitLeftOut = this.#stopped;
-    return !this.#stopped;
+    this.#waitLeftOut = !this.flush();
+    return !this.#waitLeftOut;
   }
 
   /** Makes the queued calls, the last of which is the wait `index`. Returns its result. */
   #wait(index: number): number {
-    this.#run(index);
-    this.#waitLeftOut = this.#stopped;
-    return this.#stopped ? 0 : this.#calls.result(index);
+    this.#waitLeftOut = !this.#run(index);
+    return this.#waitLeftOut ? 0 : this.#calls.result(index);
   }
 
   #addressOf(bytes: Uint8Array): number {
@@ -350,8 +341,6 @@ export class CallQueue implements ReceiveBuffers, RidingCalls {
     return address;
   }
 }
-
-const NOTHING = new Uint8Array(0);
 
 /** No record. */
 const NONE = -1;

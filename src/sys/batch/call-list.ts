@@ -1,5 +1,5 @@
 import type { Sys } from '../sys.ts';
-import { arm64Numbers, type CallNumbers, noNumbers, x64Numbers } from './call-numbers.ts';
+import { arm64Numbers, type CallNumbers, x64Numbers } from './call-numbers.ts';
 
 /** The size of a record in bytes, and in words of 32 bits. */
 export const RECORD_BYTES = 64;
@@ -76,8 +76,8 @@ export class CallList {
     this.#words = new Int32Array(memory.buffer, memory.byteOffset, listBytes(records) / 4);
     this.#addressLow = this.address % 2 ** 32;
     this.#addressHigh = Math.floor(this.address / 2 ** 32);
-    const numbers = sys.abi.platform === 'linux-arm64' ? arm64Numbers : x64Numbers;
-    this.#numbers = direct ? numbers : noNumbers;
+    // Calls made one by one ignore them.
+    this.#numbers = sys.abi.platform === 'linux-arm64' ? arm64Numbers : x64Numbers;
     const { SOCK_CLOEXEC = 0, SOCK_NONBLOCK = 0 } = sys.abi.constants;
     this.#acceptFlags = SOCK_CLOEXEC | SOCK_NONBLOCK;
   }

@@ -36,16 +36,3 @@ export const arm64Numbers: CallNumbers = {
   ppoll: 73,
   pselect6: 72,
 };
-
-/** Stands for the calls where none is made by its number. */
-export const noNumbers: CallNumbers = {
-  sendto: 0,
-  recvfrom: 0,
-  accept4: 0,
-  shutdown: 0,
-  close: 0,
-  epoll_ctl: 0,
-  epoll_pwait: 0,
-  ppoll: 0,
-  pselect6: 0,
-};

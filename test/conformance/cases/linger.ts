@@ -23,6 +23,16 @@ function closeRest(environment: Environment, pair: Pair): void {
   until(environment, () => environment.openDescriptors() === 0, 'everything is closed');
 }
 
+/** Both ends close without an error, and the client has every byte. */
+function untilAllTaken(environment: Environment, pair: Pair): void {
+  until(environment, () => pair.serverLog.events.includes('close'), 'the server has closed');
+  until(environment, () => pair.clientLog.events.includes('close'), 'the client has closed');
+  assert.ok(pair.clientLog.received.equals(bytesFor(environment)));
+  assert.deepEqual([pair.clientLog.error, pair.serverLog.error], [null, null]);
+  assert.deepEqual(pair.serverLog.events, ['close']);
+  assert.equal(pair.server.bytesSent, bytesFor(environment).length);
+}
+
 /** A server with a long answer queued and input unread, which closes with `lingerMs`. */
 function lingering(
   environment: Environment,
@@ -58,12 +68,7 @@ const overUnixSockets: readonly Case[] = [
         pair.client.write(pattern(50_000));
         turnOn(environment);
         pair.client.resume();
-        until(environment, () => pair.serverLog.events.includes('close'), 'the server has closed');
-        until(environment, () => pair.clientLog.events.includes('close'), 'the client has closed');
-        assert.ok(pair.clientLog.received.equals(bytesFor(environment)));
-        assert.deepEqual([pair.clientLog.error, pair.serverLog.error], [null, null]);
-        assert.deepEqual(pair.serverLog.events, ['close']);
-        assert.equal(pair.server.bytesSent, bytesFor(environment).length);
+        untilAllTaken(environment, pair);
         closeRest(environment, pair);
       }
     }),
@@ -96,12 +101,7 @@ export const lingerCases: readonly Case[] = [
       pair.server.close({ lingerMs: 1 });
       turnOn(environment);
       pair.client.resume();
-      until(environment, () => pair.serverLog.events.includes('close'), 'the server has closed');
-      until(environment, () => pair.clientLog.events.includes('close'), 'the client has closed');
-      assert.ok(pair.clientLog.received.equals(bytesFor(environment)));
-      assert.deepEqual([pair.clientLog.error, pair.serverLog.error], [null, null]);
-      assert.deepEqual(pair.serverLog.events, ['close']);
-      assert.equal(pair.server.bytesSent, bytesFor(environment).length);
+      untilAllTaken(environment, pair);
       assert.equal(pair.server.unacknowledgedBytes, 0);
       closeRest(environment, pair);
     }),

@@ -184,12 +184,8 @@ class ForgetfulPoller implements LoopPoller {
     this.#inner.forget(fd);
   }
 
-  installAgain(fd: number): number {
+  installAgain(fd: number): SysError | null {
     return this.#inner.installAgain(fd);
-  }
-
-  refusal(fd: number, result: number): SysError {
-    return this.#inner.refusal(fd, result);
   }
 
   close(): void {
