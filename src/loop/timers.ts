@@ -79,9 +79,9 @@ export class Timers {
 
   /**
    * Runs the timers due at `nowMs`. They are collected first, so that a timer of 0 ms that sets
-   * itself again waits for the next turn.
+   * itself again waits for the next turn. Returns whether any was due.
    */
-  run(nowMs: number): void {
+  run(nowMs: number): boolean {
     for (
       let next = this.#heap.peek();
       next !== undefined && next.deadlineMs <= nowMs;
@@ -90,6 +90,7 @@ export class Timers {
       this.#heap.remove(next);
       this.#due.push(next);
     }
+    if (this.#due.length === 0) return false;
     let ran = 0;
     try {
       for (const timer of this.#due) {
@@ -106,6 +107,7 @@ export class Timers {
       }
       this.#due.length = 0;
     }
+    return true;
   }
 
   /** Cancels all timers, including those that are due and have not run. */

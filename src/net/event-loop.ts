@@ -1,7 +1,7 @@
 import { requireFlag } from '../base/arguments.ts';
 import type { Backend, BackendName, Watch } from '../loop/backend.ts';
 import { chooseBackend, type LoopName, type MissingLoop } from '../loop/backends.ts';
-import { Loop, type RunOptions } from '../loop/loop.ts';
+import { Loop } from '../loop/loop.ts';
 import type { Timer } from '../loop/timers.ts';
 import type { Interest, WakeHandle } from '../poller/poller.ts';
 import { nativeSys } from '../sys/native.ts';
@@ -140,7 +140,7 @@ export class EventLoop implements Disposable {
    * @throws Error on a closed loop.
    */
   listen<Data = undefined>(options: ListenOptions<Data>): Listener<Data> {
-    requireOpen(this.#loop, 'listen');
+    this.#loop.begin('listen');
     return listenOn(this.#loop, options);
   }
 
@@ -155,7 +155,7 @@ export class EventLoop implements Disposable {
    * @throws Error on a closed loop.
    */
   connect<Data = undefined>(options: ConnectOptions<Data>): Connector<Data> {
-    requireOpen(this.#loop, 'connect');
+    this.#loop.begin('connect');
     return connectOn(this.#loop, options);
   }
 
@@ -228,20 +228,91 @@ export class EventLoop implements Disposable {
   }
 
   /**
-   * Turns until {@link stop} is called or nothing is left to wait for. It keeps the thread, and
-   * goes round Node's own loop (signal handlers, messages, Node's timers) after a signal, after
-   * every 256 turns, and twice a second when little happens.
+   * Turns until {@link stop} is called or nothing is left to wait for, beside everything else that
+   * the thread does, as {@link attach} does.
    *
    * What is still open at the end stays open: see {@link close}. A `stop` that was called while
    * nothing ran ends this run at once.
    *
-   * @param options see {@link RunOptions}.
    * @returns a promise for the end of the run.
    * @throws what a callback threw.
-   * @throws Error on a closed loop, or one that runs already.
+   * @throws Error on a closed loop, or one that runs or is attached already.
    */
-  run(options: RunOptions = {}): Promise<void> {
-    return this.#loop.run(options);
+  run(): Promise<void> {
+    return this.#loop.run();
+  }
+
+  /**
+   * Makes the loop part of the program that it runs in: its turns take place beside Node's timers,
+   * servers, files, signals and messages, all of which keep their usual latency. The loop waits in
+   * the kernel in place of Node's, for the descriptors of both. Several loops of a thread share its
+   * waits.
+   *
+   * The process stays alive while anything is open on the loop, unless {@link unref} was called.
+   * What a callback throws is an uncaught exception of the process. In Bun and Deno, whose own
+   * loops cannot be waited for, waits last a millisecond at most.
+   *
+   * @throws Error on a closed loop, or one that runs or is attached already.
+   * @example
+   * ```ts
+   * import assert from 'node:assert/strict';
+   * import { EventLoop } from 'sockloop';
+   *
+   * const loop = new EventLoop();
+   * loop.attach();
+   * const server = loop.listen({
+   *   host: '127.0.0.1',
+   *   port: 0,
+   *   handlers: { data: (client, chunk) => void client.write(chunk) },
+   * });
+   * assert(server.address.family === 'IPv4');
+   * // Node's own client, in the same thread.
+   * const { connect } = await import('node:net');
+   * const socket = connect(server.address.port, '127.0.0.1');
+   * socket.end('hello');
+   * let echo = '';
+   * for await (const chunk of socket) echo += chunk;
+   * assert.equal(echo, 'hello');
+   * loop.close();
+   * ```
+   */
+  attach(): void {
+    this.#loop.attach();
+  }
+
+  /**
+   * Ends {@link attach}: what was written is sent, and nothing is delivered any more until the loop
+   * runs or is attached again. Does nothing on a loop that is not attached.
+   */
+  detach(): void {
+    this.#loop.detach();
+  }
+
+  /** Whether the loop is attached. */
+  get attached(): boolean {
+    return this.#loop.attached;
+  }
+
+  /**
+   * Has the open sockets and timers of the attached loop keep the process alive, as they do at
+   * first.
+   *
+   * @returns the loop.
+   */
+  ref(): this {
+    this.#loop.ref();
+    return this;
+  }
+
+  /**
+   * Lets the process end although something is open on the attached loop. {@link run} keeps it
+   * alive in any case.
+   *
+   * @returns the loop.
+   */
+  unref(): this {
+    this.#loop.unref();
+    return this;
   }
 
   /**
@@ -272,7 +343,7 @@ export class EventLoop implements Disposable {
 
   /**
    * Ends {@link run} after this turn, or the next `run` at its beginning where none is under way.
-   * Does nothing on a closed loop.
+   * Detaches an attached loop. Does nothing on a closed loop.
    */
   stop(): void {
     this.#loop.stop();
@@ -303,8 +374,4 @@ export class EventLoop implements Disposable {
   fds(): number[] {
     return this.#loop.fds();
   }
-}
-
-function requireOpen(loop: Loop, attempt: string): void {
-  if (loop.closed) throw new Error(`cannot ${attempt}: the loop is closed`);
 }

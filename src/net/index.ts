@@ -4,7 +4,6 @@ export { LineBuffer } from '../framing/line-buffer.ts';
 export type { Backend, BackendName, Watch } from '../loop/backend.ts';
 export type { LoopName, MissingLoop } from '../loop/backends.ts';
 export { closeDescriptors } from '../loop/close-descriptors.ts';
-export type { RunOptions } from '../loop/loop.ts';
 export type { Timer } from '../loop/timers.ts';
 export type { WakeHandle } from '../poller/poller.ts';
 export { Interest } from '../poller/poller.ts';

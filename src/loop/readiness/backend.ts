@@ -97,8 +97,13 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
     return this.#poller.wakeHandle;
   }
 
-  get interrupted(): boolean {
-    return this.#poller.interrupted;
+  get pollFd(): number {
+    return this.#poller.pollFd;
+  }
+
+  get isQuiet(): boolean {
+    const waiting = this.#dirtyCount + this.#reports.length + this.#closing.length;
+    return waiting + this.#stalled.length === 0 && this.calls.isEmpty;
   }
 
   get active(): number {

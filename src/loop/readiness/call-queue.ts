@@ -123,6 +123,11 @@ export class CallQueue implements ReceiveBuffers, RidingCalls {
     return this.#queued > this.#visited;
   }
 
+  /** Whether no call is queued. */
+  get isEmpty(): boolean {
+    return this.#calls.count === 0 && !this.receives;
+  }
+
   /** Whether another receive or accept finds a buffer. */
   get hasBuffer(): boolean {
     return this.#queued < RECEIVES_MAX;
