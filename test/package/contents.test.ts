@@ -4,12 +4,12 @@
 import assert from 'node:assert/strict';
 import { cpSync, existsSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { after, before, test } from 'node:test';
 import { run } from '#test/harness/command.js';
 import { leakCheck } from '#test/harness/leaks.js';
-import { reasonWithout } from '#test/harness/other-programs.js';
+import { reasonWithout, scratch } from '#test/harness/other-programs.js';
 import { root } from '#test/harness/programs.js';
-import { emptyFolder, filesBelow, lint, stagedPackage, tarballOf } from './tarball.ts';
+import { filesBelow, lint, stagedPackage, tarballOf } from './tarball.ts';
 
 /** Unpacked. What is neither a tool nor joined to one belongs to the library. */
 const LIBRARY_BYTES_MAX = 1_200_000;
@@ -25,11 +25,20 @@ const timeout = 240_000;
 /** The files of the package, each with its text. */
 type Texts = ReadonlyMap<string, string>;
 
-async function packedTexts(t: TestContext): Promise<Texts> {
-  const folder = await stagedPackage(t);
-  return new Map(
-    filesBelow(folder).map((path) => [path, readFileSync(join(folder, path), 'utf8')]),
-  );
+const steps: (() => Promise<void> | void)[] = [];
+let folder = '';
+
+before(async () => {
+  folder = await stagedPackage({ after: (step) => steps.unshift(step) });
+});
+
+after(async () => {
+  for (const step of steps) await step();
+});
+
+function packedTexts(): Texts {
+  const paths = filesBelow(folder);
+  return new Map(paths.map((path) => [path, readFileSync(join(folder, path), 'utf8')]));
 }
 
 /** What the module `path` imports: the packages, and the paths in the package. */
@@ -75,9 +84,9 @@ function assertNotices(texts: Texts): void {
   );
 }
 
-test('package: its files refer to each other, and to koffi alone', { timeout, skip }, async (t) => {
+test('package: its files refer to each other, and to koffi alone', { timeout, skip }, (t) => {
   leakCheck(t);
-  const texts = await packedTexts(t);
+  const texts = packedTexts();
   assertReferences(texts);
   assertNotices(texts);
   const manifest = JSON.parse(texts.get('package.json') ?? '');
@@ -92,9 +101,9 @@ test('package: its files refer to each other, and to koffi alone', { timeout, sk
 test('package: no file names a source map or a source that is not in it', {
   timeout,
   skip,
-}, async (t) => {
+}, (t) => {
   leakCheck(t);
-  const texts = await packedTexts(t);
+  const texts = packedTexts();
   for (const [path, text] of texts) {
     assert.doesNotMatch(path, /\.map$|\.tsbuildinfo$|(?<!\.d)\.ts$/);
     // The pattern of page-script.ts names the comment that it leaves out.
@@ -102,9 +111,8 @@ test('package: no file names a source map or a source that is not in it', {
   }
 });
 
-test('package: the library and the tools keep to their sizes', { timeout, skip }, async (t) => {
+test('package: the library and the tools keep to their sizes', { timeout, skip }, (t) => {
   leakCheck(t);
-  const folder = await stagedPackage(t);
   let library = 0;
   let tools = 0;
   for (const path of filesBelow(folder)) {
@@ -133,7 +141,7 @@ test('package: npm packs the same files from the root, and leaves dist/ as it wa
   skip,
 }, async (t) => {
   leakCheck(t);
-  const copy = emptyFolder(t);
+  const copy = scratch(t);
   const files = ['README.md', 'LICENSE', 'CHANGELOG.md', 'package.json', 'tsconfig.base.json'];
   for (const path of [...files, 'packing', 'src', 'tools', 'dist']) {
     cpSync(root + path, join(copy, path), { recursive: true, preserveTimestamps: true });
@@ -143,7 +151,6 @@ test('package: npm packs the same files from the root, and leaves dist/ as it wa
   const { status, out, err } = await run(t, ['npm', 'pack', '--json'], '', { cwd: copy });
   assert.equal(status, 0, err);
   const [pack] = JSON.parse(out) as [{ files: { path: string; size: number }[] }];
-  const folder = await stagedPackage(t);
   const staged = filesBelow(folder).map((path) => [path, statSync(join(folder, path)).size]);
   const packed = pack.files.map(({ path, size }) => [path, size]);
   assert.deepEqual(packed.sort(), staged.sort());
@@ -154,17 +161,18 @@ test('package: npm packs the same files from the root, and leaves dist/ as it wa
 test('package: publint and attw refuse planted faults', { timeout, skip }, async (t) => {
   leakCheck(t);
   const makefile = readFileSync(`${root}Makefile`, 'utf8');
-  const folder = await stagedPackage(t);
-  const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  const planted = scratch(t);
+  cpSync(folder, planted, { recursive: true });
+  const manifest = JSON.parse(readFileSync(join(planted, 'package.json'), 'utf8'));
   const plant = (file: string) => {
     manifest.exports['./planted'] = { types: file, default: './dist/src/index.js' };
-    writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest));
-    return tarballOf(t, folder);
+    writeFileSync(join(planted, 'package.json'), JSON.stringify(manifest));
+    return tarballOf(t, planted);
   };
   const nowhere = await lint(t, makefile, 'PUBLINT', await plant('./dist/src/nowhere.d.ts'));
   assert.equal(nowhere.status, 1, nowhere.out);
   assert.match(nowhere.out, /planted.*nowhere[.]d[.]ts but the file does not exist/);
-  writeFileSync(join(folder, 'dist/src/default.d.cts'), 'declare const a: 1;\nexport = a;\n');
+  writeFileSync(join(planted, 'dist/src/default.d.cts'), 'declare const a: 1;\nexport = a;\n');
   const wrong = await lint(t, makefile, 'ATTW', await plant('./dist/src/default.d.cts'));
   assert.equal(wrong.status, 1, wrong.out);
   assert.match(wrong.out, /Masquerading as CJS/);

@@ -1,22 +1,15 @@
 /** The package as it is published: a folder with its files, and the tarball made of it. */
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Outcome, run, type Scope } from '#test/harness/command.js';
+import { scratch } from '#test/harness/other-programs.js';
 import { root } from '#test/harness/programs.js';
-
-/** An empty folder outside the project, removed at the end of `scope`. */
-export function emptyFolder(scope: Scope): string {
-  const folder = mkdtempSync(join(tmpdir(), 'sockloop-package-'));
-  scope.after(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
 
 /** Writes the files of the package to a folder of their own, and returns it. */
 export async function stagedPackage(scope: Scope): Promise<string> {
-  const folder = emptyFolder(scope);
+  const folder = scratch(scope);
   const words = [process.execPath, `${root}packing/make.mjs`, 'stage', folder];
   const { status, err } = await run(scope, words);
   assert.equal(status, 0, err);
@@ -25,7 +18,7 @@ export async function stagedPackage(scope: Scope): Promise<string> {
 
 /** Makes a tarball of `folder`, as `make package` does, and returns its path. */
 export async function tarballOf(scope: Scope, folder: string): Promise<string> {
-  const target = emptyFolder(scope);
+  const target = scratch(scope);
   const words = ['npm', 'pack', '--silent', '--ignore-scripts', '--pack-destination', target];
   const { status, err } = await run(scope, [...words, folder]);
   assert.equal(status, 0, err);
