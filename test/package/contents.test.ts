@@ -9,7 +9,7 @@ import { run } from '#test/harness/command.js';
 import { leakCheck } from '#test/harness/leaks.js';
 import { reasonWithout, scratch } from '#test/harness/other-programs.js';
 import { root } from '#test/harness/programs.js';
-import { filesBelow, lint, stagedPackage, tarballOf } from './tarball.ts';
+import { filesBelow, lint, runStep, stagedPackage, tarballOf } from './tarball.ts';
 
 /** Unpacked. What is neither a tool nor joined to one belongs to the library. */
 const LIBRARY_BYTES_MAX = 1_200_000;
@@ -148,7 +148,7 @@ test('package: npm packs the same files from the root, and leaves dist/ as it wa
   }
   symlinkSync(`${root}node_modules`, join(copy, 'node_modules'));
   const before = filesBelow(join(copy, 'dist'));
-  const { status, out, err } = await run(t, ['npm', 'pack', '--json'], '', { cwd: copy });
+  const { status, out, err } = await runStep(t, ['npm', 'pack', '--json'], copy);
   assert.equal(status, 0, err);
   const [pack] = JSON.parse(out) as [{ files: { path: string; size: number }[] }];
   const staged = filesBelow(folder).map((path) => [path, statSync(join(folder, path)).size]);
@@ -162,18 +162,18 @@ test('package: publint and attw refuse planted faults', { timeout, skip }, async
   leakCheck(t);
   const makefile = readFileSync(`${root}Makefile`, 'utf8');
   const planted = scratch(t);
-  cpSync(folder, planted, { recursive: true });
-  const manifest = JSON.parse(readFileSync(join(planted, 'package.json'), 'utf8'));
-  const plant = (file: string) => {
-    manifest.exports['./planted'] = { types: file, default: './dist/src/index.js' };
+  const plant = (types: string) => {
+    const exports = { '.': { types, default: './index.js' } };
+    const manifest = { name: 'planted', version: '1.0.0', license: 'MIT', type: 'module', exports };
     writeFileSync(join(planted, 'package.json'), JSON.stringify(manifest));
     return tarballOf(t, planted);
   };
-  const nowhere = await lint(t, makefile, 'PUBLINT', await plant('./dist/src/nowhere.d.ts'));
+  writeFileSync(join(planted, 'index.js'), 'export const a = 1;\n');
+  writeFileSync(join(planted, 'index.d.cts'), 'declare const a: 1;\nexport = a;\n');
+  const nowhere = await lint(t, makefile, 'PUBLINT', await plant('./nowhere.d.ts'));
   assert.equal(nowhere.status, 1, nowhere.out);
-  assert.match(nowhere.out, /planted.*nowhere[.]d[.]ts but the file does not exist/);
-  writeFileSync(join(planted, 'dist/src/default.d.cts'), 'declare const a: 1;\nexport = a;\n');
-  const wrong = await lint(t, makefile, 'ATTW', await plant('./dist/src/default.d.cts'));
+  assert.match(nowhere.out, /nowhere[.]d[.]ts but the file does not exist/);
+  const wrong = await lint(t, makefile, 'ATTW', await plant('./index.d.cts'));
   assert.equal(wrong.status, 1, wrong.out);
   assert.match(wrong.out, /Masquerading as CJS/);
 });

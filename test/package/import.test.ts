@@ -13,7 +13,7 @@ import { root } from '#test/harness/programs.js';
 import { stagedPackage } from './tarball.ts';
 
 const timeout = 240_000;
-const ROUNDS = 7;
+const ROUNDS = 5;
 /** CPU time. It is 60 ms, a fifth of it for koffi; as 150 files it was 200. */
 const IMPORT_MS_MAX = 150;
 

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { type Command, type Outcome, run, type Scope, start } from '#test/harness/command.js';
 import { root } from '#test/harness/programs.js';
 import type { ProgramName } from './runtimes.ts';
+import { runStep } from './tarball.ts';
 
 /** A runtime, and the folder in which the package is installed. */
 interface Installed {
@@ -60,7 +61,7 @@ export async function writePrograms(scope: Scope, folder: string): Promise<void>
   };
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config));
   const tsc = join(root, 'node_modules/.bin/tsc');
-  const { status, out } = await run(scope, [tsc, '-p', folder], '', { cwd: folder });
+  const { status, out } = await runStep(scope, [tsc, '-p', folder], folder);
   assert.equal(status, 0, out);
 }
 

@@ -3,15 +3,24 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Outcome, run, type Scope } from '#test/harness/command.js';
+import { type Outcome, type Scope, start } from '#test/harness/command.js';
 import { scratch } from '#test/harness/other-programs.js';
 import { root } from '#test/harness/programs.js';
+
+/** npm and the linters take seconds, and many of them on a busy machine. */
+const STEP_MS_MAX = 200_000;
+
+/** Runs a step of packing or installing in `cwd` to its end. */
+export function runStep(scope: Scope, words: readonly string[], cwd = root): Promise<Outcome> {
+  const command = start(scope, words, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  return command.end(STEP_MS_MAX);
+}
 
 /** Writes the files of the package to a folder of their own, and returns it. */
 export async function stagedPackage(scope: Scope): Promise<string> {
   const folder = scratch(scope);
   const words = [process.execPath, `${root}packing/make.mjs`, 'stage', folder];
-  const { status, err } = await run(scope, words);
+  const { status, err } = await runStep(scope, words);
   assert.equal(status, 0, err);
   return folder;
 }
@@ -20,7 +29,7 @@ export async function stagedPackage(scope: Scope): Promise<string> {
 export async function tarballOf(scope: Scope, folder: string): Promise<string> {
   const target = scratch(scope);
   const words = ['npm', 'pack', '--silent', '--ignore-scripts', '--pack-destination', target];
-  const { status, err } = await run(scope, [...words, folder]);
+  const { status, err } = await runStep(scope, [...words, folder]);
   assert.equal(status, 0, err);
   const [name = ''] = readdirSync(target);
   return join(target, name);
@@ -45,5 +54,5 @@ export function lint(
   const command = new RegExp(`^${tool} = (.*)$`, 'm').exec(makefile)?.[1];
   assert.ok(command !== undefined, `the Makefile has no ${tool}`);
   assert.ok(makefile.includes(`$(${tool}) build/`), `make check does not run ${tool}`);
-  return run(scope, [...command.split(' '), tarball], '', { cwd: root });
+  return runStep(scope, [...command.split(' '), tarball]);
 }
