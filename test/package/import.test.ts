@@ -14,7 +14,7 @@ import { stagedPackage } from './tarball.ts';
 
 const timeout = 240_000;
 const ROUNDS = 5;
-/** CPU time. It is 60 ms, a fifth of it for koffi; as 150 files it was 200. */
+/** CPU time. It is 60 ms, 25 of them for koffi; as 150 files it was 210. */
 const IMPORT_MS_MAX = 150;
 
 /** What the library may import: Node loads these in some 8 ms, most of it for node:net. */
