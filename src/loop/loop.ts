@@ -2,6 +2,7 @@ import { requireCallback, wrongValue } from '../base/arguments.ts';
 import { Interest, type WakeHandle } from '../poller/poller.ts';
 import type { Sys } from '../sys/sys.ts';
 import type { Backend, Watch } from './backend.ts';
+import { type CallbackErrors, Callbacks } from './callbacks.ts';
 import { TASKS_PER_TURN, WAIT_MS_MAX } from './limits.ts';
 import { driverFor } from './runtime/drivers.ts';
 import type { DrivenLoop, ThreadDriver } from './runtime/thread-driver.ts';
@@ -19,8 +20,8 @@ interface Run {
  * An event loop over a {@link Backend}: one thread, one wait.
  *
  * A turn has five phases: read the time; run due timers; wait and deliver; run deferred tasks;
- * close what was marked for closing, and report it. Callbacks run nowhere else (law 2). One that
- * throws ends {@link run} with its error.
+ * close what was marked for closing, and report it. Callbacks run nowhere else (law 2). Where the
+ * error of one goes, {@link Callbacks} says.
  *
  * `run` occupies the thread: it waits in the kernel, and runs promise jobs after each turn. Node's
  * own loop, with its signal handlers, messages and timers, runs after a signal, after every 256
@@ -29,6 +30,7 @@ interface Run {
 export class Loop implements DrivenLoop {
   readonly sys: Sys;
   readonly backend: Backend;
+  readonly callbacks: Callbacks;
   readonly #timers = new Timers();
   #tasks: (() => void)[] = [];
   #nowMs: number;
@@ -46,9 +48,10 @@ export class Loop implements DrivenLoop {
   /** The number of pending operations that only Node's own loop can finish. */
   #nodeWork = 0;
 
-  constructor(sys: Sys, backend: Backend) {
+  constructor(sys: Sys, backend: Backend, errors: CallbackErrors = {}) {
     this.sys = sys;
     this.backend = backend;
+    this.callbacks = new Callbacks(errors, () => this.#run !== null);
     this.#nowMs = sys.monotonicMs();
     openedInThread(this);
   }
@@ -144,7 +147,7 @@ export class Loop implements DrivenLoop {
     requireCallback(callback);
     checkInterest(interest);
     checkWatchable(this.sys, this.backend, fd);
-    return this.backend.watch(fd, interest, { ready: callback });
+    return this.backend.watch(fd, interest, { ready: this.callbacks.guarded(callback) });
   }
 
   /** An operation was started that Node's own loop finishes (a look-up): the loop waits for it. */
@@ -261,12 +264,16 @@ export class Loop implements DrivenLoop {
       return;
     }
     try {
-      if (!this.#stopping && this.alive) this.turn(waitMsMax);
+      if (!this.#stopping && this.alive) {
+        this.turn(waitMsMax);
+        return;
+      }
+      this.callbacks.throwRaised();
     } catch (error) {
       this.#endRun(run, { error });
       return;
     }
-    if (this.#run !== null && (this.#stopping || !this.alive)) this.#endRun(run);
+    this.#endRun(run);
   }
 
   watchForDriver(fd: number, ready: () => void): Watch | null {
@@ -292,6 +299,7 @@ export class Loop implements DrivenLoop {
   turn(waitMsMax: number): void {
     this.#requireOpen('turn');
     if (this.#turning) throw new Error('a turn cannot begin inside of a callback');
+    this.callbacks.throwRaised();
     this.#turning = true;
     this.#turns += 1;
     try {
@@ -299,7 +307,7 @@ export class Loop implements DrivenLoop {
       if (this.#timers.size > 0) {
         this.#readTime();
         // What a timer leaves to promise jobs and ticks must not wait for the kernel.
-        if (this.#timers.run(this.#nowMs)) mostMs = 0;
+        if (this.#timers.run(this.#nowMs, this.callbacks)) mostMs = 0;
         if (this.#closed) return;
       }
       const waitMs = this.#waitMs(mostMs);
@@ -397,7 +405,10 @@ export class Loop implements DrivenLoop {
     this.#tasks = tasks.length > TASKS_PER_TURN ? tasks.splice(TASKS_PER_TURN) : [];
     let ran = 0;
     try {
-      while (ran < tasks.length && !this.#closed) tasks[ran++]?.();
+      for (let task = tasks[0]; task !== undefined && !this.#closed; task = tasks[ran]) {
+        ran += 1;
+        this.callbacks.call(task);
+      }
     } finally {
       // A callback that throws ends the turn; the rest runs in the next one.
       if (ran < tasks.length && !this.#closed) this.#tasks.unshift(...tasks.slice(ran));

@@ -2,8 +2,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Random } from '#src/base/random.js';
 import type { Backend } from '#src/loop/backend.js';
-import type { EventLoop } from '#src/net/event-loop.js';
-import type { Connection, ConnectionHandlers } from '#src/net/stream/connection.js';
+import type { EventLoop, EventLoopOptions } from '#src/net/event-loop.js';
+import type {
+  Connection,
+  ConnectionHandlers,
+  ConnectionSettings,
+} from '#src/net/stream/connection.js';
 import type { Listener } from '#src/net/stream/listener.js';
 
 // An environment is a loop over a kernel, real or simulated. Each case opens a new one, runs server
@@ -35,7 +39,7 @@ export interface LoopTarget {
   create(options?: EnvironmentOptions): Environment;
 }
 
-export interface EnvironmentOptions {
+export interface EnvironmentOptions extends Pick<EventLoopOptions, 'onHandlerError'> {
   /** The most descriptors that may be open. Simulated kernels only. */
   readonly descriptorsMax?: number;
 }
@@ -87,25 +91,25 @@ function logging(log: Log, also: ConnectionHandlers = {}): ConnectionHandlers {
   return {
     open: (connection) => {
       log.events.push('open');
-      also.open?.(connection);
+      return also.open?.(connection);
     },
     data: (connection, chunk) => {
       if (log.events.at(-1) !== 'data') log.events.push('data');
       log.append(chunk);
-      also.data?.(connection, chunk);
+      return also.data?.(connection, chunk);
     },
     drain: (connection) => {
       log.events.push('drain');
-      also.drain?.(connection);
+      return also.drain?.(connection);
     },
     end: (connection) => {
       log.events.push('end');
-      also.end?.(connection);
+      return also.end?.(connection);
     },
     close: (connection, error) => {
       log.events.push('close');
       log.error = error?.code ?? null;
-      also.close?.(connection, error);
+      return also.close?.(connection, error);
     },
   };
 }
@@ -124,12 +128,16 @@ type Place = { readonly host: string; readonly port: number } | { readonly path:
 
 const ANY_PORT: Place = { host: '127.0.0.1', port: 0 };
 
-/** Connects a client to a server on one loop. Without an `end` handler both sides stay open. */
+/**
+ * Connects a client to a server with `settings` on one loop. Without an `end` handler both sides
+ * stay open.
+ */
 export function connectedPair(
   environment: Environment,
   serverHandlers: ConnectionHandlers = {},
   clientHandlers: ConnectionHandlers = {},
   place = ANY_PORT,
+  settings: Partial<ConnectionSettings> = {},
 ): Pair {
   const serverLog = new Log();
   const clientLog = new Log();
@@ -137,12 +145,13 @@ export function connectedPair(
   let client: Connection | null = null;
   const listener = environment.loop.listen({
     ...place,
+    ...settings,
     handlers: logging(serverLog, {
       end: () => undefined,
       ...serverHandlers,
       open: (connection) => {
         server = connection;
-        serverHandlers.open?.(connection);
+        return serverHandlers.open?.(connection);
       },
     }),
   });
@@ -153,7 +162,7 @@ export function connectedPair(
       ...clientHandlers,
       open: (connection) => {
         client = connection;
-        clientHandlers.open?.(connection);
+        return clientHandlers.open?.(connection);
       },
     }),
   });

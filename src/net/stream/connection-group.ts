@@ -6,6 +6,7 @@ import {
   wrongValue,
 } from '../../base/arguments.ts';
 import type { Backend } from '../../loop/backend.ts';
+import { mayBePromise } from '../../loop/callbacks.ts';
 import type { Loop } from '../../loop/loop.ts';
 import { QUEUE_BYTES_HIGH, QUEUE_BYTES_MAX, TIMEOUT_MS_MAX } from '../limits.ts';
 import type { ConnectionHandlers, ConnectionSettings } from './connection.ts';
@@ -22,10 +23,13 @@ export class ConnectionGroup<Data> {
   /** TCP_NODELAY. Accepted sockets inherit it from the listener. */
   readonly noDelay: boolean;
   readonly idleTimeoutMs: number | null;
+  /** Whether chunks are copied for the program: `chunks` is `owned`. */
+  readonly copies: boolean;
   readonly queueBytesHigh: number;
   readonly queueBytesMax: number;
   /** Called before the `close` handler. */
   readonly onClosed: ((connection: StreamConnection<Data>) => void) | null;
+  readonly #onHandlerError: ConnectionSettings<Data>['onHandlerError'];
 
   constructor(
     loop: Loop,
@@ -33,8 +37,10 @@ export class ConnectionGroup<Data> {
     onClosed: ((connection: StreamConnection<Data>) => void) | null,
   ) {
     checkHandlers(settings.handlers);
+    requireFunction('onHandlerError', settings.onHandlerError);
     requireFlag('noDelay', settings.noDelay);
     this.loop = loop;
+    this.copies = copiesChunks(settings.chunks);
     this.backend = loop.backend;
     this.handlers = settings.handlers;
     this.tcp = !('path' in settings);
@@ -43,8 +49,22 @@ export class ConnectionGroup<Data> {
     this.queueBytesMax = settings.queueBytesMax ?? QUEUE_BYTES_MAX;
     this.queueBytesHigh = settings.queueBytesHigh ?? Math.min(QUEUE_BYTES_HIGH, this.queueBytesMax);
     this.onClosed = onClosed;
+    this.#onHandlerError = settings.onHandlerError?.bind(settings);
     checkBytes('queueBytesMax', this.queueBytesMax);
     checkBytes('queueBytesHigh', this.queueBytesHigh);
+  }
+
+  /** A handler has returned `result`. A promise is watched; anything else is ignored. */
+  returned(result: unknown, connection: StreamConnection<Data>): void {
+    if (!mayBePromise(result)) return;
+    this.loop.callbacks.watch(result, (error) => this.failed(error, connection));
+  }
+
+  /** A handler has failed with `error`. Throws where nobody is to hear of it. */
+  failed(error: unknown, connection: StreamConnection<Data>): void {
+    connection.close();
+    if (this.#onHandlerError === undefined) this.loop.callbacks.failed(error, connection);
+    else this.#onHandlerError(error, connection);
   }
 }
 
@@ -60,6 +80,11 @@ function checkHandlers<Data>(handlers: ConnectionHandlers<Data>): void {
   for (const name of ['open', 'data', 'drain', 'end', 'close'] as const) {
     requireFunction(`the handler ${name}`, handlers[name]);
   }
+}
+
+function copiesChunks(chunks: ConnectionSettings['chunks'] = 'owned'): boolean {
+  if (chunks === 'owned' || chunks === 'borrowed') return chunks === 'owned';
+  throw wrongValue(chunks, "chunks is 'owned' or 'borrowed'");
 }
 
 function checkBytes(name: string, bytes: number): void {

@@ -11,8 +11,15 @@ import type { SysError } from '../../sys/sys-error.ts';
  * The handlers of a program: one object for all connections of a listener or of a `connect`.
  *
  * Every handler is optional, runs in a turn of the loop, never inside a call that the program
- * makes, and may do anything, such as closing this connection or another one. A handler that throws
- * ends `run()` of the loop with its error.
+ * makes, and may do anything, such as closing this connection or another one.
+ *
+ * A handler may be `async`. What it returns is ignored, except for a promise that is rejected: that
+ * is an error of the handler, as if it was thrown, also when the connection is closed by then. The
+ * loop does not wait for the promise: the next handler may be called before it is settled.
+ *
+ * After an error of a handler its connection is closed, as by `close()`, and `onHandlerError` of
+ * the listener or `connect` is called, else that of the loop; all others go on. Without either the
+ * error ends `run()` of the loop, and what the turn had not delivered comes in the next one.
  *
  * The order is `open`, then any number of `data` and `drain`, `end` at most once, `close` exactly
  * once and last.
@@ -27,10 +34,8 @@ export interface ConnectionHandlers<Data = undefined> {
   /**
    * Bytes were received.
    *
-   * `chunk` is borrowed: a view of the loop's receive memory, valid until this handler returns (an
-   * `async` one returns at its first `await`). Copy what is needed later: `chunk.slice()`. Within
-   * the handler it may be written to any connection; {@link Connection.write} says what happens to
-   * one that is written later.
+   * `chunk` is the program's own, to keep and to change, unless {@link ConnectionSettings.chunks}
+   * is `borrowed`.
    *
    * @param connection the connection.
    * @param chunk the bytes, at least 1.
@@ -72,6 +77,21 @@ export interface ConnectionSettings<Data = undefined> {
   /** The handlers, shared by all of the connections. */
   readonly handlers: ConnectionHandlers<Data>;
   /**
+   * What the `data` handler gets. Default: `owned`, bytes that are the program's own for ever, also
+   * behind an `await`.
+   *
+   * An owned chunk is a copy, most often a slice of memory that it shares with other chunks:
+   * `chunk.buffer` is longer than the chunk and cannot be transferred. A chunk that is kept holds
+   * at most 16 KiB of memory, or 64 times its own length; one above 16 KiB has exactly its own.
+   * What is kept for long or posted to a thread is better a `chunk.slice()`.
+   *
+   * `borrowed` saves the copy: a few percent of the CPU of an echo of small messages, a quarter and
+   * more of one of 16 KiB. The chunk is then a view of the loop's receive memory, valid until the handler
+   * returns (an `async` one returns at its first `await`). Within the handler it may be written to
+   * any connection; {@link Connection.write} says what happens to one that is written later.
+   */
+  readonly chunks?: 'owned' | 'borrowed';
+  /**
    * Closes a connection on which nothing moves for so many milliseconds; see
    * {@link Connection.setTimeout}. Default: null, never.
    */
@@ -85,6 +105,39 @@ export interface ConnectionSettings<Data = undefined> {
   readonly queueBytesHigh?: number;
   /** A write is refused if more bytes than this would be queued. Default: 256 MiB. */
   readonly queueBytesMax?: number;
+  /**
+   * A handler has thrown, or the promise that it returned was rejected. The connection is closed;
+   * its `close` handler follows, unless it was called before or is the one that failed. What this
+   * throws ends `run()`. Default: `onHandlerError` of the loop.
+   *
+   * @param error what was thrown.
+   * @param connection the connection whose handler it was.
+   * @example
+   * ```ts
+   * import assert from 'node:assert/strict';
+   * import { createConnection, EventLoop } from 'sockloop';
+   *
+   * using loop = new EventLoop();
+   * const errors: string[] = [];
+   * const listener = loop.listen({
+   *   host: '127.0.0.1',
+   *   port: 0,
+   *   handlers: {
+   *     data: async (connection, chunk) => {
+   *       connection.write(String(JSON.parse(new TextDecoder().decode(chunk)).length));
+   *     },
+   *     close: () => listener.close(),
+   *   },
+   *   onHandlerError: (error) => errors.push((error as Error).name),
+   * });
+   * assert(listener.address.family === 'IPv4');
+   * using client = createConnection({ host: '127.0.0.1', port: listener.address.port });
+   * client.sendAll('not JSON');
+   * await loop.run();
+   * assert.deepEqual(errors, ['SyntaxError']);
+   * ```
+   */
+  onHandlerError?(error: unknown, connection: Connection<Data>): void;
 }
 
 /**
@@ -169,14 +222,14 @@ export interface Connection<Data = undefined> {
 
   /**
    * Sends bytes. The writes of a turn go together, with the next wait; they count as sent, as they
-   * nearly always are. The memory is the caller's again when the call returns, except for the chunk
-   * that a `data` handler is reading: that is sent in place, so leave it as it is.
+   * nearly always are. The memory is the caller's again when the call returns, except for a
+   * borrowed chunk that a `data` handler is reading: that is sent in place, so leave it as it is.
    *
-   * A chunk whose `data` handler has returned is refused on every loop: its memory may hold bytes
-   * of another client by then. One case cannot be detected: an old chunk at the place of the one
-   * that a later `data` handler is reading. With the environment variable `SOCKLOOP_DEBUG=1` every
-   * chunk is a copy of its own, filled with 0xdb once its handler has returned, and every late use
-   * is detected.
+   * A borrowed chunk (see {@link ConnectionSettings.chunks}) whose `data` handler has returned is
+   * refused on every loop: its memory may hold bytes of another client by then. One case cannot be
+   * detected: an old chunk at the place of the one that a later `data` handler is reading. With the
+   * environment variable `SOCKLOOP_DEBUG=1` every borrowed chunk is a copy of its own, filled with
+   * 0xdb once its handler has returned, and every late use is detected.
    *
    * @param data a string, sent as UTF-8, or any view (Uint8Array, DataView, Uint16Array, ...), sent
    *   as the bytes it covers.
@@ -188,7 +241,7 @@ export interface Connection<Data = undefined> {
    * @throws TypeError where `data` is neither; of an ArrayBuffer, pass a view.
    * @throws RangeError where the range lies outside the data, or more than `queueBytesMax` bytes
    *   would be queued. Nothing is sent.
-   * @throws Error for a chunk whose handler has returned, and with the code
+   * @throws Error for a borrowed chunk whose handler has returned, and with the code
    *   `ERR_STREAM_WRITE_AFTER_END` after {@link end}.
    */
   write(data: Bytes, offset?: number, length?: number): boolean;

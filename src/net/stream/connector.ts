@@ -54,7 +54,8 @@ export interface ConnectSettings<Data = undefined> extends ConnectionSettings<Da
   /** Looks the name up. Default: the system's resolver. */
   readonly lookup?: Lookup;
   /**
-   * The connect has failed; called once. Without this handler the error ends `run()` of the loop.
+   * The connect has failed; called once. Without this handler the error goes to `onHandlerError`
+   * of the loop, or ends its `run()`.
    *
    * @param error the last of `errors`, or a SysError `ETIMEDOUT` after `timeoutMs`.
    * @param errors why each address failed, in that order: SysErrors, or a ResolveError for the
@@ -269,7 +270,7 @@ export class Connector<Data = undefined> implements Disposable {
       sys.setsockopt(attempt.fd, level, name, ON, ON.length);
     }
     const connection = new StreamConnection(this.#group, attempt.fd, attempt.address);
-    this.#group.handlers.open?.(connection);
+    connection.opened();
   }
 
   #failed(attempt: ConnectAttempt, errno: number): void {
@@ -296,7 +297,7 @@ export class Connector<Data = undefined> implements Disposable {
     this.#attemptNext();
   }
 
-  #timedOut(timeoutMs: number): void {
+  #timedOut(timeoutMs: number): unknown {
     const { sys } = this.#loop;
     const reason = `no answer within ${timeoutMs} ms`;
     const { ETIMEDOUT } = sys.abi.errno;
@@ -305,14 +306,15 @@ export class Connector<Data = undefined> implements Disposable {
     const where = 'path' in options ? options.path : `"${options.host}" port ${options.port}`;
     const [what, on] =
       attempt === undefined ? [`connect to ${where}`] : (['connect to', attempt.address] as const);
-    this.#fail(sysError(sys, -ETIMEDOUT, 'connect', what, on, reason));
+    return this.#fail(sysError(sys, -ETIMEDOUT, 'connect', what, on, reason));
   }
 
-  #fail(error: Error | undefined): void {
+  /** Runs in a timer or a task, which sees to the errors of `onError`. Returns its promise. */
+  #fail(error: Error | undefined): unknown {
     if (this.#over || error === undefined) return;
     this.cancel();
     if (this.#options.onError === undefined) throw error;
-    this.#options.onError(error, this.#errors);
+    return this.#options.onError(error, this.#errors);
   }
 }
 

@@ -33,7 +33,8 @@ export interface ListenSettings<Data = undefined>
   /**
    * Accepting has failed. Out of descriptors (`EMFILE`, `ENFILE`) or memory, or refused many times
    * in a row (`EPERM`), the listener pauses for 50 ms and goes on. After any other error the
-   * listening socket is closed; without this handler the error then ends `run()` of the loop.
+   * listening socket is closed; without this handler the error then goes to `onHandlerError` of the
+   * loop, or ends its `run()`.
    *
    * @param error a SysError, or on the loop `select` an Error for a descriptor that it cannot hold.
    */
@@ -206,9 +207,7 @@ export class Listener<Data = undefined> implements Iterable<Connection<Data>>, D
       exhausted: (errno, shed) => this.#exhausted(errno, shed),
       failed: (errno) => {
         this.#over();
-        const error = this.#error(errno);
-        if (this.#onError === undefined) throw error;
-        this.#onError(error);
+        this.#tell(this.#error(errno), true);
       },
       closed: () => undefined,
     };
@@ -221,14 +220,14 @@ export class Listener<Data = undefined> implements Iterable<Connection<Data>>, D
       this.stats.shed += 1;
       if (this.#toldOfLimit) return;
       this.#toldOfLimit = true;
-      this.#onError?.(tooHigh(fd, backend));
+      this.#tell(tooHigh(fd, backend));
       return;
     }
     const connection = new StreamConnection(this.#group, fd, null);
     this.stats.accepted += 1;
     this.#connections.add(connection);
     if (this.#connections.size >= this.#connectionsMax) this.#update();
-    this.#group.handlers.open?.(connection);
+    connection.opened();
   }
 
   #removed(connection: StreamConnection<Data>): void {
@@ -243,7 +242,15 @@ export class Listener<Data = undefined> implements Iterable<Connection<Data>>, D
       this.#exhaustion = null;
       this.#update();
     });
-    this.#onError?.(this.#error(errno));
+    this.#tell(this.#error(errno));
+  }
+
+  /** Calls `onError`. Without it a `final` error is one of a callback. */
+  #tell(error: Error, final = false): void {
+    this.#loop.callbacks.call(() => {
+      if (this.#onError !== undefined) return this.#onError(error);
+      if (final) throw error;
+    });
   }
 
   #error(errno: number): Error {

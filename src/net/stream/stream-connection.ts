@@ -1,3 +1,4 @@
+import { ownedCopy } from '../../base/borrowed.ts';
 import { type Bytes, bytesOf, sendableLength } from '../../base/bytes.ts';
 import type { Stream, StreamSink } from '../../loop/backend.ts';
 import type { Timer } from '../../loop/timers.ts';
@@ -289,14 +290,38 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
     writeNamed(this.#group.loop.sys, this.fd, optionName, value);
   }
 
+  /** The connection is established, and everything about it is in place. */
+  opened(): void {
+    this.#call('open');
+  }
+
+  #call(handler: 'open' | 'drain' | 'end'): void {
+    const group = this.#group;
+    try {
+      group.returned(group.handlers[handler]?.(this), this);
+    } catch (error) {
+      group.failed(error, this);
+    }
+  }
+
   // The sink, called by the backend.
+
+  get copies(): boolean {
+    return this.#group.copies;
+  }
 
   received(chunk: Uint8Array): void {
     if (this.#lingering) return;
     const group = this.#group;
     if (this.#idleMs > 0) this.#activeMs = group.loop.nowMs;
     this.#received += chunk.length;
-    group.handlers.data?.(this, chunk);
+    try {
+      // Without a handler nothing is copied.
+      const { handlers, copies } = group;
+      group.returned(handlers.data?.(this, copies ? ownedCopy(chunk) : chunk), this);
+    } catch (error) {
+      group.failed(error, this);
+    }
   }
 
   ended(): void {
@@ -304,7 +329,7 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
     this.#peerEnded = true;
     if (!this.#lingering) {
       if (handlers.end === undefined) this.#finish();
-      else handlers.end(this);
+      else this.#call('end');
     }
     if (this.#ending) this.#closeIfOver();
   }
@@ -313,7 +338,7 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
     if (this.#idleMs > 0) this.#activeMs = this.#group.loop.nowMs;
     if (this.#drainOwed && !this.#lingering) {
       this.#drainOwed = false;
-      this.#group.handlers.drain?.(this);
+      this.#call('drain');
     }
     this.#closeIfOver();
   }
@@ -327,7 +352,11 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
   closed(): void {
     this.#closed = true;
     this.#group.onClosed?.(this);
-    this.#group.handlers.close?.(this, this.#error);
+    try {
+      this.#group.returned(this.#group.handlers.close?.(this, this.#error), this);
+    } catch (error) {
+      this.#group.failed(error, this);
+    }
   }
 
   #brokenBy(errno: number, reason?: string): SysError {

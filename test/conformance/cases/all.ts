@@ -6,9 +6,11 @@ import { closedCases } from './closed.ts';
 import { closingCases } from './closing.ts';
 import { connectCases } from './connects.ts';
 import { errorCases } from './errors.ts';
+import { handlerCases } from './handlers.ts';
 import { lingerCases } from './linger.ts';
 import { listenerCases } from './listener.ts';
 import { loopCases } from './loop.ts';
+import { ownedChunkCases } from './owned-chunks.ts';
 import { sendCases } from './sends.ts';
 import { streamCases } from './stream.ts';
 import { turnCases } from './turns.ts';
@@ -27,7 +29,9 @@ export const cases: readonly Case[] = [
   ...loopCases,
   ...sendCases,
   ...turnCases,
+  ...handlerCases,
   ...chunkCases,
+  ...ownedChunkCases,
   ...closedCases,
   ...watchCases,
 ];
