@@ -86,6 +86,11 @@ export class Loop {
     return this.#closed;
   }
 
+  /** True during {@link run}. */
+  get running(): boolean {
+    return this.#running;
+  }
+
   /** The number of turns so far. */
   get turns(): number {
     return this.#turns;

@@ -30,6 +30,7 @@ export class ConnectionGroup<Data> {
   constructor(
     loop: Loop,
     settings: ConnectionSettings<Data>,
+    tcp: boolean,
     onClosed: ((connection: StreamConnection<Data>) => void) | null,
   ) {
     checkHandlers(settings.handlers);
@@ -37,7 +38,7 @@ export class ConnectionGroup<Data> {
     this.loop = loop;
     this.backend = loop.backend;
     this.handlers = settings.handlers;
-    this.tcp = !('path' in settings);
+    this.tcp = tcp;
     this.noDelay = this.tcp && (settings.noDelay ?? true);
     this.idleTimeoutMs = checkedTimeout(settings.idleTimeoutMs ?? null, 'an idle timeout');
     this.queueBytesMax = settings.queueBytesMax ?? QUEUE_BYTES_MAX;

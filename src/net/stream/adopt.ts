@@ -1,0 +1,20 @@
+import type { Loop } from '../../loop/loop.ts';
+import { tooHigh } from '../../loop/watchable.ts';
+import { inheritedAddress, prepareInherited } from '../../socket/inherited.ts';
+import type { ConnectionSettings } from './connection.ts';
+import { ConnectionGroup } from './connection-group.ts';
+import { StreamConnection } from './stream-connection.ts';
+
+/** Makes the connected socket `fd` a connection: `EventLoop.adopt`. Its `open` is not called. */
+export function adoptOn<Data>(
+  loop: Loop,
+  fd: number,
+  settings: ConnectionSettings<Data>,
+): StreamConnection<Data> {
+  const { sys, backend } = loop;
+  const tcp = inheritedAddress(sys, fd, 'adopt').family !== 'UNIX';
+  const group = new ConnectionGroup(loop, settings, tcp, null);
+  if (fd >= backend.fdLimit) throw tooHigh(fd, backend);
+  prepareInherited(sys, fd, 'adopt', group.noDelay);
+  return new StreamConnection(group, fd, null);
+}
