@@ -2,6 +2,7 @@ import { requireCallback, wrongValue } from '../base/arguments.ts';
 import type { Interest, WakeHandle } from '../poller/poller.ts';
 import type { Sys } from '../sys/sys.ts';
 import type { Backend, Watch } from './backend.ts';
+import { type CallbackErrors, Callbacks } from './callbacks.ts';
 import {
   NODE_WAIT_MS,
   TASKS_PER_TURN,
@@ -27,8 +28,8 @@ export interface RunOptions {
  * An event loop over a {@link Backend}: one thread, one wait.
  *
  * A turn has five phases: read the time; run due timers; wait and deliver; run deferred tasks;
- * close what was marked for closing, and report it. Callbacks run nowhere else (law 2). One that
- * throws ends {@link run} with its error.
+ * close what was marked for closing, and report it. Callbacks run nowhere else (law 2). Where the
+ * error of one goes, {@link Callbacks} says.
  *
  * `run` occupies the thread: it waits in the kernel, and runs promise jobs after each turn. Node's
  * own loop, with its signal handlers, messages and timers, runs after a signal, after every 256
@@ -37,6 +38,7 @@ export interface RunOptions {
 export class Loop {
   readonly sys: Sys;
   readonly backend: Backend;
+  readonly callbacks: Callbacks;
   readonly #timers = new Timers();
   #tasks: (() => void)[] = [];
   #nowMs: number;
@@ -52,9 +54,10 @@ export class Loop {
   /** The number of pending operations that only Node's own loop can finish. */
   #nodeWork = 0;
 
-  constructor(sys: Sys, backend: Backend) {
+  constructor(sys: Sys, backend: Backend, errors: CallbackErrors = {}) {
     this.sys = sys;
     this.backend = backend;
+    this.callbacks = new Callbacks(errors, () => this.#running);
     this.#nowMs = sys.monotonicMs();
     this.#nodeMs = this.#nowMs;
     openedInThread(this);
@@ -156,7 +159,7 @@ export class Loop {
     requireCallback(callback);
     checkInterest(interest);
     checkWatchable(this.sys, this.backend, fd);
-    return this.backend.watch(fd, interest, { ready: callback });
+    return this.backend.watch(fd, interest, { ready: this.callbacks.guarded(callback) });
   }
 
   /** An operation was started that Node's own loop finishes (a look-up): it runs every turn. */
@@ -197,6 +200,7 @@ export class Loop {
           await null;
         }
       }
+      this.callbacks.throwRaised();
     } finally {
       this.#running = false;
       this.#stopping = false;
@@ -223,12 +227,13 @@ export class Loop {
   turn(waitMsMax: number): void {
     this.requireOpen('turn');
     if (this.#turning) throw new Error('a turn cannot begin inside of a callback');
+    this.callbacks.throwRaised();
     this.#turning = true;
     this.#turns += 1;
     try {
       if (this.#timers.size > 0) {
         this.#readTime();
-        this.#timers.run(this.#nowMs);
+        this.#timers.run(this.#nowMs, this.callbacks);
         if (this.#closed) return;
       }
       const waitMs = this.#waitMs(waitMsMax);
@@ -314,7 +319,10 @@ export class Loop {
     this.#tasks = tasks.length > TASKS_PER_TURN ? tasks.splice(TASKS_PER_TURN) : [];
     let ran = 0;
     try {
-      while (ran < tasks.length && !this.#closed) tasks[ran++]?.();
+      for (let task = tasks[0]; task !== undefined && !this.#closed; task = tasks[ran]) {
+        ran += 1;
+        this.callbacks.call(task);
+      }
     } finally {
       // A callback that throws ends the turn; the rest runs in the next one.
       if (ran < tasks.length && !this.#closed) this.#tasks.unshift(...tasks.slice(ran));

@@ -1,4 +1,5 @@
 import { type HeapEntry, TimerHeap } from '../base/timer-heap.ts';
+import type { Callbacks } from './callbacks.ts';
 
 /**
  * A timer set by `setTimer`.
@@ -81,7 +82,7 @@ export class Timers {
    * Runs the timers due at `nowMs`. They are collected first, so that a timer of 0 ms that sets
    * itself again waits for the next turn.
    */
-  run(nowMs: number): void {
+  run(nowMs: number, callbacks: Callbacks): void {
     for (
       let next = this.#heap.peek();
       next !== undefined && next.deadlineMs <= nowMs;
@@ -96,7 +97,7 @@ export class Timers {
         ran += 1;
         if (timer.over) continue; // Cancelled by a timer that ran before it.
         timer.over = true;
-        timer.callback();
+        callbacks.call(timer.callback);
       }
     } finally {
       // A callback that throws ends the turn; the rest runs in the next one.

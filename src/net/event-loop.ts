@@ -1,4 +1,4 @@
-import { requireFlag } from '../base/arguments.ts';
+import { requireFlag, requireFunction } from '../base/arguments.ts';
 import type { Backend, BackendName, Watch } from '../loop/backend.ts';
 import { chooseBackend, type LoopName, type MissingLoop } from '../loop/backends.ts';
 import { Loop, type RunOptions as LoopRunOptions } from '../loop/loop.ts';
@@ -37,6 +37,34 @@ export interface EventLoopOptions {
    * a message and changes nothing else. io_uring and an open backend make theirs in their own way.
    */
   readonly batch?: boolean;
+  /**
+   * A callback has thrown, or the promise that it returned was rejected; the loop goes on. It hears
+   * of the handlers of every connection whose listener or `connect` has no `onHandlerError` of its
+   * own, and of all other callbacks: timers, deferred tasks, watches, and `onError`. A listener or
+   * `connect` that fails and has no `onError` passes its error on to this as well.
+   *
+   * Without it such an error ends {@link EventLoop.run}. That of a promise which is rejected while
+   * no run is under way goes to Node as an uncaught exception.
+   *
+   * @param error what was thrown.
+   * @param connection the connection of the handler, closed by then; null for other callbacks.
+   * @example
+   * ```ts
+   * import assert from 'node:assert/strict';
+   * import { EventLoop } from 'sockloop';
+   *
+   * const heard: unknown[] = [];
+   * using loop = new EventLoop({
+   *   onHandlerError: (error, connection) => heard.push([(error as Error).message, connection]),
+   * });
+   * loop.setTimer(1, () => {
+   *   throw new Error('out of paper');
+   * });
+   * await loop.run();
+   * assert.deepEqual(heard, [['out of paper', null]]);
+   * ```
+   */
+  onHandlerError?(error: unknown, connection: Connection<unknown> | null): void;
 }
 
 /** Options of {@link EventLoop.run}. */
@@ -50,8 +78,9 @@ export interface RunOptions extends LoopRunOptions {
  *
  * {@link listen} and {@link connect} return at once; their handlers run in the turns that
  * {@link run} makes, never inside a call. `run` ends when nothing is left to wait for, or after
- * {@link stop}; {@link close} then closes what is still open. A handler that throws ends `run`
- * with its error. A loop belongs to one thread; any thread can wake it.
+ * {@link stop}; {@link close} then closes what is still open. A handler that throws closes its
+ * connection and ends `run` with its error, unless an `onHandlerError` hears of it. A loop belongs
+ * to one thread; any thread can wake it.
  *
  * @example
  * ```ts
@@ -108,17 +137,18 @@ export class EventLoop implements Disposable, AsyncDisposable {
    * @param options the backend, the system calls and how they are made; all have defaults.
    * @throws Error with the reason where this machine cannot open that backend.
    * @throws RangeError for an unknown name.
-   * @throws TypeError if `batch` is neither true nor false.
+   * @throws TypeError if `batch` is neither true nor false, or `onHandlerError` no function.
    */
   constructor(options: EventLoopOptions = {}) {
     const { backend = 'auto', sys = nativeSys(), batch = true } = options;
     requireFlag('batch', batch);
+    requireFunction('onHandlerError', options.onHandlerError);
     const choice =
       typeof backend === 'object' ? { backend, missing: [] } : chooseBackend(backend, sys, batch);
     this.sys = sys;
     this.backendName = choice.backend.name;
     this.missing = choice.missing;
-    this.#loop = new Loop(sys, choice.backend);
+    this.#loop = new Loop(sys, choice.backend, options);
   }
 
   /** The time in milliseconds on a clock that only goes forward, read about once per phase. */
@@ -328,7 +358,8 @@ export class EventLoop implements Disposable, AsyncDisposable {
    *
    * @param options see {@link RunOptions}.
    * @returns a promise for the end of the run.
-   * @throws what a callback threw; the reason of `signal`.
+   * @throws what a callback threw, without an `onHandlerError` that hears of it; the reason of
+   *   `signal`.
    * @throws Error on a closed loop, or one that runs already.
    */
   run({ signal, ...options }: RunOptions = {}): Promise<void> {
@@ -343,7 +374,7 @@ export class EventLoop implements Disposable, AsyncDisposable {
    * promise jobs nor Node's own loop turn in between.
    *
    * @param waitMsMax the longest wait in milliseconds; 0 does not wait.
-   * @throws what a callback threw.
+   * @throws what a callback threw, without an `onHandlerError` that hears of it.
    * @throws Error on a closed loop, or inside a callback.
    * @example
    * ```ts

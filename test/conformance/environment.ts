@@ -2,7 +2,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Random } from '#src/base/random.js';
 import type { Backend } from '#src/loop/backend.js';
-import type { EventLoop } from '#src/net/event-loop.js';
+import type { EventLoop, EventLoopOptions } from '#src/net/event-loop.js';
 import type { Connection, ConnectionHandlers } from '#src/net/stream/connection.js';
 import type { Listener } from '#src/net/stream/listener.js';
 
@@ -35,7 +35,7 @@ export interface LoopTarget {
   create(options?: EnvironmentOptions): Environment;
 }
 
-export interface EnvironmentOptions {
+export interface EnvironmentOptions extends Pick<EventLoopOptions, 'onHandlerError'> {
   /** The most descriptors that may be open. Simulated kernels only. */
   readonly descriptorsMax?: number;
 }
@@ -87,25 +87,25 @@ function logging(log: Log, also: ConnectionHandlers = {}): ConnectionHandlers {
   return {
     open: (connection) => {
       log.events.push('open');
-      also.open?.(connection);
+      return also.open?.(connection);
     },
     data: (connection, chunk) => {
       if (log.events.at(-1) !== 'data') log.events.push('data');
       log.append(chunk);
-      also.data?.(connection, chunk);
+      return also.data?.(connection, chunk);
     },
     drain: (connection) => {
       log.events.push('drain');
-      also.drain?.(connection);
+      return also.drain?.(connection);
     },
     end: (connection) => {
       log.events.push('end');
-      also.end?.(connection);
+      return also.end?.(connection);
     },
     close: (connection, error) => {
       log.events.push('close');
       log.error = error?.code ?? null;
-      also.close?.(connection, error);
+      return also.close?.(connection, error);
     },
   };
 }
@@ -142,7 +142,7 @@ export function connectedPair(
       ...serverHandlers,
       open: (connection) => {
         server = connection;
-        serverHandlers.open?.(connection);
+        return serverHandlers.open?.(connection);
       },
     }),
   });
@@ -153,7 +153,7 @@ export function connectedPair(
       ...clientHandlers,
       open: (connection) => {
         client = connection;
-        clientHandlers.open?.(connection);
+        return clientHandlers.open?.(connection);
       },
     }),
   });

@@ -18,12 +18,16 @@ const TURN_MS = 5;
 /** Ten seconds of idle turns; a turn with events is shorter. */
 const TURNS_MAX = 2000;
 
-function realEnvironment(name: LoopTarget['name'], batch = true): Environment {
+function realEnvironment(
+  name: LoopTarget['name'],
+  options: EnvironmentOptions = {},
+  batch = true,
+): Environment {
   const sys = nativeSys();
   const entry = backends.find((one) => one.name === name);
   if (entry === undefined) throw new Error(`there is no backend ${name}`);
   const backend = entry.create(sys, batch);
-  const loop = new EventLoop({ backend, sys });
+  const loop = new EventLoop({ ...options, backend, sys });
   const before = openFds();
   return {
     loop,
@@ -41,7 +45,7 @@ const realTargets: readonly LoopTarget[] = backends.map((entry) => ({
   available: entry.available(nativeSys()),
   simulated: false,
   callByCall: false,
-  create: () => realEnvironment(entry.name),
+  create: (options) => realEnvironment(entry.name, options),
 }));
 
 /** Where the calls of a turn are made together unless that is turned off. */
@@ -52,7 +56,7 @@ const callByCallTargets: readonly LoopTarget[] = realTargets
     available,
     simulated: false,
     callByCall: true,
-    create: () => realEnvironment(name, false),
+    create: (options) => realEnvironment(name, options, false),
   }));
 
 /** Simulated turns are cheap, and move small pieces: virtual time passes at once. */
@@ -97,7 +101,7 @@ function simulatedEnvironment(
     entry === undefined
       ? new SimBackend(sys, new Random(seed, 'backend'), pass)
       : createBackend(entry.name, sys);
-  const loop = new EventLoop({ backend, sys });
+  const loop = new EventLoop({ ...options, backend, sys });
   const own = sys.openDescriptors().length;
   return {
     sys,

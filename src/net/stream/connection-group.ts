@@ -6,6 +6,7 @@ import {
   wrongValue,
 } from '../../base/arguments.ts';
 import type { Backend } from '../../loop/backend.ts';
+import { mayBePromise } from '../../loop/callbacks.ts';
 import type { Loop } from '../../loop/loop.ts';
 import { QUEUE_BYTES_HIGH, QUEUE_BYTES_MAX, TIMEOUT_MS_MAX } from '../limits.ts';
 import type { ConnectionHandlers, ConnectionSettings } from './connection.ts';
@@ -26,6 +27,7 @@ export class ConnectionGroup<Data> {
   readonly queueBytesMax: number;
   /** Called before the `close` handler. */
   readonly onClosed: ((connection: StreamConnection<Data>) => void) | null;
+  readonly #onHandlerError: ConnectionSettings<Data>['onHandlerError'];
 
   constructor(
     loop: Loop,
@@ -34,6 +36,7 @@ export class ConnectionGroup<Data> {
     onClosed: ((connection: StreamConnection<Data>) => void) | null,
   ) {
     checkHandlers(settings.handlers);
+    requireFunction('onHandlerError', settings.onHandlerError);
     requireFlag('noDelay', settings.noDelay);
     this.loop = loop;
     this.backend = loop.backend;
@@ -44,8 +47,22 @@ export class ConnectionGroup<Data> {
     this.queueBytesMax = settings.queueBytesMax ?? QUEUE_BYTES_MAX;
     this.queueBytesHigh = settings.queueBytesHigh ?? Math.min(QUEUE_BYTES_HIGH, this.queueBytesMax);
     this.onClosed = onClosed;
+    this.#onHandlerError = settings.onHandlerError?.bind(settings);
     checkBytes('queueBytesMax', this.queueBytesMax);
     checkBytes('queueBytesHigh', this.queueBytesHigh);
+  }
+
+  /** A handler has returned `result`. A promise is watched; anything else is ignored. */
+  returned(result: unknown, connection: StreamConnection<Data>): void {
+    if (!mayBePromise(result)) return;
+    this.loop.callbacks.watch(result, (error) => this.failed(error, connection));
+  }
+
+  /** A handler has failed with `error`. Throws where nobody is to hear of it. */
+  failed(error: unknown, connection: StreamConnection<Data>): void {
+    connection.close();
+    if (this.#onHandlerError === undefined) this.loop.callbacks.failed(error, connection);
+    else this.#onHandlerError(error, connection);
   }
 }
 

@@ -11,8 +11,15 @@ import type { SysError } from '../../sys/sys-error.ts';
  * The handlers of a program: one object for all connections of a listener or of a `connect`.
  *
  * Every handler is optional, runs in a turn of the loop, never inside a call that the program
- * makes, and may do anything, such as closing this connection or another one. A handler that throws
- * ends `run()` of the loop with its error.
+ * makes, and may do anything, such as closing this connection or another one.
+ *
+ * A handler may be `async`. What it returns is ignored, except for a promise that is rejected: that
+ * is an error of the handler, as if it was thrown, also when the connection is closed by then. The
+ * loop does not wait for the promise: the next handler may be called before it is settled.
+ *
+ * After an error of a handler its connection is closed, as by `close()`, and `onHandlerError` of
+ * the listener or `connect` is called, else that of the loop; all others go on. Without either the
+ * error ends `run()` of the loop, and what the turn had not delivered comes in the next one.
  *
  * The order is `open`, then any number of `data` and `drain`, `end` at most once, `close` exactly
  * once and last.
@@ -85,6 +92,39 @@ export interface ConnectionSettings<Data = undefined> {
   readonly queueBytesHigh?: number;
   /** A write is refused if more bytes than this would be queued. Default: 256 MiB. */
   readonly queueBytesMax?: number;
+  /**
+   * A handler has thrown, or the promise that it returned was rejected. The connection is closed;
+   * its `close` handler follows, unless it was called before or is the one that failed. What this
+   * throws ends `run()`. Default: `onHandlerError` of the loop.
+   *
+   * @param error what was thrown.
+   * @param connection the connection whose handler it was.
+   * @example
+   * ```ts
+   * import assert from 'node:assert/strict';
+   * import { createConnection, EventLoop } from 'sockloop';
+   *
+   * using loop = new EventLoop();
+   * const errors: string[] = [];
+   * const listener = loop.listen({
+   *   host: '127.0.0.1',
+   *   port: 0,
+   *   handlers: {
+   *     data: async (connection, chunk) => {
+   *       connection.write(String(JSON.parse(new TextDecoder().decode(chunk)).length));
+   *     },
+   *     close: () => listener.close(),
+   *   },
+   *   onHandlerError: (error) => errors.push((error as Error).name),
+   * });
+   * assert(listener.address.family === 'IPv4');
+   * using client = createConnection({ host: '127.0.0.1', port: listener.address.port });
+   * client.sendAll('not JSON');
+   * await loop.run();
+   * assert.deepEqual(errors, ['SyntaxError']);
+   * ```
+   */
+  onHandlerError?(error: unknown, connection: Connection<Data>): void;
 }
 
 /**

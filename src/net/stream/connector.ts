@@ -60,7 +60,8 @@ export interface ConnectSettings<Data = undefined> extends ConnectionSettings<Da
    */
   readonly signal?: AbortSignal;
   /**
-   * The connect has failed; called once. Without this handler the error ends `run()` of the loop.
+   * The connect has failed; called once. Without this handler the error goes to `onHandlerError`
+   * of the loop, or ends its `run()`.
    *
    * @param error the last of `errors`, a SysError `ETIMEDOUT` after `timeoutMs`, or the reason of
    *   `signal`.
@@ -286,7 +287,7 @@ export class Connector<Data = undefined> implements Disposable {
       sys.setsockopt(attempt.fd, level, name, ON, ON.length);
     }
     const connection = new StreamConnection(this.#group, attempt.fd, attempt.address);
-    this.#group.handlers.open?.(connection);
+    connection.opened();
   }
 
   #failed(attempt: ConnectAttempt, errno: number): void {
@@ -313,7 +314,7 @@ export class Connector<Data = undefined> implements Disposable {
     this.#attemptNext();
   }
 
-  #timedOut(timeoutMs: number): void {
+  #timedOut(timeoutMs: number): unknown {
     const { sys } = this.#loop;
     const reason = `no answer within ${timeoutMs} ms`;
     const { ETIMEDOUT } = sys.abi.errno;
@@ -322,7 +323,7 @@ export class Connector<Data = undefined> implements Disposable {
     const where = 'path' in options ? options.path : `"${options.host}" port ${options.port}`;
     const [what, on] =
       attempt === undefined ? [`connect to ${where}`] : (['connect to', attempt.address] as const);
-    this.#fail(sysError(sys, -ETIMEDOUT, 'connect', what, on, reason));
+    return this.#fail(sysError(sys, -ETIMEDOUT, 'connect', what, on, reason));
   }
 
   #aborted(signal: AbortSignal): void {
@@ -331,15 +332,16 @@ export class Connector<Data = undefined> implements Disposable {
     this.#loop.defer(() => this.#tell(signal.reason));
   }
 
-  #fail(error: Error | undefined): void {
+  /** Runs in a timer or a task, which sees to the errors of `onError`. Returns its promise. */
+  #fail(error: Error | undefined): unknown {
     if (this.#over || error === undefined) return;
     this.cancel();
-    this.#tell(error);
+    return this.#tell(error);
   }
 
-  #tell(error: Error): void {
+  #tell(error: Error): unknown {
     if (this.#options.onError === undefined) throw error;
-    this.#options.onError(error, this.#errors);
+    return this.#options.onError(error, this.#errors);
   }
 }
 

@@ -47,8 +47,8 @@ export interface ListenSettings<Data = undefined>
   /**
    * Accepting has failed. Out of descriptors (`EMFILE`, `ENFILE`) or memory, or refused many times
    * in a row (`EPERM`), the listener pauses for 50 ms and goes on. After any other error the
-   * listening socket is closed; without this handler the error then ends `run()` of the loop, or is
-   * thrown by an iterator of the listener.
+   * listening socket is closed; without this handler an iterator of the listener throws the error,
+   * or it goes to `onHandlerError` of the loop, or ends its `run()`.
    *
    * @param error a SysError, or on the loop `select` an Error for a descriptor that it cannot hold.
    */
@@ -317,8 +317,7 @@ export class Listener<Data = undefined>
       failed: (errno) => {
         const error = this.#error(errno);
         const isHeard = this.#over(error);
-        if (this.#onError !== undefined) this.#onError(error);
-        else if (!isHeard) throw error;
+        this.#tell(error, !isHeard);
       },
       closed: () => undefined,
     };
@@ -331,14 +330,14 @@ export class Listener<Data = undefined>
       this.stats.shed += 1;
       if (this.#toldOfLimit) return;
       this.#toldOfLimit = true;
-      this.#onError?.(tooHigh(fd, backend));
+      this.#tell(tooHigh(fd, backend));
       return;
     }
     const connection = new StreamConnection(this.#group, fd, null);
     this.stats.accepted += 1;
     this.#connections.add(connection);
     if (this.#connections.size >= this.#connectionsMax) this.#update();
-    this.#group.handlers.open?.(connection);
+    connection.opened();
   }
 
   #removed(connection: StreamConnection<Data>): void {
@@ -354,7 +353,15 @@ export class Listener<Data = undefined>
       this.#exhaustion = null;
       this.#update();
     });
-    this.#onError?.(this.#error(errno));
+    this.#tell(this.#error(errno));
+  }
+
+  /** Calls `onError`. Without it a `final` error is one of a callback. */
+  #tell(error: Error, final = false): void {
+    this.#loop.callbacks.call(() => {
+      if (this.#onError !== undefined) return this.#onError(error);
+      if (final) throw error;
+    });
   }
 
   #error(errno: number): Error {

@@ -289,6 +289,20 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
     writeNamed(this.#group.loop.sys, this.fd, optionName, value);
   }
 
+  /** The connection is established, and everything about it is in place. */
+  opened(): void {
+    this.#call('open');
+  }
+
+  #call(handler: 'open' | 'drain' | 'end'): void {
+    const group = this.#group;
+    try {
+      group.returned(group.handlers[handler]?.(this), this);
+    } catch (error) {
+      group.failed(error, this);
+    }
+  }
+
   // The sink, called by the backend.
 
   received(chunk: Uint8Array): void {
@@ -296,7 +310,11 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
     const group = this.#group;
     if (this.#idleMs > 0) this.#activeMs = group.loop.nowMs;
     this.#received += chunk.length;
-    group.handlers.data?.(this, chunk);
+    try {
+      group.returned(group.handlers.data?.(this, chunk), this);
+    } catch (error) {
+      group.failed(error, this);
+    }
   }
 
   ended(): void {
@@ -304,7 +322,7 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
     this.#peerEnded = true;
     if (!this.#lingering) {
       if (handlers.end === undefined) this.#finish();
-      else handlers.end(this);
+      else this.#call('end');
     }
     if (this.#ending) this.#closeIfOver();
   }
@@ -313,7 +331,7 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
     if (this.#idleMs > 0) this.#activeMs = this.#group.loop.nowMs;
     if (this.#drainOwed && !this.#lingering) {
       this.#drainOwed = false;
-      this.#group.handlers.drain?.(this);
+      this.#call('drain');
     }
     this.#closeIfOver();
   }
@@ -327,7 +345,11 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
   closed(): void {
     this.#closed = true;
     this.#group.onClosed?.(this);
-    this.#group.handlers.close?.(this, this.#error);
+    try {
+      this.#group.returned(this.#group.handlers.close?.(this, this.#error), this);
+    } catch (error) {
+      this.#group.failed(error, this);
+    }
   }
 
   #brokenBy(errno: number, reason?: string): SysError {

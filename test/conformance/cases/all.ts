@@ -6,6 +6,7 @@ import { closedCases } from './closed.ts';
 import { closingCases } from './closing.ts';
 import { connectCases } from './connects.ts';
 import { errorCases } from './errors.ts';
+import { handlerCases } from './handlers.ts';
 import { lingerCases } from './linger.ts';
 import { listenerCases } from './listener.ts';
 import { loopCases } from './loop.ts';
@@ -27,6 +28,7 @@ export const cases: readonly Case[] = [
   ...loopCases,
   ...sendCases,
   ...turnCases,
+  ...handlerCases,
   ...chunkCases,
   ...closedCases,
   ...watchCases,
