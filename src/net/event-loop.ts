@@ -241,7 +241,7 @@ export class EventLoop implements Disposable, AsyncDisposable {
    * @param settings the handlers and the limits.
    * @returns the connection, which is open.
    * @throws SysError `EBADF`, `ENOTSOCK`, `EPROTOTYPE` (no stream socket), `EINVAL` (it listens),
-   *   `ENOTCONN`; the descriptor is still the caller's.
+   *   `ENOTCONN`, `EEXIST` (the loop has it already); the descriptor is still the caller's.
    * @throws TypeError or RangeError for a value of a wrong type or range.
    * @throws Error on a closed loop.
    * @example

@@ -19,10 +19,13 @@ export function asyncSettings<Settings extends QueueSettings>(
   const { queueBytesHigh = Math.min(QUEUE_BYTES_HIGH, queueBytesMax) } = settings;
   requireWhole('queueBytesHigh', queueBytesHigh, 0, Number.MAX_SAFE_INTEGER);
   // The mark is that of the face, which hears of every queue that has become empty.
-  return { ...settings, queueBytesHigh: 0, handlers: asyncHandlers(loop, queueBytesHigh, opened) };
+  const handlers = asyncHandlers(loop, queueBytesHigh, opened);
+  // The handler of data copies.
+  return { ...settings, queueBytesHigh: 0, chunks: 'borrowed', handlers };
 }
 
 interface AsyncParts {
   readonly handlers: ConnectionHandlers<AsyncConnection>;
   readonly queueBytesHigh: number;
+  readonly chunks: 'borrowed';
 }

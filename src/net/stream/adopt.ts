@@ -1,8 +1,8 @@
 import type { Loop } from '../../loop/loop.ts';
-import { tooHigh } from '../../loop/watchable.ts';
-import { inheritedAddress, prepareInherited } from '../../socket/inherited.ts';
+import { prepareInherited } from '../../socket/inherited.ts';
 import type { ConnectionSettings } from './connection.ts';
 import { ConnectionGroup } from './connection-group.ts';
+import { inheritedBy } from './inherited.ts';
 import { StreamConnection } from './stream-connection.ts';
 
 /** Makes the connected socket `fd` a connection: `EventLoop.adopt`. Its `open` is not called. */
@@ -11,10 +11,8 @@ export function adoptOn<Data>(
   fd: number,
   settings: ConnectionSettings<Data>,
 ): StreamConnection<Data> {
-  const { sys, backend } = loop;
-  const tcp = inheritedAddress(sys, fd, 'adopt').family !== 'UNIX';
+  const tcp = inheritedBy(loop, fd, 'adopt').family !== 'UNIX';
   const group = new ConnectionGroup(loop, settings, tcp, null);
-  if (fd >= backend.fdLimit) throw tooHigh(fd, backend);
-  prepareInherited(sys, fd, 'adopt', group.noDelay);
+  prepareInherited(loop.sys, fd, 'adopt', group.noDelay);
   return new StreamConnection(group, fd, null);
 }

@@ -6,9 +6,10 @@ import {
   type ServerOptions,
   socketFileOf,
 } from '../../socket/create.ts';
-import { inheritedAddress, prepareInherited } from '../../socket/inherited.ts';
+import { prepareInherited } from '../../socket/inherited.ts';
 import type { SocketFile } from '../../socket/socket-file.ts';
 import type { SocketAddress } from '../../sys/sockaddr.ts';
+import { inheritedBy } from './inherited.ts';
 
 /** A socket that listens already: one of the program that started this one, such as systemd. */
 export interface InheritedEndpoint {
@@ -29,9 +30,9 @@ export interface ListeningSocket {
 }
 
 /** Whether connections of a listener at `where` are of TCP. Throws where `where` is unusable. */
-export function isTcp({ sys }: Loop, where: ListeningOptions): boolean {
+export function isTcp(loop: Loop, where: ListeningOptions): boolean {
   if (!('fd' in where)) return !('path' in where);
-  return inheritedAddress(sys, where.fd, 'listen on').family !== 'UNIX';
+  return inheritedBy(loop, where.fd, 'listen on').family !== 'UNIX';
 }
 
 /** Opens the socket, or takes it over. After an error an inherited one is still the caller's. */
@@ -57,7 +58,7 @@ export function openListening(
 }
 
 function takeOver(
-  { sys, backend }: Loop,
+  loop: Loop,
   options: InheritedEndpoint & ListeningOptions,
   noDelay: boolean,
 ): ListeningSocket {
@@ -70,8 +71,7 @@ function takeOver(
       `backlog and reusePort are for new sockets: descriptor ${fd} listens already`,
     );
   }
-  if (fd >= backend.fdLimit) throw tooHigh(fd, backend);
-  const address = inheritedAddress(sys, fd, 'listen on');
-  prepareInherited(sys, fd, 'listen on', noDelay);
+  const address = inheritedBy(loop, fd, 'listen on');
+  prepareInherited(loop.sys, fd, 'listen on', noDelay);
   return { fd, address, file: null };
 }

@@ -59,6 +59,10 @@ overPollers('adopt: without handlers, for await', async (_, loop) => {
   const client = loop.adopt(other.detach(), { queueBytesHigh: 10 });
   assert.equal(server.connection.getSockOpt('TCP_NODELAY'), true);
   assert.deepEqual(server.remoteAddress, client.localAddress);
+  const { fd } = server.connection;
+  assert.throws(() => loop.adopt(fd), {
+    message: `cannot adopt descriptor ${fd}: EEXIST (the loop has it already)`,
+  });
   const text = textOf(server);
   await settled(loop, client.end('hello'));
   assert.equal(await settled(loop, text), 'hello');
@@ -136,6 +140,7 @@ overPollers('listen: on an inherited socket of TCP', async (_, loop) => {
   const listener = loop.listen({ fd });
   assert.deepEqual(listener.address, address);
   assert.ok(loop.fds().includes(fd));
+  assert.throws(() => loop.listen({ fd }), { code: 'EEXIST' });
   const next = listener[Symbol.asyncIterator]().next();
   const client = await settled(loop, loop.connectAsync({ host, port: portOf(listener) }));
   const { value: connection } = await settled(loop, next);
