@@ -150,9 +150,12 @@ overPollers('shutdown: a stuck client is reset at the deadline', async (_, loop)
   const isStuck = JSON.stringify(first?.remoteAddress) === JSON.stringify(local);
   const [one, other] = [...listener];
   (isStuck ? one : other)?.write(pattern(16 * 1024 * 1024));
-  const begunMs = loop.nowMs;
-  const counts = listener.shutdown({ deadlineMs: 100 });
+  const counts = listener.shutdown({ deadlineMs: 60_000 });
   await settled(loop, fine?.end() ?? Promise.reject(new Error('no client')));
+  await until(loop, () => listener.connections === 1, 'the other has ended');
+  const begunMs = loop.nowMs;
+  assert.equal(listener.shutdown({ deadlineMs: 100 }), counts, 'an earlier deadline');
+  assert.equal(listener.shutdown({ deadlineMs: 60_000 }), counts, 'a later one');
   assert.deepEqual(await settled(loop, counts), { ended: 1, reset: 1 });
   assert.ok(loop.nowMs - begunMs >= 100);
   await assert.rejects(settled(loop, textOf(stuck as AsyncConnection)), { code: 'ECONNRESET' });
