@@ -82,6 +82,11 @@ export class Loop implements DrivenLoop {
     return this.#closed;
   }
 
+  /** True while turns are made by {@link run} or {@link attach}. */
+  get running(): boolean {
+    return this.#run !== null || this.attached;
+  }
+
   /** The number of turns so far. */
   get turns(): number {
     return this.#turns;

@@ -6,9 +6,20 @@ import type { Timer } from '../loop/timers.ts';
 import type { Interest, WakeHandle } from '../poller/poller.ts';
 import { nativeSys } from '../sys/native.ts';
 import type { Sys } from '../sys/sys.ts';
-import type { Connection } from './stream/connection.ts';
+import { runUntilAborted } from './async/abort.ts';
+import { type AsyncAdoptSettings, adoptAsyncOn } from './async/adopt-async.ts';
+import type { AsyncConnection } from './async/async-connection.ts';
+import { type AsyncConnectOptions, connectAsyncOn } from './async/connect-async.ts';
+import { loopClosed } from './async/loop-end.ts';
+import { adoptOn } from './stream/adopt.ts';
+import type { Connection, ConnectionSettings } from './stream/connection.ts';
 import { type ConnectOptions, type Connector, connectOn } from './stream/connector.ts';
-import { type Listener, type ListenOptions, listenOn } from './stream/listener.ts';
+import {
+  type AsyncListenOptions,
+  type Listener,
+  type ListenOptions,
+  listenOn,
+} from './stream/listener.ts';
 
 /** Options of an {@link EventLoop}. */
 export interface EventLoopOptions {
@@ -56,6 +67,12 @@ export interface EventLoopOptions {
   onHandlerError?(error: unknown, connection: Connection<unknown> | null): void;
 }
 
+/** Options of {@link EventLoop.run}. */
+export interface RunOptions {
+  /** Stops the loop when it aborts: `run` rejects with its reason, and can be called again. */
+  readonly signal?: AbortSignal;
+}
+
 /**
  * An event loop with connections: one thread, one wait, any number of sockets.
  *
@@ -101,7 +118,7 @@ export interface EventLoopOptions {
  * assert.equal(echo, 'hello\n');
  * ```
  */
-export class EventLoop implements Disposable {
+export class EventLoop implements Disposable, AsyncDisposable {
   /** The system calls that the loop makes. */
   readonly sys: Sys;
   /** The way of waiting: with `auto`, the one that was chosen. */
@@ -164,13 +181,26 @@ export class EventLoop implements Disposable {
    * with several addresses the first that can be bound is taken; null is all interfaces of both
    * families. Blocks while a name is resolved.
    *
+   * With `fd` it takes over a socket that listens already; the file of a UNIX one stays in place.
+   *
    * @param options where to listen, the limits, and the handlers of all accepted connections.
    * @returns the listener, which listens already.
-   * @throws SysError (`EADDRINUSE`, `EACCES`, ...) or ResolveError.
+   * @throws SysError (`EADDRINUSE`, `EACCES`, ...) or ResolveError; `EBADF`, `ENOTSOCK`,
+   *   `EPROTOTYPE`, `EINVAL` for an `fd` that is no listening socket and stays the caller's.
    * @throws TypeError or RangeError for an option of a wrong type or value.
+   * @throws the reason of a `signal` that is aborted already.
    * @throws Error on a closed loop.
    */
-  listen<Data = undefined>(options: ListenOptions<Data>): Listener<Data> {
+  listen<Data = undefined>(options: ListenOptions<Data>): Listener<Data>;
+  /**
+   * Listens without handlers: `for await` over the listener gives the connections.
+   *
+   * @param options where to listen, and the limits.
+   * @returns the listener, which listens already, and accepts once it is iterated over.
+   * @throws as with handlers.
+   */
+  listen(options: AsyncListenOptions): Listener<AsyncConnection>;
+  listen<Data>(options: ListenOptions<Data> | AsyncListenOptions): Listener<Data> {
     this.#loop.begin('listen');
     return listenOn(this.#loop, options);
   }
@@ -188,6 +218,70 @@ export class EventLoop implements Disposable {
   connect<Data = undefined>(options: ConnectOptions<Data>): Connector<Data> {
     this.#loop.begin('connect');
     return connectOn(this.#loop, options);
+  }
+
+  /**
+   * Connects as {@link connect} does, for `await`.
+   *
+   * @param options where to connect, from where, for how long. An abort of `signal` cancels.
+   * @returns a promise of the connection. It rejects with what `onError` of {@link connect} would
+   *   get (the reason of `signal`, too), with an Error on a closed loop and where the loop is
+   *   closed before, and with a TypeError or RangeError for an option of a wrong type or value.
+   */
+  connectAsync(options: AsyncConnectOptions): Promise<AsyncConnection> {
+    try {
+      this.#loop.begin('connect');
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return connectAsyncOn(this.#loop, options);
+  }
+
+  /**
+   * Makes a connected stream socket a connection of this loop: of TCP, or a UNIX socket. It becomes
+   * non-blocking and closed on exec. `open` of the handlers is not called.
+   *
+   * @param fd its descriptor, which the connection owns, and closes, once `adopt` has returned.
+   * @param settings the handlers and the limits.
+   * @returns the connection, which is open.
+   * @throws SysError `EBADF`, `ENOTSOCK`, `EPROTOTYPE` (no stream socket), `EINVAL` (it listens),
+   *   `ENOTCONN`, `EEXIST` (the loop has it already); the descriptor is still the caller's.
+   * @throws TypeError or RangeError for a value of a wrong type or range.
+   * @throws Error on a closed loop.
+   * @example
+   * ```ts
+   * import assert from 'node:assert/strict';
+   * import { EventLoop, Socket } from 'sockloop';
+   *
+   * using loop = new EventLoop();
+   * const [one, other] = Socket.pair();
+   * loop.adopt(one.detach(), {
+   *   handlers: { data: (connection, chunk) => connection.end(chunk) },
+   * });
+   * other.sendAll('hello');
+   * other.shutdown('write');
+   * await loop.run();
+   * assert.equal(other.recv(new Uint8Array(16)), 5);
+   * other.close();
+   * ```
+   */
+  adopt<Data = undefined>(fd: number, settings: ConnectionSettings<Data>): Connection<Data>;
+  /**
+   * Makes a connected stream socket an {@link AsyncConnection} of this loop.
+   *
+   * @param fd its descriptor, which the connection owns, and closes, once `adopt` has returned.
+   * @param settings the limits.
+   * @returns the connection, which is open.
+   * @throws as with handlers.
+   */
+  adopt(fd: number, settings?: AsyncAdoptSettings): AsyncConnection;
+  adopt<Data>(
+    fd: number,
+    settings: ConnectionSettings<Data> | AsyncAdoptSettings = {},
+  ): Connection<Data> | AsyncConnection {
+    this.#loop.begin('adopt a descriptor');
+    if (settings.handlers === undefined) return adoptAsyncOn(this.#loop, fd, settings);
+    return adoptOn(this.#loop, fd, settings);
   }
 
   /**
@@ -265,12 +359,15 @@ export class EventLoop implements Disposable {
    * What is still open at the end stays open: see {@link close}. A `stop` that was called while
    * nothing ran ends this run at once.
    *
+   * @param options see {@link RunOptions}.
    * @returns a promise for the end of the run.
-   * @throws what a callback threw, without an `onHandlerError` that hears of it.
+   * @throws what a callback threw, without an `onHandlerError` that hears of it; the reason of
+   *   `signal`.
    * @throws Error on a closed loop, or one that runs or is attached already.
    */
-  run(): Promise<void> {
-    return this.#loop.run();
+  run({ signal }: RunOptions = {}): Promise<void> {
+    const loop = this.#loop;
+    return signal === undefined ? loop.run() : runUntilAborted(loop, signal, () => loop.run());
   }
 
   /**
@@ -382,15 +479,27 @@ export class EventLoop implements Disposable {
 
   /**
    * Closes everything that is open, without calling a handler, and ends {@link run}. The loop
-   * cannot be used any more. A second call does nothing.
+   * cannot be used any more. Promises that were given out reject, iterators end. A second call does
+   * nothing.
    */
   close(): void {
     this.#loop.close();
+    loopClosed(this.#loop);
   }
 
   /** Closes the loop, as {@link close}, at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  /**
+   * Closes the loop, as {@link close}, at the end of an `await using` block.
+   *
+   * @returns a resolved promise.
+   */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+    return Promise.resolve();
   }
 
   /**
