@@ -1,3 +1,5 @@
+// The global of this name is a getter that looks its module up at every use (Node 20).
+import { performance } from 'node:perf_hooks';
 import type { Abi } from './abi/abi.ts';
 import { ioUring } from './abi/io-uring.ts';
 import { type BatchCode, openBatchCode } from './batch/executable-page.ts';
