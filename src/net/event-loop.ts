@@ -1,4 +1,4 @@
-import { requireFlag } from '../base/arguments.ts';
+import { requireFlag, requireObject } from '../base/arguments.ts';
 import type { Backend, BackendName, Watch } from '../loop/backend.ts';
 import { chooseBackend, type LoopName, type MissingLoop } from '../loop/backends.ts';
 import { Loop, type RunOptions } from '../loop/loop.ts';
@@ -90,13 +90,14 @@ export class EventLoop implements Disposable {
    * @param options the backend, the system calls and how they are made; all have defaults.
    * @throws Error with the reason where this machine cannot open that backend.
    * @throws RangeError for an unknown name.
-   * @throws TypeError if `batch` is neither true nor false.
+   * @throws TypeError if `options` is no object, or `batch` neither true nor false.
    */
   constructor(options: EventLoopOptions = {}) {
+    requireObject('options', options);
     const { backend = 'auto', sys = nativeSys(), batch = true } = options;
     requireFlag('batch', batch);
-    const choice =
-      typeof backend === 'object' ? { backend, missing: [] } : chooseBackend(backend, sys, batch);
+    const isOpen = typeof backend === 'object' && backend !== null;
+    const choice = isOpen ? { backend, missing: [] } : chooseBackend(backend, sys, batch);
     this.sys = sys;
     this.backendName = choice.backend.name;
     this.missing = choice.missing;
@@ -141,6 +142,7 @@ export class EventLoop implements Disposable {
    */
   listen<Data = undefined>(options: ListenOptions<Data>): Listener<Data> {
     requireOpen(this.#loop, 'listen');
+    requireObject('options', options);
     return listenOn(this.#loop, options);
   }
 
@@ -156,6 +158,7 @@ export class EventLoop implements Disposable {
    */
   connect<Data = undefined>(options: ConnectOptions<Data>): Connector<Data> {
     requireOpen(this.#loop, 'connect');
+    requireObject('options', options);
     return connectOn(this.#loop, options);
   }
 
@@ -200,7 +203,7 @@ export class EventLoop implements Disposable {
    * @throws SysError `EBADF` where `fd` is not open, `EPERM` where it cannot be waited for (a plain
    *   file, on Linux): the same on every loop.
    * @throws RangeError for a descriptor that this loop cannot hold, or an unknown interest.
-   * @throws TypeError where `callback` is no function.
+   * @throws TypeError where `callback` is no function, `fd` or `interest` no number.
    * @throws Error on a closed loop.
    * @example
    * ```ts
