@@ -1,4 +1,4 @@
-import { requireFlag, requireFunction } from '../base/arguments.ts';
+import { requireFlag, requireFunction, requireObject } from '../base/arguments.ts';
 import type { Backend, BackendName, Watch } from '../loop/backend.ts';
 import { chooseBackend, type LoopName, type MissingLoop } from '../loop/backends.ts';
 import { Loop } from '../loop/loop.ts';
@@ -137,14 +137,16 @@ export class EventLoop implements Disposable, AsyncDisposable {
    * @param options the backend, the system calls and how they are made; all have defaults.
    * @throws Error with the reason where this machine cannot open that backend.
    * @throws RangeError for an unknown name.
-   * @throws TypeError if `batch` is neither true nor false, or `onHandlerError` no function.
+   * @throws TypeError if `options` is no object, `batch` neither true nor false, or
+   *   `onHandlerError` no function.
    */
   constructor(options: EventLoopOptions = {}) {
+    requireObject('options', options);
     const { backend = 'auto', sys = nativeSys(), batch = true } = options;
     requireFlag('batch', batch);
     requireFunction('onHandlerError', options.onHandlerError);
-    const choice =
-      typeof backend === 'object' ? { backend, missing: [] } : chooseBackend(backend, sys, batch);
+    const isOpen = typeof backend === 'object' && backend !== null;
+    const choice = isOpen ? { backend, missing: [] } : chooseBackend(backend, sys, batch);
     this.sys = sys;
     this.backendName = choice.backend.name;
     this.missing = choice.missing;
@@ -202,6 +204,7 @@ export class EventLoop implements Disposable, AsyncDisposable {
   listen(options: AsyncListenOptions): Listener<AsyncConnection>;
   listen<Data>(options: ListenOptions<Data> | AsyncListenOptions): Listener<Data> {
     this.#loop.begin('listen');
+    requireObject('options', options);
     return listenOn(this.#loop, options);
   }
 
@@ -217,6 +220,7 @@ export class EventLoop implements Disposable, AsyncDisposable {
    */
   connect<Data = undefined>(options: ConnectOptions<Data>): Connector<Data> {
     this.#loop.begin('connect');
+    requireObject('options', options);
     return connectOn(this.#loop, options);
   }
 
@@ -325,7 +329,7 @@ export class EventLoop implements Disposable, AsyncDisposable {
    * @throws SysError `EBADF` where `fd` is not open, `EPERM` where it cannot be waited for (a plain
    *   file, on Linux): the same on every loop.
    * @throws RangeError for a descriptor that this loop cannot hold, or an unknown interest.
-   * @throws TypeError where `callback` is no function.
+   * @throws TypeError where `callback` is no function, `fd` or `interest` no number.
    * @throws Error on a closed loop.
    * @example
    * ```ts
