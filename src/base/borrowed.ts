@@ -1,8 +1,11 @@
+import { Buffer } from 'node:buffer';
 import { markAsUntransferable } from 'node:worker_threads';
+import { ownCopy } from './owned-chunks.ts';
 
-// A received chunk is borrowed: a view of the loop's receive memory, valid until its handler
-// returns. Sent later, it would be other bytes, most likely those of another client. So every call
-// that takes bytes refuses those in receive memory outside of the chunk being delivered.
+// A received chunk is a view of the loop's receive memory, valid until its handler returns; the
+// program borrows it, or gets a copy for its own. A borrowed one sent later would be other bytes,
+// most likely those of another client. So every call that takes bytes refuses those in receive
+// memory outside of the chunk being delivered.
 //
 // Each thread has its own copy of this module, and delivers one chunk at a time: law 2.
 
@@ -12,6 +15,9 @@ interface ChunkSink {
 
 /** The chunk being delivered on this thread, null between deliveries. */
 let borrowed: Uint8Array | null = null;
+
+/** The copy of it that the program was given for its own, null if it was not. */
+let owned: Uint8Array | null = null;
 
 /** The receive memory of the loops of this thread, and copies that were delivered. */
 const memories = new WeakSet<ArrayBufferLike>();
@@ -55,7 +61,22 @@ export function deliver(sink: ChunkSink, chunk: Uint8Array): void {
     sink.received(chunk);
   } finally {
     borrowed = before;
+    owned = null;
   }
+}
+
+/** Returns a copy of `chunk`, which is being delivered, for the program to keep. */
+export function ownedCopy(chunk: Uint8Array): Uint8Array {
+  owned = ownCopy(chunk);
+  return owned;
+}
+
+/**
+ * Whether `bytes` are the program's own copy of `chunk`, and still the same: then `chunk`, which
+ * the program does not see, can be sent in their place.
+ */
+export function isUnchangedCopy(bytes: Uint8Array, chunk: Uint8Array): boolean {
+  return bytes === owned && borrowed === chunk && Buffer.compare(bytes, chunk) === 0;
 }
 
 /** Delivers a copy of `chunk` to `sink`, and poisons it afterwards to expose any later use. */
@@ -68,6 +89,7 @@ export function deliverCopy(sink: ChunkSink, chunk: Uint8Array): void {
     sink.received(copy);
   } finally {
     borrowed = before;
+    owned = null;
     copy.fill(POISON);
   }
 }
@@ -78,7 +100,7 @@ export function deliverCopy(sink: ChunkSink, chunk: Uint8Array): void {
  */
 export function refuseStale(bytes: Uint8Array, offset: number, length: number, what: string): void {
   const chunk = borrowed;
-  if (bytes === chunk || length === 0) return;
+  if (bytes === chunk || bytes === owned || length === 0) return;
   const start = bytes.byteOffset + offset;
   if (start + length <= OFFSET) return;
   const { buffer } = bytes;

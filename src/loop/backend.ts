@@ -191,6 +191,8 @@ export interface AcceptSink {
 }
 
 export interface StreamSink {
+  /** True if `received` passes on copies of the chunk only. */
+  readonly copies?: boolean;
   /** One or more bytes were received. `chunk` is valid until the call returns. */
   received(chunk: Uint8Array): void;
   /** The peer has ended its sending side. */

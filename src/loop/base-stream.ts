@@ -128,7 +128,9 @@ export abstract class BaseStream<Owner extends StreamOwner>
       const chunk = this.held.peek();
       this.held.consume(chunk.length);
       this.owner.reportLater(this);
-      deliverCopy(this.sink, chunk);
+      // A sink that copies leaves nobody with a view of what was held.
+      if (this.sink.copies === true) deliver(this.sink, chunk);
+      else deliverCopy(this.sink, chunk);
       return false;
     }
     this.held = null;

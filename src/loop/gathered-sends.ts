@@ -1,3 +1,4 @@
+import { isUnchangedCopy } from '../base/borrowed.ts';
 import { STAGED_BYTES_MAX, STAGING_BYTES } from '../ring/limits.ts';
 
 /** The receive memory of a loop, in which each chunk has a buffer. */
@@ -61,7 +62,8 @@ export class GatheredSends {
 
   /**
    * Returns the offset in the receive memory that the bytes can be sent from: in place if they are
-   * part of the borrowed chunk, else that of a copy. -1 if they are too many to be copied.
+   * part of the borrowed chunk, or all of the program's own copy of it, else that of a copy. -1 if
+   * they are too many to be copied.
    */
   place(bytes: Uint8Array, offset: number, length: number): number {
     const chunk = this.#borrowedChunk;
@@ -69,12 +71,19 @@ export class GatheredSends {
       this.#borrowedBatch = this.batch;
       return this.#buffers.offset(this.#borrowed) + offset;
     }
-    if (chunk !== null && bytes.buffer === this.#memory) {
+    if (chunk !== null) {
       const start = bytes.byteOffset - this.#buffers.bytes.byteOffset + offset;
       const first = this.#buffers.offset(this.#borrowed);
-      if (start >= first && start + length <= first + chunk.length) {
+      const isInside = start >= first && start + length <= first + chunk.length;
+      // Last: V8 allocates an ArrayBuffer for a small array that has none yet.
+      if (isInside && bytes.buffer === this.#memory) {
         this.#borrowedBatch = this.batch;
         return start;
+      }
+      // To compare costs less than to copy, except for a few bytes.
+      if (length > COPIED_BYTES && length === chunk.length && isUnchangedCopy(bytes, chunk)) {
+        this.#borrowedBatch = this.batch;
+        return first;
       }
     }
     return this.#stage(bytes, offset, length);
@@ -107,6 +116,9 @@ export class GatheredSends {
     this.batch = (this.batch + 1) & BATCH_MASK;
   }
 }
+
+/** So many bytes are copied sooner than compared. */
+const COPIED_BYTES = 512;
 
 /** Keeps the number of a batch a small integer. No send waits for so many batches. */
 const BATCH_MASK = 2 ** 30 - 1;

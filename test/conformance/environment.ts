@@ -3,7 +3,11 @@ import { join } from 'node:path';
 import { Random } from '#src/base/random.js';
 import type { Backend } from '#src/loop/backend.js';
 import type { EventLoop, EventLoopOptions } from '#src/net/event-loop.js';
-import type { Connection, ConnectionHandlers } from '#src/net/stream/connection.js';
+import type {
+  Connection,
+  ConnectionHandlers,
+  ConnectionSettings,
+} from '#src/net/stream/connection.js';
 import type { Listener } from '#src/net/stream/listener.js';
 
 // An environment is a loop over a kernel, real or simulated. Each case opens a new one, runs server
@@ -124,12 +128,16 @@ type Place = { readonly host: string; readonly port: number } | { readonly path:
 
 const ANY_PORT: Place = { host: '127.0.0.1', port: 0 };
 
-/** Connects a client to a server on one loop. Without an `end` handler both sides stay open. */
+/**
+ * Connects a client to a server with `settings` on one loop. Without an `end` handler both sides
+ * stay open.
+ */
 export function connectedPair(
   environment: Environment,
   serverHandlers: ConnectionHandlers = {},
   clientHandlers: ConnectionHandlers = {},
   place = ANY_PORT,
+  settings: Partial<ConnectionSettings> = {},
 ): Pair {
   const serverLog = new Log();
   const clientLog = new Log();
@@ -137,6 +145,7 @@ export function connectedPair(
   let client: Connection | null = null;
   const listener = environment.loop.listen({
     ...place,
+    ...settings,
     handlers: logging(serverLog, {
       end: () => undefined,
       ...serverHandlers,

@@ -53,6 +53,28 @@ test('arguments: batch is a flag', (t) => {
   for (const batch of [true, false, undefined]) new EventLoop({ batch: given(batch) }).close();
 });
 
+test('arguments: chunks are owned or borrowed', (t) => {
+  leakCheck(t);
+  using loop = new EventLoop();
+  const to = { host: '127.0.0.1', port: 0, handlers: {} };
+  for (const [chunks, shown, kind] of [
+    ['copied', 'the string "copied"', TypeError],
+    ['', 'the string ""', TypeError],
+    [null, 'null', TypeError],
+    [true, 'true', TypeError],
+    [1, '1', RangeError],
+  ] as const) {
+    const message = `chunks is 'owned' or 'borrowed', not ${shown}`;
+    assertRefused([
+      [() => loop.listen({ ...to, chunks: given(chunks) }), kind, message],
+      [() => loop.connect({ ...to, port: 1, chunks: given(chunks) }), kind, message],
+    ]);
+  }
+  for (const chunks of ['owned', 'borrowed', undefined] as const) {
+    loop.listen({ ...to, chunks: given(chunks) }).close();
+  }
+});
+
 test('arguments: ports and hosts', (t) => {
   leakCheck(t);
   using loop = new EventLoop();

@@ -20,6 +20,7 @@ async function staleChunk(name: (typeof names)[number]['name'], sent: string): P
   const server = loop.listen({
     host: '127.0.0.1',
     port: 0,
+    chunks: 'borrowed',
     handlers: {
       data: (connection, chunk) => {
         kept ??= chunk;

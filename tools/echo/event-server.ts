@@ -73,6 +73,7 @@ export class EventServer {
     this.listener = loop.listen<Client | number>({
       ...options.endpoint,
       handlers: this.#handlers(),
+      chunks: 'borrowed',
       onError: (error) => this.#acceptFailed(error),
       // A client with queued output is not read from until `drain`. So the queue holds at most one
       // answer, which --max-line bounds.

@@ -23,6 +23,8 @@ export class ConnectionGroup<Data> {
   /** TCP_NODELAY. Accepted sockets inherit it from the listener. */
   readonly noDelay: boolean;
   readonly idleTimeoutMs: number | null;
+  /** Whether chunks are copied for the program: `chunks` is `owned`. */
+  readonly copies: boolean;
   readonly queueBytesHigh: number;
   readonly queueBytesMax: number;
   /** Called before the `close` handler. */
@@ -38,6 +40,7 @@ export class ConnectionGroup<Data> {
     requireFunction('onHandlerError', settings.onHandlerError);
     requireFlag('noDelay', settings.noDelay);
     this.loop = loop;
+    this.copies = copiesChunks(settings.chunks);
     this.backend = loop.backend;
     this.handlers = settings.handlers;
     this.tcp = !('path' in settings);
@@ -77,6 +80,11 @@ function checkHandlers<Data>(handlers: ConnectionHandlers<Data>): void {
   for (const name of ['open', 'data', 'drain', 'end', 'close'] as const) {
     requireFunction(`the handler ${name}`, handlers[name]);
   }
+}
+
+function copiesChunks(chunks: ConnectionSettings['chunks'] = 'owned'): boolean {
+  if (chunks === 'owned' || chunks === 'borrowed') return chunks === 'owned';
+  throw wrongValue(chunks, "chunks is 'owned' or 'borrowed'");
 }
 
 function checkBytes(name: string, bytes: number): void {

@@ -34,10 +34,8 @@ export interface ConnectionHandlers<Data = undefined> {
   /**
    * Bytes were received.
    *
-   * `chunk` is borrowed: a view of the loop's receive memory, valid until this handler returns (an
-   * `async` one returns at its first `await`). Copy what is needed later: `chunk.slice()`. Within
-   * the handler it may be written to any connection; {@link Connection.write} says what happens to
-   * one that is written later.
+   * `chunk` is the program's own, to keep and to change, unless {@link ConnectionSettings.chunks}
+   * is `borrowed`.
    *
    * @param connection the connection.
    * @param chunk the bytes, at least 1.
@@ -78,6 +76,22 @@ export interface CloseOptions {
 export interface ConnectionSettings<Data = undefined> {
   /** The handlers, shared by all of the connections. */
   readonly handlers: ConnectionHandlers<Data>;
+  /**
+   * What the `data` handler gets. Default: `owned`, bytes that are the program's own for ever, also
+   * behind an `await`.
+   *
+   * An owned chunk is a copy, most often a slice of memory that it shares with other chunks:
+   * `chunk.buffer` is longer than the chunk and cannot be transferred. A chunk that is kept holds
+   * at most 16 KiB of memory, or 64 times its own length; one above 16 KiB has exactly its own.
+   * What is kept for long or posted to a thread is better a `chunk.slice()`.
+   *
+   * `borrowed` saves the copy: a few percent of the CPU of an echo of small messages, a quarter and
+   * more of one of 16 KiB. The chunk is then a view of the loop's receive memory, valid until the
+   * handler returns (an `async` one returns at its first `await`). Within the handler it may be
+   * written to any connection; {@link Connection.write} says what happens to one that is written
+   * later.
+   */
+  readonly chunks?: 'owned' | 'borrowed';
   /**
    * Closes a connection on which nothing moves for so many milliseconds; see
    * {@link Connection.setTimeout}. Default: null, never.
@@ -209,14 +223,14 @@ export interface Connection<Data = undefined> {
 
   /**
    * Sends bytes. The writes of a turn go together, with the next wait; they count as sent, as they
-   * nearly always are. The memory is the caller's again when the call returns, except for the chunk
-   * that a `data` handler is reading: that is sent in place, so leave it as it is.
+   * nearly always are. The memory is the caller's again when the call returns, except for a
+   * borrowed chunk that a `data` handler is reading: that is sent in place, so leave it as it is.
    *
-   * A chunk whose `data` handler has returned is refused on every loop: its memory may hold bytes
-   * of another client by then. One case cannot be detected: an old chunk at the place of the one
-   * that a later `data` handler is reading. With the environment variable `SOCKLOOP_DEBUG=1` every
-   * chunk is a copy of its own, filled with 0xdb once its handler has returned, and every late use
-   * is detected.
+   * A borrowed chunk (see {@link ConnectionSettings.chunks}) whose `data` handler has returned is
+   * refused on every loop: its memory may hold bytes of another client by then. One case cannot be
+   * detected: an old chunk at the place of the one that a later `data` handler is reading. With the
+   * environment variable `SOCKLOOP_DEBUG=1` every borrowed chunk is a copy of its own, filled with
+   * 0xdb once its handler has returned, and every late use is detected.
    *
    * @param data a string, sent as UTF-8, or any view (Uint8Array, DataView, Uint16Array, ...), sent
    *   as the bytes it covers.
@@ -228,7 +242,7 @@ export interface Connection<Data = undefined> {
    * @throws TypeError where `data` is neither; of an ArrayBuffer, pass a view.
    * @throws RangeError where the range lies outside the data, or more than `queueBytesMax` bytes
    *   would be queued. Nothing is sent.
-   * @throws Error for a chunk whose handler has returned, and with the code
+   * @throws Error for a borrowed chunk whose handler has returned, and with the code
    *   `ERR_STREAM_WRITE_AFTER_END` after {@link end}.
    */
   write(data: Bytes, offset?: number, length?: number): boolean;

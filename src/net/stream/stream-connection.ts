@@ -1,3 +1,4 @@
+import { ownedCopy } from '../../base/borrowed.ts';
 import { type Bytes, bytesOf, sendableLength } from '../../base/bytes.ts';
 import type { Stream, StreamSink } from '../../loop/backend.ts';
 import type { Timer } from '../../loop/timers.ts';
@@ -305,13 +306,19 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
 
   // The sink, called by the backend.
 
+  get copies(): boolean {
+    return this.#group.copies;
+  }
+
   received(chunk: Uint8Array): void {
     if (this.#lingering) return;
     const group = this.#group;
     if (this.#idleMs > 0) this.#activeMs = group.loop.nowMs;
     this.#received += chunk.length;
     try {
-      group.returned(group.handlers.data?.(this, chunk), this);
+      // Without a handler nothing is copied.
+      const { handlers, copies } = group;
+      group.returned(handlers.data?.(this, copies ? ownedCopy(chunk) : chunk), this);
     } catch (error) {
       group.failed(error, this);
     }

@@ -10,6 +10,7 @@ import { handlerCases } from './handlers.ts';
 import { lingerCases } from './linger.ts';
 import { listenerCases } from './listener.ts';
 import { loopCases } from './loop.ts';
+import { ownedChunkCases } from './owned-chunks.ts';
 import { sendCases } from './sends.ts';
 import { streamCases } from './stream.ts';
 import { turnCases } from './turns.ts';
@@ -30,6 +31,7 @@ export const cases: readonly Case[] = [
   ...turnCases,
   ...handlerCases,
   ...chunkCases,
+  ...ownedChunkCases,
   ...closedCases,
   ...watchCases,
 ];

@@ -10,7 +10,10 @@ import {
   until,
 } from '../environment.ts';
 
-// What may be written: a chunk only while its handler runs, and other bytes at any time.
+// What may be written: a borrowed chunk only while its handler runs, other bytes at any time.
+
+/** Chunks that are views of receive memory. */
+const BORROWED = { chunks: 'borrowed' } as const;
 
 const STALE = /cannot write: the bytes are a received chunk whose handler has returned/;
 
@@ -39,13 +42,14 @@ function keepingPair(
   environment: Environment,
 ): Pair & { readonly views: (string | ArrayBufferView)[] } {
   const views: (string | ArrayBufferView)[] = [];
-  const pair = connectedPair(environment, { data: (_, chunk) => views.push(...kept(chunk)) });
+  const data = (_: Connection, chunk: Uint8Array): unknown => views.push(...kept(chunk));
+  const pair = connectedPair(environment, { data }, {}, undefined, BORROWED);
   return { ...pair, views };
 }
 
 export const chunkCases: readonly Case[] = [
   {
-    name: 'a chunk is refused by write() and end() once its handler has returned',
+    name: 'a borrowed chunk is refused by write() and end() once its handler has returned',
     laws: [4],
     run: inEnvironment((environment) => {
       for (const length of [2, 60, 200]) {
@@ -70,7 +74,7 @@ export const chunkCases: readonly Case[] = [
     }),
   },
   {
-    name: 'a chunk is refused in the rest of an async handler, for every client',
+    name: 'a borrowed chunk is refused in the rest of an async handler, for every client',
     laws: [4],
     run: async (open) => {
       const environment = open();
@@ -79,6 +83,7 @@ export const chunkCases: readonly Case[] = [
         const listener = environment.loop.listen({
           host: '127.0.0.1',
           port: 0,
+          ...BORROWED,
           handlers: {
             data: async (connection, chunk) => {
               await null;
@@ -115,7 +120,7 @@ export const chunkCases: readonly Case[] = [
     },
   },
   {
-    name: 'a chunk that was held during a pause is refused later as well',
+    name: 'a borrowed chunk that was held during a pause is refused later as well',
     laws: [4],
     run: inEnvironment((environment) => {
       const pair = keepingPair(environment);
@@ -132,20 +137,19 @@ export const chunkCases: readonly Case[] = [
     }),
   },
   {
-    name: 'an old chunk is refused inside of a later handler unless it lies in the new chunk',
+    name: 'an old borrowed chunk is refused in a later handler unless it lies in the new chunk',
     laws: [4],
     run: inEnvironment((environment) => {
       const old: Uint8Array[] = [];
       let refused = 0;
-      const pair = connectedPair(environment, {
-        data: (connection, chunk) => {
-          const [first] = old;
-          old.push(chunk);
-          if (first === undefined || chunk.length >= first.length) return;
-          assert.throws(() => connection.write(first), { message: STALE });
-          refused += 1;
-        },
-      });
+      const data = (connection: Connection, chunk: Uint8Array): void => {
+        const [first] = old;
+        old.push(chunk);
+        if (first === undefined || chunk.length >= first.length) return;
+        assert.throws(() => connection.write(first), { message: STALE });
+        refused += 1;
+      };
+      const pair = connectedPair(environment, { data }, {}, undefined, BORROWED);
       const gotBytes = (): number => old.reduce((sum, chunk) => sum + chunk.length, 0);
       pair.client.write(new Uint8Array(300));
       until(environment, () => gotBytes() === 300, 'the first have come');
@@ -161,22 +165,21 @@ export const chunkCases: readonly Case[] = [
     }),
   },
   {
-    name: 'within its handler a chunk and every part of it can be written, to any connection',
+    name: 'within its handler a borrowed chunk and every part of it can be written anywhere',
     laws: [4],
     run: inEnvironment((environment) => {
       let other: Connection | null = null;
       const out = connectedPair(environment, { open: (connection) => (other = connection) });
-      const pair = connectedPair(environment, {
-        data: (connection, chunk) => {
-          connection.write(chunk);
-          for (const at of chunk.keys()) {
-            other?.write(chunk.subarray(at, at + 1));
-            other?.write(chunk, at, 1);
-            other?.write(new Uint8Array(chunk.buffer), chunk.byteOffset + at, 1);
-            other?.write(new DataView(chunk.buffer, chunk.byteOffset + at, 1));
-          }
-        },
-      });
+      const data = (connection: Connection, chunk: Uint8Array): void => {
+        connection.write(chunk);
+        for (const at of chunk.keys()) {
+          other?.write(chunk.subarray(at, at + 1));
+          other?.write(chunk, at, 1);
+          other?.write(new Uint8Array(chunk.buffer), chunk.byteOffset + at, 1);
+          other?.write(new DataView(chunk.buffer, chunk.byteOffset + at, 1));
+        }
+      };
+      const pair = connectedPair(environment, { data }, {}, undefined, BORROWED);
       pair.client.write('echo');
       until(environment, () => pair.clientLog.received.length === 4, 'the echo is there');
       until(environment, () => out.clientLog.received.length === 16, 'the copies are there');

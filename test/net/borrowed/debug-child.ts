@@ -17,6 +17,7 @@ for (const { name, available } of backends) {
   const server = loop.listen({
     host: '127.0.0.1',
     port: 0,
+    chunks: 'borrowed',
     handlers: {
       data: (connection, chunk) => {
         // Chunks of one length come in the same place without the variable: here each one shows.

@@ -67,6 +67,7 @@ export class SlotConnects {
       ...this.#options.target,
       ...this.#nextLocal(),
       timeoutMs: this.#options.timeoutMs,
+      chunks: 'borrowed',
       handlers: {
         ...HANDLERS,
         open: (connection) => {
