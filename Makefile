@@ -21,12 +21,15 @@ BIOME = node_modules/.bin/biome
 CRUISE = node_modules/.bin/depcruise --output-type err-long
 KNIP = node_modules/.bin/knip --no-config-hints
 TYPEDOC = node_modules/.bin/typedoc
+PUBLINT = node_modules/.bin/publint --strict
+# The package is ESM alone; Node requires such packages since 20.19.
+ATTW = node_modules/.bin/attw --profile esm-only --no-emoji --no-color
 
 # Test files start servers and load on them, so only three run at a time: one of three mostly waits. A
 # file may take five minutes.
 TEST_FLAGS = --test-concurrency=3 --test-timeout=300000
 
-.PHONY: all build demo test test-arm64 check bench bench-quick docs docs-pictures clean help
+.PHONY: all build demo package test test-arm64 check bench bench-quick docs docs-pictures clean help
 
 all: build ## Same as build (the default).
 
@@ -35,6 +38,13 @@ build: node_modules/.package-lock.json ## Compile src/ and tools/ to dist/, and 
 
 demo: build ## Show the servers and clients at work, on this machine.
 	@node dist/tools/cli/demo/demo.js
+
+# Written anew by each run. npm does the same before it packs or publishes the project itself.
+package: build ## Write what is published, to look at or to install: build/sockloop-VERSION.tgz.
+	@rm -f build/sockloop-*.tgz
+	@node packing/make.mjs stage build/package
+	@npm pack --silent --ignore-scripts --pack-destination build ./build/package >/dev/null
+	@ls build/sockloop-*.tgz
 
 # The list is made from the sources: a compiled test whose source is gone must not run, and Node 20
 # and 22 disagree about what a directory argument means.
@@ -47,13 +57,16 @@ test-arm64: build ## Run the tests of the library on arm64 under qemu-user: many
 	@ARM64_TESTS=all node --test --test-reporter=spec build/test/arm64/emulated.test.js
 
 # Biome: format, sizes, names, what each room may say. dependency-cruiser: who imports whom. knip: what
-# nothing uses. TypeDoc: public names without words. own.mjs: what none of them can tell.
-check: build ## Types, lint, format, layers, dead code, public documentation.
+# nothing uses. TypeDoc: public names without words. own.mjs: what none of them can tell. publint and
+# attw: whether the package has what its package.json names, for Node, bundlers and TypeScript.
+check: package ## Types, lint, format, layers, dead code, public documentation.
 	@$(BIOME) check --error-on-warnings .
-	@$(CRUISE) --config guards/dependency-cruiser.cjs src tools sim test bench examples
+	@$(CRUISE) --config guards/dependency-cruiser.cjs src tools sim test bench examples packing
 	@$(KNIP) --config guards/knip.json
 	@$(TYPEDOC) --options guards/typedoc.json
 	@node guards/own.mjs
+	@said=$$($(PUBLINT) build/sockloop-*.tgz) || { echo "$$said"; exit 1; }
+	@said=$$($(ATTW) build/sockloop-*.tgz) || { echo "$$said"; exit 1; }
 
 docs: build ## Write the pages of docs/ that are made from a run: the matrix of the loops.
 	@CONFORMANCE_PAGE=docs/conformance.md node --test --test-reporter=dot \

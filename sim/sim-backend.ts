@@ -36,7 +36,8 @@ export class SimBackend implements Backend, SimHandleOwner {
   readonly name = 'simulated';
   readonly fdLimit = Number.POSITIVE_INFINITY;
   readonly wakeHandle: WakeHandle = { kind: 'user', fd: -1 };
-  readonly interrupted = false;
+  readonly pollFd = -1;
+  readonly isQuiet = false;
   readonly sys: Sys;
   readonly random: Random;
   readonly stats: BackendStats = {

@@ -161,6 +161,10 @@ export class SimSys extends SocketSys implements Sys {
     return this.note('io_uring_register', fd, opcode, 0, this.missing);
   }
 
+  uvLoop(): null {
+    return null;
+  }
+
   readonly batching = { reason: 'the calls are simulated' };
 
   /** No call of a list is made: the simulated kernel sees each as itself. */

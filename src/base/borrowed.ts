@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import { markAsUntransferable } from 'node:worker_threads';
+import * as threads from 'node:worker_threads';
 import { ownCopy } from './owned-chunks.ts';
 
 // A received chunk is a view of the loop's receive memory, valid until its handler returns; the
@@ -34,6 +34,14 @@ const POISON = 0xdb;
 /** `SOCKLOOP_DEBUG=1`: every chunk is a copy, poisoned after its handler. */
 const debugging = process.env['SOCKLOOP_DEBUG'] === '1';
 
+/** Node 22 and newer mark the memory of an addon; marked twice, Node 24 and 26 abort at exit. */
+function isMarked(memory: ArrayBufferLike): boolean {
+  const { isMarkedAsUntransferable } = threads as {
+    isMarkedAsUntransferable?: (value: object) => boolean;
+  };
+  return isMarkedAsUntransferable?.(memory) === true;
+}
+
 /** Allocates `length` bytes of receive memory. */
 export function receiveMemory(length: number): Uint8Array {
   const memory = new ArrayBuffer(OFFSET + length);
@@ -45,7 +53,7 @@ export function receiveMemory(length: number): Uint8Array {
 export function registerReceiveMemory(memory: ArrayBufferLike): void {
   memories.add(memory);
   // Posting a chunk to another thread must not take the loop's memory along.
-  markAsUntransferable(memory);
+  if (!isMarked(memory)) threads.markAsUntransferable(memory);
 }
 
 /** Delivers `chunk`, a view of receive memory, to `sink`. */

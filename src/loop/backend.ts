@@ -34,8 +34,10 @@ export interface Backend {
   readonly stats: BackendStats;
   /** Wakes the loop from another thread. */
   readonly wakeHandle: WakeHandle;
-  /** True if a signal ended the last wait. */
-  readonly interrupted: boolean;
+  /** A descriptor that is readable while `poll` would deliver something; -1 without one. */
+  readonly pollFd: number;
+  /** True if a `poll` would only wait: nothing is left to submit, report or close. */
+  readonly isQuiet: boolean;
   /** The number of subscriptions and operations that have not ended. */
   readonly active: number;
 

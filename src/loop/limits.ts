@@ -23,17 +23,14 @@ export const EAGAINS_MAX = 8;
 /** How long it rests. */
 export const STALL_MS = 10;
 
-/** Node's loop runs after this many turns, for its signals, messages and timers. */
-export const TURNS_PER_NODE_TURN = 256;
-
-/** Turns between checks of how long that has been: reading the clock costs 80 ns. */
-export const TURNS_PER_TIME_CHECK = 8;
-
-/** The longest wait. Bounds the delay of a signal that arrives just before a wait. */
+/** The longest wait. Node's loop ends a wait when it has something to do, so this is a safety net. */
 export const WAIT_MS_MAX = 500;
 
-/** The longest wait while Node's loop has to finish something, such as a name look-up. */
-export const NODE_WAIT_MS = 2;
+/** The longest wait where what goes on beside the loop cannot be known: in Bun and Deno. */
+export const BLIND_WAIT_MS = 1;
+
+/** Busy turns in Bun and Deno before their own loops have theirs. */
+export const TURNS_PER_MACROTASK = 64;
 
 /** Deferred tasks per turn; the rest runs in the next. */
 export const TASKS_PER_TURN = 1024;

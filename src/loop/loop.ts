@@ -1,27 +1,19 @@
 import { requireCallback, wrongValue } from '../base/arguments.ts';
-import type { Interest, WakeHandle } from '../poller/poller.ts';
+import { Interest, type WakeHandle } from '../poller/poller.ts';
 import type { Sys } from '../sys/sys.ts';
 import type { Backend, Watch } from './backend.ts';
 import { type CallbackErrors, Callbacks } from './callbacks.ts';
-import {
-  NODE_WAIT_MS,
-  TASKS_PER_TURN,
-  TURNS_PER_NODE_TURN,
-  TURNS_PER_TIME_CHECK,
-  WAIT_MS_MAX,
-} from './limits.ts';
-import { turnOfNode } from './node-turn.ts';
+import { TASKS_PER_TURN, WAIT_MS_MAX } from './limits.ts';
+import { driverFor } from './runtime/drivers.ts';
+import type { DrivenLoop, ThreadDriver } from './runtime/thread-driver.ts';
 import { closedInThread, openedInThread } from './thread-exit.ts';
 import { type Timer, Timers } from './timers.ts';
 import { checkInterest, checkWatchable } from './watchable.ts';
 
-/** Options of `EventLoop.run`. */
-export interface RunOptions {
-  /**
-   * Whether promise jobs run after every turn. Default: true. With false they run only where Node's
-   * own loop turns, which saves 1 to 3 % of the CPU of an echo server whose handlers use none.
-   */
-  readonly promises?: boolean;
+/** A run that is under way. */
+interface Run {
+  resolve(): void;
+  reject(error: unknown): void;
 }
 
 /**
@@ -35,7 +27,7 @@ export interface RunOptions {
  * own loop, with its signal handlers, messages and timers, runs after a signal, after every 256
  * turns, and twice a second when little happens.
  */
-export class Loop {
+export class Loop implements DrivenLoop {
   readonly sys: Sys;
   readonly backend: Backend;
   readonly callbacks: Callbacks;
@@ -43,23 +35,24 @@ export class Loop {
   #tasks: (() => void)[] = [];
   #nowMs: number;
   #nowIsOld = false;
-  #running = false;
+  #run: Run | null = null;
+  /** What makes the turns while it runs or is attached. */
+  #driver: ThreadDriver | null = null;
+  /** How many watches are the driver's. */
+  #driverWatches = 0;
+  #unreferenced = false;
   #turning = false;
   #stopping = false;
   #closed = false;
   #turns = 0;
-  /** The number of reports before this turn, and when Node's own loop last ran. */
-  #reportsThen = 0;
-  #nodeMs: number;
   /** The number of pending operations that only Node's own loop can finish. */
   #nodeWork = 0;
 
   constructor(sys: Sys, backend: Backend, errors: CallbackErrors = {}) {
     this.sys = sys;
     this.backend = backend;
-    this.callbacks = new Callbacks(errors, () => this.#running);
+    this.callbacks = new Callbacks(errors, () => this.#run !== null);
     this.#nowMs = sys.monotonicMs();
-    this.#nodeMs = this.#nowMs;
     openedInThread(this);
   }
 
@@ -77,7 +70,7 @@ export class Loop {
   /** True if a callback can still run: something is open, or a timer or task is pending. */
   get alive(): boolean {
     return (
-      this.backend.active > 0 ||
+      this.backend.active > this.#driverWatches ||
       this.#timers.size > 0 ||
       this.#tasks.length > 0 ||
       this.#nodeWork > 0
@@ -87,6 +80,11 @@ export class Loop {
   /** True once {@link close} was called. */
   get closed(): boolean {
     return this.#closed;
+  }
+
+  /** True while turns are made by {@link run} or {@link attach}. */
+  get running(): boolean {
+    return this.#run !== null || this.attached;
   }
 
   /** The number of turns so far. */
@@ -105,7 +103,7 @@ export class Loop {
    * @throws Error on a closed loop.
    */
   setTimer(delayMs: number, callback: () => void): Timer {
-    this.requireOpen('set a timer');
+    this.begin('set a timer');
     requireCallback(callback);
     if (!(Number.isFinite(delayMs) && delayMs >= 0)) {
       throw wrongValue(delayMs, 'a delay is 0 ms or more');
@@ -123,7 +121,7 @@ export class Loop {
    * @throws Error on a closed loop.
    */
   defer(callback: () => void): void {
-    this.requireOpen('defer a task');
+    this.begin('defer a task');
     requireCallback(callback);
     this.#tasks.push(callback);
   }
@@ -150,16 +148,17 @@ export class Loop {
     interest: Interest,
     callback: (interest: Interest, errno: number) => void,
   ): Watch {
-    this.requireOpen('watch a descriptor');
+    this.begin('watch a descriptor');
     requireCallback(callback);
     checkInterest(interest);
     checkWatchable(this.sys, this.backend, fd);
     return this.backend.watch(fd, interest, { ready: this.callbacks.guarded(callback) });
   }
 
-  /** An operation was started that Node's own loop finishes (a look-up): it runs every turn. */
+  /** An operation was started that Node's own loop finishes (a look-up): the loop waits for it. */
   holdNodeLoop(): void {
     this.#nodeWork += 1;
+    this.#driver?.poke();
   }
 
   /** Such an operation has finished. */
@@ -171,46 +170,129 @@ export class Loop {
    * Turns until {@link stop} is called or nothing is left to wait for. What is still open stays
    * open: see {@link close}. After a `stop` that was called while nothing ran, it ends at once.
    *
-   * @param options with `promises: false` promise jobs run only when Node's own loop does, which
-   *   saves 1 to 3 % of the CPU of an echo server whose callbacks use none.
    * @returns a promise for the end of the run. It rejects with what a callback threw, and with an
-   *   Error on a closed or running loop.
+   *   Error on a closed, running or attached loop.
    */
-  async run({ promises = true }: RunOptions = {}): Promise<void> {
-    this.requireOpen('run');
-    if (this.#running) throw new Error('the loop is running');
-    this.#running = true;
+  async run(): Promise<void> {
+    this.#requireAlone('run');
     try {
-      // The caller may be in the middle of a turn of Node's loop, the rest of which handles no
-      // signals: one that arrives now would be delayed until after the second wait.
-      await turnOfNode();
-      while (!this.#stopping && this.alive) {
-        this.turn(WAIT_MS_MAX);
-        if (this.#wantsNodeTurn()) {
-          // That may take long.
-          this.backend.flush?.();
-          await turnOfNode();
-          this.#nodeMs = this.nowMs;
-        } else if (promises) {
-          await null;
-        }
-      }
-      this.callbacks.throwRaised();
+      await new Promise<void>((resolve, reject) => {
+        this.#run = { resolve, reject };
+        this.#drive();
+      });
     } finally {
-      this.#running = false;
       this.#stopping = false;
-      this.backend.flush?.();
     }
   }
 
-  #wantsNodeTurn(): boolean {
-    const { reports } = this.backend.stats;
-    const nothingCame = reports === this.#reportsThen;
-    this.#reportsThen = reports;
-    if (nothingCame || this.#nodeWork > 0 || this.backend.interrupted) return true;
-    if (this.#turns % TURNS_PER_NODE_TURN === 0) return true;
-    // Turns may wait long for a message each: their count alone would delay Node's loop.
-    return this.#turns % TURNS_PER_TIME_CHECK === 0 && this.nowMs - this.#nodeMs >= WAIT_MS_MAX;
+  /**
+   * Makes the turns of the loop beside everything else that the thread does, from now on.
+   *
+   * @throws Error on a closed, running or attached loop.
+   */
+  attach(): void {
+    this.#requireAlone('attach');
+    this.#drive();
+  }
+
+  /** Ends {@link attach}: nothing is delivered any more. No effect on a loop that is not attached. */
+  detach(): void {
+    if (this.#run === null) this.#leaveDriver();
+  }
+
+  /** True between {@link attach} and {@link detach}. */
+  get attached(): boolean {
+    return this.#driver !== null && this.#run === null;
+  }
+
+  /** An attached loop keeps the process alive again. */
+  ref(): void {
+    this.#unreferenced = false;
+    this.#driver?.poke();
+  }
+
+  /** An attached loop no longer keeps the process alive. */
+  unref(): void {
+    this.#unreferenced = true;
+  }
+
+  #requireAlone(what: string): void {
+    this.#requireOpen(what);
+    if (this.#driver === null) return;
+    const state = this.#run === null ? 'is attached' : 'is running';
+    throw new Error(`cannot ${what}: the loop ${state}`);
+  }
+
+  #drive(): void {
+    const driver = driverFor(this.sys, this.backend);
+    this.#driver = driver;
+    driver.add(this);
+  }
+
+  #leaveDriver(): void {
+    const driver = this.#driver;
+    if (driver === null) return;
+    driver.remove(this);
+    this.#driver = null;
+    if (!this.#closed) this.backend.flush?.();
+  }
+
+  #endRun({ resolve, reject }: Run, failure?: { readonly error: unknown }): void {
+    this.#run = null;
+    this.#leaveDriver();
+    if (failure === undefined) resolve();
+    else reject(failure.error);
+  }
+
+  /** Whether it wants turns, for its driver: to end a run, too. */
+  get wantsTurns(): boolean {
+    return this.#run !== null || this.alive;
+  }
+
+  get holdsProcess(): boolean {
+    return this.#run !== null || (!this.#unreferenced && this.alive);
+  }
+
+  get pollFd(): number {
+    return this.backend.pollFd;
+  }
+
+  waitMsNow(): number {
+    if (!this.wantsTurns) return WAIT_MS_MAX;
+    return this.backend.isQuiet ? this.#waitMs(WAIT_MS_MAX) : 0;
+  }
+
+  step(waitMsMax: number): void {
+    const run = this.#run;
+    if (run === null) {
+      this.turn(waitMsMax);
+      return;
+    }
+    try {
+      if (!this.#stopping && this.alive) {
+        this.turn(waitMsMax);
+        return;
+      }
+      this.callbacks.throwRaised();
+    } catch (error) {
+      this.#endRun(run, { error });
+      return;
+    }
+    this.#endRun(run);
+  }
+
+  watchForDriver(fd: number, ready: () => void): Watch | null {
+    if (fd >= this.backend.fdLimit) return null;
+    const watch = this.backend.watch(fd, Interest.read, { ready });
+    this.#driverWatches += 1;
+    return {
+      fd,
+      modify: (interest) => watch.modify(interest),
+      unwatch: () => {
+        this.#driverWatches -= 1;
+        watch.unwatch();
+      },
+    };
   }
 
   /**
@@ -220,18 +302,20 @@ export class Loop {
    * @throws Error on a closed loop, and inside a callback.
    */
   turn(waitMsMax: number): void {
-    this.requireOpen('turn');
+    this.#requireOpen('turn');
     if (this.#turning) throw new Error('a turn cannot begin inside of a callback');
     this.callbacks.throwRaised();
     this.#turning = true;
     this.#turns += 1;
     try {
+      let mostMs = waitMsMax;
       if (this.#timers.size > 0) {
         this.#readTime();
-        this.#timers.run(this.#nowMs, this.callbacks);
+        // What a timer leaves to promise jobs and ticks must not wait for the kernel.
+        if (this.#timers.run(this.#nowMs, this.callbacks)) mostMs = 0;
         if (this.#closed) return;
       }
-      const waitMs = this.#waitMs(waitMsMax);
+      const waitMs = this.#waitMs(mostMs);
       // During the deliveries `nowMs` is the time after the wait.
       this.#nowIsOld = true;
       this.backend.poll(waitMs);
@@ -249,7 +333,8 @@ export class Loop {
    * on a closed loop.
    */
   stop(): void {
-    this.#stopping = true;
+    if (this.attached) this.detach();
+    else this.#stopping = true;
   }
 
   /**
@@ -263,6 +348,9 @@ export class Loop {
     this.#timers.clear();
     this.#tasks = [];
     closedInThread(this);
+    // A run ends with its turn, or in the next one of the thread.
+    if (this.#run !== null && !this.#turning) this.#endRun(this.#run);
+    else if (this.#run === null) this.#leaveDriver();
     this.backend.destroy();
   }
 
@@ -295,18 +383,26 @@ export class Loop {
     this.close();
   }
 
-  /** Throws an Error if the loop is closed. `what` completes "cannot ...". */
-  protected requireOpen(what: string): void {
+  /**
+   * Something is about to start: an attached loop that had nothing to wait for takes turns again.
+   *
+   * @param what completes "cannot ...".
+   * @throws Error on a closed loop.
+   */
+  begin(what: string): void {
+    this.#requireOpen(what);
+    this.#driver?.poke();
+  }
+
+  #requireOpen(what: string): void {
     if (this.#closed) throw new Error(`cannot ${what}: the loop is closed`);
   }
 
   #waitMs(waitMsMax: number): number {
     // A timer that has just run may have been the last thing to wait for.
     if (this.#tasks.length > 0 || this.#stopping || !this.alive) return 0;
-    // Read after the timers, one of which may have started such an operation.
-    const mostMs = this.#nodeWork > 0 ? Math.min(NODE_WAIT_MS, waitMsMax) : waitMsMax;
     const timerMs = this.#timers.size === 0 ? null : this.#timers.timeoutMs(this.nowMs);
-    return timerMs === null ? mostMs : Math.min(timerMs, mostMs);
+    return timerMs === null ? waitMsMax : Math.min(timerMs, waitMsMax);
   }
 
   #runTasks(): void {

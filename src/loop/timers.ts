@@ -80,9 +80,9 @@ export class Timers {
 
   /**
    * Runs the timers due at `nowMs`. They are collected first, so that a timer of 0 ms that sets
-   * itself again waits for the next turn.
+   * itself again waits for the next turn. Returns whether any was due.
    */
-  run(nowMs: number, callbacks: Callbacks): void {
+  run(nowMs: number, callbacks: Callbacks): boolean {
     for (
       let next = this.#heap.peek();
       next !== undefined && next.deadlineMs <= nowMs;
@@ -91,6 +91,7 @@ export class Timers {
       this.#heap.remove(next);
       this.#due.push(next);
     }
+    if (this.#due.length === 0) return false;
     let ran = 0;
     try {
       for (const timer of this.#due) {
@@ -107,6 +108,7 @@ export class Timers {
       }
       this.#due.length = 0;
     }
+    return true;
   }
 
   /** Cancels all timers, including those that are due and have not run. */

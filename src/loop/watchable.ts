@@ -1,3 +1,4 @@
+import { wrongValue } from '../base/arguments.ts';
 import { Interest } from '../poller/poller.ts';
 import type { Sys } from '../sys/sys.ts';
 import { type SysError, sysError } from '../sys/sys-error.ts';
@@ -8,10 +9,11 @@ import type { Backend } from './backend.ts';
  * file, where poll(2), select(2) and io_uring report it ready for ever.
  *
  * @throws SysError `EBADF` if `fd` is not open, `EPERM` if it cannot be waited for.
- * @throws RangeError if `fd` is no descriptor, or too high for the backend.
+ * @throws TypeError or RangeError if `fd` is no whole number.
+ * @throws RangeError if it is too high for the backend.
  */
 export function checkWatchable(sys: Sys, backend: Backend, fd: number): void {
-  if (!Number.isInteger(fd)) throw new RangeError(`a descriptor is a whole number, not ${fd}`);
+  if (!Number.isInteger(fd)) throw wrongValue(fd, 'a descriptor is a whole number');
   const { F_GETFD, EPOLL_CLOEXEC, EPOLL_CTL_ADD } = sys.abi.constants;
   const open = sys.fcntl(fd, F_GETFD, 0);
   if (open < 0) throw cannotWatch(sys, fd, open, 'fcntl');
@@ -26,10 +28,10 @@ export function checkWatchable(sys: Sys, backend: Backend, fd: number): void {
   if (result === -(sys.abi.errno.EPERM ?? 1)) throw cannotWatch(sys, fd, result, 'epoll_ctl');
 }
 
-/** Throws a RangeError if `interest` is no {@link Interest}. */
+/** Throws a TypeError or RangeError if `interest` is no {@link Interest}. */
 export function checkInterest(interest: Interest): void {
   if (Number.isInteger(interest) && interest >= 0 && interest <= Interest.both) return;
-  throw new RangeError(`an interest is a number from 0 to ${Interest.both}, not ${interest}`);
+  throw wrongValue(interest, `an interest is a number from 0 to ${Interest.both}`);
 }
 
 /** Returns the error for a descriptor that is too high for the loop. */

@@ -1,14 +1,25 @@
-import { requireFlag, requireFunction } from '../base/arguments.ts';
+import { requireFlag, requireFunction, requireObject } from '../base/arguments.ts';
 import type { Backend, BackendName, Watch } from '../loop/backend.ts';
 import { chooseBackend, type LoopName, type MissingLoop } from '../loop/backends.ts';
-import { Loop, type RunOptions } from '../loop/loop.ts';
+import { Loop } from '../loop/loop.ts';
 import type { Timer } from '../loop/timers.ts';
 import type { Interest, WakeHandle } from '../poller/poller.ts';
 import { nativeSys } from '../sys/native.ts';
 import type { Sys } from '../sys/sys.ts';
-import type { Connection } from './stream/connection.ts';
+import { runUntilAborted } from './async/abort.ts';
+import { type AsyncAdoptSettings, adoptAsyncOn } from './async/adopt-async.ts';
+import type { AsyncConnection } from './async/async-connection.ts';
+import { type AsyncConnectOptions, connectAsyncOn } from './async/connect-async.ts';
+import { loopClosed } from './async/loop-end.ts';
+import { adoptOn } from './stream/adopt.ts';
+import type { Connection, ConnectionSettings } from './stream/connection.ts';
 import { type ConnectOptions, type Connector, connectOn } from './stream/connector.ts';
-import { type Listener, type ListenOptions, listenOn } from './stream/listener.ts';
+import {
+  type AsyncListenOptions,
+  type Listener,
+  type ListenOptions,
+  listenOn,
+} from './stream/listener.ts';
 
 /** Options of an {@link EventLoop}. */
 export interface EventLoopOptions {
@@ -56,6 +67,12 @@ export interface EventLoopOptions {
   onHandlerError?(error: unknown, connection: Connection<unknown> | null): void;
 }
 
+/** Options of {@link EventLoop.run}. */
+export interface RunOptions {
+  /** Stops the loop when it aborts: `run` rejects with its reason, and can be called again. */
+  readonly signal?: AbortSignal;
+}
+
 /**
  * An event loop with connections: one thread, one wait, any number of sockets.
  *
@@ -101,7 +118,7 @@ export interface EventLoopOptions {
  * assert.equal(echo, 'hello\n');
  * ```
  */
-export class EventLoop implements Disposable {
+export class EventLoop implements Disposable, AsyncDisposable {
   /** The system calls that the loop makes. */
   readonly sys: Sys;
   /** The way of waiting: with `auto`, the one that was chosen. */
@@ -120,14 +137,16 @@ export class EventLoop implements Disposable {
    * @param options the backend, the system calls and how they are made; all have defaults.
    * @throws Error with the reason where this machine cannot open that backend.
    * @throws RangeError for an unknown name.
-   * @throws TypeError if `batch` is neither true nor false, or `onHandlerError` no function.
+   * @throws TypeError if `options` is no object, `batch` neither true nor false, or
+   *   `onHandlerError` no function.
    */
   constructor(options: EventLoopOptions = {}) {
+    requireObject('options', options);
     const { backend = 'auto', sys = nativeSys(), batch = true } = options;
     requireFlag('batch', batch);
     requireFunction('onHandlerError', options.onHandlerError);
-    const choice =
-      typeof backend === 'object' ? { backend, missing: [] } : chooseBackend(backend, sys, batch);
+    const isOpen = typeof backend === 'object' && backend !== null;
+    const choice = isOpen ? { backend, missing: [] } : chooseBackend(backend, sys, batch);
     this.sys = sys;
     this.backendName = choice.backend.name;
     this.missing = choice.missing;
@@ -164,14 +183,28 @@ export class EventLoop implements Disposable {
    * with several addresses the first that can be bound is taken; null is all interfaces of both
    * families. Blocks while a name is resolved.
    *
+   * With `fd` it takes over a socket that listens already; the file of a UNIX one stays in place.
+   *
    * @param options where to listen, the limits, and the handlers of all accepted connections.
    * @returns the listener, which listens already.
-   * @throws SysError (`EADDRINUSE`, `EACCES`, ...) or ResolveError.
+   * @throws SysError (`EADDRINUSE`, `EACCES`, ...) or ResolveError; `EBADF`, `ENOTSOCK`,
+   *   `EPROTOTYPE`, `EINVAL` for an `fd` that is no listening socket and stays the caller's.
    * @throws TypeError or RangeError for an option of a wrong type or value.
+   * @throws the reason of a `signal` that is aborted already.
    * @throws Error on a closed loop.
    */
-  listen<Data = undefined>(options: ListenOptions<Data>): Listener<Data> {
-    requireOpen(this.#loop, 'listen');
+  listen<Data = undefined>(options: ListenOptions<Data>): Listener<Data>;
+  /**
+   * Listens without handlers: `for await` over the listener gives the connections.
+   *
+   * @param options where to listen, and the limits.
+   * @returns the listener, which listens already, and accepts once it is iterated over.
+   * @throws as with handlers.
+   */
+  listen(options: AsyncListenOptions): Listener<AsyncConnection>;
+  listen<Data>(options: ListenOptions<Data> | AsyncListenOptions): Listener<Data> {
+    this.#loop.begin('listen');
+    requireObject('options', options);
     return listenOn(this.#loop, options);
   }
 
@@ -186,8 +219,73 @@ export class EventLoop implements Disposable {
    * @throws Error on a closed loop.
    */
   connect<Data = undefined>(options: ConnectOptions<Data>): Connector<Data> {
-    requireOpen(this.#loop, 'connect');
+    this.#loop.begin('connect');
+    requireObject('options', options);
     return connectOn(this.#loop, options);
+  }
+
+  /**
+   * Connects as {@link connect} does, for `await`.
+   *
+   * @param options where to connect, from where, for how long. An abort of `signal` cancels.
+   * @returns a promise of the connection. It rejects with what `onError` of {@link connect} would
+   *   get (the reason of `signal`, too), with an Error on a closed loop and where the loop is
+   *   closed before, and with a TypeError or RangeError for an option of a wrong type or value.
+   */
+  connectAsync(options: AsyncConnectOptions): Promise<AsyncConnection> {
+    try {
+      this.#loop.begin('connect');
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return connectAsyncOn(this.#loop, options);
+  }
+
+  /**
+   * Makes a connected stream socket a connection of this loop: of TCP, or a UNIX socket. It becomes
+   * non-blocking and closed on exec. `open` of the handlers is not called.
+   *
+   * @param fd its descriptor, which the connection owns, and closes, once `adopt` has returned.
+   * @param settings the handlers and the limits.
+   * @returns the connection, which is open.
+   * @throws SysError `EBADF`, `ENOTSOCK`, `EPROTOTYPE` (no stream socket), `EINVAL` (it listens),
+   *   `ENOTCONN`, `EEXIST` (the loop has it already); the descriptor is still the caller's.
+   * @throws TypeError or RangeError for a value of a wrong type or range.
+   * @throws Error on a closed loop.
+   * @example
+   * ```ts
+   * import assert from 'node:assert/strict';
+   * import { EventLoop, Socket } from 'sockloop';
+   *
+   * using loop = new EventLoop();
+   * const [one, other] = Socket.pair();
+   * loop.adopt(one.detach(), {
+   *   handlers: { data: (connection, chunk) => connection.end(chunk) },
+   * });
+   * other.sendAll('hello');
+   * other.shutdown('write');
+   * await loop.run();
+   * assert.equal(other.recv(new Uint8Array(16)), 5);
+   * other.close();
+   * ```
+   */
+  adopt<Data = undefined>(fd: number, settings: ConnectionSettings<Data>): Connection<Data>;
+  /**
+   * Makes a connected stream socket an {@link AsyncConnection} of this loop.
+   *
+   * @param fd its descriptor, which the connection owns, and closes, once `adopt` has returned.
+   * @param settings the limits.
+   * @returns the connection, which is open.
+   * @throws as with handlers.
+   */
+  adopt(fd: number, settings?: AsyncAdoptSettings): AsyncConnection;
+  adopt<Data>(
+    fd: number,
+    settings: ConnectionSettings<Data> | AsyncAdoptSettings = {},
+  ): Connection<Data> | AsyncConnection {
+    this.#loop.begin('adopt a descriptor');
+    if (settings.handlers === undefined) return adoptAsyncOn(this.#loop, fd, settings);
+    return adoptOn(this.#loop, fd, settings);
   }
 
   /**
@@ -231,7 +329,7 @@ export class EventLoop implements Disposable {
    * @throws SysError `EBADF` where `fd` is not open, `EPERM` where it cannot be waited for (a plain
    *   file, on Linux): the same on every loop.
    * @throws RangeError for a descriptor that this loop cannot hold, or an unknown interest.
-   * @throws TypeError where `callback` is no function.
+   * @throws TypeError where `callback` is no function, `fd` or `interest` no number.
    * @throws Error on a closed loop.
    * @example
    * ```ts
@@ -259,20 +357,94 @@ export class EventLoop implements Disposable {
   }
 
   /**
-   * Turns until {@link stop} is called or nothing is left to wait for. It keeps the thread, and
-   * goes round Node's own loop (signal handlers, messages, Node's timers) after a signal, after
-   * every 256 turns, and twice a second when little happens.
+   * Turns until {@link stop} is called or nothing is left to wait for, beside everything else that
+   * the thread does, as {@link attach} does.
    *
    * What is still open at the end stays open: see {@link close}. A `stop` that was called while
    * nothing ran ends this run at once.
    *
    * @param options see {@link RunOptions}.
    * @returns a promise for the end of the run.
-   * @throws what a callback threw, without an `onHandlerError` that hears of it.
-   * @throws Error on a closed loop, or one that runs already.
+   * @throws what a callback threw, without an `onHandlerError` that hears of it; the reason of
+   *   `signal`.
+   * @throws Error on a closed loop, or one that runs or is attached already.
    */
-  run(options: RunOptions = {}): Promise<void> {
-    return this.#loop.run(options);
+  run({ signal }: RunOptions = {}): Promise<void> {
+    const loop = this.#loop;
+    return signal === undefined ? loop.run() : runUntilAborted(loop, signal, () => loop.run());
+  }
+
+  /**
+   * Makes the loop part of the program that it runs in: its turns take place beside Node's timers,
+   * servers, files, signals and messages, all of which keep their usual latency. The loop waits in
+   * the kernel in place of Node's, for the descriptors of both. Several loops of a thread share its
+   * waits.
+   *
+   * The process stays alive while anything is open on the loop, unless {@link unref} was called.
+   * What a callback throws is an uncaught exception of the process. In Bun and Deno, whose own
+   * loops cannot be waited for, waits last a millisecond at most.
+   *
+   * @throws Error on a closed loop, or one that runs or is attached already.
+   * @example
+   * ```ts
+   * import assert from 'node:assert/strict';
+   * import { EventLoop } from 'sockloop';
+   *
+   * const loop = new EventLoop();
+   * loop.attach();
+   * const server = loop.listen({
+   *   host: '127.0.0.1',
+   *   port: 0,
+   *   handlers: { data: (client, chunk) => void client.write(chunk) },
+   * });
+   * assert(server.address.family === 'IPv4');
+   * // Node's own client, in the same thread.
+   * const { connect } = await import('node:net');
+   * const socket = connect(server.address.port, '127.0.0.1');
+   * socket.end('hello');
+   * let echo = '';
+   * for await (const chunk of socket) echo += chunk;
+   * assert.equal(echo, 'hello');
+   * loop.close();
+   * ```
+   */
+  attach(): void {
+    this.#loop.attach();
+  }
+
+  /**
+   * Ends {@link attach}: what was written is sent, and nothing is delivered any more until the loop
+   * runs or is attached again. Does nothing on a loop that is not attached.
+   */
+  detach(): void {
+    this.#loop.detach();
+  }
+
+  /** Whether the loop is attached. */
+  get attached(): boolean {
+    return this.#loop.attached;
+  }
+
+  /**
+   * Has the open sockets and timers of the attached loop keep the process alive, as they do at
+   * first.
+   *
+   * @returns the loop.
+   */
+  ref(): this {
+    this.#loop.ref();
+    return this;
+  }
+
+  /**
+   * Lets the process end although something is open on the attached loop. {@link run} keeps it
+   * alive in any case.
+   *
+   * @returns the loop.
+   */
+  unref(): this {
+    this.#loop.unref();
+    return this;
   }
 
   /**
@@ -303,7 +475,7 @@ export class EventLoop implements Disposable {
 
   /**
    * Ends {@link run} after this turn, or the next `run` at its beginning where none is under way.
-   * Does nothing on a closed loop.
+   * Detaches an attached loop. Does nothing on a closed loop.
    */
   stop(): void {
     this.#loop.stop();
@@ -311,15 +483,27 @@ export class EventLoop implements Disposable {
 
   /**
    * Closes everything that is open, without calling a handler, and ends {@link run}. The loop
-   * cannot be used any more. A second call does nothing.
+   * cannot be used any more. Promises that were given out reject, iterators end. A second call does
+   * nothing.
    */
   close(): void {
     this.#loop.close();
+    loopClosed(this.#loop);
   }
 
   /** Closes the loop, as {@link close}, at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  /**
+   * Closes the loop, as {@link close}, at the end of an `await using` block.
+   *
+   * @returns a resolved promise.
+   */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+    return Promise.resolve();
   }
 
   /**
@@ -334,8 +518,4 @@ export class EventLoop implements Disposable {
   fds(): number[] {
     return this.#loop.fds();
   }
-}
-
-function requireOpen(loop: Loop, attempt: string): void {
-  if (loop.closed) throw new Error(`cannot ${attempt}: the loop is closed`);
 }

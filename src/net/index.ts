@@ -4,13 +4,17 @@ export { LineBuffer } from '../framing/line-buffer.ts';
 export type { Backend, BackendName, Watch } from '../loop/backend.ts';
 export type { LoopName, MissingLoop } from '../loop/backends.ts';
 export { closeDescriptors } from '../loop/close-descriptors.ts';
-export type { RunOptions } from '../loop/loop.ts';
 export type { Timer } from '../loop/timers.ts';
 export type { WakeHandle } from '../poller/poller.ts';
 export { Interest } from '../poller/poller.ts';
 export { wake } from '../poller/wakers.ts';
 export type { Lookup } from './addresses.ts';
-export type { EventLoopOptions } from './event-loop.ts';
+export type { AsyncAdoptSettings } from './async/adopt-async.ts';
+export { AsyncConnection } from './async/async-connection.ts';
+export type { AsyncConnectOptions, AsyncConnectSettings } from './async/connect-async.ts';
+export type { LineOptions } from './async/lines.ts';
+export type { ShutdownCounts, ShutdownOptions } from './async/shutdown.ts';
+export type { EventLoopOptions, RunOptions } from './event-loop.ts';
 export { EventLoop } from './event-loop.ts';
 export type {
   CloseOptions,
@@ -20,5 +24,12 @@ export type {
 } from './stream/connection.ts';
 export type { ConnectOptions, ConnectSettings } from './stream/connector.ts';
 export { Connector } from './stream/connector.ts';
-export type { ListenerStats, ListenOptions, ListenSettings } from './stream/listener.ts';
+export type {
+  AsyncListenOptions,
+  AsyncListenSettings,
+  ListenerStats,
+  ListenOptions,
+  ListenSettings,
+} from './stream/listener.ts';
 export { Listener } from './stream/listener.ts';
+export type { InheritedEndpoint } from './stream/listening-socket.ts';

@@ -20,3 +20,23 @@ export const ATTEMPT_DELAY_MS = 250;
 
 /** The retry interval for a UNIX listener whose queue is full: no event reports room in it. */
 export const UNIX_RETRY_MS = 5;
+
+/**
+ * What an asynchronous connection holds for a consumer that is slow, in bytes and in chunks: its
+ * socket is paused above either, and resumed below half of both. What a turn brings beyond the
+ * limit is held too.
+ */
+export const RECEIVED_BYTES_HIGH = 64 * 1024;
+export const RECEIVED_CHUNKS_HIGH = 256;
+
+/** Connections that wait to be taken from a listener's iterator: it is paused at so many. */
+export const CONNECTIONS_WAITING_MAX = 64;
+
+/** The default of `bytesMax` of lines. */
+export const LINE_BYTES_MAX = 64 * 1024;
+
+/** How long a connection lingers that is disposed of, or whose iteration was left early. */
+export const DISPOSAL_LINGER_MS = 5000;
+
+/** The default of `deadlineMs` of a shutdown. */
+export const SHUTDOWN_DEADLINE_MS = 5000;

@@ -41,6 +41,10 @@ export abstract class BasePoller implements LoopPoller {
     this.riding = calls;
   }
 
+  get pollFd(): number {
+    return -1;
+  }
+
   get interrupted(): boolean {
     return this.wasInterrupted;
   }

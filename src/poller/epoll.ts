@@ -98,6 +98,10 @@ export class EpollPoller extends BasePoller {
     throw sysError(sys, this.#epfd, 'epoll_create1', 'open an epoll');
   }
 
+  override get pollFd(): number {
+    return this.#epfd;
+  }
+
   get fds(): readonly number[] {
     return [this.#epfd, ...this.#waker.fds];
   }

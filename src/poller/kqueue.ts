@@ -64,6 +64,10 @@ export class KqueuePoller extends BasePoller {
     }
   }
 
+  override get pollFd(): number {
+    return this.#kq;
+  }
+
   get fds(): readonly number[] {
     return [this.#kq, ...(this.#waker?.fds ?? [])];
   }

@@ -64,6 +64,8 @@ export interface Poller {
   readonly wakeHandle: WakeHandle;
   /** The descriptors that it has opened. */
   readonly fds: readonly number[];
+  /** A descriptor that is readable while a wait would report something; -1 for poll and select. */
+  readonly pollFd: number;
   /** True if a signal ended the last wait. */
   readonly interrupted: boolean;
   /**

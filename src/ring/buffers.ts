@@ -70,7 +70,7 @@ export class Buffers {
     const place = this.#tail & (BUFFERS_MAX - 1);
     const { address } = this.#ring.region;
     const at = address + this.offset(id);
-    this.#words[place * 4] = at % 2 ** 32;
+    this.#words[place * 4] = at; // The lower 32 bits; `%` of such numbers is a call.
     this.#words[place * 4 + 1] = at / 2 ** 32;
     this.#words[place * 4 + 2] = BUFFER_BYTES;
     this.#halves[place * 8 + 6] = id;

@@ -21,10 +21,10 @@ export class Completions {
     this.#bufferShift = bufferShift;
   }
 
-  /** Returns to the oldest completion that was not released, and reads how many there are. */
+  /** Returns to the oldest completion that was not released. None is posted between two calls. */
   rewind(): void {
     this.#visited = 0;
-    this.#count = this.#memory.acquire();
+    this.#count = this.#memory.completions;
   }
 
   /** Moves to the next completion. False if all that were there at the rewind were visited. */

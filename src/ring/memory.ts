@@ -33,6 +33,7 @@ export class RingMemory {
   #tail: number;
   #taken: number;
   #head: number;
+  #posted: number;
   /** Whether the completion queue was full, so that the kernel may hold some back. */
   #wasFull = false;
 
@@ -73,6 +74,7 @@ export class RingMemory {
     this.#tail = this.#words[this.#sqTail] ?? 0;
     this.#taken = this.#tail;
     this.#head = this.#words[this.#cqHead] ?? 0;
+    this.#posted = this.#head;
   }
 
   /** Entries that the kernel has not taken yet. */
@@ -154,11 +156,17 @@ export class RingMemory {
     else this.#taken = this.#words[this.#sqHead] ?? 0;
   }
 
-  /** Returns the number of completions. */
+  /** Reads what the kernel has posted, after each call. Returns the number of completions. */
   acquire(): number {
-    const count = (Atomics.load(this.#words, this.#cqTail) - this.#head) | 0;
+    this.#posted = Atomics.load(this.#words, this.#cqTail);
+    const count = this.completions;
     if (count > this.#completionMask) this.#wasFull = true;
     return count;
+  }
+
+  /** The number of completions as of the last {@link acquire}. */
+  get completions(): number {
+    return (this.#posted - this.#head) | 0;
   }
 
   /** Returns the position of the `index`-th completion, for the methods below. */

@@ -141,6 +141,7 @@ export class Ring {
       result = this.#enterFor(count, timeoutMs);
     }
     this.memory.called(count, result);
+    this.memory.acquire();
     this.interrupted = false;
     if (result >= 0) return;
     const { abi } = this.sys;

@@ -1,5 +1,5 @@
 import { lstatSync, readFileSync, statSync } from 'node:fs';
-import { basename, dirname } from 'node:path';
+import { basename, dirname, isAbsolute } from 'node:path';
 import type { SocketAddress, UnixAddress } from '../sys/sockaddr.ts';
 import type { Sys } from '../sys/sys.ts';
 import { SysError, sysError } from '../sys/sys-error.ts';
@@ -141,7 +141,29 @@ function isAboutToListen(path: string): boolean {
   } catch {
     // Not on this platform: such a server counts as dead.
   }
-  return lines.some((line) => BOUND_ONLY.exec(line)?.[1] === path);
+  return lines.some((line) => {
+    const bound = BOUND_ONLY.exec(line)?.[1];
+    return bound !== undefined && mayBeSame(bound, path);
+  });
+}
+
+/**
+ * Whether the path `bound` of another process leads to the file of `path`. One that is relative to
+ * the unknown directory of that process may, if its last part is the same.
+ */
+function mayBeSame(bound: string, path: string): boolean {
+  if (bound === path) return true;
+  if (basename(bound) !== basename(path)) return false;
+  if (!isAbsolute(bound)) return true;
+  const [one, other] = [bound, path].map((file) => {
+    try {
+      return lstatSync(file, { bigint: true });
+    } catch {
+      // Removed, or in a directory of another user: no path of ours.
+      return null;
+    }
+  });
+  return one != null && one.dev === other?.dev && one.ino === other.ino;
 }
 
 const PAUSE = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));

@@ -1,3 +1,5 @@
+import type { UvLoop } from './sys.ts';
+
 // The types of what the FFI binds: C functions, with arguments as JavaScript passes them.
 
 type Call<Arguments extends unknown[]> = (...args: Arguments) => number;
@@ -73,6 +75,8 @@ export interface CLibrary {
   view(address: number | bigint, length: number): Uint8Array;
   /** The function `uint32_t (uintptr_t records, uint32_t count)` at an address. */
   batchAt(address: number): (records: number, count: number) => number;
+  /** Node's event loop of the calling thread; null elsewhere than in Node. */
+  openUvLoop(): UvLoop | null;
   /** The string at an address. */
   text(address: bigint): string;
 }

@@ -1,10 +1,12 @@
+// The global of this name is a getter that looks its module up at every use (Node 20).
+import { performance } from 'node:perf_hooks';
 import type { Abi } from './abi/abi.ts';
 import { ioUring } from './abi/io-uring.ts';
 import { type BatchCode, openBatchCode } from './batch/executable-page.ts';
 import type { CLibrary, IoUringLibrary, KqueueLibrary } from './c-library.ts';
 import { lookUp, lookUpName } from './native-names.ts';
 import { isStable, StableAddress } from './stable-address.ts';
-import type { AddressHints, HostName, ResolvedAddresses, Sys } from './sys.ts';
+import type { AddressHints, HostName, ResolvedAddresses, Sys, UvLoop } from './sys.ts';
 
 const { SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register } = ioUring.constants;
 
@@ -20,6 +22,7 @@ export class NativeSys implements Sys {
   readonly #recvInto: CLibrary['recvInto'];
   /** Opened by the first loop that asks: a program without one maps no executable page. */
   #batchCode: BatchCode | undefined;
+  #uvLoop: UvLoop | null | undefined;
   #makeBatch: ((records: number, count: number) => number) | null = null;
   /** Likewise, the call of every turn of a ring. */
   readonly #enterRing: IoUringLibrary['enter'] | null;
@@ -302,6 +305,11 @@ export class NativeSys implements Sys {
     if (isStable(buffer)) return Number(this.#c.addressOf(buffer));
     const bytes = buffer.buffer.byteLength;
     throw new RangeError(`an ArrayBuffer of ${bytes} bytes may be moved and has no address`);
+  }
+
+  uvLoop(): UvLoop | null {
+    if (this.#uvLoop === undefined) this.#uvLoop = this.#c.openUvLoop();
+    return this.#uvLoop;
   }
 
   get batching(): true | { readonly reason: string } {

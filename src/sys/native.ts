@@ -3,7 +3,7 @@ import type { Abi } from './abi/abi.ts';
 import { abiFor } from './abi/index.ts';
 import type { CLibrary, KqueueLibrary } from './c-library.ts';
 import { NativeSys } from './native-sys.ts';
-import type { Sys } from './sys.ts';
+import type { Sys, UvLoop } from './sys.ts';
 
 // The only user of the FFI. A call costs 30 to 50 ns more than from C, given numbers and typed
 // arrays that it has seen before; a BigInt or a fresh subarray adds more than that.
@@ -88,6 +88,7 @@ function bind(abi: Abi): CLibrary {
     batchAt: (address) => koffi.decode(BigInt(address), batchFunction),
     text: (address) => koffi.decode.string(address),
     openKqueue: () => bindKqueue(libc),
+    openUvLoop: () => bindUvLoop(libc),
   };
 }
 
@@ -205,4 +206,22 @@ function optional(library: Library, name: string, result: string, args: string[]
     if (error instanceof Error && error.message.startsWith('Cannot find function')) return null;
     throw error;
   }
+}
+
+/** libuv's functions, which the node program exports; Bun has such names that abort. */
+function bindUvLoop(libc: Library): UvLoop | null {
+  if ('Bun' in globalThis || 'Deno' in globalThis) return null;
+  const of = optional(libc, 'napi_get_uv_event_loop', 'int', ['void *', '_Out_ void **']);
+  const backendFd = optional(libc, 'uv_backend_fd', 'int', ['uintptr_t']);
+  const timeout = optional(libc, 'uv_backend_timeout', 'int', ['uintptr_t']);
+  const isAlive = optional(libc, 'uv_loop_alive', 'int', ['uintptr_t']);
+  if (of === null || backendFd === null || timeout === null || isAlive === null) return null;
+  const found: [bigint | null] = [null];
+  if (of(koffi.node.env, found) !== 0 || found[0] === null) return null;
+  const loop = Number(koffi.address(found[0]));
+  return {
+    fd: backendFd(loop),
+    timeoutMs: () => timeout(loop),
+    alive: () => isAlive(loop) !== 0,
+  };
 }

@@ -139,6 +139,11 @@ export interface Sys {
   address(buffer: Uint8Array): number;
 
   /**
+   * The event loop of Node in the calling thread; null in Bun and Deno, and beside a simulated
+   * kernel.
+   */
+  uvLoop(): UvLoop | null;
+  /**
    * True if there is {@link batch}: on Linux on x64 and arm64, unless the kernel allows no
    * executable page or `SOCKLOOP_BATCH=0` turns it off. Else why there is none. The first look maps
    * the page.
@@ -197,4 +202,14 @@ export interface ResolvedAddresses {
 export interface HostName {
   host: string;
   errno: number;
+}
+
+/** Node's own event loop: libuv's. All methods belong to its thread. */
+export interface UvLoop {
+  /** uv_backend_fd(): readable while the loop has something to do. */
+  readonly fd: number;
+  /** uv_backend_timeout(): milliseconds on its own clock, 0 if it has work now, -1 for ever. */
+  timeoutMs(): number;
+  /** uv_loop_alive(): true if something keeps the process from ending. */
+  alive(): boolean;
 }

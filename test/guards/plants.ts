@@ -86,7 +86,7 @@ export const PLANTS: readonly Plant[] = [
   plant('knip', 'Unused exports', 'tools/cli/unused.ts', 'export const unused = 1;\n'),
   plant('knip', 'Unused exported types', 'tools/cli/type.ts', 'export type Unused = 1;\n'),
   plant('knip', 'Unlisted dependencies', 'test/unlisted.test.ts', "import 'left-pad';\n"),
-  plant('knip', 'Unused dependencies', 'package.json', ''),
+  plant('knip', 'Unused devDependencies', 'package.json', ''),
 
   plant('biome', 'words', 'src/base/manager.ts', 'export class TimerManager {}\n'),
   plant('biome', 'words', 'test/stuff.ts', 'export class A {\n  #stuff = 1;\n}\n'),

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { test } from 'node:test';
-import { createConnection, createServer, EventLoop, resolve, Socket } from 'sockloop';
+import { createConnection, createServer, EventLoop, Interest, resolve, Socket } from 'sockloop';
 import { leakCheck } from '#test/harness/leaks.js';
 import { scratch } from '#test/harness/other-programs.js';
 
@@ -31,6 +31,7 @@ test('arguments: a loop that there is not', (t) => {
     ['bogus', 'the string "bogus"'],
     ['', 'the string ""'],
     [7, '7'],
+    [null, 'null'],
   ] as const) {
     assert.throws(() => new EventLoop({ backend: given(name) }), {
       name: 'RangeError',
@@ -149,6 +150,32 @@ test('arguments: times, counts, flags and handlers', (t) => {
     [() => new Socket(given('ipv4')), RangeError, /^a family is .*, not the string "ipv4"$/],
   ]);
   assert.equal(existsSync(path), false, 'no name is left behind');
+});
+
+test('arguments: what is no object, no descriptor and no interest', (t) => {
+  leakCheck(t);
+  using loop = new EventLoop();
+  const nothing = (): void => undefined;
+  const anObject = 'options is an object, not';
+  assertRefused([
+    [() => new EventLoop(given(null)), TypeError, `${anObject} null`],
+    [() => new EventLoop(given('epoll')), TypeError, `${anObject} the string "epoll"`],
+    [() => loop.listen(given(undefined)), TypeError, `${anObject} undefined`],
+    [() => loop.connect(given(7000)), TypeError, `${anObject} 7000`],
+    [
+      () => loop.watch(given('0'), Interest.read, nothing),
+      TypeError,
+      'a descriptor is a whole number, not the string "0"',
+    ],
+    [() => loop.watch(0.5, Interest.read, nothing), RangeError, /^a descriptor is .*, not 0.5$/],
+    [
+      () => loop.watch(0, given('read'), nothing),
+      TypeError,
+      'an interest is a number from 0 to 3, not the string "read"',
+    ],
+    [() => loop.watch(0, given(4), nothing), RangeError, /^an interest is .*, not 4$/],
+  ]);
+  assert.equal(loop.alive, false);
 });
 
 test('arguments: the zone of an address', {

@@ -3,7 +3,8 @@
 // Method: sockets in this process, on real paths; processes for servers that start at once.
 
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { relative } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { EventLoop } from '#src/net/event-loop.js';
 import { createConnection, createServer } from '#src/socket/create.js';
@@ -87,6 +88,24 @@ test('the file of a dead server is taken over, that of a bound socket is not', {
   assert.throws(() => createServer({ path }), taken, 'it is about to listen');
   bound.listen(1);
   assert.throws(() => createServer({ path }), taken);
+});
+
+test('a bound socket is found under other names of its directory', { skip: onLinux }, (t) => {
+  leakCheck(t);
+  const directory = scratch(t);
+  mkdirSync(`${directory}/real`);
+  symlinkSync('real', `${directory}/link`);
+  const paths = ['real', 'link', 'real/../real'].map((name) => `${directory}/${name}/socket`);
+  for (const path of [...paths, ...paths.map((name) => relative(process.cwd(), name))]) {
+    using bound = new Socket('UNIX');
+    bound.bind({ path });
+    for (const other of paths) assert.throws(() => createServer({ path: other }), taken, other);
+    bound.close();
+    rmSync(path);
+    leaveBehind(path);
+    createServer({ path: `${directory}/link/socket` }).close();
+    rmSync(path);
+  }
 });
 
 test('of servers that start at once on the file of a dead one, one wins', {

@@ -12,8 +12,11 @@ const EMPTY_SLICES_MAX = 5;
 /** How long system calls are counted. */
 export const COUNTED_MS = 40;
 
-/** A server without a reply, or a connection, for so long has failed. */
-const TIMEOUT_MS = 10_000;
+/**
+ * A server without a reply, or a connection, for so long has failed. With a third of a core,
+ * `threads` takes more than 10 s to start two dozen threads at once.
+ */
+const TIMEOUT_MS = 30_000;
 
 /** Runs `work` while no other client sends. */
 type Turn = (work: () => Promise<void>) => Promise<void>;

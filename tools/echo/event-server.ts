@@ -87,7 +87,7 @@ export class EventServer {
 
   /** Serves until {@link stop}. Throws if the listener fails. */
   async run(): Promise<ServerTotals> {
-    await this.#loop.run({ promises: false });
+    await this.#loop.run();
     this.totals.turnedAway = this.listener.stats.shed;
     if (this.#failure !== null) throw this.#failure;
     return this.totals;

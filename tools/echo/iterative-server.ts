@@ -118,12 +118,26 @@ export class IterativeServer {
   /** Serves one client at a time until {@link stop}. Throws if the listener fails. */
   async run(): Promise<ServerTotals> {
     this.#listener.interruptible = true;
-    this.#listener.setTimeout(Math.min(WAIT_MS, this.#idleTimeoutMs ?? WAIT_MS));
+    let bounded = false;
     for (;;) {
       await turnOfNode();
       if (this.#stopping) return this.totals;
-      const client = await this.#accept();
+      bounded ||= await this.#boundWaits();
+      const client = bounded ? await this.#accept() : null;
       if (client !== null) await this.#serve(...client);
+    }
+  }
+
+  /** Sets the timeouts, without which a wait would have no end. False if that failed. */
+  async #boundWaits(): Promise<boolean> {
+    try {
+      this.#listener.setTimeout(Math.min(WAIT_MS, this.#idleTimeoutMs ?? WAIT_MS));
+      return true;
+    } catch (error) {
+      if (!(error instanceof SysError)) throw error;
+      this.#observer.acceptFailed?.(error);
+      await pause(ACCEPT_PAUSE_MS);
+      return false;
     }
   }
 

@@ -1,12 +1,12 @@
 import { receiveMemory } from '../../base/borrowed.ts';
 import type { RidingCalls } from '../../poller/riding-calls.ts';
-import { BufferViews } from '../../ring/buffer-views.ts';
-import { BUFFER_BYTES, BUFFER_STRIDE_BYTES, STAGING_BYTES } from '../../ring/limits.ts';
+import { BUFFER_STRIDE_BYTES, STAGING_BYTES } from '../../ring/limits.ts';
 import { Call, CallList, listBytes, RecordWord } from '../../sys/batch/call-list.ts';
 import { makeCalls } from '../../sys/batch/make-calls.ts';
 import type { Sys } from '../../sys/sys.ts';
 import type { ReceiveBuffers } from '../gathered-sends.ts';
 import { CALLS_MAX, RECEIVES_MAX } from '../limits.ts';
+import { ReceiveList } from './receive-list.ts';
 
 /** A stream with a send or a FIN in the queue. */
 interface Sender {
@@ -23,12 +23,13 @@ interface CallOutcomes {
 }
 
 const PAGE_BYTES = 4096;
-const LIST_BYTES = Math.ceil(listBytes(CALLS_MAX) / PAGE_BYTES) * PAGE_BYTES;
-const BUFFERS_AT = LIST_BYTES + STAGING_BYTES;
+const LIST_BYTES = wholePages(listBytes(CALLS_MAX));
+const STAGING_AT = LIST_BYTES + wholePages(listBytes(RECEIVES_MAX));
+const BUFFERS_AT = STAGING_AT + STAGING_BYTES;
 
 /**
  * The system calls of a turn, made together: the sends of the last turn, the changes of the
- * poller's set and the wait; then the receives and accepts of what is ready.
+ * poller's set and the wait; then the {@link receives} and accepts of what is ready.
  *
  * The calls are made in order. A result that is not the expected one, such as a short write, ends
  * the list; it is handled before the next call is made. So a receive may use the buffer that a send
@@ -37,38 +38,32 @@ const BUFFERS_AT = LIST_BYTES + STAGING_BYTES;
 export class CallQueue implements ReceiveBuffers, RidingCalls {
   readonly bytes: Uint8Array;
   readonly countMax = RECEIVES_MAX;
+  readonly receives: ReceiveList;
   readonly #sys: Sys;
   readonly #outcomes: CallOutcomes;
   readonly #calls: CallList;
   /** By record: the stream of a send or a FIN. */
   readonly #senders: (Sender | undefined)[] = new Array(CALLS_MAX).fill(undefined);
-  /** The receives and accepts of this round: handle, record, and then the result. */
-  readonly #tokens = new Int32Array(RECEIVES_MAX);
-  readonly #records = new Int32Array(RECEIVES_MAX);
-  readonly #results = new Int32Array(RECEIVES_MAX);
-  readonly #accepts = new Uint8Array(RECEIVES_MAX);
-  /** How many were queued, have a result, and were visited by {@link next}. */
-  #queued = 0;
-  #made = 0;
-  #visited = 0;
   /** Whether a change of the poller's set is in the queue. */
   #controls = false;
   /** Whether an unexpected result left out the last wait. */
   #waitLeftOut = false;
-  readonly #views: BufferViews;
-  readonly #addresses = new WeakMap<Uint8Array, number>();
+  /** The memory of the last wait, for select(2) also that of its second set. */
+  readonly #waitMemory = new LastAddress();
+  readonly #secondMemory = new LastAddress();
 
   constructor(sys: Sys, outcomes: CallOutcomes, oneByOne: boolean) {
     this.#sys = sys;
     this.#outcomes = outcomes;
     this.bytes = receiveMemory(BUFFERS_AT + RECEIVES_MAX * BUFFER_STRIDE_BYTES);
-    this.#views = new BufferViews(this.bytes, BUFFERS_AT);
     this.#calls = new CallList(sys, this.bytes, CALLS_MAX, oneByOne);
+    const places = { records: LIST_BYTES, buffers: BUFFERS_AT };
+    this.receives = new ReceiveList(sys, this.bytes, places, oneByOne);
   }
 
   /** Offset of the memory for copies of what is sent. */
   get stagingAt(): number {
-    return LIST_BYTES;
+    return STAGING_AT;
   }
 
   /** Whether a turn is few foreign calls. */
@@ -82,7 +77,7 @@ export class CallQueue implements ReceiveBuffers, RidingCalls {
   }
 
   offset(id: number): number {
-    return this.#views.offset(id);
+    return this.receives.offset(id);
   }
 
   give(_id: number): void {
@@ -118,88 +113,9 @@ export class CallQueue implements ReceiveBuffers, RidingCalls {
     this.#calls.close(fd);
   }
 
-  /** Whether a receive or accept is queued. */
-  get receives(): boolean {
-    return this.#queued > this.#visited;
-  }
-
-  /** Whether another receive or accept finds a buffer. */
-  get hasBuffer(): boolean {
-    return this.#queued < RECEIVES_MAX;
-  }
-
-  /** Queues recv(2). Requires {@link hasBuffer}. */
-  receive(fd: number, token: number): void {
-    this.#makeRoom();
-    this.#await(this.#calls.recv(fd, this.offset(this.#queued), BUFFER_BYTES), token, false);
-  }
-
-  /** Queues accept4(2). Requires {@link hasBuffer}. */
-  accept(fd: number, token: number): void {
-    this.#makeRoom();
-    this.#await(this.#calls.accept(fd), token, true);
-  }
-
-  /** The result of a record is for a handle. */
-  #await(record: number, token: number, isAccept: boolean): void {
-    const id = this.#queued;
-    this.#accepts[id] = isAccept ? 1 : 0;
-    this.#tokens[id] = token;
-    this.#records[id] = record;
-    this.#queued = id + 1;
-  }
-
-  // The results of receives and accepts.
-
-  /** Moves to the next result. False if all were visited; the buffers are free then. */
-  next(): boolean {
-    if (this.#visited < this.#made) {
-      this.#visited += 1;
-      return true;
-    }
-    if (this.#made === this.#queued) {
-      this.#queued = 0;
-      this.#made = 0;
-      this.#visited = 0;
-    }
-    return false;
-  }
-
-  /** The buffer of the visited result. */
-  get buffer(): number {
-    return this.#visited - 1;
-  }
-
-  get isAccept(): boolean {
-    return this.#accepts[this.#visited - 1] === 1;
-  }
-
-  get token(): number {
-    return this.#tokens[this.#visited - 1] ?? 0;
-  }
-
-  get result(): number {
-    return this.#results[this.#visited - 1] ?? 0;
-  }
-
-  /** The bytes of the visited result. */
-  chunk(): Uint8Array {
-    return this.#views.chunk(this.buffer, this.result);
-  }
-
-  /** The connections that were accepted and not visited yet. */
-  get acceptedFds(): number[] {
-    const fds: number[] = [];
-    for (let id = this.#visited; id < this.#made; id++) {
-      const result = this.#results[id] ?? -1;
-      if (this.#accepts[id] === 1 && result >= 0) fds.push(result);
-    }
-    return fds;
-  }
-
-  /** Closes them: after a handler that threw, or that closes the loop. */
-  closeAccepted(): void {
-    while (this.next()) if (this.isAccept && this.result >= 0) this.#sys.close(this.result);
+  /** Whether no call is queued, nor a receive or accept. */
+  get isEmpty(): boolean {
+    return this.#calls.count === 0 && !this.receives.waiting;
   }
 
   // Making the calls.
@@ -231,10 +147,6 @@ export class CallQueue implements ReceiveBuffers, RidingCalls {
       }
       from = made;
     }
-    for (let id = this.#made; id < this.#queued; id++) {
-      this.#results[id] = calls.result(this.#records[id] ?? 0);
-    }
-    this.#made = this.#queued;
     this.#controls = false;
     calls.count = 0;
     this.#outcomes.confirmed();
@@ -288,13 +200,14 @@ export class CallQueue implements ReceiveBuffers, RidingCalls {
     if (!calls.direct) {
       return this.#flushed() ? this.#sys.epoll_wait(epfd, events, maxevents, timeoutMs) : 0;
     }
-    return this.#wait(calls.epollWait(epfd, this.#addressOf(events), maxevents, timeoutMs));
+    const address = this.#waitMemory.of(events, this.#sys);
+    return this.#wait(calls.epollWait(epfd, address, maxevents, timeoutMs));
   }
 
   poll(fds: Uint8Array, count: number, timeoutMs: number): number {
     const calls = this.#calls;
     if (!calls.direct) return this.#flushed() ? this.#sys.poll(fds, count, timeoutMs) : 0;
-    return this.#wait(calls.poll(this.#addressOf(fds), count, timeoutMs));
+    return this.#wait(calls.poll(this.#waitMemory.of(fds, this.#sys), count, timeoutMs));
   }
 
   select(nfds: number, read: Uint8Array, write: Uint8Array, timeout: Uint8Array | null): number {
@@ -303,7 +216,8 @@ export class CallQueue implements ReceiveBuffers, RidingCalls {
       return this.#flushed() ? this.#sys.select(nfds, read, write, timeout) : 0;
     }
     const timeoutMs = timeout === null ? -1 : millisecondsOf(timeout);
-    const [reads, writes] = [this.#addressOf(read), this.#addressOf(write)];
+    const reads = this.#waitMemory.of(read, this.#sys);
+    const writes = this.#secondMemory.of(write, this.#sys);
     return this.#wait(calls.select(nfds, reads, writes, timeoutMs));
   }
 
@@ -331,15 +245,24 @@ export class CallQueue implements ReceiveBuffers, RidingCalls {
     this.#waitLeftOut = !this.#run(index);
     return this.#waitLeftOut ? 0 : this.#calls.result(index);
   }
+}
 
-  #addressOf(bytes: Uint8Array): number {
-    let address = this.#addresses.get(bytes);
-    if (address === undefined) {
-      address = this.#sys.address(bytes);
-      this.#addresses.set(bytes, address);
+/** The address of the memory that was asked for last: the same again, most times. */
+class LastAddress {
+  #bytes: Uint8Array | null = null;
+  #address = 0;
+
+  of(bytes: Uint8Array, sys: Sys): number {
+    if (bytes !== this.#bytes) {
+      this.#address = sys.address(bytes);
+      this.#bytes = bytes;
     }
-    return address;
+    return this.#address;
   }
+}
+
+function wholePages(bytes: number): number {
+  return Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES;
 }
 
 /** No record. */

@@ -56,6 +56,8 @@ export class RingBackend implements Backend, RingHandleOwner {
   readonly #waker: RingWaker;
   readonly #handles = new TokenSlab<RingHandle>();
   readonly #watches = new WatchTable();
+  /** How many of the handles are watches that have ended, with a poll in flight. */
+  #unwatched = 0;
   /** Handles with something to submit before the next wait, and behind them empty places. */
   #dirty: (RingHandle | undefined)[] = [];
   #dirtyCount = 0;
@@ -100,12 +102,16 @@ export class RingBackend implements Backend, RingHandleOwner {
     return this.#waker.handle;
   }
 
-  get interrupted(): boolean {
-    return this.#ring.interrupted;
+  /** With DEFER_TASKRUN nothing wakes who polls the ring before its thread enters the kernel. */
+  readonly pollFd = -1;
+
+  get isQuiet(): boolean {
+    const waiting = this.#dirtyCount + this.#reports.length + this.#closing.length;
+    return waiting + this.#ring.pending === 0 && !this.#outOfBuffers;
   }
 
   get active(): number {
-    return this.#handles.size + this.#closing.length;
+    return this.#handles.size - this.#unwatched + this.#closing.length;
   }
 
   accept(fd: number, sink: AcceptSink, limited = false): Subscription {
@@ -306,13 +312,19 @@ export class RingBackend implements Backend, RingHandleOwner {
       this.flushSends();
       if (this.#ring.pending > 0) this.#stuck = true;
     }
-    if (handle.inFlight) this.markDirty(handle);
-    else this.letGo(handle);
+    if (!handle.inFlight) {
+      this.#handles.free(handle.token);
+      if (handle.ownsFd) this.#closing.add(handle);
+      return;
+    }
+    if (!handle.ownsFd) this.#unwatched += 1;
+    this.markDirty(handle);
   }
 
   letGo(handle: RingHandle): void {
     this.#handles.free(handle.token);
     if (handle.ownsFd) this.#closing.add(handle);
+    else this.#unwatched -= 1;
   }
 
   release(handle: RingHandle): void {

@@ -34,6 +34,7 @@ export class ConnectionGroup<Data> {
   constructor(
     loop: Loop,
     settings: ConnectionSettings<Data>,
+    tcp: boolean,
     onClosed: ((connection: StreamConnection<Data>) => void) | null,
   ) {
     checkHandlers(settings.handlers);
@@ -43,7 +44,7 @@ export class ConnectionGroup<Data> {
     this.copies = copiesChunks(settings.chunks);
     this.backend = loop.backend;
     this.handlers = settings.handlers;
-    this.tcp = !('path' in settings);
+    this.tcp = tcp;
     this.noDelay = this.tcp && (settings.noDelay ?? true);
     this.idleTimeoutMs = checkedTimeout(settings.idleTimeoutMs ?? null, 'an idle timeout');
     this.queueBytesMax = settings.queueBytesMax ?? QUEUE_BYTES_MAX;

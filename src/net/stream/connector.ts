@@ -22,6 +22,7 @@ import {
   numericAddresses,
   systemLookup,
 } from '../addresses.ts';
+import { AbortWatch, requireSignal } from '../async/abort.ts';
 import { ATTEMPT_DELAY_MS, TIMEOUT_MS_MAX, UNIX_RETRY_MS } from '../limits.ts';
 import { bindLocal, type LocalEnd, localEnd } from '../local-end.ts';
 import { ConnectAttempt } from './connect-attempt.ts';
@@ -54,10 +55,16 @@ export interface ConnectSettings<Data = undefined> extends ConnectionSettings<Da
   /** Looks the name up. Default: the system's resolver. */
   readonly lookup?: Lookup;
   /**
+   * Cancels the operation when it aborts: `onError` then gets its `reason`, whatever that is. Once
+   * the connection is established, it has no effect.
+   */
+  readonly signal?: AbortSignal;
+  /**
    * The connect has failed; called once. Without this handler the error goes to `onHandlerError`
    * of the loop, or ends its `run()`.
    *
-   * @param error the last of `errors`, or a SysError `ETIMEDOUT` after `timeoutMs`.
+   * @param error the last of `errors`, a SysError `ETIMEDOUT` after `timeoutMs`, or the reason of
+   *   `signal`.
    * @param errors why each address failed, in that order: SysErrors, or a ResolveError for the
    *   name.
    */
@@ -114,6 +121,7 @@ export class Connector<Data = undefined> implements Disposable {
   #retry: Timer | null = null;
   #looking = false;
   #over = false;
+  readonly #abort: AbortWatch | null = null;
 
   static {
     connectOn = (loop, options) => new Connector(loop, options);
@@ -122,13 +130,21 @@ export class Connector<Data = undefined> implements Disposable {
   private constructor(loop: Loop, options: ConnectOptions<Data>) {
     this.#loop = loop;
     this.#options = options;
-    this.#group = new ConnectionGroup(loop, options, null);
+    this.#group = new ConnectionGroup(loop, options, !('path' in options), null);
     this.#attemptDelayMs = options.attemptDelayMs ?? ATTEMPT_DELAY_MS;
     requireWhole('attemptDelayMs', this.#attemptDelayMs, 0, TIMEOUT_MS_MAX);
     requireFunction('onError', options.onError);
+    requireSignal(options.signal);
     this.#local = localEnd(loop.sys, options);
     const timeoutMs = checkedTimeout(options.timeoutMs ?? null, 'a timeout');
+    const { signal } = options;
+    if (signal?.aborted === true) {
+      loop.defer(() => this.#fail(signal.reason));
+      return;
+    }
     const addresses = this.#knownAddresses();
+    if (signal !== undefined)
+      this.#abort = new AbortWatch(loop, signal, () => this.#aborted(signal));
     if (timeoutMs !== null) {
       this.#deadline = loop.setTimer(timeoutMs, () => this.#timedOut(timeoutMs));
     }
@@ -149,6 +165,7 @@ export class Connector<Data = undefined> implements Disposable {
     this.#next?.cancel();
     this.#deadline?.cancel();
     this.#retry?.cancel();
+    this.#abort?.end();
     for (const attempt of this.#attempts) attempt.cancel();
     this.#attempts.clear();
   }
@@ -309,10 +326,20 @@ export class Connector<Data = undefined> implements Disposable {
     return this.#fail(sysError(sys, -ETIMEDOUT, 'connect', what, on, reason));
   }
 
+  #aborted(signal: AbortSignal): void {
+    this.cancel();
+    // The program's call may be on the stack: law 2.
+    this.#loop.defer(() => this.#tell(signal.reason));
+  }
+
   /** Runs in a timer or a task, which sees to the errors of `onError`. Returns its promise. */
   #fail(error: Error | undefined): unknown {
     if (this.#over || error === undefined) return;
     this.cancel();
+    return this.#tell(error);
+  }
+
+  #tell(error: Error): unknown {
     if (this.#options.onError === undefined) throw error;
     return this.#options.onError(error, this.#errors);
   }

@@ -5,21 +5,33 @@ import { ACCEPT_PAUSE_MS } from '../../loop/limits.ts';
 import type { Loop } from '../../loop/loop.ts';
 import type { Timer } from '../../loop/timers.ts';
 import { tooHigh } from '../../loop/watchable.ts';
-import {
-  createServer,
-  type Endpoint,
-  type ServerOptions,
-  socketFileOf,
-} from '../../socket/create.ts';
+import type { Endpoint, ServerOptions } from '../../socket/create.ts';
 import type { SocketFile } from '../../socket/socket-file.ts';
 import type { SocketAddress } from '../../sys/sockaddr.ts';
 import { type SysError, sysError } from '../../sys/sys-error.ts';
+import { AbortWatch, requireSignal } from '../async/abort.ts';
+import type { AsyncConnection } from '../async/async-connection.ts';
+import { ConnectionQueue } from '../async/connection-queue.ts';
+import { closedLoopError } from '../async/loop-end.ts';
+import { asyncSettings } from '../async/settings.ts';
+import { Shutdown, type ShutdownCounts, type ShutdownOptions } from '../async/shutdown.ts';
+import { SHUTDOWN_DEADLINE_MS, TIMEOUT_MS_MAX } from '../limits.ts';
 import type { Connection, ConnectionSettings } from './connection.ts';
 import { ConnectionGroup } from './connection-group.ts';
+import { type InheritedEndpoint, isTcp, openListening } from './listening-socket.ts';
 import { StreamConnection } from './stream-connection.ts';
 
 /** Where and how to listen. */
-export type ListenOptions<Data = undefined> = Endpoint & ListenSettings<Data>;
+export type ListenOptions<Data = undefined> = (Endpoint | InheritedEndpoint) & ListenSettings<Data>;
+
+/** Where and how to listen without handlers: iterating over the listener gives its connections. */
+export type AsyncListenOptions = (Endpoint | InheritedEndpoint) & AsyncListenSettings;
+
+/** How to listen without handlers. */
+export type AsyncListenSettings = Omit<
+  ListenSettings<AsyncConnection>,
+  'handlers' | 'chunks' | 'onHandlerError'
+> & { readonly handlers?: undefined };
 
 /** How to listen. */
 export interface ListenSettings<Data = undefined>
@@ -30,11 +42,13 @@ export interface ListenSettings<Data = undefined>
    * closed. Default: no limit.
    */
   readonly maxConnections?: number;
+  /** Closes the listener when it aborts; see {@link Listener.close}. */
+  readonly signal?: AbortSignal;
   /**
    * Accepting has failed. Out of descriptors (`EMFILE`, `ENFILE`) or memory, or refused many times
    * in a row (`EPERM`), the listener pauses for 50 ms and goes on. After any other error the
-   * listening socket is closed; without this handler the error then goes to `onHandlerError` of the
-   * loop, or ends its `run()`.
+   * listening socket is closed; without this handler an iterator of the listener throws the error,
+   * or it goes to `onHandlerError` of the loop, or ends its `run()`.
    *
    * @param error a SysError, or on the loop `select` an Error for a descriptor that it cannot hold.
    */
@@ -52,11 +66,14 @@ export interface ListenerStats {
 }
 
 /** Listens on the endpoint of `options`: `EventLoop.listen`. */
-export let listenOn: <Data>(loop: Loop, options: ListenOptions<Data>) => Listener<Data>;
+export let listenOn: <Data>(
+  loop: Loop,
+  options: ListenOptions<Data> | AsyncListenOptions,
+) => Listener<Data>;
 
 /**
  * A listening socket on an event loop, returned by `EventLoop.listen`. Iterating over it yields its
- * open connections.
+ * open connections; `for await` yields the next ones of a listener that has no handlers.
  *
  * @example
  * ```ts
@@ -86,7 +103,9 @@ export let listenOn: <Data>(loop: Loop, options: ListenOptions<Data>) => Listene
  * assert.equal(client.recv(new Uint8Array(1)), 0);
  * ```
  */
-export class Listener<Data = undefined> implements Iterable<Connection<Data>>, Disposable {
+export class Listener<Data = undefined>
+  implements Iterable<Connection<Data>>, AsyncIterable<AsyncConnection>, Disposable, AsyncDisposable
+{
   /** Where it listens, with the port that was chosen for port 0. */
   readonly address: SocketAddress;
   /** What was accepted and turned away so far. */
@@ -98,6 +117,10 @@ export class Listener<Data = undefined> implements Iterable<Connection<Data>>, D
   readonly #connections = new ArrivalList<StreamConnection<Data>>();
   readonly #subscription: Subscription;
   readonly #file: SocketFile | null;
+  /** The connections for `for await`; null with handlers. */
+  readonly #queue: ConnectionQueue | null;
+  readonly #abort: AbortWatch | null = null;
+  #shutdown: Shutdown | null = null;
   #paused = false;
   #closed = false;
   /** Set while accepting is paused for lack of descriptors. */
@@ -108,30 +131,41 @@ export class Listener<Data = undefined> implements Iterable<Connection<Data>>, D
     listenOn = (loop, options) => new Listener(loop, options);
   }
 
-  private constructor(loop: Loop, options: ListenOptions<Data>) {
+  private constructor(loop: Loop, options: ListenOptions<Data> | AsyncListenOptions) {
     this.#loop = loop;
-    this.#group = new ConnectionGroup(loop, options, (closed) => this.#removed(closed));
     requireFunction('onError', options.onError);
+    requireSignal(options.signal);
+    options.signal?.throwIfAborted();
     this.#onError = options.onError?.bind(options);
     this.#connectionsMax = options.maxConnections ?? Number.POSITIVE_INFINITY;
     const max = this.#connectionsMax;
     if (!(Number.isInteger(max) || max === Number.POSITIVE_INFINITY) || max < 1) {
       throw wrongValue(max, 'maxConnections is a whole number from 1 on');
     }
-    const { sys, backend } = loop;
-    const socket = createServer(options, { ...options, noDelay: this.#group.noDelay, sys });
-    this.#file = socketFileOf(socket);
-    try {
-      if (socket.fileno() >= backend.fdLimit) throw tooHigh(socket.fileno(), backend);
-      this.address = socket.getSockName();
-      socket.setBlocking(false);
-    } catch (error) {
-      this.removeFile();
-      socket.close();
-      throw error;
-    }
+    const removed = (closed: StreamConnection<Data>): void => this.#removed(closed);
+    this.#group = new ConnectionGroup(loop, this.#settings(options), isTcp(loop, options), removed);
+    const { fd, address, file } = openListening(loop, options, this.#group.noDelay);
+    this.address = address;
+    this.#file = file;
+    this.#queue = isAsync(options) ? new ConnectionQueue(loop, () => this.#update()) : null;
     const limited = this.#connectionsMax !== Number.POSITIVE_INFINITY;
-    this.#subscription = backend.accept(socket.detach(), this.#sink(), limited);
+    this.#subscription = loop.backend.accept(fd, this.#sink(), limited);
+    const { signal } = options;
+    if (signal !== undefined) this.#abort = new AbortWatch(loop, signal, () => this.close());
+    if (this.#queue !== null) this.#update();
+  }
+
+  /** What its connections share: the handlers of the program, or those of an AsyncConnection. */
+  #settings(options: ListenOptions<Data> | AsyncListenOptions): ConnectionSettings<Data> {
+    if (!isAsync(options)) return options;
+    const opened = (connection: AsyncConnection): void => this.#queue?.push(connection);
+    // Without handlers, Data is AsyncConnection.
+    return asyncSettings(this.#loop, options, opened) as unknown as ConnectionSettings<Data>;
+  }
+
+  /** The port on which it listens; null for a UNIX socket. */
+  get port(): number | null {
+    return this.address.family === 'UNIX' ? null : this.address.port;
   }
 
   /** The number of open connections. */
@@ -146,6 +180,21 @@ export class Listener<Data = undefined> implements Iterable<Connection<Data>>, D
    */
   [Symbol.iterator](): Iterator<Connection<Data>> {
     return this.#connections.values();
+  }
+
+  /**
+   * Iterates over the connections that come, if the listener has no handlers. It accepts while it
+   * is iterated over, and 64 connections ahead; others wait in the queue of listen(2). Left early,
+   * by `break` or an error, it stays open and accepts no more until it is iterated over again; what
+   * was accepted ahead is kept for that. Several iterators share the connections.
+   *
+   * @returns the connections, until the listener is closed. It throws the error that has ended
+   *   accepting.
+   * @throws Error where the listener has handlers, which get the connections.
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<AsyncConnection, undefined> {
+    if (this.#queue !== null) return this.#queue.iterate();
+    throw new Error('cannot iterate over the next connections: the handlers of listen() get them');
   }
 
   /** Stops accepting until {@link resume}; connections wait in the queue of listen(2). */
@@ -177,6 +226,62 @@ export class Listener<Data = undefined> implements Iterable<Connection<Data>>, D
   }
 
   /**
+   * Closes the listener and ends its connections: each ends behind what is queued, and lingers
+   * (see {@link Connection.close}) until its peer has ended too. No handler but `close` runs any
+   * more. Iterators of the listener end; connections that they have not given out are ended too.
+   *
+   * @param options by when; what is open then is reset. An earlier deadline in a second call holds.
+   * @returns a promise of what became of the connections, settled once the last is closed: the loop
+   *   has to run. It rejects with an Error where the loop is closed before, and with a RangeError
+   *   for a deadline out of its range. A second call returns the same promise.
+   * @example
+   * ```ts
+   * import assert from 'node:assert/strict';
+   * import { createConnection, EventLoop } from 'sockloop';
+   *
+   * using loop = new EventLoop();
+   * const listener = loop.listen({
+   *   host: '127.0.0.1',
+   *   port: 0,
+   *   handlers: { open: () => void listener.shutdown({ deadlineMs: 20 }).then(told) },
+   * });
+   * let reset = 0;
+   * const told = (counts: { reset: number }): void => void (reset = counts.reset);
+   * // A client that does not end its side.
+   * using client = createConnection({ host: '127.0.0.1', port: listener.port ?? 0 });
+   * await loop.run();
+   * assert.equal(reset, 1);
+   * assert.equal(client.recv(new Uint8Array(1)), 0);
+   * ```
+   */
+  shutdown({ deadlineMs = SHUTDOWN_DEADLINE_MS }: ShutdownOptions = {}): Promise<ShutdownCounts> {
+    const isDeadline =
+      typeof deadlineMs === 'number' && deadlineMs >= 0 && deadlineMs <= TIMEOUT_MS_MAX;
+    if (!isDeadline) {
+      return Promise.reject(wrongValue(deadlineMs, `a deadline is 0 to ${TIMEOUT_MS_MAX} ms`));
+    }
+    if (this.#loop.closed) return Promise.reject(closedLoopError('shut down'));
+    this.#queue?.forget();
+    this.close();
+    this.#shutdown ??= new Shutdown(this.#loop, this.#connections);
+    this.#shutdown.endBy(deadlineMs);
+    return this.#shutdown.done;
+  }
+
+  /**
+   * Shuts the listener down, as {@link shutdown} with its default deadline, at the end of an
+   * `await using` block.
+   *
+   * @returns a promise that resolves when the last connection is closed; at once if the loop does
+   *   not run.
+   */
+  async [Symbol.asyncDispose](): Promise<void> {
+    // Where the loop is closed, so is everything.
+    const ended = this.shutdown().catch(() => undefined);
+    if (this.#loop.running) await ended;
+  }
+
+  /**
    * Removes the file of a UNIX socket if its path still leads to it; {@link close} does so too.
    *
    * @returns the error where that fails, null otherwise. The next server takes such a file over.
@@ -185,16 +290,20 @@ export class Listener<Data = undefined> implements Iterable<Connection<Data>>, D
     return this.#file?.remove() ?? null;
   }
 
-  #over(): void {
+  /** Returns whether an iterator will throw `error`. */
+  #over(error: Error | null = null): boolean {
     this.#closed = true;
     this.#exhaustion?.cancel();
     this.#exhaustion = null;
+    this.#abort?.end();
+    return this.#queue?.end(error) ?? false;
   }
 
   #update(): void {
     if (this.#closed) return;
     const full = this.#connections.size >= this.#connectionsMax;
-    if (this.#paused || full || this.#exhaustion !== null) {
+    const unwanted = this.#queue !== null && !this.#queue.isHungry;
+    if (this.#paused || full || unwanted || this.#exhaustion !== null) {
       this.#subscription.pause();
     } else {
       this.#subscription.resume();
@@ -206,8 +315,9 @@ export class Listener<Data = undefined> implements Iterable<Connection<Data>>, D
       accepted: (fd) => this.#accepted(fd),
       exhausted: (errno, shed) => this.#exhausted(errno, shed),
       failed: (errno) => {
-        this.#over();
-        this.#tell(this.#error(errno), true);
+        const error = this.#error(errno);
+        const isHeard = this.#over(error);
+        this.#tell(error, !isHeard);
       },
       closed: () => undefined,
     };
@@ -233,6 +343,7 @@ export class Listener<Data = undefined> implements Iterable<Connection<Data>>, D
   #removed(connection: StreamConnection<Data>): void {
     this.#connections.delete(connection);
     if (this.#connectionsMax !== Number.POSITIVE_INFINITY) this.#update();
+    this.#shutdown?.removed();
   }
 
   #exhausted(errno: number, shed: number): void {
@@ -257,4 +368,10 @@ export class Listener<Data = undefined> implements Iterable<Connection<Data>>, D
     const attempt = 'accept a connection on';
     return sysError(this.#loop.sys, -errno, 'accept', attempt, this.address);
   }
+}
+
+function isAsync<Data>(
+  options: ListenOptions<Data> | AsyncListenOptions,
+): options is AsyncListenOptions {
+  return options.handlers === undefined;
 }

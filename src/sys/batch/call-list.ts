@@ -15,6 +15,7 @@ export const RecordWord = {
   argument3: 6,
   argument4: 8,
   argument5: 10,
+  argument6: 12,
   result: 14,
 } as const;
 
@@ -53,29 +54,36 @@ export function listBytes(records: number): number {
  */
 export class CallList {
   readonly memory: Uint8Array;
-  /** The address of the memory, 0 where the calls are made one by one. */
+  /** The address of the first record, 0 where the calls are made one by one. */
   readonly address: number;
   readonly room: number;
   /** The number of records; set it to 0 to begin anew. */
   count = 0;
   readonly #words: Int32Array;
   readonly #numbers: CallNumbers;
+  /** The address of the memory, and the offset at which its upper word grows by 1. */
   readonly #addressLow: number;
   readonly #addressHigh: number;
+  readonly #carryAt: number;
+  /** The offset of the first record. */
+  readonly #at: number;
   readonly #acceptFlags: number;
 
   /**
-   * `memory` starts at a multiple of 8 bytes and begins with room for {@link listBytes}. `oneByOne`
-   * makes the calls one by one in any case.
+   * `memory` starts at a multiple of 8 bytes and has room for {@link listBytes} at the offset `at`,
+   * a multiple of 8 as well. `oneByOne` makes the calls one by one in any case.
    */
-  constructor(sys: Sys, memory: Uint8Array, records: number, oneByOne: boolean) {
+  constructor(sys: Sys, memory: Uint8Array, records: number, oneByOne: boolean, at = 0) {
     this.memory = memory;
     this.room = records;
+    this.#at = at;
     const direct = !oneByOne && sys.batching === true;
-    this.address = direct ? sys.address(memory) : 0;
-    this.#words = new Int32Array(memory.buffer, memory.byteOffset, listBytes(records) / 4);
-    this.#addressLow = this.address % 2 ** 32;
-    this.#addressHigh = Math.floor(this.address / 2 ** 32);
+    const address = direct ? sys.address(memory) : 0;
+    this.address = direct ? address + at : 0;
+    this.#words = new Int32Array(memory.buffer, memory.byteOffset + at, listBytes(records) / 4);
+    this.#addressLow = address | 0;
+    this.#addressHigh = Math.floor(address / 2 ** 32);
+    this.#carryAt = 2 ** 32 - (address % 2 ** 32);
     // Calls made one by one ignore them.
     this.#numbers = sys.abi.platform === 'linux-arm64' ? arm64Numbers : x64Numbers;
     const { SOCK_CLOEXEC = 0, SOCK_NONBLOCK = 0 } = sys.abi.constants;
@@ -111,18 +119,28 @@ export class CallList {
 
   /** Where the epoll_event of an epoll_ctl(2) lies: in the last two arguments of its record. */
   eventOffset(index: number): number {
-    return (index * WORDS + RecordWord.argument5) * 4;
+    return this.#at + (index * WORDS + RecordWord.argument5) * 4;
   }
+
+  // A record that held the same call already keeps its other words: a message costs few stores.
 
   /** send(2) of `length` bytes at `offset`. Stops the list unless the kernel takes all of them. */
   send(fd: number, offset: number, length: number, flags: number): number {
-    const index = this.#push(this.#numbers.sendto, Call.send * 2 + STOP, fd, length, flags);
-    const at = index * WORDS;
     const words = this.#words;
+    const index = this.count;
+    const at = index * WORDS;
+    if (
+      words[at + RecordWord.call] === Call.send * 2 + STOP &&
+      words[at + RecordWord.argument4] === flags
+    ) {
+      this.count = index + 1;
+      words[at + RecordWord.argument1] = fd;
+      words[at + RecordWord.argument3] = length;
+    } else {
+      this.#push(this.#numbers.sendto, Call.send * 2 + STOP, fd, length, flags);
+      this.#setWord(index, RecordWord.argument5, 0); // No address of a peer.
+    }
     this.#setAddress(at + RecordWord.argument2, offset);
-    // No address of a peer: recv(2) and accept(2) leave the same words 0.
-    words[at + RecordWord.argument5] = 0;
-    words[at + RecordWord.argument5 + 1] = 0;
     words[at + RecordWord.result] = length;
     words[at + RecordWord.result + 1] = 0;
     return index;
@@ -135,21 +153,42 @@ export class CallList {
     this.#words[index * WORDS + RecordWord.result] = length;
   }
 
-  /** recv(2) of at most `length` bytes to `offset`. */
-  recv(fd: number, offset: number, length: number): number {
-    const index = this.#push(this.#numbers.recvfrom, Call.recv * 2, fd, length, 0);
+  /** recv(2) of at most `length` bytes to `offset`. {@link tag} returns `tag`. */
+  recv(fd: number, offset: number, length: number, tag = 0): number {
+    const words = this.#words;
+    const index = this.count;
     const at = index * WORDS;
+    if (
+      words[at + RecordWord.call] === Call.recv * 2 &&
+      words[at + RecordWord.argument2] === ((this.#addressLow + offset) | 0) &&
+      words[at + RecordWord.argument3] === length
+    ) {
+      this.count = index + 1;
+      words[at + RecordWord.argument1] = fd;
+      words[at + RecordWord.argument6] = tag;
+      return index;
+    }
+    this.#push(this.#numbers.recvfrom, Call.recv * 2, fd, length, 0);
     this.#setAddress(at + RecordWord.argument2, offset);
-    this.#words[at + RecordWord.argument5] = 0;
-    this.#words[at + RecordWord.argument5 + 1] = 0;
+    this.#setWord(index, RecordWord.argument5, 0);
+    this.#setWord(index, RecordWord.argument6, tag);
     return index;
   }
 
-  /** accept4(2) of a non-blocking descriptor, closed on exec. */
-  accept(fd: number): number {
+  /** accept4(2) of a non-blocking descriptor, closed on exec. {@link tag} returns `tag`. */
+  accept(fd: number, tag = 0): number {
     const index = this.#push(this.#numbers.accept4, Call.accept * 2, fd, 0, this.#acceptFlags);
     this.#setWord(index, RecordWord.argument2, 0);
+    this.#setWord(index, RecordWord.argument6, tag);
     return index;
+  }
+
+  /**
+   * The caller's number for a receive or accept: their last argument. The kernel ignores that of
+   * recvfrom(2) (the length of an address) where no address is asked for; accept4(2) has none.
+   */
+  tag(index: number): number {
+    return this.#words[index * WORDS + RecordWord.argument6] ?? 0;
   }
 
   /** shutdown(2). Stops the list if it fails. */
@@ -171,14 +210,29 @@ export class CallList {
     const at = index * WORDS;
     this.#setWord(index, RecordWord.argument2, operation);
     this.#setAddress(at + RecordWord.argument4, this.eventOffset(index));
-    this.#words.set(event, at + RecordWord.argument5);
+    for (let word = 0; word < event.length; word++) {
+      this.#words[at + RecordWord.argument5 + word] = event[word] ?? 0;
+    }
     this.#setWord(index, RecordWord.result, 0);
     return index;
   }
 
   /** epoll_wait(2) with `events` at an address; `timeoutMs` -1 waits for ever. */
   epollWait(epfd: number, events: number, maxevents: number, timeoutMs: number): number {
-    const index = this.#push(this.#numbers.epoll_pwait, Call.wait * 2, epfd, maxevents, timeoutMs);
+    const words = this.#words;
+    const index = this.count;
+    const at = index * WORDS;
+    if (
+      words[at + RecordWord.call] === Call.wait * 2 &&
+      words[at + RecordWord.argument1] === epfd &&
+      words[at + RecordWord.argument2] === (events | 0) &&
+      words[at + RecordWord.argument3] === maxevents &&
+      words[at + RecordWord.argument4] === timeoutMs
+    ) {
+      this.count = index + 1;
+      return index;
+    }
+    this.#push(this.#numbers.epoll_pwait, Call.wait * 2, epfd, maxevents, timeoutMs);
     this.#setNumber(index, RecordWord.argument2, events);
     this.#setWord(index, RecordWord.argument5, 0);
     return index;
@@ -236,14 +290,13 @@ export class CallList {
 
   /** Sets an argument to the address of `offset`. */
   #setAddress(at: number, offset: number): void {
-    const low = this.#addressLow + offset;
-    this.#words[at] = low;
-    this.#words[at + 1] = low < 2 ** 32 ? this.#addressHigh : this.#addressHigh + 1;
+    this.#words[at] = this.#addressLow + offset;
+    this.#words[at + 1] = offset < this.#carryAt ? this.#addressHigh : this.#addressHigh + 1;
   }
 
   /** Sets an argument to a number of up to 53 bits. */
   #setNumber(index: number, word: number, value: number): void {
-    this.#words[index * WORDS + word] = value % 2 ** 32;
+    this.#words[index * WORDS + word] = value;
     this.#words[index * WORDS + word + 1] = value / 2 ** 32;
   }
 
@@ -256,6 +309,6 @@ export class CallList {
     const timespec = this.room * WORDS;
     this.#words[timespec] = timeoutMs / 1000;
     this.#words[timespec + 2] = (timeoutMs % 1000) * 1_000_000;
-    this.#setAddress(index * WORDS + word, timespec * 4);
+    this.#setAddress(index * WORDS + word, this.#at + timespec * 4);
   }
 }

@@ -1,5 +1,5 @@
 import type { Abi } from '../abi/abi.ts';
-import type { AddressHints, HostName, ResolvedAddresses, Sys } from '../sys.ts';
+import type { AddressHints, HostName, ResolvedAddresses, Sys, UvLoop } from '../sys.ts';
 import * as format from './format.ts';
 import * as waiting from './poll.ts';
 import * as ring from './ring.ts';
@@ -325,6 +325,10 @@ export class TracingSys implements Sys {
 
   address(buffer: Uint8Array): number {
     return this.#sys.address(buffer);
+  }
+
+  uvLoop(): UvLoop | null {
+    return this.#sys.uvLoop();
   }
 
   /** None: each call is shown as itself. */

@@ -1,4 +1,5 @@
 import type { Case } from '../case.ts';
+import { asyncCases } from './async.ts';
 import { batchCases } from './batches.ts';
 import { burstCases } from './bursts.ts';
 import { chunkCases } from './chunks.ts';
@@ -34,4 +35,5 @@ export const cases: readonly Case[] = [
   ...ownedChunkCases,
   ...closedCases,
   ...watchCases,
+  ...asyncCases,
 ];

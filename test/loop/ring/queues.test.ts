@@ -135,7 +135,7 @@ test('ring queues: connections that all speak and end at once are all closed', m
       if (error !== null) errors.push(error);
     },
   };
-  const group = new ConnectionGroup<undefined>(loop, { handlers, path: '' } as never, null);
+  const group = new ConnectionGroup<undefined>(loop, { handlers }, false, null);
   const peers: number[] = [];
   for (let index = 0; index < MANY; index++) {
     const [own, peer] = socketPair(sys);

@@ -152,6 +152,10 @@ class ForgetfulPoller implements LoopPoller {
     return this.#inner.fds;
   }
 
+  get pollFd(): number {
+    return this.#inner.pollFd;
+  }
+
   get interrupted(): boolean {
     return this.#inner.interrupted;
   }

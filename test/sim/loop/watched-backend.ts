@@ -53,8 +53,12 @@ export class WatchedBackend implements Backend {
     return this.#inner.wakeHandle;
   }
 
-  get interrupted(): boolean {
-    return this.#inner.interrupted;
+  get pollFd(): number {
+    return this.#inner.pollFd;
+  }
+
+  get isQuiet(): boolean {
+    return this.#inner.isQuiet;
   }
 
   get active(): number {

@@ -1,8 +1,9 @@
 import type { Timer } from '#src/loop/timers.js';
+import type { AsyncConnection } from '#src/net/async/async-connection.js';
 import { EventLoop, type EventLoopOptions } from '#src/net/event-loop.js';
 import type { Connection, ConnectionHandlers } from '#src/net/stream/connection.js';
 import type { ConnectOptions, Connector } from '#src/net/stream/connector.js';
-import type { Listener, ListenOptions } from '#src/net/stream/listener.js';
+import type { AsyncListenOptions, Listener, ListenOptions } from '#src/net/stream/listener.js';
 import type { Oracle } from './oracle.ts';
 
 /** The events of one connection. */
@@ -84,7 +85,10 @@ export class WatchedLoop extends EventLoop {
     super.defer(() => this.#oracle.run('a deferred task', callback));
   }
 
-  override listen<Data = undefined>(options: ListenOptions<Data>): Listener<Data> {
+  override listen<Data = undefined>(options: ListenOptions<Data>): Listener<Data>;
+  override listen(options: AsyncListenOptions): Listener<AsyncConnection>;
+  override listen<Data>(options: ListenOptions<Data> | AsyncListenOptions): Listener<Data> {
+    if (options.handlers === undefined) throw new Error('a listener without handlers: not watched');
     return super.listen({ ...options, handlers: this.#watched(options.handlers) });
   }
 

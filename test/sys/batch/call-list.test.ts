@@ -6,7 +6,7 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { Socket } from '#src/socket/index.js';
-import { Call } from '#src/sys/batch/call-list.js';
+import { Call, CallList } from '#src/sys/batch/call-list.js';
 import { makeCalls } from '#src/sys/batch/make-calls.js';
 import { start } from '#test/harness/command.js';
 import { leakCheck } from '#test/harness/leaks.js';
@@ -63,6 +63,57 @@ for (const { name, oneByOne, skip } of ways) {
     assert.deepEqual(made(list), [5, 5, -errno.EAGAIN, 0, 0]);
     assert.equal(text(list, 100, 6), 'hello\0');
     assert.equal(list.offset(1), DATA_AT + 100);
+  });
+
+  test(`calls ${name}: a record is used again, for the same call and for another`, {
+    skip,
+  }, (t) => {
+    leakCheck(t);
+    const [left, right] = pairOf(t);
+    const [other, end] = pairOf(t);
+    const list = newList(oneByOne);
+    const again = (add: () => void, result: number): void => {
+      list.count = 0;
+      add();
+      list.close(-1);
+      assert.deepEqual(made(list), [result, -errno.EBADF]);
+    };
+    const sendFrom = (fd: number, sent: string): void => {
+      list.send(fd, DATA_AT, put(list, 0, sent), constants.MSG_NOSIGNAL ?? 0);
+    };
+    again(() => sendFrom(left.fileno(), 'hello'), 5);
+    list.count = 0;
+    sendFrom(-1, 'nobody');
+    list.close(-1);
+    assert.equal(makeCalls(sys, list, 0), 1, 'a failure ends the list');
+    again(() => sendFrom(other.fileno(), 'you'), 3);
+    again(() => list.send(left.fileno(), DATA_AT, put(list, 0, ' world'), 0), 6);
+    again(() => list.recv(right.fileno(), DATA_AT + 100, 1000, 7), 11);
+    assert.equal(list.tag(0), 7);
+    again(() => list.recv(end.fileno(), DATA_AT + 100, 1000, 2 ** 31 - 1), 3);
+    assert.equal(list.tag(0), 2 ** 31 - 1);
+    assert.equal(text(list, 100, 11), 'youlo world');
+    again(() => list.recv(end.fileno(), DATA_AT + 100, 1000, 7), -errno.EAGAIN);
+    again(() => sendFrom(other.fileno(), 'once more'), 9);
+    again(() => list.recv(end.fileno(), DATA_AT + 200, 4, 7), 4);
+    again(() => list.recv(end.fileno(), DATA_AT + 300, 1000, 7), 5);
+    assert.equal(text(list, 200, 5), 'once\0');
+    assert.equal(text(list, 300, 6), ' more\0');
+  });
+
+  test(`calls ${name}: two lists in one memory`, { skip }, (t) => {
+    leakCheck(t);
+    const [left, right] = pairOf(t);
+    const first = newList(oneByOne);
+    const second = new CallList(sys, first.memory, 8, oneByOne, DATA_AT + 1024);
+    first.send(left.fileno(), DATA_AT, put(first, 0, 'hello'), 0);
+    second.recv(right.fileno(), DATA_AT + 100, 1000);
+    second.close(-1);
+    assert.deepEqual(made(first), [5]);
+    assert.deepEqual(made(second), [5, -errno.EBADF]);
+    assert.equal(second.offset(0), DATA_AT + 100);
+    assert.equal(text(first, 100, 5), 'hello');
+    assert.deepEqual(results(first), [5], 'the first list is as it was');
   });
 
   test(`calls ${name}: accept4 gives non-blocking descriptors, and EAGAIN`, { skip }, (t) => {

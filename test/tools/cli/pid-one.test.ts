@@ -65,6 +65,33 @@ for (const loop of ['poll', 'threads', 'blocking']) {
   });
 }
 
+test('serve and load as PID 1: SIGQUIT and SIGHUP end them, as they do elsewhere', {
+  timeout,
+  skip: reason,
+}, async (t) => {
+  leakCheck(t);
+  const { port } = await silentServer(t);
+  for (const [name, status] of [
+    ['SIGQUIT', 131],
+    ['SIGHUP', 129],
+  ] as const) {
+    for (const loop of ['poll', 'threads', 'blocking']) {
+      const words = sockloop('serve', '--loop', loop, '--port', '0');
+      const server = start(t, [...UNSHARE, ...words]);
+      await server.until('out', /^listening/);
+      process.kill(await insideOf(server), name);
+      await endedWith(server, status);
+    }
+    const load = start(t, [
+      ...UNSHARE,
+      ...sockloop('load', '127.0.0.1', `${port}`, '--duration', '50', '--timeout', '40'),
+    ]);
+    await load.until('err', /connections/);
+    process.kill(await insideOf(load), name);
+    await endedWith(load, status);
+  }
+});
+
 test('tcpserver as PID 1: one signal ends it, as it does elsewhere', {
   timeout,
   skip: reason,

@@ -169,6 +169,32 @@ for (const [name, code] of [
   });
 }
 
+test('blocking: a listener whose timeouts cannot be set at first serves later', {
+  timeout,
+}, async (t) => {
+  leakCheck(t);
+  const told: string[] = [];
+  let armed = false;
+  const left = first(3);
+  const sys = refusing('setsockopt', 'ENOMEM', () => armed && left());
+  using listener = createServer({ host: '127.0.0.1', port: 0 }, { sys });
+  const address = listener.getSockName();
+  assert.ok(address.family !== 'UNIX');
+  const server = new IterativeServer(listener, {
+    mode: 'echo',
+    sys,
+    idleTimeoutMs: 100,
+    observer: { acceptFailed: (failure) => told.push(failure.message) },
+  });
+  armed = true;
+  const running = server.run();
+  await answered(address.port);
+  server.stop();
+  await running;
+  assert.equal(told.length, 3);
+  assert.match(told[0] ?? '', /^cannot set SO_RCVTIMEO: ENOMEM \(/);
+});
+
 test('the kinds of errors: what is in no list is final', () => {
   assert.equal(acceptErrorKind('EBADF'), 'final');
   assert.equal(acceptErrorKind('EINVAL'), 'final');

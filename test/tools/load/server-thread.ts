@@ -223,7 +223,7 @@ const ports = listeners.map(({ address }) => {
 const ready: ServerWords = { kind: 'ready', ports };
 parentPort?.postMessage(ready);
 lookForTheEnd();
-await loop.run({ promises: false });
+await loop.run();
 loop.close();
 const ended: ServerWords = { kind: 'ended', delaysMs };
 parentPort?.postMessage(ended);

@@ -46,6 +46,14 @@ const HINTS: Readonly<Record<ErrorKind, string>> = {
   notClosed: 'connections were not closed by the server: is --mode, or --churn, what it does?',
 };
 
+/** The errors of connects. */
+const CONNECTING: ReadonlySet<ErrorKind> = new Set([
+  'refused',
+  'unreachable',
+  'connectTimeout',
+  'resources',
+]);
+
 /** The conditions of `--fail-if`. */
 export function parseConditions(texts: readonly string[] = []): Threshold[] {
   return texts.map((text) => {
@@ -106,6 +114,10 @@ function whyNothing({ counts, plan, endedEarly }: LoadDocument): string {
   const [worst] = ERROR_KINDS.filter((kind) => counts.errors[kind] > 0).toSorted(
     (one, two) => counts.errors[two] - counts.errors[one],
   );
+  const unconnected = counts.connections === 0 && (worst === undefined || !CONNECTING.has(worst));
+  // The failed connects were those of the warm-up, which do not count.
+  if (unconnected && !endedEarly)
+    return `${where}: no connection was made: does a server listen there?`;
   if (worst !== undefined) return `${where}: ${formatCount(counts.errors[worst])} ${HINTS[worst]}`;
   return endedEarly ? `${where}: it was ended before the first message counted` : where;
 }

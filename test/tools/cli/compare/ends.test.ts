@@ -226,6 +226,22 @@ test('compare: a server that dies in the middle is named, and the others go on',
   assert.deepEqual(servers.filter(isThere), []);
 });
 
+test('compare: a server that is held up for 12 s is slow, and has not failed', {
+  timeout: 2 * timeout,
+  skip: reasonWithoutProc,
+}, async (t) => {
+  leakCheck(t);
+  const words = ['--connections', '2', '--rounds', '1', '--duration', '0.1', '--json'];
+  const command = start(t, sockloop('compare', ...TWO, ...words), { cwd: scratch(t) });
+  const servers = await serversOf(command);
+  const slow = servers.find(({ words: all }) => all.includes('select'));
+  assert.ok(slow !== undefined);
+  process.kill(slow.pid, 'SIGSTOP');
+  setTimeout(() => process.kill(slow.pid, 'SIGCONT'), 12_000);
+  const { status, err } = await command.end(timeout);
+  assert.equal(status, 0, err);
+});
+
 test('compare: a server that does not start is named', { timeout }, async (t) => {
   leakCheck(t);
   const code = "if(process.argv.includes('poll')&&process.argv[2]==='serve')process.exit(7)";

@@ -122,6 +122,18 @@ test('load: nobody there, which is told soon', { timeout }, async (t) => {
   assert.match(unix.err, new RegExp(`^sockloop: nothing was measured on ${path}: `, 'm'));
 });
 
+test('load: nobody there for a run that is shorter than its warm-up', { timeout }, async (t) => {
+  leakCheck(t);
+  const port = `${await freePort()}`;
+  const short = [LOCAL, port, '--duration', '0.1', '--warmup', '0.5', '--timeout', '0.2'];
+  const found = /(connections were refused|no connection was made): does a server listen there\?$/m;
+  for (const model of [[], ['--rate', '500'], ['--churn', '1']]) {
+    const { status, out, err } = await load(...short, ...model);
+    assert.deepEqual([status, out], [1, ''], err);
+    assert.match(err, found);
+  }
+});
+
 /** Loads a server that calls `serves` with each connection. */
 async function against(t: TestContext, serves: (socket: Socket) => unknown, ...words: string[]) {
   const port = await peer(t, (socket) => void serves(socket));

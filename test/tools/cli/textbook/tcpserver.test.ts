@@ -23,6 +23,7 @@ import {
 import { closeReader, eventually, run, start } from '#test/harness/command.js';
 import { tcpclientHere, tcpserverHere } from '#test/harness/in-process.js';
 import { leakCheck } from '#test/harness/leaks.js';
+import { inNamespace, reasonWithoutNamespaces } from '#test/harness/namespace.js';
 import { reasonWithout, reasonWithoutProc, scratch } from '#test/harness/other-programs.js';
 import { openFdsOf } from '#test/harness/process-state.js';
 import {
@@ -183,6 +184,53 @@ test('tcpserver: an address without a name stands alone', { timeout }, async (t)
   assert.equal((await talk(target, 'x\n')).toString(), 'x\n');
   const expected = `server established connection with ${await nameOf('127.0.0.3')}\n`;
   assert.equal(command.out.split('\n')[1], expected.trimEnd());
+});
+
+/** Answers no question for a name, and sends lines to the server of its arguments, one by one. */
+const SILENT = `
+  const udp = require('node:dgram').createSocket('udp4');
+  const [, ...words] = process.argv;
+  udp.on('message', () => {}).bind(53, '127.0.0.1', () => {
+    const { spawn } = require('node:child_process');
+    const { connect } = require('node:net');
+    const server = spawn(words[0], words.slice(1), { stdio: ['ignore', 'pipe', 'inherit'] });
+    let printed = '';
+    const began = performance.now();
+    const send = (left) => {
+      if (left === 0) {
+        console.log(JSON.stringify({ printed, ms: performance.now() - began }));
+        server.kill('SIGKILL');
+        udp.close();
+        return;
+      }
+      const port = Number(printed.match(/port (\\d+)/)[1]);
+      const client = connect({ port, host: '127.0.0.1', localAddress: '127.0.0.3' });
+      client.resume().on('close', () => send(left - 1)).write('x\\n');
+    };
+    server.stdout.on('data', (piece) => {
+      const isFirst = printed === '';
+      printed += piece;
+      if (isFirst) send(3);
+    });
+  });
+`;
+
+/** The resolver gives up after a minute. */
+const SILENT_RESOLVER =
+  'f=$(mktemp); printf "nameserver 127.0.0.1\\noptions timeout:30 attempts:2\\n" > $f; ' +
+  'mount --bind $f /etc/resolv.conf; rm $f';
+
+test('tcpserver: a resolver that is silent delays a client by a second', {
+  timeout,
+  skip: reasonWithoutNamespaces,
+}, async (t) => {
+  leakCheck(t);
+  const words = [process.execPath, '-e', SILENT, ...tcpserver('0')];
+  const { out, err } = await run(t, inNamespace(SILENT_RESOLVER, words));
+  assert.equal(err, '');
+  const { printed, ms } = JSON.parse(out) as { printed: string; ms: number };
+  assert.equal(printed.match(/connection with 127\.0\.0\.3$/gm)?.length, 3, printed);
+  assert.ok(ms < 20_000, `${ms} ms`);
 });
 
 test('tcpserver: bytes that are no text, and 10 MB', { timeout }, async (t) => {
