@@ -195,7 +195,7 @@ export class Loop implements DrivenLoop {
     this.#drive();
   }
 
-  /** Ends {@link attach}: nothing is delivered any more. No effect on a loop that is not attached. */
+  /** Ends {@link attach}: nothing is delivered any more. No effect without it. */
   detach(): void {
     if (this.#run === null) this.#leaveDriver();
   }

@@ -7,13 +7,13 @@ import type { Runtime } from './runtime.ts';
 const runNextTicks = (process as { _tickCallback?: () => void })._tickCallback;
 
 /**
- * Node's loop. Turns are made in the check phase, by an immediate that is not held: there all events
- * that libuv has fetched are handled, and uv_backend_timeout() tells how long it would wait. While
- * an immediate is held libuv does not wait, in the poll phase further events may be in hand, and
- * while a timer is handled the others do not count.
+ * Node's loop: libuv's. Turns are made in the check phase, by an unreferenced immediate: there all
+ * events that libuv has fetched are handled, and uv_backend_timeout() tells how long it would wait.
+ * In the poll phase it may have fetched further events; beside a referenced immediate it does not
+ * wait; while a timer is handled the others do not count.
  *
- * A message to ourselves makes libuv pass through its poll phase without a wait. A uv_poll_t would
- * do so, too, but koffi's aborts the process when a worker is terminated (3.3).
+ * A message to this thread ends the wait of the poll phase before it. A uv_poll_t would do so, too,
+ * but that of koffi 3.3 aborts the process when a worker is terminated.
  */
 export class NodeRuntime implements Runtime {
   readonly #sys: Sys;
