@@ -23,8 +23,8 @@ interface Run {
  * close what was marked for closing, and report it. Callbacks run nowhere else (law 2). Where the
  * error of one goes, {@link Callbacks} says.
  *
- * `run` and `attach` have the turns made beside Node's own loop, whose timers, sockets, messages and
- * signals keep their latency; tick callbacks and promise jobs run after each turn.
+ * `run` and `attach` have the turns made beside Node's own loop, whose timers, sockets, messages
+ * and signals keep their latency; tick callbacks and promise jobs run after each turn.
  */
 export class Loop implements DrivenLoop {
   readonly sys: Sys;
