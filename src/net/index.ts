@@ -21,6 +21,7 @@ export type {
   Connection,
   ConnectionHandlers,
   ConnectionSettings,
+  ToDuplexOptions,
 } from './stream/connection.ts';
 export type { ConnectOptions, ConnectSettings } from './stream/connector.ts';
 export { Connector } from './stream/connector.ts';

@@ -55,6 +55,16 @@ export class ConnectionGroup<Data> {
     checkBytes('queueBytesHigh', this.queueBytesHigh);
   }
 
+  /** The group of one of its connections that has become a stream. */
+  forStream(handlers: ConnectionHandlers<Data>): ConnectionGroup<Data> {
+    const { loop, noDelay, tcp, onClosed } = this;
+    const onHandlerError = this.#onHandlerError;
+    const heard = onHandlerError === undefined ? {} : { onHandlerError };
+    // It waits for an empty queue, and queues little by itself.
+    const marks = { queueBytesHigh: 0, queueBytesMax: Number.MAX_SAFE_INTEGER };
+    return new ConnectionGroup(loop, { handlers, noDelay, ...marks, ...heard }, tcp, onClosed);
+  }
+
   /** A handler has returned `result`. A promise is watched; anything else is ignored. */
   returned(result: unknown, connection: StreamConnection<Data>): void {
     if (!mayBePromise(result)) return;

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import type { Bytes } from '../../base/bytes.ts';
 import type {
   GettableOptionName,
@@ -70,6 +71,19 @@ export interface CloseOptions {
    * Default: 0, which closes at once.
    */
   readonly lingerMs?: number;
+}
+
+/** Options of {@link Connection.toDuplex}. */
+export interface ToDuplexOptions {
+  /**
+   * Whether the stream stays writable once the peer has ended its side. Default: true; with false
+   * it ends then.
+   */
+  readonly allowHalfOpen?: boolean;
+  /** How many bytes are held for a slow reader before the socket is paused. Default: Node's. */
+  readonly readableHighWaterMark?: number;
+  /** `write` of the stream returns false above so many bytes. Default: Node's. */
+  readonly writableHighWaterMark?: number;
 }
 
 /** Options of all connections of a listener or of a `connect`. */
@@ -313,6 +327,50 @@ export interface Connection<Data = undefined> {
    * @throws RangeError for another value.
    */
   setTimeout(idleMs: number | null): void;
+  /**
+   * Makes the connection a stream of node:stream, for everything that takes one: `pipeline`, TLS, a
+   * parser. From then on the stream gets what the handlers got; none of them is called any more.
+   * Chunks are Buffers over the bytes of the `data` handler, and the program's own.
+   *
+   * The peer's end ends the reading side, `end()` the writing side, in either order; then the
+   * stream closes. `destroy()` drops what is queued. A connection that breaks destroys the stream
+   * with its SysError. Written bytes are called back once the kernel has taken them. Once its loop
+   * is closed the stream is destroyed.
+   *
+   * @param options half-open streams, and how much each side holds.
+   * @returns the stream, whose events come while the loop runs or is attached.
+   * @throws Error for a connection that is closed or was ended, or has a stream already.
+   * @throws TypeError for an option of a wrong type.
+   * @example
+   * ```ts
+   * import assert from 'node:assert/strict';
+   * import { pipeline } from 'node:stream/promises';
+   * import { createGzip, gunzipSync } from 'node:zlib';
+   * import { createConnection, EventLoop } from 'sockloop';
+   *
+   * using loop = new EventLoop();
+   * const listener = loop.listen({
+   *   host: '127.0.0.1',
+   *   port: 0,
+   *   handlers: {
+   *     // Compresses what the client sends, until its end.
+   *     open: (connection) => {
+   *       listener.close();
+   *       const stream = connection.toDuplex();
+   *       pipeline(stream, createGzip(), stream).catch(assert.fail);
+   *     },
+   *   },
+   * });
+   * using client = createConnection({ host: '127.0.0.1', port: listener.port ?? 0 });
+   * client.sendAll('hello '.repeat(1000));
+   * client.shutdown('write');
+   * await loop.run();
+   * const answer = new Uint8Array(1000);
+   * const length = client.recv(answer);
+   * assert.equal(gunzipSync(answer.subarray(0, length)).length, 6000);
+   * ```
+   */
+  toDuplex(options?: ToDuplexOptions): Duplex;
   /**
    * Reads a socket option: getsockopt(2).
    *

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import { ownedCopy } from '../../base/borrowed.ts';
 import { type Bytes, bytesOf, sendableLength } from '../../base/bytes.ts';
 import type { Stream, StreamSink } from '../../loop/backend.ts';
@@ -12,7 +13,8 @@ import { forgetsPeers, peerName } from '../../socket/peer-name.ts';
 import { decodeSockaddr, SOCKADDR_BYTES_MAX, type SocketAddress } from '../../sys/sockaddr.ts';
 import { unacknowledgedBytesOf } from '../../sys/socket-queues.ts';
 import { type SysError, sysError } from '../../sys/sys-error.ts';
-import type { CloseOptions, Connection } from './connection.ts';
+import type { CloseOptions, Connection, ToDuplexOptions } from './connection.ts';
+import { ConnectionDuplex, DuplexHandlers } from './connection-duplex.ts';
 import { type ConnectionGroup, checkedTimeout } from './connection-group.ts';
 
 // Used within one call at a time; each thread has its own copy of this module.
@@ -25,7 +27,7 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
   data: Data = undefined as Data;
   /** Its place in the list of its listener. */
   place = -1;
-  readonly #group: ConnectionGroup<Data>;
+  #group: ConnectionGroup<Data>;
   readonly #stream: Stream;
   #received = 0;
   #written = 0;
@@ -275,6 +277,20 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
     if (leftMs <= 0) return false;
     this.#idleTimer = loop.setTimer(leftMs, () => this.#checkIdle());
     return true;
+  }
+
+  toDuplex(options: ToDuplexOptions = {}): Duplex {
+    const group = this.#group;
+    const isStream = group.handlers instanceof DuplexHandlers;
+    if (isStream || this.#ended || !this.isOpen) {
+      throw new Error(
+        `cannot make a stream of the connection: ${isStream ? 'it is one' : 'it is over'}`,
+      );
+    }
+    const sides = { readable: !this.#peerEnded, writable: !this.#ending };
+    const duplex = new ConnectionDuplex(group.loop, this, options, sides);
+    this.#group = group.forStream(new DuplexHandlers(duplex));
+    return duplex;
   }
 
   getSockOpt<Name extends GettableOptionName>(optionName: Name): OptionValue<Name> {
