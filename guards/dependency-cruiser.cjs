@@ -14,6 +14,7 @@ const ROOMS = {
 };
 ROOMS['src/loop'] = Object.keys(ROOMS).filter((room) => room !== 'src/framing');
 ROOMS['src/net'] = Object.keys(ROOMS);
+ROOMS['src/adapters'] = Object.keys(ROOMS);
 const LIBRARY = ['src'];
 ROOMS['tools/terminal'] = LIBRARY;
 ROOMS['tools/measure'] = [...LIBRARY, 'tools/terminal'];
@@ -36,6 +37,7 @@ const PUBLIC = [
   '^src/socket/index[.]ts$',
   '^src/poller/index[.]ts$',
   '^src/sys/index[.]ts$',
+  '^src/adapters/net/index[.]ts$',
 ];
 /** Packages whose code is part of what packing/ writes. */
 const JOINED = 'node_modules/(commander|hdr-histogram-js|uplot|valibot)/';

@@ -28,6 +28,11 @@ export class StreamWrites {
     this.#connection = connection;
   }
 
+  /** Whether a write or the end is not done. */
+  get isBusy(): boolean {
+    return this.#done !== null;
+  }
+
   /** `_write` of a Writable. */
   write(chunk: Uint8Array, done: Done): void {
     if (chunk.length > PIECE_BYTES) this.writev([{ chunk }], done);
@@ -57,7 +62,7 @@ export class StreamWrites {
   }
 
   /** Nothing will be sent any more. */
-  failed(error: Error): void {
+  failed(error: Error | null): void {
     this.#finish(error);
   }
 

@@ -1,0 +1,106 @@
+import { getSystemErrorMap, inspect } from 'node:util';
+
+// Errors in the shape of node:net's: the same class, code and message.
+
+/** An error with a code of Node's own. */
+export function codedError<Made extends Error>(error: Made, code: string): Made & { code: string } {
+  return Object.assign(error, { code });
+}
+
+/** A failed call. */
+export interface CallFailure {
+  readonly code: string;
+  readonly errno: number;
+  readonly syscall: string;
+}
+
+/** The failure that `error` tells of, if it is one of a call. */
+export function callFailure(error: unknown): CallFailure | null {
+  const { code, errno, syscall } = error as Partial<CallFailure>;
+  const isCall = typeof code === 'string' && typeof errno === 'number';
+  return isCall && typeof syscall === 'string' ? { code, errno, syscall } : null;
+}
+
+/** `read ECONNRESET`, as node:net calls what broke a socket. */
+export function brokenError(failure: CallFailure): Error {
+  const syscall = failure.syscall === 'send' ? 'write' : 'read';
+  return failed({ ...failure, syscall }, `${syscall} ${failure.code}`);
+}
+
+/** `connect ECONNREFUSED 127.0.0.1:1`; without a port `address` is a path. */
+export function connectError(
+  failure: CallFailure,
+  address: string,
+  port: number | null,
+  local: string | null,
+): Error {
+  const where = port === null ? address : `${address}:${port}`;
+  const from = local === null ? '' : ` - Local (${local})`;
+  const error = failed(failure, `${failure.syscall} ${failure.code} ${where}${from}`);
+  return Object.assign(error, port === null ? { address } : { address, port });
+}
+
+/** `listen EADDRINUSE: address already in use 127.0.0.1:7007`; the port of a path is -1. */
+export function listenError(failure: CallFailure, address: string, port: number): Error {
+  const [, words = failure.code] = getSystemErrorMap().get(failure.errno) ?? [];
+  const where = port > 0 ? `${address}:${port}` : address;
+  const error = failed(
+    { ...failure, syscall: 'listen' },
+    `listen ${failure.code}: ${words} ${where}`,
+  );
+  return Object.assign(error, port === 0 ? { address } : { address, port });
+}
+
+function failed({ code, errno, syscall }: CallFailure, message: string): Error {
+  return Object.assign(new Error(message), { errno, code, syscall });
+}
+
+const NO_WORDS = '';
+
+/** The errors of all attempts at the addresses of a name, with the code of the first. */
+export function attemptsError(errors: readonly Error[]): AggregateError {
+  const [first] = errors as readonly NodeJS.ErrnoException[];
+  // Node's has no words of its own.
+  return Object.assign(new AggregateError(errors, NO_WORDS), { code: first?.code });
+}
+
+/** An argument of a wrong type: `ERR_INVALID_ARG_TYPE`. */
+export function wrongType(name: string, wanted: string, value: unknown): TypeError {
+  const kind = name.includes('.') ? 'property' : 'argument';
+  const message = `The "${name}" ${kind} must be ${wanted}. Received ${received(value)}`;
+  return codedError(new TypeError(message), 'ERR_INVALID_ARG_TYPE');
+}
+
+function received(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  if (typeof value === 'function') return `function ${value.name}`;
+  if (typeof value !== 'object') return `type ${typeof value} (${inspect(value)})`;
+  const name = value.constructor?.name;
+  return name === undefined ? inspect(value, { depth: -1 }) : `an instance of ${name}`;
+}
+
+/** An argument of a wrong value: `ERR_INVALID_ARG_VALUE`. */
+export function wrongValueOf(name: string, value: unknown, reason = 'is invalid'): TypeError {
+  const kind = name.includes('.') ? 'property' : 'argument';
+  const message = `The ${kind} '${name}' ${reason}. Received ${inspect(value)}`;
+  return codedError(new TypeError(message), 'ERR_INVALID_ARG_VALUE');
+}
+
+/** An option that node:net has and this one does not. */
+export function unsupported(name: string, value: unknown): TypeError {
+  return wrongValueOf(name, value, 'is not supported by sockloop/net');
+}
+
+export function closedSocket(): Error {
+  return codedError(new Error('Socket is closed'), 'ERR_SOCKET_CLOSED');
+}
+
+export function closedBeforeConnection(): Error {
+  const message = 'Socket closed before the connection was established';
+  return codedError(new Error(message), 'ERR_SOCKET_CLOSED_BEFORE_CONNECTION');
+}
+
+/** A write after the peer's end has ended this side, too. */
+export function endedByPeer(): Error {
+  return codedError(new Error('This socket has been ended by the other party'), 'EPIPE');
+}
