@@ -21,10 +21,11 @@ const TOOLS = [
   'compare/client/worker',
 ];
 
-/** The library is two files: the system calls, and the rest. */
+/** The library is three files: the system calls, the loops, and what stands in for node:net. */
 const SYS = 'sys';
 const LOOPS = 'loops';
-const LIBRARY = [SYS, LOOPS];
+const NET = 'net';
+const LIBRARY = [SYS, LOOPS, NET];
 
 /** Stands for a module's `import.meta.url` until the file is known that it is joined to. */
 const OWN_URL = 'sockloopUrlOf';
@@ -108,8 +109,10 @@ export async function bundle(folder) {
     comments: { legal: true, annotation: true, jsdoc: false },
     codeSplitting: {
       groups: [
-        { name: SYS, test: /[/\\]dist[/\\]src[/\\](?:sys|base)[/\\]/, priority: 2 },
-        { name: LOOPS, test: /[/\\]dist[/\\]src[/\\]/, priority: 1 },
+        // A group takes along what its modules import, unless another one has it.
+        { name: SYS, test: /[/\\]dist[/\\]src[/\\](?:sys|base)[/\\]/, priority: 3 },
+        { name: LOOPS, test: /[/\\]dist[/\\]src[/\\](?!adapters[/\\])/, priority: 2 },
+        { name: NET, test: /[/\\]dist[/\\]src[/\\]adapters[/\\]/, priority: 1 },
       ],
     },
   });
