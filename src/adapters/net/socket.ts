@@ -47,7 +47,7 @@ export let acceptOn: (
  * ```ts
  * import assert from 'node:assert/strict';
  * import { once } from 'node:events';
- * import * as net from 'sockloop/net';
+ * import net from 'sockloop/net';
  *
  * const server = net.createServer((socket) => socket.pipe(socket)).listen(0, '127.0.0.1');
  * await once(server, 'listening');

@@ -54,7 +54,7 @@ const PROGRAMS: Record<string, string> = {
 };
 
 async function outputOf(program: string, module: string): Promise<string> {
-  const text = `import * as net from '${module}';${program}`;
+  const text = `import net from '${module}';${program}`;
   const { stdout } = await promisify(execFile)(
     process.execPath,
     ['--input-type=module', '--eval', text],
