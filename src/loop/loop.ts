@@ -253,6 +253,10 @@ export class Loop implements DrivenLoop {
     return this.#run !== null || (!this.#unreferenced && this.alive);
   }
 
+  get reports(): number {
+    return this.backend.stats.reports;
+  }
+
   get pollFd(): number {
     return this.backend.pollFd;
   }

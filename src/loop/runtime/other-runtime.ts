@@ -1,60 +1,98 @@
-import type { Sys } from '../../sys/sys.ts';
-import { BLIND_WAIT_MS, TURNS_PER_MACROTASK } from '../limits.ts';
-import type { Runtime } from './runtime.ts';
+import {
+  BLIND_REST_MS,
+  BLIND_TURNS_BEFORE_REST,
+  BLIND_WAIT_MS,
+  TURNS_PER_MACROTASK,
+} from '../limits.ts';
+import type { LoopsOfThread, Runtime } from './runtime.ts';
 
-/**
- * Deno runs signal handlers only while it waits, which setImmediate does not make it do.
- */
+/** Deno looks at sockets and signals only while it waits, which setImmediate does not make it do. */
 const inDeno = 'Deno' in globalThis;
 
 /**
  * The loop of Bun, of Deno, or of Node beside a simulated kernel, of which nothing can be known:
- * waits are short, and the runtime gets its turn after each one that brought nothing.
+ * waits are short, and the runtime gets its turn after each one that brought nothing. After some of
+ * these in a row it keeps the thread, but for a turn without a wait now and then.
  */
 export class OtherRuntime implements Runtime {
   readonly fd = -1;
-  readonly #sys: Sys;
+  readonly #mayRest: boolean;
   /** Turns since the runtime last had its own. */
   #turns = 0;
-  #beganMs = 0;
+  /** Turns in a row that brought nothing. */
+  #quietTurns = 0;
+  #reports = 0;
   #take: (() => void) | null = null;
   /** Whether a callback was asked for that has not come. */
   #asked = false;
+  /** It comes after a rest. */
+  #resting: NodeJS.Timeout | null = null;
+  /** The last one did. */
+  #rested = false;
+  #held = false;
   readonly #called = () => {
     this.#asked = false;
+    this.#rested = this.#resting !== null;
+    this.#resting = null;
     this.#take?.();
   };
 
-  constructor(sys: Sys) {
-    this.#sys = sys;
+  /** `mayRest` is false beside a simulated kernel, whose time passes without us. */
+  constructor(mayRest: boolean) {
+    this.#mayRest = mayRest;
   }
 
-  enter(take: () => void, held: boolean): void {
+  enter(take: () => void, held: boolean, loops: LoopsOfThread): void {
     this.#take = take;
     if (this.#asked) return;
     this.#asked = true;
-    if (this.#turns > 0 && this.#turns < TURNS_PER_MACROTASK && held && !this.#waited()) {
+    const { reports } = loops;
+    const quiet = reports === this.#reports;
+    this.#reports = reports;
+    this.#quietTurns = quiet ? this.#quietTurns + 1 : 0;
+    if (this.#turns > 0 && this.#turns < TURNS_PER_MACROTASK && held && !quiet) {
       // Behind the promise jobs of the handlers.
       queueMicrotask(this.#called);
       return;
     }
     this.#turns = 0;
-    const timer = inDeno ? setTimeout(this.#called, 0) : setImmediate(this.#called);
-    if (!held) timer.unref();
+    this.#held = held;
+    const rests = this.#mayRest && this.#quietTurns >= BLIND_TURNS_BEFORE_REST;
+    // A timer takes up to a millisecond more.
+    const restMs = rests ? Math.floor(Math.min(BLIND_REST_MS, loops.waitMsNow() - 1)) : 0;
+    if (restMs > 0) this.#resting = this.#timer(restMs);
+    else this.#turnOfRuntime();
   }
 
-  /** Whether the last turn waited: nothing came at once. */
-  #waited(): boolean {
-    return this.#sys.monotonicMs() - this.#beganMs >= BLIND_WAIT_MS / 2;
+  #turnOfRuntime(): void {
+    if (inDeno) {
+      this.#timer(0);
+      return;
+    }
+    const immediate = setImmediate(this.#called);
+    if (!this.#held) immediate.unref();
+  }
+
+  #timer(delayMs: number): NodeJS.Timeout {
+    const timer = setTimeout(this.#called, delayMs);
+    if (!this.#held) timer.unref();
+    return timer;
+  }
+
+  hurry(): void {
+    this.#quietTurns = 0;
+    if (this.#resting === null) return;
+    clearTimeout(this.#resting);
+    this.#resting = null;
+    this.#turnOfRuntime();
   }
 
   begin(): void {
     this.#turns += 1;
-    this.#beganMs = this.#sys.monotonicMs();
   }
 
   waitMs(): number {
-    return BLIND_WAIT_MS;
+    return this.#rested ? 0 : BLIND_WAIT_MS;
   }
 
   drain(): boolean {
@@ -67,6 +105,9 @@ export class OtherRuntime implements Runtime {
 
   close(): void {
     this.#turns = 0;
+    this.#quietTurns = 0;
     this.#take = null;
+    // What it would call keeps the process alive until then.
+    this.hurry();
   }
 }

@@ -1,9 +1,11 @@
 import type { Watch } from '../backend.ts';
 import { BLIND_WAIT_MS, WAIT_MS_MAX } from '../limits.ts';
-import type { Runtime } from './runtime.ts';
+import type { LoopsOfThread, Runtime } from './runtime.ts';
 
 /** A loop, as the driver of its thread sees it. */
 export interface DrivenLoop {
+  /** How much the kernel has reported to it. */
+  readonly reports: number;
   /** True while it wants turns. */
   readonly wantsTurns: boolean;
   /** True if that keeps the process alive. */
@@ -25,7 +27,7 @@ export interface DrivenLoop {
  * has nothing to do, and until its descriptor says otherwise. Of several one waits, for the
  * descriptors of the others as well.
  */
-export class ThreadDriver {
+export class ThreadDriver implements LoopsOfThread {
   readonly #runtime: Runtime;
   readonly #loops: DrivenLoop[] = [];
   /** The loop that waits for all, null after a change of the loops. */
@@ -49,6 +51,18 @@ export class ThreadDriver {
 
   constructor(runtime: Runtime) {
     this.#runtime = runtime;
+  }
+
+  get reports(): number {
+    let reports = 0;
+    for (const loop of this.#loops) reports += loop.reports;
+    return reports;
+  }
+
+  waitMsNow(): number {
+    let waitMs = WAIT_MS_MAX;
+    for (const loop of this.#loops) waitMs = Math.min(waitMs, loop.waitMsNow());
+    return waitMs;
   }
 
   /** True while it drives `loop`. */
@@ -76,6 +90,7 @@ export class ThreadDriver {
 
   /** A loop may want turns again, once the call has returned that made this one. */
   poke(): void {
+    if (this.#scheduled) this.#runtime.hurry?.();
     if (this.#scheduled || this.#turning || this.#poked) return;
     this.#poked = true;
     queueMicrotask(this.#look);
@@ -85,7 +100,7 @@ export class ThreadDriver {
     this.#held = this.#holds();
     if (this.#loops.some(wantsTurns)) {
       this.#scheduled = true;
-      this.#runtime.enter(this.#take, this.#held);
+      this.#runtime.enter(this.#take, this.#held, this);
     } else {
       this.#runtime.rest();
     }
