@@ -23,7 +23,7 @@ export const EAGAINS_MAX = 8;
 /** How long it rests. */
 export const STALL_MS = 10;
 
-/** The longest wait. Node's loop ends a wait when it has something to do, so this is a safety net. */
+/** The longest wait: a safety net, for Node's loop ends a wait when it has something to do. */
 export const WAIT_MS_MAX = 500;
 
 /** The longest wait where what goes on beside the loop cannot be known: in Bun and Deno. */

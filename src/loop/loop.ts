@@ -23,9 +23,8 @@ interface Run {
  * close what was marked for closing, and report it. Callbacks run nowhere else (law 2). Where the
  * error of one goes, {@link Callbacks} says.
  *
- * `run` occupies the thread: it waits in the kernel, and runs promise jobs after each turn. Node's
- * own loop, with its signal handlers, messages and timers, runs after a signal, after every 256
- * turns, and twice a second when little happens.
+ * `run` and `attach` have the turns made beside Node's own loop, whose timers, sockets, messages
+ * and signals keep their latency; tick callbacks and promise jobs run after each turn.
  */
 export class Loop implements DrivenLoop {
   readonly sys: Sys;
@@ -195,7 +194,7 @@ export class Loop implements DrivenLoop {
     this.#drive();
   }
 
-  /** Ends {@link attach}: nothing is delivered any more. No effect on a loop that is not attached. */
+  /** Ends {@link attach}: nothing is delivered any more. No effect without it. */
   detach(): void {
     if (this.#run === null) this.#leaveDriver();
   }

@@ -208,8 +208,16 @@ export interface HostName {
 export interface UvLoop {
   /** uv_backend_fd(): readable while the loop has something to do. */
   readonly fd: number;
-  /** uv_backend_timeout(): milliseconds on its own clock, 0 if it has work now, -1 for ever. */
+  /**
+   * uv_backend_timeout(): how long the loop would wait.
+   *
+   * @returns milliseconds on the loop's own clock, 0 if it has work now, -1 for ever.
+   */
   timeoutMs(): number;
-  /** uv_loop_alive(): true if something keeps the process from ending. */
+  /**
+   * uv_loop_alive(): whether something keeps the process from ending.
+   *
+   * @returns true if it has a referenced handle or a request.
+   */
   alive(): boolean;
 }

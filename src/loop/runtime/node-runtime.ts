@@ -7,20 +7,25 @@ import type { Runtime } from './runtime.ts';
 const runNextTicks = (process as { _tickCallback?: () => void })._tickCallback;
 
 /**
- * Node's loop. Turns are made in the check phase, by an immediate that is not held: there all events
- * that libuv has fetched are handled, and uv_backend_timeout() tells how long it would wait. While
- * an immediate is held libuv does not wait, in the poll phase further events may be in hand, and
- * while a timer is handled the others do not count.
+ * Node's loop: libuv's. Turns are made in the check phase, by an unreferenced immediate: there all
+ * events that libuv has fetched are handled, and uv_backend_timeout() tells how long it would wait.
+ * In the poll phase it may have fetched further events; beside a referenced immediate it does not
+ * wait; while a timer is handled the others do not count.
  *
- * A message to ourselves makes libuv pass through its poll phase without a wait. A uv_poll_t would
- * do so, too, but koffi's aborts the process when a worker is terminated (3.3).
+ * A message to this thread ends the wait of the poll phase before it. A uv_poll_t would do so, too,
+ * but that of koffi 3.3 aborts the process when a worker is terminated.
  */
 export class NodeRuntime implements Runtime {
   readonly #sys: Sys;
   readonly #uv: UvLoop;
   #ports: Ports | null = null;
   #held = false;
-  #immediate: NodeJS.Immediate | undefined;
+  #immediate: NodeJS.Immediate | null = null;
+  #take: (() => void) | null = null;
+  readonly #called = () => {
+    this.#immediate = null;
+    this.#take?.();
+  };
   /** When the turns began. libuv's clock stands since then. */
   #beganMs = 0;
 
@@ -36,7 +41,9 @@ export class NodeRuntime implements Runtime {
   enter(take: () => void, held: boolean): void {
     if (this.#ports === null) this.#ports = this.#open();
     this.#hold(this.#ports, held);
-    this.#immediate = setImmediate(take).unref();
+    if (this.#immediate !== null) return;
+    this.#take = take;
+    this.#immediate = setImmediate(this.#called).unref();
     this.#ports.out.postMessage(null);
   }
 
@@ -76,7 +83,9 @@ export class NodeRuntime implements Runtime {
   }
 
   close(): void {
-    clearImmediate(this.#immediate);
+    if (this.#immediate !== null) clearImmediate(this.#immediate);
+    this.#immediate = null;
+    this.#take = null;
     this.#ports?.in.close();
     this.#ports = null;
   }

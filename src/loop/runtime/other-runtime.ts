@@ -25,7 +25,9 @@ export class OtherRuntime implements Runtime {
   #take: (() => void) | null = null;
   /** Whether a callback was asked for that has not come. */
   #asked = false;
-  /** It comes after a rest. */
+  /** What calls, unless a promise job does. */
+  #callback: NodeJS.Timeout | NodeJS.Immediate | null = null;
+  /** It calls after a rest. */
   #resting: NodeJS.Timeout | null = null;
   /** The last one did. */
   #rested = false;
@@ -34,6 +36,7 @@ export class OtherRuntime implements Runtime {
     this.#asked = false;
     this.#rested = this.#resting !== null;
     this.#resting = null;
+    this.#callback = null;
     this.#take?.();
   };
 
@@ -44,7 +47,10 @@ export class OtherRuntime implements Runtime {
 
   enter(take: () => void, held: boolean, loops: LoopsOfThread): void {
     this.#take = take;
-    if (this.#asked) return;
+    if (this.#asked) {
+      if (held) this.#hold();
+      return;
+    }
     this.#asked = true;
     const { reports } = loops;
     const quiet = reports === this.#reports;
@@ -65,18 +71,23 @@ export class OtherRuntime implements Runtime {
   }
 
   #turnOfRuntime(): void {
-    if (inDeno) {
-      this.#timer(0);
-      return;
-    }
-    const immediate = setImmediate(this.#called);
-    if (!this.#held) immediate.unref();
+    if (inDeno) this.#timer(0);
+    else this.#keep(setImmediate(this.#called));
   }
 
   #timer(delayMs: number): NodeJS.Timeout {
-    const timer = setTimeout(this.#called, delayMs);
-    if (!this.#held) timer.unref();
-    return timer;
+    return this.#keep(setTimeout(this.#called, delayMs));
+  }
+
+  #keep<Callback extends NodeJS.Timeout | NodeJS.Immediate>(callback: Callback): Callback {
+    this.#callback = callback;
+    if (!this.#held) callback.unref();
+    return callback;
+  }
+
+  #hold(): void {
+    this.#held = true;
+    this.#callback?.ref();
   }
 
   hurry(): void {

@@ -46,7 +46,13 @@ export class ThreadDriver implements LoopsOfThread {
   readonly #take = () => this.#taken();
   readonly #look = () => {
     this.#poked = false;
-    if (!this.#scheduled && !this.#turning) this.#schedule();
+    if (this.#turning) return;
+    if (!this.#scheduled) {
+      this.#schedule();
+      return;
+    }
+    if (this.#holds() && !this.#held) this.#hold();
+    this.#runtime.hurry?.();
   };
 
   constructor(runtime: Runtime) {
@@ -63,11 +69,6 @@ export class ThreadDriver implements LoopsOfThread {
     let waitMs = WAIT_MS_MAX;
     for (const loop of this.#loops) waitMs = Math.min(waitMs, loop.waitMsNow());
     return waitMs;
-  }
-
-  /** True while it drives `loop`. */
-  drives(loop: DrivenLoop): boolean {
-    return this.#loops.includes(loop);
   }
 
   /** Drives `loop` from now on. */
@@ -90,8 +91,7 @@ export class ThreadDriver implements LoopsOfThread {
 
   /** A loop may want turns again, once the call has returned that made this one. */
   poke(): void {
-    if (this.#scheduled) this.#runtime.hurry?.();
-    if (this.#scheduled || this.#turning || this.#poked) return;
+    if (this.#turning || this.#poked) return;
     this.#poked = true;
     queueMicrotask(this.#look);
   }
@@ -104,6 +104,12 @@ export class ThreadDriver implements LoopsOfThread {
     } else {
       this.#runtime.rest();
     }
+  }
+
+  /** A loop keeps the process alive that did not when the turns were scheduled. */
+  #hold(): void {
+    this.#held = true;
+    this.#runtime.enter(this.#take, true, this);
   }
 
   #unwatchAll(): void {

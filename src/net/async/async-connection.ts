@@ -108,7 +108,7 @@ export class AsyncConnection implements AsyncIterable<Uint8Array>, AsyncDisposab
         opened(connection.data);
       },
       data: ({ data }, chunk) => {
-        data.#received.push(chunk.slice());
+        data.#received.push(chunk);
         data.#iterator?.wake();
         data.#received.bound();
       },

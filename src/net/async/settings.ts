@@ -20,12 +20,11 @@ export function asyncSettings<Settings extends QueueSettings>(
   requireWhole('queueBytesHigh', queueBytesHigh, 0, Number.MAX_SAFE_INTEGER);
   // The mark is that of the face, which hears of every queue that has become empty.
   const handlers = asyncHandlers(loop, queueBytesHigh, opened);
-  // The handler of data copies.
-  return { ...settings, queueBytesHigh: 0, chunks: 'borrowed', handlers };
+  return { ...settings, queueBytesHigh: 0, chunks: 'owned', handlers };
 }
 
 interface AsyncParts {
   readonly handlers: ConnectionHandlers<AsyncConnection>;
   readonly queueBytesHigh: number;
-  readonly chunks: 'borrowed';
+  readonly chunks: 'owned';
 }

@@ -86,9 +86,10 @@ export interface ConnectionSettings<Data = undefined> {
    * What is kept for long or posted to a thread is better a `chunk.slice()`.
    *
    * `borrowed` saves the copy: a few percent of the CPU of an echo of small messages, a quarter and
-   * more of one of 16 KiB. The chunk is then a view of the loop's receive memory, valid until the handler
-   * returns (an `async` one returns at its first `await`). Within the handler it may be written to
-   * any connection; {@link Connection.write} says what happens to one that is written later.
+   * more of one of 16 KiB. The chunk is then a view of the loop's receive memory, valid until the
+   * handler returns (an `async` one returns at its first `await`). Within the handler it may be
+   * written to any connection; {@link Connection.write} says what happens to one that is written
+   * later.
    */
   readonly chunks?: 'owned' | 'borrowed';
   /**

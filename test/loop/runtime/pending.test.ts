@@ -1,5 +1,5 @@
-// Goal: no wait in the kernel begins while something of Node is pending, and one that has begun ends
-// when something of Node is ready: timers, ticks, promises, messages, files, signals, HTTP.
+// Goal: no wait in the kernel begins while something of Node is pending, and one that has begun
+// ends when something of Node is ready: timers, ticks, promises, messages, files, signals, HTTP.
 // Method: each kind is started by a callback of a loop that has nothing else to do and would wait
 // half a second, while the loop runs and while it is attached, on every loop.
 

@@ -20,7 +20,8 @@ const BEGINNING = `
   const loop = new EventLoop({ backend: process.argv[1] });
   const say = (line) => console.log(line);
   const handlers = { data: (client, chunk) => void client.write(chunk) };
-  const listen = (more) => loop.listen({ host: '127.0.0.1', port: 0, handlers: { ...handlers, ...more } });
+  const here = { host: '127.0.0.1', port: 0 };
+  const listen = (more) => loop.listen({ ...here, handlers: { ...handlers, ...more } });
   const echo = (listener) => new Promise((resolve, reject) => {
     const socket = connect(listener.address.port, '127.0.0.1');
     socket.on('data', (bytes) => { socket.end(); resolve(String(bytes)); }).on('error', reject);
@@ -93,13 +94,29 @@ const PROGRAMS: Readonly<Record<string, Program>> = {
     `,
     out: ['hello', 'exit 0'],
   },
+  'ref from a timer of Node, the last thing that kept the process alive': {
+    code: `
+      loop.attach();
+      listen();
+      loop.unref();
+      setTimeout(() => {
+        loop.ref();
+        loop.setTimer(50, () => {
+          say('held');
+          loop.close();
+        });
+      }, 50);
+    `,
+    out: ['held', 'exit 0'],
+  },
   'detach: it no longer serves, and attach serves again': {
     code: `
       const listener = listen();
       loop.attach();
       say(await echo(listener));
       loop.detach();
-      say(await Promise.race([echo(listener), new Promise((late) => setTimeout(late, 200, 'detached'))]));
+      const late = new Promise((resolve) => setTimeout(resolve, 200, 'detached'));
+      say(await Promise.race([echo(listener), late]));
       loop.attach();
       say(await echo(listener));
       loop.close();
@@ -182,7 +199,14 @@ const PROGRAMS: Readonly<Record<string, Program>> = {
   },
   'run, attached and closed exclude each other': {
     code: `
-      const told = async (name) => { try { await loop[name](); say(name); } catch (error) { say(error.message); } };
+      const told = async (name) => {
+        try {
+          await loop[name]();
+          say(name);
+        } catch (error) {
+          say(error.message);
+        }
+      };
       loop.attach();
       await told('attach');
       await told('run');

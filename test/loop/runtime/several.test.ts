@@ -1,6 +1,6 @@
 // Goal: several loops of a thread, and loops of workers, get their turns and delay nobody.
-// Method: a server and a client on loops of their own, of every kind beside every kind, which pass a
-// message back and forth; workers that are terminated or end while their loop is attached.
+// Method: a server and a client on loops of their own, of every kind beside every kind, which pass
+// a message back and forth; workers that are terminated or end while their loop is attached.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';

@@ -227,6 +227,7 @@ overPollers('async: close ends iterators and fails what is not sent', async (_, 
 });
 
 overPollers('async: an idle timeout is thrown', async (_, loop) => {
-  const { server } = await pairOn(loop, { idleTimeoutMs: 20 });
+  const { server } = await pairOn(loop);
+  server.connection.setTimeout(20);
   await assert.rejects(settled(loop, bytesOf(server)), { code: 'ETIMEDOUT' });
 });

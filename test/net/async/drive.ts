@@ -54,7 +54,6 @@ export interface Ends {
 interface Limits {
   readonly queueBytesHigh?: number;
   readonly queueBytesMax?: number;
-  readonly idleTimeoutMs?: number;
 }
 
 /** One connection, both ends of which are asynchronous; the listener is closed. */
