@@ -6,7 +6,7 @@ import {
 } from '../limits.ts';
 import type { LoopsOfThread, Runtime } from './runtime.ts';
 
-/** Deno looks at sockets and signals only while it waits, which setImmediate does not make it do. */
+/** Deno looks at sockets and signals only while it waits, which an immediate makes it not do. */
 const inDeno = 'Deno' in globalThis;
 
 /**
