@@ -1,5 +1,5 @@
 // Goal: every example in the documentation compiles under the flags of the project and runs.
-// Method: each ```ts block of a doc comment, of README.md and of a page in docs/ becomes a file below
+// Method: each ```ts block of a doc comment, of README.md and of a page in docs/ becomes a file in
 // build/, where the package's own name resolves to it; one compilation, then one run of Node that
 // imports them all.
 

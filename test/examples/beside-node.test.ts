@@ -1,7 +1,7 @@
-// Goal: examples/beside-node.ts does what it says: HTTP, a timer, a client of redis and a listener of
-// a loop in one thread.
-// Method: as its user would: a redis server is started, the program, requests by HTTP, lines by TCP,
-// and Ctrl-C.
+// Goal: examples/beside-node.ts does what it says: HTTP, a timer, a client of redis and a listener
+// of a loop in one thread.
+// Method: as its user would: a redis server and the program are started, it is asked by HTTP and by
+// lines over TCP, and ended by Ctrl-C.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
