@@ -38,6 +38,9 @@ export const BLIND_TURNS_BEFORE_REST = 32;
  */
 export const BLIND_REST_MS = 15;
 
+/** The longest wait of a turn that no runtime can end, while the runtime has a name to look up. */
+export const NODE_WAIT_MS = 2;
+
 /** Busy turns in Bun and Deno before their own loops have theirs. */
 export const TURNS_PER_MACROTASK = 64;
 

@@ -9,6 +9,12 @@ import type { LoopsOfThread, Runtime } from './runtime.ts';
 /** Deno looks at sockets and signals only while it waits, which an immediate makes it not do. */
 const inDeno = 'Deno' in globalThis;
 
+/** In Node the kernel is simulated, with a clock that runs faster. */
+export const inNode = !inDeno && !('Bun' in globalThis);
+
+/** Busy turns before the runtime has its own. Node has it after each. */
+const TURNS_MAX = inNode ? 1 : TURNS_PER_MACROTASK;
+
 /**
  * The loop of Bun, of Deno, or of Node beside a simulated kernel, of which nothing can be known:
  * waits are short, and the runtime gets its turn after each one that brought nothing. After some of
@@ -40,7 +46,7 @@ export class OtherRuntime implements Runtime {
     this.#take?.();
   };
 
-  /** `mayRest` is false beside a simulated kernel, whose time passes without us. */
+  /** `mayRest` is false beside a simulated kernel. */
   constructor(mayRest: boolean) {
     this.#mayRest = mayRest;
   }
@@ -56,7 +62,7 @@ export class OtherRuntime implements Runtime {
     const quiet = reports === this.#reports;
     this.#reports = reports;
     this.#quietTurns = quiet ? this.#quietTurns + 1 : 0;
-    if (this.#turns > 0 && this.#turns < TURNS_PER_MACROTASK && held && !quiet) {
+    if (this.#turns > 0 && this.#turns < TURNS_MAX && held && !quiet) {
       // Behind the promise jobs of the handlers.
       queueMicrotask(this.#called);
       return;

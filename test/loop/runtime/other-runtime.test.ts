@@ -1,5 +1,5 @@
-// Goal: where nothing is known of the runtime, as in Bun and Deno, a quiet loop leaves the thread to
-// it, and a busy one does not.
+// Goal: where nothing is known of the runtime, as in Bun and Deno, a quiet loop leaves the thread
+// to it, and a busy one does not.
 // Method: the driver of a thread over such a runtime, with a loop that records its turns: one that
 // follows a rest may not wait.
 
