@@ -29,6 +29,9 @@ export const WAIT_MS_MAX = 500;
 /** The longest wait where what goes on beside the loop cannot be known: in Bun and Deno. */
 export const BLIND_WAIT_MS = 1;
 
+/** The longest wait of a turn that no runtime can end, while the runtime has a name to look up. */
+export const NODE_WAIT_MS = 2;
+
 /** Busy turns in Bun and Deno before their own loops have theirs. */
 export const TURNS_PER_MACROTASK = 64;
 

@@ -3,7 +3,7 @@ import { Interest, type WakeHandle } from '../poller/poller.ts';
 import type { Sys } from '../sys/sys.ts';
 import type { Backend, Watch } from './backend.ts';
 import { type CallbackErrors, Callbacks } from './callbacks.ts';
-import { TASKS_PER_TURN, WAIT_MS_MAX } from './limits.ts';
+import { NODE_WAIT_MS, TASKS_PER_TURN, WAIT_MS_MAX } from './limits.ts';
 import { driverFor } from './runtime/drivers.ts';
 import type { DrivenLoop, ThreadDriver } from './runtime/thread-driver.ts';
 import { closedInThread, openedInThread } from './thread-exit.ts';
@@ -23,8 +23,8 @@ interface Run {
  * close what was marked for closing, and report it. Callbacks run nowhere else (law 2). Where the
  * error of one goes, {@link Callbacks} says.
  *
- * `run` and `attach` have the turns made beside Node's own loop, whose timers, sockets, messages and
- * signals keep their latency; tick callbacks and promise jobs run after each turn.
+ * `run` and `attach` have the turns made beside Node's own loop, whose timers, sockets, messages
+ * and signals keep their latency; tick callbacks and promise jobs run after each turn.
  */
 export class Loop implements DrivenLoop {
   readonly sys: Sys;
@@ -400,8 +400,11 @@ export class Loop implements DrivenLoop {
   #waitMs(waitMsMax: number): number {
     // A timer that has just run may have been the last thing to wait for.
     if (this.#tasks.length > 0 || this.#stopping || !this.alive) return 0;
+    // The driver's wait ends when Node has finished it.
+    const isApart = this.#nodeWork > 0 && this.#driver === null;
+    const mostMs = isApart ? Math.min(NODE_WAIT_MS, waitMsMax) : waitMsMax;
     const timerMs = this.#timers.size === 0 ? null : this.#timers.timeoutMs(this.nowMs);
-    return timerMs === null ? waitMsMax : Math.min(timerMs, waitMsMax);
+    return timerMs === null ? mostMs : Math.min(timerMs, mostMs);
   }
 
   #runTasks(): void {

@@ -20,9 +20,10 @@ const IMPORT_MS_MAX = 150;
 /** What the library may import: Node loads these in some 8 ms, most of it for node:net. */
 const CHEAP = [
   'koffi',
-  ...['dns', 'events', 'fs', 'net', 'path', 'timers/promises', 'worker_threads'].map(
+  ...['buffer', 'dns', 'events', 'fs', 'net', 'path', 'perf_hooks', 'timers/promises'].map(
     (name) => `node:${name}`,
   ),
+  'node:worker_threads',
 ];
 
 const steps: (() => Promise<void> | void)[] = [];

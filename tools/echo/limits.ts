@@ -38,6 +38,12 @@ export const THREADS_START = 2;
  */
 export const THREADS_SPARE = 2;
 
+/**
+ * So many threads start at a time: more share the cores, and their clients wait until the last of
+ * them is ready.
+ */
+export const THREADS_STARTING_MAX = 4;
+
 /** The default of --threads. Each thread takes some 11 MiB. */
 export const THREADS_DEFAULT = 64;
 

@@ -357,6 +357,7 @@ export class RingBackend implements Backend, RingHandleOwner {
       this.#joinAll(handles);
     } finally {
       for (const handle of this.#handles.values()) this.letGo(handle);
+      this.#unwatched = 0;
       this.#closing.closeAll();
       this.#dirty = [];
       this.#dirtyCount = 0;

@@ -20,7 +20,12 @@ export class NodeRuntime implements Runtime {
   readonly #uv: UvLoop;
   #ports: Ports | null = null;
   #held = false;
-  #immediate: NodeJS.Immediate | undefined;
+  #immediate: NodeJS.Immediate | null = null;
+  #take: (() => void) | null = null;
+  readonly #called = () => {
+    this.#immediate = null;
+    this.#take?.();
+  };
   /** When the turns began. libuv's clock stands since then. */
   #beganMs = 0;
 
@@ -36,7 +41,9 @@ export class NodeRuntime implements Runtime {
   enter(take: () => void, held: boolean): void {
     if (this.#ports === null) this.#ports = this.#open();
     this.#hold(this.#ports, held);
-    this.#immediate = setImmediate(take);
+    if (this.#immediate !== null) return;
+    this.#take = take;
+    this.#immediate = setImmediate(this.#called);
     if (held) return;
     this.#immediate.unref();
     this.#ports.out.postMessage(null);
@@ -81,7 +88,9 @@ export class NodeRuntime implements Runtime {
   }
 
   close(): void {
-    clearImmediate(this.#immediate);
+    if (this.#immediate !== null) clearImmediate(this.#immediate);
+    this.#immediate = null;
+    this.#take = null;
     this.#ports?.in.close();
     this.#ports = null;
   }

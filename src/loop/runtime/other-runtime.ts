@@ -7,6 +7,9 @@ import type { Runtime } from './runtime.ts';
  */
 const inDeno = 'Deno' in globalThis;
 
+/** Busy turns before the runtime has its own. Node has it after each, beside a simulated kernel. */
+const TURNS_MAX = inDeno || 'Bun' in globalThis ? TURNS_PER_MACROTASK : 1;
+
 /**
  * The loop of Bun, of Deno, or of Node beside a simulated kernel, of which nothing can be known:
  * waits are short, and the runtime gets its turn after each one that brought nothing.
@@ -33,7 +36,7 @@ export class OtherRuntime implements Runtime {
     this.#take = take;
     if (this.#asked) return;
     this.#asked = true;
-    if (this.#turns > 0 && this.#turns < TURNS_PER_MACROTASK && held && !this.#waited()) {
+    if (this.#turns > 0 && this.#turns < TURNS_MAX && held && !this.#waited()) {
       // Behind the promise jobs of the handlers.
       queueMicrotask(this.#called);
       return;

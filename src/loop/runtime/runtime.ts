@@ -6,7 +6,8 @@ export interface Runtime {
   /** A descriptor that is readable while the runtime has something to do; -1 without one. */
   readonly fd: number;
   /**
-   * Has `take` called once, where the runtime can tell whether it has something to do.
+   * Has `take` called once, where the runtime can tell whether it has something to do. Called again
+   * before that, only `held` is new.
    *
    * @param held true if that keeps the process alive.
    */

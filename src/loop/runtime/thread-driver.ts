@@ -44,16 +44,13 @@ export class ThreadDriver {
   readonly #take = () => this.#taken();
   readonly #look = () => {
     this.#poked = false;
-    if (!this.#scheduled && !this.#turning) this.#schedule();
+    if (this.#turning) return;
+    if (!this.#scheduled) this.#schedule();
+    else if (this.#holds() && !this.#held) this.#hold();
   };
 
   constructor(runtime: Runtime) {
     this.#runtime = runtime;
-  }
-
-  /** True while it drives `loop`. */
-  drives(loop: DrivenLoop): boolean {
-    return this.#loops.includes(loop);
   }
 
   /** Drives `loop` from now on. */
@@ -76,7 +73,7 @@ export class ThreadDriver {
 
   /** A loop may want turns again, once the call has returned that made this one. */
   poke(): void {
-    if (this.#scheduled || this.#turning || this.#poked) return;
+    if (this.#turning || this.#poked) return;
     this.#poked = true;
     queueMicrotask(this.#look);
   }
@@ -89,6 +86,12 @@ export class ThreadDriver {
     } else {
       this.#runtime.rest();
     }
+  }
+
+  /** A loop keeps the process alive that did not when the turns were scheduled. */
+  #hold(): void {
+    this.#held = true;
+    this.#runtime.enter(this.#take, true);
   }
 
   #unwatchAll(): void {

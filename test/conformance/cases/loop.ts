@@ -24,7 +24,7 @@ export const loopCases: readonly Case[] = [
     laws: [10],
     run: inEnvironment((environment) => {
       const ran: string[] = [];
-      environment.loop.setTimer(20, () => ran.push('d'));
+      environment.loop.setTimer(80, () => ran.push('d'));
       environment.loop.setTimer(10, () => ran.push('b'));
       environment.loop.setTimer(10, () => ran.push('c'));
       environment.loop.setTimer(0, () => ran.push('a'));

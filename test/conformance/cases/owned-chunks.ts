@@ -76,7 +76,7 @@ export const ownedChunkCases: readonly Case[] = [
               await new Promise<void>((resolve) => void loop.setTimer(2, resolve));
               connection.write(chunk);
             },
-            end: (connection) => void loop.setTimer(20, () => connection.end()),
+            end: (connection) => void loop.setTimer(100, () => connection.end()),
             close: () => {
               clients -= 1;
               if (clients === 0) listener.close();

@@ -94,6 +94,21 @@ const PROGRAMS: Readonly<Record<string, Program>> = {
     `,
     out: ['hello', 'exit 0'],
   },
+  'ref from a timer of Node, the last thing that kept the process alive': {
+    code: `
+      loop.attach();
+      listen();
+      loop.unref();
+      setTimeout(() => {
+        loop.ref();
+        loop.setTimer(50, () => {
+          say('held');
+          loop.close();
+        });
+      }, 50);
+    `,
+    out: ['held', 'exit 0'],
+  },
   'detach: it no longer serves, and attach serves again': {
     code: `
       const listener = listen();

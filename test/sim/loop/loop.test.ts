@@ -132,7 +132,7 @@ const canaries: readonly (readonly [bug: PlantedBug, target: TargetName, seeds: 
   ['sends the FIN before the queue', 'kqueue-freebsd', 50],
   ['forgets to wait for writing', 'kqueue-libkqueue', 20],
   ['counts timers from the beginning of the turn', 'epoll', 20],
-  ['has tokens without a generation', 'completions', 50],
+  ['has tokens without a generation', 'completions', 100],
 ];
 
 for (const [bug, target, seedsMax] of canaries) {

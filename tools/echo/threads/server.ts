@@ -9,6 +9,7 @@ import {
   THREADS_DEFAULT,
   THREADS_SPARE,
   THREADS_START,
+  THREADS_STARTING_MAX,
 } from '../limits.ts';
 import { threadReason } from './error.ts';
 import { errorOf, SharedState, type ThreadMessage, type ThreadPlan } from './server-shared.ts';
@@ -116,15 +117,16 @@ export class ThreadedServer {
   }
 
   /**
-   * Starts threads while few wait for a client: half as many as there are, or one after a failure.
-   * Below THREADS_START it always starts some.
+   * Starts threads while few wait for a client: half as many as there are, at most
+   * THREADS_STARTING_MAX, or one after a failure. Below THREADS_START it always starts some.
    */
   #grow(): void {
     const { stopping, waiting } = this.#shared;
     const size = this.#workers.size;
     if (stopping || this.#starting.size > 0 || this.#growAt !== null) return;
     if (waiting >= THREADS_SPARE && size >= THREADS_START) return;
-    const count = this.#growthHasFailed ? 1 : Math.max(1, size >> 1);
+    const few = Math.min(size >> 1, THREADS_STARTING_MAX);
+    const count = this.#growthHasFailed ? 1 : Math.max(1, few);
     this.#start(Math.min(count, this.#threadsMax - size));
   }
 

@@ -16,6 +16,9 @@ const CONNECTION_WAIT_US_MAX = 1000;
 const OUTAGE_MS_MIN = 500;
 const OUTAGE_REPLIES_MIN = 5;
 
+/** Above this share of the messages, connections that were not ended set the pace of the run. */
+const UNENDED_SHARE_MAX = 0.1;
+
 /** Evidence about a run. */
 interface Evidence extends GeneratorEvidence {
   readonly counts: LoadCounts;
@@ -42,10 +45,14 @@ export function judge(evidence: Evidence): Verdict {
   const words: string[] = [];
   if (invalid.length === 0) {
     const generator = judgeGenerator(evidence);
-    const outage = outageOf(evidence);
-    invalid.push(...generator.flaws);
-    invalid.push(...lateConnections(evidence, outage !== null));
-    invalid.push(...otherRate(evidence, outage, generator.flaws.length > 0));
+    const silence = outageOf(evidence);
+    const unended = unendedOf(evidence, silence !== null);
+    // Connections that wait for their end are silent, and no outage.
+    const outage = unended.length > 0 ? null : silence;
+    const explained = [...generator.flaws, ...unended];
+    invalid.push(...explained);
+    invalid.push(...lateConnections(evidence, silence !== null || unended.length > 0));
+    invalid.push(...otherRate(evidence, outage, explained.length > 0));
     if (outage !== null) words.push(outage);
     words.push(...generator.remarks);
   }
@@ -64,16 +71,25 @@ function whyNothing({ counts, measuredMs, awaitingEnd, due }: Evidence): string 
   if (measuredMs === 0) return 'it was ended before that began';
   const errors = errorWords(counts);
   if (errors !== '') return `errors: ${errors}`;
-  if (awaitingEnd > 0) {
-    const all = counted(awaitingEnd, 'connection');
-    const waits = awaitingEnd === 1 ? 'waits' : 'wait';
-    return (
-      `${all} ${waits} for the server to end them behind its reply, and it does not: is --mode, ` +
-      'or --churn, what it does?'
-    );
-  }
+  if (awaitingEnd > 0) return unendedWords(awaitingEnd);
   if (due === 0) return 'and none was due: let it run longer, or use a higher rate';
   return 'and nothing failed: no reply was there in time, so let it run longer than one takes';
+}
+
+function unendedWords(connections: number): string {
+  const waits = connections === 1 ? 'waits' : 'wait';
+  return (
+    `${counted(connections, 'connection')} ${waits} for the server to end them behind its reply, ` +
+    'and it does not: is --mode, or --churn, what it does?'
+  );
+}
+
+/** A server that replies and then does not end the connection; `silent` if the run stood still. */
+function unendedOf({ counts, awaitingEnd }: Evidence, silent: boolean): string[] {
+  const { notClosed } = counts.errors;
+  const isPace = notClosed > UNENDED_SHARE_MAX * counts.messages;
+  if (!isPace && !(silent && awaitingEnd > 0)) return [];
+  return [unendedWords(Math.max(notClosed, awaitingEnd))];
 }
 
 function errorWords({ errors }: LoadCounts): string {

@@ -123,6 +123,13 @@ test('a server that does not end the connection, though it was to', async (t) =>
     .done;
   assert.deepEqual(Object.keys(errorsOf(soon)), ['notClosed']);
   assert(soon.counts.messages > 0);
+  assert.equal(soon.verdict.valid, false);
+  assert.match(soon.verdict.reasons.join(), /for the server to end them/);
+  const long = { durationMs: 1500, timeoutMs: 20_000 };
+  const stuck = await startLoad(planFor(port, { mode: 'once', ...long })).done;
+  assert.deepEqual([stuck.counts.messages, stuck.verdict.valid], [4, false]);
+  assert.match(stuck.verdict.reasons.join(), /4 connections wait for the server to end them/);
+  assert.doesNotMatch(stuck.verdict.reasons.join(), /was out for/);
   const never = await startLoad(planFor(port, { mode: 'once', warmupMs: 200 })).done;
   assert.equal(never.counts.messages, 0);
   assert.match(never.verdict.reasons[0] ?? '', /4 connections wait for the server to end them/);

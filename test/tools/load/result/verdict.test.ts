@@ -167,6 +167,23 @@ test('an outage is told from a server that is slow, and from a generator that is
   assert.equal(stopped.reasons.length, 1);
 });
 
+test('a server that replies and does not end the connection is no outage', () => {
+  const plan = planFixture({ mode: 'once' });
+  const words = /^4 connections wait for the server to end them behind its reply, and it does not/;
+  const waiting = judge({ ...closed, plan, counts: counted(4), silence: outage, awaitingEnd: 4 });
+  assert.equal(waiting.valid, false);
+  assert.equal(waiting.reasons.length, 1, waiting.reasons.join());
+  assert.match(waiting.reasons.join(), words);
+  const counts = failing(20, { notClosed: 4 });
+  assert.match(judge({ ...closed, plan, counts }).reasons.join(), words);
+  // A few of many are errors as any others are.
+  const few = judge({ ...closed, plan, counts: failing(1000, { notClosed: 4 }), awaitingEnd: 1 });
+  assert.deepEqual(few, { valid: true, reasons: [] });
+  const { plan: openly } = good;
+  const late = achieved(4, { plan: { ...openly, mode: 'once' }, silence: outage, awaitingEnd: 4 });
+  assert.doesNotMatch(judge(late).reasons.join(), /out for|not there|more connections|lower one/);
+});
+
 test('what is no flaw', () => {
   // An open loop spins to be punctual.
   assert(judge(threads(good, { cpuShare: 1 })).valid);
