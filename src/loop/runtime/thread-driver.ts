@@ -153,7 +153,7 @@ export class ThreadDriver implements LoopsOfThread {
     const runtime = this.#runtime;
     runtime.begin();
     this.#runtimeReady = false;
-    for (;;) {
+    for (let turned = false; ; turned = true) {
       const waiter = this.#nextWaiter();
       if (waiter === undefined) return;
       if (this.#loops.length > 1) {
@@ -161,6 +161,8 @@ export class ThreadDriver implements LoopsOfThread {
         if (!this.#loops.includes(waiter)) continue;
       }
       const runtimeMs = this.#holds() === this.#held ? runtime.waitMs() : 0;
+      // A timer of the runtime is due: fifty messages of another turn can wait for it.
+      if (runtimeMs === 0 && turned) return;
       waiter.step(Math.min(runtimeMs, this.#waitMs(waiter)));
       if (!runtime.drain() || runtimeMs === 0 || this.#runtimeReady) return;
     }
