@@ -17,21 +17,19 @@ import type { Sys } from '../sys/sys.ts';
  * import assert from 'node:assert/strict';
  * import { once } from 'node:events';
  * import { Worker } from 'node:worker_threads';
- * import { closeDescriptors, nativeSys, wake } from 'sockloop';
+ * import { closeDescriptors } from 'sockloop';
  *
  * const worker = new Worker(
  *   `import { parentPort } from 'node:worker_threads';
  *    import { EventLoop } from 'sockloop';
  *    const loop = new EventLoop();
  *    loop.listen({ host: '127.0.0.1', port: 0, handlers: {} });
- *    parentPort.postMessage({ fds: loop.fds(), wakeHandle: loop.wakeHandle });
+ *    parentPort.postMessage(loop.fds());
  *    await loop.run();`,
  *   { eval: true },
  * );
- * const [{ fds, wakeHandle }] = await once(worker, 'message');
- * const ended = worker.terminate();
- * wake(nativeSys(), wakeHandle); // A thread that waits in the kernel does not see that it ends.
- * await ended;
+ * const [fds] = await once(worker, 'message');
+ * await worker.terminate();
  * closeDescriptors(fds);
  * assert(fds.length > 0);
  * ```

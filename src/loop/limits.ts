@@ -29,6 +29,15 @@ export const WAIT_MS_MAX = 500;
 /** The longest wait where what goes on beside the loop cannot be known: in Bun and Deno. */
 export const BLIND_WAIT_MS = 1;
 
+/** After so many turns in a row that brought nothing, some 50 ms, the runtime keeps the thread. */
+export const BLIND_TURNS_BEFORE_REST = 32;
+
+/**
+ * How long it keeps it at a time. A wake-up costs 0.2 to 0.4 ms of CPU time, and the first message
+ * may be so late.
+ */
+export const BLIND_REST_MS = 15;
+
 /** The longest wait of a turn that no runtime can end, while the runtime has a name to look up. */
 export const NODE_WAIT_MS = 2;
 

@@ -163,6 +163,7 @@ export class Loop implements DrivenLoop {
   /** Such an operation has finished. */
   releaseNodeLoop(): void {
     this.#nodeWork -= 1;
+    this.#driver?.poke();
   }
 
   /**
@@ -250,6 +251,10 @@ export class Loop implements DrivenLoop {
 
   get holdsProcess(): boolean {
     return this.#run !== null || (!this.#unreferenced && this.alive);
+  }
+
+  get reports(): number {
+    return this.backend.stats.reports;
   }
 
   get pollFd(): number {

@@ -382,7 +382,8 @@ export class EventLoop implements Disposable, AsyncDisposable {
    *
    * The process stays alive while anything is open on the loop, unless {@link unref} was called.
    * What a callback throws is an uncaught exception of the process. In Bun and Deno, whose own
-   * loops cannot be waited for, waits last a millisecond at most.
+   * loops cannot be waited for, waits last a millisecond at most, and the first message after a
+   * time without any may be 15 ms late.
    *
    * @throws Error on a closed loop, or one that runs or is attached already.
    * @example

@@ -1,6 +1,7 @@
 // Goal: every example in the documentation compiles under the flags of the project and runs.
-// Method: each ```ts block of a doc comment or of README.md becomes a file below build/, where the
-// package's own name resolves to it; one compilation, then one run of Node that imports them all.
+// Method: each ```ts block of a doc comment, of README.md and of a page in docs/ becomes a file in
+// build/, where the package's own name resolves to it; one compilation, then one run of Node that
+// imports them all.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -50,7 +51,9 @@ function commentBlocks(path: string, source: string): Example[] {
 }
 
 function allBlocks(): Example[] {
-  const blocks = fencedBlocks('README.md', readFileSync(`${root}README.md`, 'utf8'), 1);
+  const docs = readdirSync(`${root}docs`).filter((name) => name.endsWith('.md'));
+  const pages = ['README.md', ...docs.map((name) => `docs/${name}`)];
+  const blocks = pages.flatMap((path) => fencedBlocks(path, readFileSync(root + path, 'utf8'), 1));
   for (const wing of ['src', 'tools']) {
     for (const name of readdirSync(root + wing, { recursive: true, encoding: 'utf8' })) {
       if (!name.endsWith('.ts')) continue;

@@ -35,6 +35,41 @@ await loop.run();
 console.log('ended');
 `;
 
+// A loop that has nothing to do is left alone: it takes few turns, and its first message comes.
+const ATTACHED = `import http from 'node:http';
+import net from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { EventLoop } from 'sockloop';
+const loop = new EventLoop();
+loop.attach();
+const listener = loop.listen({
+  host: '127.0.0.1',
+  port: 0,
+  handlers: { data: (client, chunk) => void client.end(chunk) },
+});
+const server = http.createServer((_, response) => response.end('answered'));
+await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+const answer = await fetch('http://127.0.0.1:' + server.address().port);
+console.log(await answer.text());
+await delay(1000);
+const before = loop.turns;
+await delay(1000);
+const turns = loop.turns - before;
+console.log(turns < 200 ? 'idle' : turns + ' turns in a second');
+await new Promise((resolve) => loop.setTimer(5, resolve));
+const socket = net.connect(listener.port, '127.0.0.1');
+socket.write('hello');
+for await (const chunk of socket) console.log(String(chunk));
+process.once('SIGINT', () => {
+  console.log('SIGINT');
+  listener.close();
+  server.close();
+  server.closeAllConnections();
+});
+console.log('ready');
+setTimeout(() => process.exit(9), 30_000).unref();
+`;
+
 /** Writes the programs of `folder` that are no part of the package, and compiles the examples. */
 export async function writePrograms(scope: Scope, folder: string): Promise<void> {
   const blocks = readFileSync(`${root}README.md`, 'utf8').matchAll(/^```ts\n([\s\S]*?)^```$/gm);
@@ -46,6 +81,7 @@ export async function writePrograms(scope: Scope, folder: string): Promise<void>
   const imports = names.map((name) => `await import('./${name}.mjs');\n`).join('');
   writeFileSync(join(folder, 'examples.mjs'), `${imports}console.log('examples passed');\n`);
   writeFileSync(join(folder, 'beside.mjs'), BESIDE);
+  writeFileSync(join(folder, 'attached.mjs'), ATTACHED);
   const config = {
     extends: `${root}tsconfig.base.json`,
     compilerOptions: {
@@ -109,6 +145,12 @@ export const programs: Readonly<Record<ProgramName, Program>> = {
   },
   'a loop beside an HTTP server and timers': async (scope, installed) => {
     assert.equal(await output(scope, installed, ['beside.mjs']), 'answered\nended\n');
+  },
+  'attach() beside an HTTP server, timers and Ctrl-C': async (scope, { command, folder }) => {
+    const program = start(scope, [...command, 'attached.mjs'], { cwd: folder });
+    await program.until('out', /^ready$/m);
+    const { out } = assertDone(await program.stop('SIGINT'));
+    assert.equal(out, 'answered\nidle\nhello\nready\nSIGINT\n');
   },
   'sockloop doctor': async (scope, installed) => {
     const { loops } = JSON.parse(await output(scope, installed, ['sockloop', 'doctor', '--json']));

@@ -49,7 +49,9 @@ describe('the installed package', { skip }, () => {
   before(async () => {
     folder = scratch(scope);
     const tarball = await tarballOf(scope, await stagedPackage(scope));
-    const words = ['npm', 'install', '--no-audit', '--no-fund', '--prefer-offline', tarball];
+    // Without a prefix npm takes a folder above, if that has a node_modules.
+    const flags = ['--prefix', folder, '--no-audit', '--no-fund', '--prefer-offline'];
+    const words = ['npm', 'install', ...flags, tarball];
     const { status, err } = await runStep(scope, words, folder);
     if (NO_NETWORK.test(err) && process.env['CI'] === undefined) {
       missing = `npm cannot install koffi: ${err.split('\n')[0]}`;

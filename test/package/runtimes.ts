@@ -7,6 +7,7 @@ import { installLocked, type LockedPackage } from '#test/harness/registry.js';
 export const PROGRAMS = [
   'the examples of README.md',
   'a loop beside an HTTP server and timers',
+  'attach() beside an HTTP server, timers and Ctrl-C',
   'sockloop doctor',
   'sockloop serve, send, Ctrl-C',
   'sockloop send --threads',
@@ -25,6 +26,7 @@ export const RUNTIMES = ['Node.js 20', 'Node.js 22', 'Node.js 24', 'Node.js 26',
 const BETWEEN: readonly ProgramName[] = [
   'the examples of README.md',
   'a loop beside an HTTP server and timers',
+  'attach() beside an HTTP server, timers and Ctrl-C',
   'sockloop serve, send, Ctrl-C',
 ];
 

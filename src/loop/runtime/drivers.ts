@@ -1,7 +1,7 @@
 import type { Sys } from '../../sys/sys.ts';
 import type { Backend } from '../backend.ts';
 import { NodeRuntime } from './node-runtime.ts';
-import { OtherRuntime } from './other-runtime.ts';
+import { inNode, OtherRuntime } from './other-runtime.ts';
 import { ThreadDriver } from './thread-driver.ts';
 
 // Each thread has its own copy of this module.
@@ -12,7 +12,7 @@ let blind: ThreadDriver | undefined;
 export function driverFor(sys: Sys, backend: Backend): ThreadDriver {
   const uv = backend.name === 'simulated' ? null : sys.uvLoop();
   if (uv === null) {
-    blind ??= new ThreadDriver(new OtherRuntime(sys));
+    blind ??= new ThreadDriver(new OtherRuntime(!inNode));
     return blind;
   }
   beside ??= new ThreadDriver(new NodeRuntime(sys, uv));

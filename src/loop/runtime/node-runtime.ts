@@ -7,13 +7,13 @@ import type { Runtime } from './runtime.ts';
 const runNextTicks = (process as { _tickCallback?: () => void })._tickCallback;
 
 /**
- * Node's loop: libuv's. Turns are made in the check phase, by an unreferenced immediate: there all
- * events that libuv has fetched are handled, and uv_backend_timeout() tells how long it would wait.
- * In the poll phase it may have fetched further events; beside a referenced immediate it does not
- * wait; while a timer is handled the others do not count.
+ * Node's loop: libuv's. Turns are made in the check phase, by an immediate: there all events that
+ * libuv has fetched are handled, and uv_backend_timeout() tells how long it would wait. In the poll
+ * phase it may have fetched further events; while a timer is handled the others do not count.
  *
- * A message to this thread ends the wait of the poll phase before it. A uv_poll_t would do so, too,
- * but that of koffi 3.3 aborts the process when a worker is terminated.
+ * An immediate with a reference has the poll phase before it not wait, and keeps the process alive.
+ * Where it may not do that it has none, and a message to a port ends the wait, for 5 us more. A
+ * uv_poll_t would do so, too, but that of koffi 3.3 aborts the process when a worker is terminated.
  */
 export class NodeRuntime implements Runtime {
   readonly #sys: Sys;
@@ -43,13 +43,15 @@ export class NodeRuntime implements Runtime {
     this.#hold(this.#ports, held);
     if (this.#immediate !== null) return;
     this.#take = take;
-    this.#immediate = setImmediate(this.#called).unref();
+    this.#immediate = setImmediate(this.#called);
+    if (held) return;
+    this.#immediate.unref();
     this.#ports.out.postMessage(null);
   }
 
   #open(): Ports {
     const { port1, port2 } = new MessageChannel();
-    port2.on('message', () => undefined);
+    port2.on('message', nothing);
     this.#held = true;
     return { out: port1, in: port2 };
   }
@@ -62,6 +64,9 @@ export class NodeRuntime implements Runtime {
   }
 
   begin(): void {
+    // libuv does not wait beside an immediate, and hears that there is none after the last one has
+    // returned, or when the last one is cleared.
+    clearImmediate(setImmediate(nothing));
     this.#beganMs = this.#sys.monotonicMs();
   }
 
@@ -89,6 +94,10 @@ export class NodeRuntime implements Runtime {
     this.#ports?.in.close();
     this.#ports = null;
   }
+}
+
+function nothing(): void {
+  // Nothing.
 }
 
 interface Ports {

@@ -1,3 +1,11 @@
+/** The loops that a thread drives, together. */
+export interface LoopsOfThread {
+  /** How much the kernel has reported to them. */
+  readonly reports: number;
+  /** The longest time in milliseconds that delays nothing of them. */
+  waitMsNow(): number;
+}
+
 /**
  * The event loop of the JavaScript runtime in this thread, beside which loops take their turns:
  * libuv's in Node, another one in Bun and Deno.
@@ -10,8 +18,11 @@ export interface Runtime {
    * before that, only `held` is new.
    *
    * @param held true if that keeps the process alive.
+   * @param loops the loops that take turns.
    */
-  enter(take: () => void, held: boolean): void;
+  enter(take: () => void, held: boolean, loops: LoopsOfThread): void;
+  /** A loop has something new to do: what {@link enter} asked for must not be late. */
+  hurry?(): void;
   /** Tells the runtime that turns begin, in the callback that {@link enter} asked for. */
   begin(): void;
   /** The longest wait in milliseconds that delays nothing of the runtime: 0 if it has work now. */

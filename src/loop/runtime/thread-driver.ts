@@ -1,9 +1,11 @@
 import type { Watch } from '../backend.ts';
 import { BLIND_WAIT_MS, WAIT_MS_MAX } from '../limits.ts';
-import type { Runtime } from './runtime.ts';
+import type { LoopsOfThread, Runtime } from './runtime.ts';
 
 /** A loop, as the driver of its thread sees it. */
 export interface DrivenLoop {
+  /** How much the kernel has reported to it. */
+  readonly reports: number;
   /** True while it wants turns. */
   readonly wantsTurns: boolean;
   /** True if that keeps the process alive. */
@@ -25,7 +27,7 @@ export interface DrivenLoop {
  * has nothing to do, and until its descriptor says otherwise. Of several one waits, for the
  * descriptors of the others as well.
  */
-export class ThreadDriver {
+export class ThreadDriver implements LoopsOfThread {
   readonly #runtime: Runtime;
   readonly #loops: DrivenLoop[] = [];
   /** The loop that waits for all, null after a change of the loops. */
@@ -45,12 +47,28 @@ export class ThreadDriver {
   readonly #look = () => {
     this.#poked = false;
     if (this.#turning) return;
-    if (!this.#scheduled) this.#schedule();
-    else if (this.#holds() && !this.#held) this.#hold();
+    if (!this.#scheduled) {
+      this.#schedule();
+      return;
+    }
+    if (this.#holds() && !this.#held) this.#hold();
+    this.#runtime.hurry?.();
   };
 
   constructor(runtime: Runtime) {
     this.#runtime = runtime;
+  }
+
+  get reports(): number {
+    let reports = 0;
+    for (const loop of this.#loops) reports += loop.reports;
+    return reports;
+  }
+
+  waitMsNow(): number {
+    let waitMs = WAIT_MS_MAX;
+    for (const loop of this.#loops) waitMs = Math.min(waitMs, loop.waitMsNow());
+    return waitMs;
   }
 
   /** Drives `loop` from now on. */
@@ -82,7 +100,7 @@ export class ThreadDriver {
     this.#held = this.#holds();
     if (this.#loops.some(wantsTurns)) {
       this.#scheduled = true;
-      this.#runtime.enter(this.#take, this.#held);
+      this.#runtime.enter(this.#take, this.#held, this);
     } else {
       this.#runtime.rest();
     }
@@ -91,7 +109,7 @@ export class ThreadDriver {
   /** A loop keeps the process alive that did not when the turns were scheduled. */
   #hold(): void {
     this.#held = true;
-    this.#runtime.enter(this.#take, true);
+    this.#runtime.enter(this.#take, true, this);
   }
 
   #unwatchAll(): void {
@@ -135,7 +153,7 @@ export class ThreadDriver {
     const runtime = this.#runtime;
     runtime.begin();
     this.#runtimeReady = false;
-    for (;;) {
+    for (let turned = false; ; turned = true) {
       const waiter = this.#nextWaiter();
       if (waiter === undefined) return;
       if (this.#loops.length > 1) {
@@ -143,6 +161,8 @@ export class ThreadDriver {
         if (!this.#loops.includes(waiter)) continue;
       }
       const runtimeMs = this.#holds() === this.#held ? runtime.waitMs() : 0;
+      // A timer of the runtime is due: fifty messages of another turn can wait for it.
+      if (runtimeMs === 0 && turned) return;
       waiter.step(Math.min(runtimeMs, this.#waitMs(waiter)));
       if (!runtime.drain() || runtimeMs === 0 || this.#runtimeReady) return;
     }

@@ -312,7 +312,7 @@ for (const { name, oneByOne, skip } of ways) {
           thread.once('error', reject);
         }),
     );
-    for (const { rounds } of await Promise.all(ends)) assert.ok(rounds > 10, `${rounds} rounds`);
+    await Promise.all(ends);
     await Promise.all(threads.map((thread) => thread.terminate()));
   });
 }
