@@ -31,8 +31,6 @@ const CONNECTIONS = 50;
 const BYTES = 64;
 const RATE_PER_SECOND = 2000;
 const PROGRAM = fileURLToPath(new URL('../beside-program.js', import.meta.url));
-/** It shares the core of the load client, which never rests. */
-const FIRST = ['nice', '-n', '-19'];
 const START_MS = 10_000;
 const GRACE_MS = 20_000;
 /** A sample begins after its load and ends before it. */
@@ -70,8 +68,7 @@ export class BesideServer {
       started.push(server);
       const port = await server.port(START_MS);
       const httpPort = (await server.line(START_MS)).split(' ')[1] ?? '';
-      const asking = [...FIRST, process.execPath, PROGRAM, 'client', httpPort];
-      const outside = pinnedChild('client', asking);
+      const outside = pinnedChild('client', [process.execPath, PROGRAM, 'client', httpPort]);
       started.push(outside);
       await outside.line(START_MS);
       const shape = { connections: CONNECTIONS, bytes: BYTES, sources: 0 };
