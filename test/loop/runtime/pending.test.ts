@@ -51,8 +51,8 @@ const KINDS: Readonly<Record<string, (done: () => void) => void>> = {
   'a file': (done) => readFile(import.meta.filename, done),
   'a program': (done) => void execFile(process.execPath, ['--version'], done),
   'a signal': (done) => {
-    process.once('SIGUSR2', done);
-    process.kill(process.pid, 'SIGUSR2');
+    process.once('SIGWINCH', done);
+    process.kill(process.pid, 'SIGWINCH');
   },
   'an HTTP request': (done) => {
     const server = createServer((_, response) => response.end('hello'));
