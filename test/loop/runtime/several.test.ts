@@ -20,7 +20,7 @@ const names = backends
 /** Loops that others cannot wait for. With two of them the waits last a millisecond. */
 const BLIND: readonly LoopName[] = ['io_uring', 'poll', 'select'];
 
-const ROUNDS = 200;
+const ROUNDS = 50;
 
 /** Passes a message back and forth. Returns once it has come back so often. */
 async function rounds(serving: EventLoop, asking: EventLoop, count: number): Promise<void> {
@@ -106,7 +106,6 @@ const WORKER = `
     if (word === 'close') listener.close();
     if (word === 'throw') loop.setTimer(1, () => { throw new Error('in a worker'); });
     if (word === 'exit') loop.setTimer(1, () => process.exit(3));
-    parentPort.postMessage('heard');
   });
   parentPort.postMessage(loop.fds());
 `;
@@ -131,7 +130,6 @@ for (const backend of names) {
         for (const fd of fds) nativeSys().close(fd);
       } else {
         worker.postMessage(ending);
-        await once(worker, 'message');
       }
       const status = await ended;
       assert.ok(performance.now() - startMs < 20_000);
