@@ -76,7 +76,7 @@ export interface CLibrary {
   /** The function `uint32_t (uintptr_t records, uint32_t count)` at an address. */
   batchAt(address: number): (records: number, count: number) => number;
   /** Node's event loop of the calling thread; null elsewhere than in Node. */
-  openUvLoop(): UvLoop | null;
+  readonly uvLoop: UvLoop | null;
   /** The string at an address. */
   text(address: bigint): string;
 }

@@ -22,7 +22,6 @@ export class NativeSys implements Sys {
   readonly #recvInto: CLibrary['recvInto'];
   /** Opened by the first loop that asks: a program without one maps no executable page. */
   #batchCode: BatchCode | undefined;
-  #uvLoop: UvLoop | null | undefined;
   #makeBatch: ((records: number, count: number) => number) | null = null;
   /** Likewise, the call of every turn of a ring. */
   readonly #enterRing: IoUringLibrary['enter'] | null;
@@ -308,8 +307,7 @@ export class NativeSys implements Sys {
   }
 
   uvLoop(): UvLoop | null {
-    if (this.#uvLoop === undefined) this.#uvLoop = this.#c.openUvLoop();
-    return this.#uvLoop;
+    return this.#c.uvLoop;
   }
 
   get batching(): true | { readonly reason: string } {

@@ -88,7 +88,7 @@ function bind(abi: Abi): CLibrary {
     batchAt: (address) => koffi.decode(BigInt(address), batchFunction),
     text: (address) => koffi.decode.string(address),
     openKqueue: () => bindKqueue(libc),
-    openUvLoop: () => bindUvLoop(libc),
+    uvLoop: bindUvLoop(libc),
   };
 }
 
@@ -208,7 +208,10 @@ function optional(library: Library, name: string, result: string, args: string[]
   }
 }
 
-/** libuv's functions, which the node program exports; Bun has such names that abort. */
+/**
+ * libuv's functions, which the node program exports; Bun has such names that abort. They are bound
+ * with the others: koffi 3.3 aborts the process if a thread is terminated while it binds one.
+ */
 function bindUvLoop(libc: Library): UvLoop | null {
   if ('Bun' in globalThis || 'Deno' in globalThis) return null;
   const of = optional(libc, 'napi_get_uv_event_loop', 'int', ['void *', '_Out_ void **']);

@@ -69,7 +69,8 @@ async function textOf(stream: Duplex): Promise<string> {
 
 async function hashOf(stream: Readable): Promise<string> {
   const hash = createHash('sha256');
-  for await (const chunk of stream) hash.update(chunk);
+  // At its end a plain iterator destroys the stream, whose other side may have more to send.
+  for await (const chunk of stream.iterator({ destroyOnReturn: false })) hash.update(chunk);
   return hash.digest('hex');
 }
 
