@@ -325,7 +325,8 @@ describe('bench: a run', { skip: reasonWithout('cc', 'taskset') || reasonWithout
     for (const { case: what, results, missing, slices } of document.cases) {
       assert.deepEqual([missing, Object.keys(slices).length], [[], 2]);
       for (const result of results) {
-        assert.ok(result.ratio.median > 0.3 && result.ratio.median < 10, what.name);
+        // One slice of 60 ms, beside other tests: a figure, and no more than that.
+        assert.ok(result.ratio.median > 0.05 && result.ratio.median < 100, what.name);
         assert.ok(result.p50Us > 1 && result.p50Us <= result.p99Us && result.p999Us < 1e6);
         if ('reason' in document.callCounter) continue;
         assert.ok((result.callsPerMessage ?? 0) > 1.9 && (result.callsPerMessage ?? 0) < 20);
