@@ -285,17 +285,13 @@ export class Loop implements DrivenLoop {
     this.#endRun(run);
   }
 
-  watchForDriver(fd: number, ready: () => void): Watch | null {
+  watchForDriver(fd: number, ready: () => void): (() => void) | null {
     if (fd >= this.backend.fdLimit) return null;
     const watch = this.backend.watch(fd, Interest.read, { ready });
     this.#driverWatches += 1;
-    return {
-      fd,
-      modify: (interest) => watch.modify(interest),
-      unwatch: () => {
-        this.#driverWatches -= 1;
-        watch.unwatch();
-      },
+    return () => {
+      this.#driverWatches -= 1;
+      watch.unwatch();
     };
   }
 

@@ -1,10 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Socket } from 'sockloop/socket';
 import { nativeSys, type SocketAddress, type Sys, SysError } from 'sockloop/sys';
-import { turnOfNode } from '#src/loop/node-turn.js';
 import { acceptErrorKind } from '#src/sys/error-kinds.js';
 import { Farewell } from './farewell.ts';
 import { ACCEPT_PAUSE_MS, LINE_BYTES_MAX, WAIT_MS } from './limits.ts';
+import { turnOfNode } from './node-turn.ts';
 import { type EchoMode, EchoSession } from './session.ts';
 
 /** How an {@link IterativeServer} serves. */

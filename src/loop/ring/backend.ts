@@ -312,13 +312,9 @@ export class RingBackend implements Backend, RingHandleOwner {
       this.flushSends();
       if (this.#ring.pending > 0) this.#stuck = true;
     }
-    if (!handle.inFlight) {
-      this.#handles.free(handle.token);
-      if (handle.ownsFd) this.#closing.add(handle);
-      return;
-    }
     if (!handle.ownsFd) this.#unwatched += 1;
-    this.markDirty(handle);
+    if (handle.inFlight) this.markDirty(handle);
+    else this.letGo(handle);
   }
 
   letGo(handle: RingHandle): void {

@@ -1,4 +1,3 @@
-import type { Watch } from '../backend.ts';
 import { BLIND_WAIT_MS, WAIT_MS_MAX } from '../limits.ts';
 import type { LoopsOfThread, Runtime } from './runtime.ts';
 
@@ -16,8 +15,8 @@ export interface DrivenLoop {
   waitMsNow(): number;
   /** Makes one turn. What it throws is an uncaught exception of the process. */
   step(waitMsMax: number): void;
-  /** Watches a descriptor for reading, on behalf of the driver; null if it cannot. */
-  watchForDriver(fd: number, ready: () => void): Watch | null;
+  /** Watches a descriptor for reading. Returns what ends that; null if it cannot. */
+  watchForDriver(fd: number, ready: () => void): (() => void) | null;
 }
 
 /**
@@ -32,8 +31,8 @@ export class ThreadDriver implements LoopsOfThread {
   readonly #loops: DrivenLoop[] = [];
   /** The loop that waits for all, null after a change of the loops. */
   #waiter: DrivenLoop | null = null;
-  /** What it watches for the driver. */
-  readonly #watches: Watch[] = [];
+  /** What ends each of its watches for the driver. */
+  readonly #unwatches: (() => void)[] = [];
   /** False if it cannot watch all that may end its wait. */
   #wakeable = true;
   #scheduled = false;
@@ -114,7 +113,7 @@ export class ThreadDriver implements LoopsOfThread {
 
   #unwatchAll(): void {
     this.#waiter = null;
-    for (const watch of this.#watches.splice(0)) watch.unwatch();
+    for (const unwatch of this.#unwatches.splice(0)) unwatch();
   }
 
   #watchAll(waiter: DrivenLoop): void {
@@ -131,9 +130,9 @@ export class ThreadDriver implements LoopsOfThread {
   }
 
   #watch(waiter: DrivenLoop, fd: number, ready: () => void): void {
-    const watch = fd < 0 ? null : waiter.watchForDriver(fd, ready);
-    if (watch === null) this.#wakeable = false;
-    else this.#watches.push(watch);
+    const unwatch = fd < 0 ? null : waiter.watchForDriver(fd, ready);
+    if (unwatch === null) this.#wakeable = false;
+    else this.#unwatches.push(unwatch);
   }
 
   /** The runtime calls. */

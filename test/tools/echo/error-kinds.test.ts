@@ -7,6 +7,7 @@ import { type TestContext, test } from 'node:test';
 import { backends } from '#src/loop/backends.js';
 import { EventLoop } from '#src/net/event-loop.js';
 import { createServer } from '#src/socket/create.js';
+import type { Socket } from '#src/socket/socket.js';
 import { acceptErrorKind, waitErrnoKind } from '#src/sys/error-kinds.js';
 import { nativeSys } from '#src/sys/native.js';
 import type { Sys } from '#src/sys/sys.js';
@@ -43,6 +44,21 @@ async function answered(port: number): Promise<void> {
   client.write(HELLO);
   assert.deepEqual(await heard(client), HELLO);
   await closed(client);
+}
+
+/** A blocking server that makes its calls by `sys`, its port, and the failures it tells of. */
+function blocking(listener: Socket, sys: Sys) {
+  const told: string[] = [];
+  const address = listener.getSockName();
+  assert.ok(address.family !== 'UNIX');
+  const server = new IterativeServer(listener, {
+    mode: 'echo',
+    sys,
+    // Short waits: its clients live on the same thread.
+    idleTimeoutMs: 100,
+    observer: { acceptFailed: (failure) => told.push(failure.message) },
+  });
+  return { server, port: address.port, told };
 }
 
 async function serveOnLoop(t: TestContext, name: string, sys: Sys): Promise<string[]> {
@@ -141,27 +157,18 @@ for (const [name, code] of [
 ] as const) {
   test(`blocking: ${code} from ${name}(2) ends one client at the most`, { timeout }, async (t) => {
     leakCheck(t);
-    const told: string[] = [];
     let armed = false;
     let left = 1;
     const sys = refusing(name, code, () => armed && left-- > 0);
     using listener = createServer({ host: '127.0.0.1', port: 0 }, { sys });
-    const address = listener.getSockName();
-    assert.ok(address.family !== 'UNIX');
-    const server = new IterativeServer(listener, {
-      mode: 'echo',
-      sys,
-      // Short waits: its clients live on the same thread.
-      idleTimeoutMs: 100,
-      observer: { acceptFailed: (failure) => told.push(failure.message) },
-    });
+    const { server, port, told } = blocking(listener, sys);
     // Behind the options of the listener itself.
     listener.setTimeout(100);
     armed = true;
     const running = server.run();
     // The connection whose option could not be set is closed: that client sees an end or a reset.
-    await answered(address.port).catch(() => undefined);
-    await answered(address.port);
+    await answered(port).catch(() => undefined);
+    await answered(port);
     server.stop();
     await running;
     assert.equal(told.length, 1);
@@ -173,22 +180,14 @@ test('blocking: a listener whose timeouts cannot be set at first serves later', 
   timeout,
 }, async (t) => {
   leakCheck(t);
-  const told: string[] = [];
   let armed = false;
   const left = first(3);
   const sys = refusing('setsockopt', 'ENOMEM', () => armed && left());
   using listener = createServer({ host: '127.0.0.1', port: 0 }, { sys });
-  const address = listener.getSockName();
-  assert.ok(address.family !== 'UNIX');
-  const server = new IterativeServer(listener, {
-    mode: 'echo',
-    sys,
-    idleTimeoutMs: 100,
-    observer: { acceptFailed: (failure) => told.push(failure.message) },
-  });
+  const { server, port, told } = blocking(listener, sys);
   armed = true;
   const running = server.run();
-  await answered(address.port);
+  await answered(port);
   server.stop();
   await running;
   assert.equal(told.length, 3);
