@@ -14,6 +14,7 @@ const ROOMS = {
 };
 ROOMS['src/loop'] = Object.keys(ROOMS).filter((room) => room !== 'src/framing');
 ROOMS['src/net'] = Object.keys(ROOMS);
+ROOMS['src/workers'] = Object.keys(ROOMS);
 ROOMS['src/adapters'] = Object.keys(ROOMS);
 const LIBRARY = ['src'];
 ROOMS['tools/terminal'] = LIBRARY;
@@ -38,6 +39,7 @@ const PUBLIC = [
   '^src/poller/index[.]ts$',
   '^src/sys/index[.]ts$',
   '^src/adapters/net/index[.]ts$',
+  '^src/workers/index[.]ts$',
 ];
 /** Packages whose code is part of what packing/ writes. */
 const JOINED = 'node_modules/(commander|hdr-histogram-js|uplot|valibot)/';
@@ -47,6 +49,7 @@ const ROOTS = [
   '^tools/cli/main[.]ts$',
   '^tools/cli/textbook/tcp(server|client)[.]ts$',
   '^tools/cli/demo/demo[.]ts$',
+  '^src/workers/thread-worker[.]ts$',
   '^tools/echo/threads/(server|client)-worker[.]ts$',
   '^tools/load/engine/worker[.]ts$',
   '^tools/compare/client/worker[.]ts$',
@@ -147,7 +150,13 @@ module.exports = {
       'ask the Sys or tools/measure for the machine',
       {
         path: ['^src/', '^tools/'],
-        pathNot: ['^src/sys/', '^tools/measure/', '^tools/terminal/', '^tools/cli/'],
+        pathNot: [
+          '^src/sys/',
+          '^src/workers/options[.]ts$',
+          '^tools/measure/',
+          '^tools/terminal/',
+          '^tools/cli/',
+        ],
       },
       { path: '^(node:)?os$' },
     ),

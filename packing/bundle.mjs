@@ -9,7 +9,16 @@ import { rolldown } from 'rolldown';
 import { root } from './root.mjs';
 
 /** What `exports` of package.json names. */
-export const PUBLIC = ['index', 'socket/index', 'poller/index', 'sys/index', 'adapters/net/index'];
+export const PUBLIC = [
+  'index',
+  'socket/index',
+  'poller/index',
+  'sys/index',
+  'adapters/net/index',
+  'workers/index',
+];
+/** The threads of the library. */
+const THREADS = ['workers/thread-worker'];
 /** The programs, and the threads that they start. */
 const TOOLS = [
   'cli/main',
@@ -21,11 +30,14 @@ const TOOLS = [
   'compare/client/worker',
 ];
 
-/** The library is three files: the system calls, the loops, and what stands in for node:net. */
+/**
+ * The library is four files: the system calls, the loops, what stands in for node:net, and threads.
+ */
 const SYS = 'sys';
 const LOOPS = 'loops';
 const NET = 'net';
-const LIBRARY = [SYS, LOOPS, NET];
+const WORKERS = 'workers';
+const LIBRARY = [SYS, LOOPS, NET, WORKERS];
 
 /** Stands for a module's `import.meta.url` until the file is known that it is joined to. */
 const OWN_URL = 'sockloopUrlOf';
@@ -34,7 +46,7 @@ const OWN_URL = 'sockloopUrlOf';
 const ownUrl = {
   name: 'own-url',
   transform: {
-    filter: { id: /[/\\]dist[/\\]tools[/\\]/ },
+    filter: { id: /[/\\]dist[/\\](?:tools|src[/\\]workers)[/\\]/ },
     handler: (code, id) =>
       code.replaceAll('import.meta.url', `${OWN_URL}("${relative(root, id)}")`),
   },
@@ -85,7 +97,10 @@ const charts = {
  * @returns The files, each with its path in `folder` and the paths of the modules that it holds.
  */
 export async function bundle(folder) {
-  const entries = [...PUBLIC.map((name) => `src/${name}`), ...TOOLS.map((name) => `tools/${name}`)];
+  const entries = [
+    ...[...PUBLIC, ...THREADS].map((name) => `src/${name}`),
+    ...TOOLS.map((name) => `tools/${name}`),
+  ];
   const joined = await rolldown({
     cwd: root,
     input: Object.fromEntries(entries.map((name) => [name, `./dist/${name}.js`])),
@@ -111,8 +126,9 @@ export async function bundle(folder) {
       groups: [
         // A group takes along what its modules import, unless another one has it.
         { name: SYS, test: /[/\\]dist[/\\]src[/\\](?:sys|base)[/\\]/, priority: 3 },
-        { name: LOOPS, test: /[/\\]dist[/\\]src[/\\](?!adapters[/\\])/, priority: 2 },
+        { name: LOOPS, test: /[/\\]dist[/\\]src[/\\](?!adapters[/\\]|workers[/\\])/, priority: 2 },
         { name: NET, test: /[/\\]dist[/\\]src[/\\]adapters[/\\]/, priority: 1 },
+        { name: WORKERS, test: /[/\\]dist[/\\]src[/\\]workers[/\\]/, priority: 1 },
       ],
     },
   });

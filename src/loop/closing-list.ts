@@ -1,3 +1,5 @@
+import { noteClosing } from '../sys/thread-resources.ts';
+
 /** Makes close(2), at once or with the next flush. */
 interface Closer {
   close(fd: number): void;
@@ -77,6 +79,7 @@ export class ClosingList {
       const handle = this.#handles[this.#closed];
       this.#closed += 1;
       if (handle === undefined) continue;
+      noteClosing(handle.fd);
       this.#closer.close(handle.fd);
       handle.dispose();
     }

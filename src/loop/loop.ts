@@ -1,6 +1,7 @@
 import { requireCallback, wrongValue } from '../base/arguments.ts';
 import { Interest, type WakeHandle } from '../poller/poller.ts';
 import type { Sys } from '../sys/sys.ts';
+import { noteClosing, noteOpened } from '../sys/thread-resources.ts';
 import type { Backend, Watch } from './backend.ts';
 import { type CallbackErrors, Callbacks } from './callbacks.ts';
 import { NODE_WAIT_MS, TASKS_PER_TURN, WAIT_MS_MAX } from './limits.ts';
@@ -37,6 +38,8 @@ export class Loop implements DrivenLoop {
   #run: Run | null = null;
   /** What makes the turns while it runs or is attached. */
   #driver: ThreadDriver | null = null;
+  /** The descriptors of the backend itself. */
+  readonly #ownFds: readonly number[];
   /** How many watches are the driver's. */
   #driverWatches = 0;
   #unreferenced = false;
@@ -52,6 +55,8 @@ export class Loop implements DrivenLoop {
     this.backend = backend;
     this.callbacks = new Callbacks(errors, () => this.#run !== null);
     this.#nowMs = sys.monotonicMs();
+    this.#ownFds = backend.fds();
+    for (const fd of this.#ownFds) noteOpened(fd);
     openedInThread(this);
   }
 
@@ -351,7 +356,7 @@ export class Loop implements DrivenLoop {
     // A run ends with its turn, or in the next one of the thread.
     if (this.#run !== null && !this.#turning) this.#endRun(this.#run);
     else if (this.#run === null) this.#leaveDriver();
-    this.backend.destroy();
+    this.#destroy(false);
   }
 
   /** Sends what was written, because the process ends. */
@@ -363,7 +368,12 @@ export class Loop implements DrivenLoop {
   closeAtExit(): void {
     this.#closed = true;
     closedInThread(this);
-    this.backend.destroy(true);
+    this.#destroy(true);
+  }
+
+  #destroy(atOnce: boolean): void {
+    for (const fd of this.#ownFds) noteClosing(fd);
+    this.backend.destroy(atOnce);
   }
 
   /**

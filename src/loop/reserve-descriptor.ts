@@ -1,6 +1,7 @@
 import { acceptStream } from '../sys/descriptors.ts';
 import { SOCKADDR_BYTES_MAX } from '../sys/sockaddr.ts';
 import type { Sys } from '../sys/sys.ts';
+import { noteClosing, noteOpened } from '../sys/thread-resources.ts';
 import { ACCEPTS_PER_TURN } from './limits.ts';
 
 const address = new Uint8Array(SOCKADDR_BYTES_MAX);
@@ -28,7 +29,9 @@ export class ReserveDescriptor {
 
   #open(): number {
     const { O_RDONLY, O_CLOEXEC } = this.#sys.abi.constants;
-    return this.#sys.open('/dev/null', O_RDONLY | O_CLOEXEC);
+    const fd = this.#sys.open('/dev/null', O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) noteOpened(fd);
+    return fd;
   }
 
   /** Turns away waiting connections of `listener`. Returns how many. */
@@ -47,7 +50,10 @@ export class ReserveDescriptor {
   }
 
   close(): void {
-    if (this.#fd >= 0) this.#sys.close(this.#fd);
+    if (this.#fd >= 0) {
+      noteClosing(this.#fd);
+      this.#sys.close(this.#fd);
+    }
     this.#fd = -1;
   }
 }

@@ -1,6 +1,7 @@
 import type { StructLayout } from '../sys/abi/abi.ts';
 import type { Sys } from '../sys/sys.ts';
 import { sysError } from '../sys/sys-error.ts';
+import { noteMapped, noteUnmapping } from '../sys/thread-resources.ts';
 
 /** Sizes of a submission and a completion queue entry, in 32-bit words. */
 const SQE_WORDS = 16;
@@ -219,12 +220,16 @@ function map(sys: Sys, fd: number, length: number, offset: number, first?: Mappi
   const { MAP_SHARED = 0, MAP_POPULATE = 0 } = sys.abi.ioUring?.constants ?? {};
   const flags = MAP_SHARED | MAP_POPULATE;
   const address = sys.mmap(length, PROT_READ | PROT_WRITE, flags, fd, offset);
-  if (address >= 0) return { address, bytes: sys.view(address, length) };
+  if (address >= 0) {
+    noteMapped(address, length);
+    return { address, bytes: sys.view(address, length) };
+  }
   if (first !== undefined) unmap(sys, first);
   throw sysError(sys, address, 'mmap', 'map the queues of an io_uring');
 }
 
 function unmap(sys: Sys, { address, bytes }: Mapping): void {
+  noteUnmapping(address);
   sys.munmap(address, bytes.length);
 }
 

@@ -5,6 +5,7 @@ import type { LoopPoller } from '../../poller/riding-calls.ts';
 import { sendFlags } from '../../sys/descriptors.ts';
 import type { Sys } from '../../sys/sys.ts';
 import { SysError } from '../../sys/sys-error.ts';
+import { noteClosing, noteOpened } from '../../sys/thread-resources.ts';
 import {
   type AcceptSink,
   type Backend,
@@ -144,6 +145,7 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
     if (other !== undefined) this.#endAllOf(other);
     this.#handles.allocate(handle);
     this.#byFd[handle.fd] = handle;
+    noteOpened(handle.fd);
     this.markDirty(handle);
     return handle;
   }
@@ -340,6 +342,7 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
   /** Forgets a handle. `closes` says that its descriptor is closed next. */
   release(handle: ReadinessHandle, closes = false): void {
     handle.gone = true;
+    if (handle.ownsFd && !closes) noteClosing(handle.fd);
     this.#handles.free(handle.token);
     const { shared } = handle;
     if (shared instanceof SharedFd) {

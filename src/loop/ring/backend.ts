@@ -10,6 +10,7 @@ import type { Ring } from '../../ring/ring.ts';
 import type { Submission } from '../../ring/submission.ts';
 import { sendFlags } from '../../sys/descriptors.ts';
 import type { Sys } from '../../sys/sys.ts';
+import { noteClosing, noteOpened } from '../../sys/thread-resources.ts';
 import {
   type AcceptSink,
   type Backend,
@@ -133,7 +134,10 @@ export class RingBackend implements Backend, RingHandleOwner {
   }
 
   #added<Kind extends RingHandle>(handle: Kind): Kind {
-    if (handle.ownsFd) this.#watches.endAllOf(handle.fd);
+    if (handle.ownsFd) {
+      this.#watches.endAllOf(handle.fd);
+      noteOpened(handle.fd);
+    }
     this.#handles.allocate(handle);
     this.markDirty(handle);
     return handle;
@@ -325,6 +329,7 @@ export class RingBackend implements Backend, RingHandleOwner {
 
   release(handle: RingHandle): void {
     handle.gone = true;
+    if (handle.ownsFd) noteClosing(handle.fd);
     this.#handles.free(handle.token);
   }
 

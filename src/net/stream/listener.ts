@@ -144,12 +144,15 @@ export class Listener<Data = undefined>
     }
     const removed = (closed: StreamConnection<Data>): void => this.#removed(closed);
     this.#group = new ConnectionGroup(loop, this.#settings(options), isTcp(loop, options), removed);
-    const { fd, address, file } = openListening(loop, options, this.#group.noDelay);
+    const { from, address, file } = openListening(loop, options, this.#group.noDelay);
     this.address = address;
     this.#file = file;
     this.#queue = isAsync(options) ? new ConnectionQueue(loop, () => this.#update()) : null;
     const limited = this.#connectionsMax !== Number.POSITIVE_INFINITY;
-    this.#subscription = loop.backend.accept(fd, this.#sink(), limited);
+    this.#subscription =
+      typeof from === 'number'
+        ? loop.backend.accept(from, this.#sink(), limited)
+        : from.subscribe(loop, this.#sink());
     const { signal } = options;
     if (signal !== undefined) this.#abort = new AbortWatch(loop, signal, () => this.close());
     if (this.#queue !== null) this.#update();

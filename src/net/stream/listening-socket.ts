@@ -1,3 +1,4 @@
+import type { AcceptSink, Subscription } from '../../loop/backend.ts';
 import type { Loop } from '../../loop/loop.ts';
 import { tooHigh } from '../../loop/watchable.ts';
 import {
@@ -17,13 +18,27 @@ export interface InheritedEndpoint {
   readonly fd: number;
 }
 
+/** Connections that come from elsewhere: another thread accepts them. */
+export interface ConnectionSource {
+  /** Where that thread listens. */
+  readonly address: SocketAddress;
+  /** Has `sink` get the connections, in turns of `loop`, until the subscription is closed. */
+  subscribe(loop: Loop, sink: AcceptSink): Subscription;
+}
+
+/** A listener without a socket: what {@link ConnectionSource} gives. */
+interface SourceEndpoint {
+  readonly source: ConnectionSource;
+}
+
 /** Where to listen, and how. */
-export type ListeningOptions = (Endpoint | InheritedEndpoint) &
+export type ListeningOptions = (Endpoint | InheritedEndpoint | SourceEndpoint) &
   Pick<ServerOptions, 'backlog' | 'reusePort'>;
 
-/** A listening socket that a loop can hold. */
+/** What a loop accepts connections from. */
 export interface ListeningSocket {
-  readonly fd: number;
+  /** The listening socket, or what takes its place. */
+  readonly from: number | ConnectionSource;
   readonly address: SocketAddress;
   /** The file of a UNIX socket, unless it is another program's. */
   readonly file: SocketFile | null;
@@ -31,6 +46,7 @@ export interface ListeningSocket {
 
 /** Whether connections of a listener at `where` are of TCP. Throws where `where` is unusable. */
 export function isTcp(loop: Loop, where: ListeningOptions): boolean {
+  if ('source' in where) return where.source.address.family !== 'UNIX';
   if (!('fd' in where)) return !('path' in where);
   return inheritedBy(loop, where.fd, 'listen on').family !== 'UNIX';
 }
@@ -41,6 +57,9 @@ export function openListening(
   options: ListeningOptions,
   noDelay: boolean,
 ): ListeningSocket {
+  if ('source' in options) {
+    return { from: options.source, address: options.source.address, file: null };
+  }
   if ('fd' in options) return takeOver(loop, options, noDelay);
   const { sys, backend } = loop;
   const socket = createServer(options, { ...options, noDelay, sys });
@@ -49,7 +68,7 @@ export function openListening(
     if (socket.fileno() >= backend.fdLimit) throw tooHigh(socket.fileno(), backend);
     const address = socket.getSockName();
     socket.setBlocking(false);
-    return { fd: socket.detach(), address, file };
+    return { from: socket.detach(), address, file };
   } catch (error) {
     file?.remove();
     socket.close();
@@ -73,5 +92,5 @@ function takeOver(
   }
   const address = inheritedBy(loop, fd, 'listen on');
   prepareInherited(loop.sys, fd, 'listen on', noDelay);
-  return { fd, address, file: null };
+  return { from: fd, address, file: null };
 }

@@ -359,6 +359,8 @@ export interface Behaviours {
   readonly timeoutsBoundAcceptAndConnect: boolean;
   /** UNIX names that begin with a NUL byte are outside of the file system: Linux only. */
   readonly abstractUnixNames: boolean;
+  /** Whether the kernel spreads connections over the sockets of SO_REUSEPORT. */
+  readonly reusePortBalances: boolean;
   /** accept4(2) exists: Linux and FreeBSD. */
   readonly accept4: boolean;
   /** The unit of `l_linger` in SO_LINGER: a second, but a hundredth of one on macOS. */

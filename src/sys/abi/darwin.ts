@@ -359,6 +359,7 @@ export const darwin = {
   behaviours: {
     timeoutsBoundAcceptAndConnect: false,
     abstractUnixNames: false,
+    reusePortBalances: false,
     accept4: false,
     lingerTicksPerSecond: 100,
     pacingRateBytes: 4,

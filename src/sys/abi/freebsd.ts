@@ -349,6 +349,7 @@ export const freebsd = {
   behaviours: {
     timeoutsBoundAcceptAndConnect: false,
     abstractUnixNames: false,
+    reusePortBalances: false,
     accept4: true,
     lingerTicksPerSecond: 1,
     pacingRateBytes: 4,

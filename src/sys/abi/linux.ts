@@ -415,6 +415,7 @@ export const linux = {
   behaviours: {
     timeoutsBoundAcceptAndConnect: true,
     abstractUnixNames: true,
+    reusePortBalances: true,
     accept4: true,
     lingerTicksPerSecond: 1,
     pacingRateBytes: 8,

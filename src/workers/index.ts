@@ -1,0 +1,11 @@
+export type { Balance, ServiceSocketOptions } from './listening-sockets.ts';
+export type { ServeOnThreadsOptions, ThreadEnd } from './options.ts';
+export type { RestartLimit } from './restart-policy.ts';
+export { serveOnThreads, type ThreadInfo, ThreadService } from './service.ts';
+export type {
+  AsyncThreadListenSettings,
+  Counter,
+  ServiceThread,
+  ThreadListenSettings,
+} from './service-thread.ts';
+export type { ThreadEndReason, ThreadPhase } from './thread-slot.ts';
