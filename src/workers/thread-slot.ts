@@ -127,6 +127,8 @@ export class ThreadSlot {
     const worker = new Worker(new URL('./thread-worker.js', import.meta.url), {
       workerData: this.#task,
       env: SHARE_ENV,
+      // That of `node --input-type=module --eval` is refused for a file.
+      execArgv: process.execArgv.filter((option) => !option.startsWith('--input-type')),
       ...(resourceLimits === undefined ? {} : { resourceLimits }),
     });
     this.#worker = worker;

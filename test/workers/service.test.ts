@@ -108,6 +108,8 @@ for (const backend of LOOPS) {
 
       // The clients of the first thread have heard of its end, and those of the second none.
       await until('the clients are told', () => clients.ended() === open[0]);
+      await until('short clients are gone', () => service.threads[1]?.open === open[1]);
+      await until('short clients are gone', () => service.threads[0]?.open === 0);
       const counts = await service.shutdown({ deadlineMs: 300 });
       assert.equal(counts.ended + counts.reset, open[1]);
       await until('the clients are told', () => clients.ended() === 24);
