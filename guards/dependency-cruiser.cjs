@@ -50,7 +50,7 @@ const ROOTS = [
   '^tools/cli/textbook/tcp(server|client)[.]ts$',
   '^tools/cli/demo/demo[.]ts$',
   '^src/workers/thread-worker[.]ts$',
-  '^tools/echo/threads/(server|client)-worker[.]ts$',
+  '^tools/echo/threads/(server|client|loop)-worker[.]ts$',
   '^tools/load/engine/worker[.]ts$',
   '^tools/compare/client/worker[.]ts$',
   '^tools/report/html/page/main[.]ts$',

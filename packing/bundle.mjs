@@ -26,6 +26,7 @@ const TOOLS = [
   'cli/textbook/tcpclient',
   'echo/threads/server-worker',
   'echo/threads/client-worker',
+  'echo/threads/loop-worker',
   'load/engine/worker',
   'compare/client/worker',
 ];

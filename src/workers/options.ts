@@ -41,7 +41,8 @@ export interface ServeOnThreadsOptions {
   /**
    * The module that serves: a file URL, as `new URL('./echo.js', import.meta.url)`, or an absolute
    * path. It exports `serve(thread)`, which may return a promise, and a function that is called
-   * once the connections of the thread are closed.
+   * when the service shuts down, with the deadline in ms: the thread accepts no more then, and once
+   * what the function returns is resolved, the connections that are left are ended.
    */
   readonly module: URL | string;
   /** Where to listen, and how. `noDelay` is that of all connections. */

@@ -236,11 +236,12 @@ export class ServiceThread {
 
   async #shutdown(deadlineMs: number): Promise<void> {
     let counts: ShutdownCounts = { ended: 0, reset: 0 };
+    this.#listener?.close();
+    this.#handed?.close(this.loop.sys);
+    if (typeof this.#ended === 'function') await this.#ended(deadlineMs);
     if (this.#listener !== null && !this.loop.closed) {
       counts = await this.#listener.shutdown({ deadlineMs });
     }
-    this.#handed?.close(this.loop.sys);
-    if (typeof this.#ended === 'function') await this.#ended();
     this.#beat();
     this.loop.close();
     this.#tell({ kind: 'ended', counts });

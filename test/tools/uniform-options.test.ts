@@ -79,7 +79,7 @@ interface ServerOptions {
 
 /** `fd` of an accepted socket is the server's: its local port is the listener's. */
 async function optionsOf(t: TestContext, name: (typeof SERVER_LOOPS)[number]) {
-  const server = openServer(
+  const server = await openServer(
     name,
     {
       endpoint: { host: '127.0.0.1', port: 0 },

@@ -1,5 +1,11 @@
-import type { Connection, ConnectionHandlers, EventLoop, Listener, Timer } from 'sockloop';
-import type { Endpoint } from 'sockloop/socket';
+import type {
+  Connection,
+  ConnectionHandlers,
+  EventLoop,
+  Listener,
+  ListenSettings,
+  Timer,
+} from 'sockloop';
 import { type SocketAddress, SysError } from 'sockloop/sys';
 import { NEWLINE } from '#src/base/bytes.js';
 import { LineBuffer } from '#src/framing/line-buffer.js';
@@ -11,11 +17,11 @@ import type { EchoMode } from './session.ts';
 
 /** Options of an {@link EventServer}. */
 interface EventServerOptions {
-  readonly endpoint: Endpoint;
+  /** Listens with the handlers and limits of the server. */
+  listen(settings: ListenSettings<Client | number>): Listener<Client | number>;
   readonly mode: EchoMode;
-  readonly backlog?: number | undefined;
   /** Clients beyond this number wait in the queue of listen(2). */
-  readonly maxConnections?: number | undefined;
+  readonly maxConnections?: number | null;
   /** Closes a client that neither sends nor reads for this long; null waits for ever. */
   readonly idleTimeoutMs?: number | null;
   /** The longest line in the modes `line` and `once`. */
@@ -26,7 +32,7 @@ interface EventServerOptions {
 }
 
 /** State of a connection that is reported or has an incomplete line. */
-interface Client {
+export interface Client {
   readonly connection: number;
   address: SocketAddress | null;
   /** The incomplete line; null without one, so that an idle client has no buffer. */
@@ -58,6 +64,8 @@ export class EventServer {
   #deadline: Timer | null = null;
   /** Bounds the time of delayed acknowledgements. */
   #ackWait: Timer | null = null;
+  /** Told once it has stopped and the last connection is closed. */
+  #stopped: (() => void) | null = null;
   /** The final error of the listener. */
   #failure: Error | null = null;
   /** When a failed accept(2) was last reported. */
@@ -70,8 +78,7 @@ export class EventServer {
     this.#lineBytesMax = options.lineBytesMax ?? LINE_BYTES_MAX;
     this.#observer = options.observer ?? {};
     this.#watched = options.watched ?? false;
-    this.listener = loop.listen<Client | number>({
-      ...options.endpoint,
+    this.listener = options.listen({
       handlers: this.#handlers(),
       chunks: 'borrowed',
       onError: (error) => this.#acceptFailed(error),
@@ -79,8 +86,7 @@ export class EventServer {
       // answer, which --max-line bounds.
       queueBytesHigh: 0,
       queueBytesMax: Number.MAX_SAFE_INTEGER,
-      ...(options.backlog === undefined ? {} : { backlog: options.backlog }),
-      ...(options.maxConnections === undefined ? {} : { maxConnections: options.maxConnections }),
+      ...(options.maxConnections == null ? {} : { maxConnections: options.maxConnections }),
       ...(options.idleTimeoutMs == null ? {} : { idleTimeoutMs: options.idleTimeoutMs }),
     });
   }
@@ -88,6 +94,20 @@ export class EventServer {
   /** Serves until {@link stop}. Throws if the listener fails. */
   async run(): Promise<ServerTotals> {
     await this.#loop.run();
+    return this.#end();
+  }
+
+  /** Stops as {@link stop} does, on a loop that is attached. Throws if the listener has failed. */
+  async shutdown(): Promise<ServerTotals> {
+    await new Promise<void>((resolve) => {
+      this.#stopped = resolve;
+      this.stop();
+      this.#endDrainIfDone();
+    });
+    return this.#end();
+  }
+
+  #end(): ServerTotals {
     this.totals.turnedAway = this.listener.stats.shed;
     if (this.#failure !== null) throw this.#failure;
     return this.totals;
@@ -141,10 +161,11 @@ export class EventServer {
   }
 
   #endDrainIfDone(): void {
-    if (this.#deadline === null || this.listener.connections > 0) return;
-    this.#deadline.cancel();
+    if (this.listener.connections > 0) return;
+    this.#deadline?.cancel();
     this.#deadline = null;
     this.#ackWait?.cancel();
+    this.#stopped?.();
   }
 
   #acceptFailed(error: Error): void {

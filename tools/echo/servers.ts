@@ -13,6 +13,7 @@ import { socketFileOf } from '#src/socket/create.js';
 import { EventServer } from './event-server.ts';
 import { IterativeServer, type ServerObserver, type ServerTotals } from './iterative-server.ts';
 import type { EchoMode } from './session.ts';
+import { openLoopThreads } from './threads/loop-server.ts';
 import { ThreadedServer } from './threads/server.ts';
 
 /** Options of a server on any loop. */
@@ -22,14 +23,14 @@ export interface ServerPlan {
   readonly backlog: number | undefined;
   readonly idleTimeoutMs: number | null;
   readonly lineBytesMax: number;
-  /** The most threads. */
+  /** With `threads` the most threads, else how many: each has a loop. */
   readonly threads: number;
   /** The most clients at a time; null for as many as the loop holds. */
   readonly maxConnections: number | null;
 }
 
 /** The environment of a server. */
-interface ServerEnvironment {
+export interface ServerEnvironment {
   readonly sys: Sys;
   readonly observer: ServerObserver;
   /** True if the observer wants every connection, else only those that failed. */
@@ -45,6 +46,10 @@ export interface OpenServer extends Disposable {
   /** The better loops that `auto` could not create. */
   readonly missing: readonly MissingLoop[];
   readonly address: SocketAddress;
+  /** The threads, each with a loop; 1 for a server that runs in this one. */
+  readonly threads: number;
+  /** How many connections each of several event loops has accepted so far. */
+  balance?(): readonly number[];
   /** Serves until {@link stop}. */
   run(): Promise<ServerTotals>;
   stop(): void;
@@ -52,7 +57,10 @@ export interface OpenServer extends Disposable {
   removeFile(): SysError | null;
 }
 
-type OpensServer = (plan: ServerPlan, environment: ServerEnvironment) => OpenServer;
+type OpensServer = (
+  plan: ServerPlan,
+  environment: ServerEnvironment,
+) => OpenServer | Promise<OpenServer>;
 
 /** The server of each `--loop`. Throws a SysError or ResolveError if it cannot listen. */
 const servers = {
@@ -78,26 +86,34 @@ export type ServerLoop = keyof typeof servers;
 /** All names of loops, in the order of the usage text. */
 export const SERVER_LOOPS = Object.keys(servers) as readonly ServerLoop[];
 
-/** Opens the server of a loop. Throws a SysError or ResolveError if it cannot listen. */
+/** Opens the server of a loop. Throws or rejects with a SysError or ResolveError if it cannot listen. */
 export function openServer(
   loop: ServerLoop,
   plan: ServerPlan,
   environment: ServerEnvironment,
-): OpenServer {
+): OpenServer | Promise<OpenServer> {
   return servers[loop](plan, environment);
 }
 
 /** A server on an event loop. */
 function onLoop(name: LoopName): OpensServer {
-  return (plan, { sys, observer, watched }) => {
+  return (plan, environment) => {
+    if (plan.threads > 1) return openLoopThreads(name, plan, environment);
+    const { sys, observer, watched } = environment;
     const loop = new EventLoop({ backend: name, sys });
     try {
-      const { maxConnections, ...rest } = plan;
-      const limit = maxConnections === null ? {} : { maxConnections };
-      const server = new EventServer(loop, { ...rest, ...limit, observer, watched });
+      const { endpoint, backlog } = plan;
+      const where = backlog === undefined ? endpoint : { ...endpoint, backlog };
+      const server = new EventServer(loop, {
+        ...plan,
+        listen: (settings) => loop.listen({ ...where, ...settings }),
+        observer,
+        watched,
+      });
       return {
         loop: loop.backendName,
         missing: loop.missing,
+        threads: 1,
         address: server.listener.address,
         run: () => server.run(),
         stop: () => server.stop(),
@@ -131,6 +147,7 @@ function onListener(
     return {
       loop,
       missing: [],
+      threads: 1,
       address: listener.getSockName(),
       run: () => server.run(),
       stop: () => server.stop(),

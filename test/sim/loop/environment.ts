@@ -133,18 +133,21 @@ class LoopEnvironment {
     const answer = (['echo', 'line', 'once'] as const)[random.below(3)] ?? 'echo';
     const lineBytesMax = random.between(1, random.chance(0.5) ? 50 : 3000);
     const isLimited = random.chance(0.25);
-    this.#server = this.#insist(
-      () =>
-        new EventServer(this.#loop, {
-          endpoint: { host: '127.0.0.1', port: SERVER_PORT },
-          mode: answer,
-          lineBytesMax,
-          watched: random.chance(0.3),
-          maxConnections: isLimited ? random.between(1, 3) : undefined,
-          backlog: random.chance(0.3) ? random.between(1, 3) : undefined,
-          idleTimeoutMs: this.#isIdleLimited ? random.between(50, 500) : null,
-        }),
-    );
+    this.#server = this.#insist(() => {
+      const watched = random.chance(0.3);
+      const maxConnections = isLimited ? random.between(1, 3) : null;
+      const backlog = random.chance(0.3) ? { backlog: random.between(1, 3) } : {};
+      const idleTimeoutMs = this.#isIdleLimited ? random.between(50, 500) : null;
+      const where = { host: '127.0.0.1', port: SERVER_PORT, ...backlog };
+      return new EventServer(this.#loop, {
+        listen: (settings) => this.#loop.listen({ ...where, ...settings }),
+        mode: answer,
+        lineBytesMax,
+        watched,
+        maxConnections,
+        idleTimeoutMs,
+      });
+    });
     const mayLinger = !isLimited && !this.#isScarce;
     this.#addClients('client', SERVER_PORT, answer, lineBytesMax, mayLinger, this.#clients);
     if (!this.#isScarce && random.chance(0.5)) {

@@ -67,7 +67,7 @@ async function serveOnLoop(t: TestContext, name: string, sys: Sys): Promise<stri
   const backend = backends.find((each) => each.name === name)?.name ?? 'poll';
   using loop = new EventLoop({ backend, sys });
   const server = new EventServer(loop, {
-    endpoint: { host: '127.0.0.1', port: 0 },
+    listen: (settings) => loop.listen({ host: '127.0.0.1', port: 0, ...settings }),
     mode: 'echo',
     observer: { acceptFailed: (failure) => told.push(failure.message) },
   });

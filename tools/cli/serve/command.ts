@@ -57,7 +57,7 @@ export function addServe(program: Command): void {
     .option('--backlog <n>', 'connections that may wait to be accepted')
     .option(
       '--threads <n>',
-      `with --loop threads: at the most, or max: one per core; ${THREADS_DEFAULT} if left out`,
+      `threads, or max: one per core; 1 on an event loop, ${THREADS_DEFAULT} at the most on threads`,
     )
     .option('--max-connections <n>', 'clients at a time; more of them wait')
     .option('--idle-timeout <time>', 'close a client that is silent for so long: 30, 500ms, 2m')
@@ -81,14 +81,14 @@ async function serve(flags: ServeFlags): Promise<void> {
   const sys = trace === undefined ? native : new TracingSys(native, trace);
   const { observer } = log;
   const watched = flags.json === true || flags.verbose === true;
-  using server = openServer(loop, plan, { sys, observer, watched, trace });
+  using server = await openServer(loop, plan, { sys, observer, watched, trace });
   try {
     // The reader of this line may send a signal at once, so the handler is installed before.
     const ready = (): void => {
       log.listening(server, plan.mode);
       reportFallback(server.missing, server.loop);
     };
-    log.stopped(await untilSignal(server, ready));
+    log.stopped(await untilSignal(server, ready), server.balance?.() ?? null);
   } finally {
     // A UNIX socket outlives its server as a file.
     const failure = server.removeFile();
@@ -103,7 +103,7 @@ function loopOf(text: string): ServerLoop {
 }
 
 function planOf(flags: ServeFlags, loop: ServerLoop): ServerPlan {
-  const { backlog, threads, maxConnections, idleTimeout, maxLine } = flags;
+  const { backlog, maxConnections, idleTimeout, maxLine } = flags;
   const countMax = Number.MAX_SAFE_INTEGER;
   return {
     endpoint:
@@ -112,7 +112,7 @@ function planOf(flags: ServeFlags, loop: ServerLoop): ServerPlan {
         : { path: unixPath(flags.unix) },
     mode: parseMode(flags.mode),
     backlog: backlog === undefined ? undefined : parseCount(backlog, 0, BACKLOG_MAX, '--backlog'),
-    threads: threads === undefined ? THREADS_DEFAULT : threadsOf(threads, loop),
+    threads: threadsOf(flags, loop),
     maxConnections: maxConnections === undefined ? null : connectionsOf(maxConnections, loop),
     idleTimeoutMs: idleTimeout === undefined ? null : parseDuration(idleTimeout, '--idle-timeout'),
     lineBytesMax:
@@ -120,10 +120,16 @@ function planOf(flags: ServeFlags, loop: ServerLoop): ServerPlan {
   };
 }
 
-function threadsOf(text: string, loop: ServerLoop): number {
-  const threads = parseThreads(text, THREADS_MAX, '--threads');
-  if (loop === 'threads') return threads;
-  throw new UsageError(`--threads goes with --loop threads, and this is --loop ${loop}`);
+function threadsOf({ threads, trace }: ServeFlags, loop: ServerLoop): number {
+  if (threads === undefined) return loop === 'threads' ? THREADS_DEFAULT : 1;
+  const count = parseThreads(threads, THREADS_MAX, '--threads');
+  if (loop === 'blocking' && count > 1) {
+    throw new UsageError(`--loop blocking serves in one thread, not in ${count}`);
+  }
+  if (loop !== 'threads' && count > 1 && trace === true) {
+    throw new UsageError(`--trace prints the calls of one event loop: leave out --threads`);
+  }
+  return count;
 }
 
 function connectionsOf(text: string, loop: ServerLoop): number {
@@ -146,15 +152,18 @@ async function untilSignal(server: OpenServer, ready: () => void): Promise<Serve
 interface ServeLog {
   readonly observer: ServerObserver;
   listening(server: OpenServer, mode: EchoMode): void;
-  stopped(totals: ServerTotals): void;
+  /** `balance` is how many connections each of several loops had. */
+  stopped(totals: ServerTotals, balance: readonly number[] | null): void;
 }
 
 function textLog(verbose: boolean, nowMs: () => number): ServeLog {
   const broken = new FailureLines(printError, nowMs);
   const refused = new FailureLines(printError, nowMs);
   return {
-    listening: ({ address, loop }, mode) =>
-      logOut(`listening on ${formatAddress(address)} (${loop}, ${mode})`),
+    listening: ({ address, loop, threads }, mode) => {
+      const loops = threads === 1 ? loop : `${threads} threads of ${loop}`;
+      logOut(`listening on ${formatAddress(address)} (${loops}, ${mode})`);
+    },
     observer: {
       accepted: (address, connection) => {
         const from = address === null ? 'a client that has left' : formatAddress(address);
@@ -171,7 +180,7 @@ function textLog(verbose: boolean, nowMs: () => number): ServeLog {
       },
       acceptFailed: (failure) => refused.add(`sockloop: ${failure.message}`),
     },
-    stopped: (totals) => {
+    stopped: (totals, balance) => {
       const { connections, failed, turnedAway, receivedBytes } = totals;
       broken.end();
       refused.end();
@@ -184,6 +193,7 @@ function textLog(verbose: boolean, nowMs: () => number): ServeLog {
       logOut(
         `served ${connections} ${noun}${remark}: ${receivedBytes} bytes in, ${outWords(totals)}`,
       );
+      if (balance !== null) logOut(`connections by thread: ${balance.join(', ')}`);
     },
   };
 }
@@ -205,13 +215,15 @@ function jsonLog(): ServeLog {
     ...('code' in failure ? { code: failure.code } : {}),
   });
   return {
-    listening: ({ address, loop }, mode) => event('listening', { address, loop, mode }),
+    listening: ({ address, loop, threads }, mode) =>
+      event('listening', { address, loop, ...(threads === 1 ? {} : { threads }), mode }),
     observer: {
       accepted: (address, connection) => event('accepted', { connection, address }),
       closed: (_, totals, failure) =>
         event('closed', { ...totals, ...(failure === null ? {} : { failure: message(failure) }) }),
       acceptFailed: (failure) => event('acceptFailed', { failure: message(failure) }),
     },
-    stopped: (totals) => event('stopped', { totals }),
+    stopped: (totals, balance) =>
+      event('stopped', { totals, ...(balance === null ? {} : { balance }) }),
   };
 }

@@ -1,0 +1,115 @@
+import type { LoopName, MissingLoop } from 'sockloop';
+import { serveOnThreads, type ThreadService } from 'sockloop/workers';
+import { newTotals, type ServerObserver, type ServerTotals } from '../iterative-server.ts';
+import { DRAIN_MS, LINGER_MS } from '../limits.ts';
+import type { OpenServer, ServerEnvironment, ServerPlan } from '../servers.ts';
+import type { LoopThreadMessage, LoopThreadPlan } from './loop-shared.ts';
+import { errorOf } from './server-shared.ts';
+
+/** Opens an echo server whose threads have an event loop each. Rejects if it cannot listen. */
+export async function openLoopThreads(
+  loop: LoopName,
+  plan: ServerPlan,
+  { observer, watched }: ServerEnvironment,
+): Promise<OpenServer> {
+  const server = new LoopThreads(observer);
+  const { mode, idleTimeoutMs, lineBytesMax, maxConnections, endpoint, backlog } = plan;
+  // A thread without clients would hold its share of the places.
+  const threads = Math.min(plan.threads, maxConnections ?? plan.threads);
+  const options = { mode, idleTimeoutMs, lineBytesMax, maxConnections, watched };
+  const service = await serveOnThreads({
+    module: new URL('./loop-worker.js', import.meta.url),
+    threads,
+    backend: loop,
+    listen: backlog === undefined ? endpoint : { ...endpoint, backlog },
+    options: options satisfies LoopThreadPlan,
+    // A full thread must not be given what another one has room for.
+    ...(maxConnections === null ? {} : { balance: 'acceptor' }),
+    onMessage: (message) => server.received(message as LoopThreadMessage),
+    onError: (error) => observer.acceptFailed?.(error),
+  });
+  return server.opened(service);
+}
+
+/** The owner of the threads. */
+class LoopThreads {
+  readonly #observer: ServerObserver;
+  readonly #totals = newTotals();
+  #loop = '';
+  #missing: readonly MissingLoop[] = [];
+  #failure: unknown = null;
+  #service: ThreadService | null = null;
+
+  constructor(observer: ServerObserver) {
+    this.#observer = observer;
+  }
+
+  opened(service: ThreadService): OpenServer {
+    this.#service = service;
+    const stop = (): void => void service.shutdown({ deadlineMs: DRAIN_MS + LINGER_MS });
+    return {
+      loop: this.#loop,
+      missing: this.#missing,
+      threads: service.threads.length,
+      balance: () => service.threads.map(({ accepted }) => accepted),
+      address: service.address,
+      run: () => this.#run(service),
+      stop: () => stop(),
+      // The service removes it.
+      removeFile: () => null,
+      [Symbol.dispose]: () => stop(),
+    };
+  }
+
+  async #run(service: ThreadService): Promise<ServerTotals> {
+    try {
+      await service.done;
+    } catch (error) {
+      this.#failure ??= error;
+    }
+    if (this.#failure !== null) throw this.#failure;
+    return this.#totals;
+  }
+
+  received(message: LoopThreadMessage): void {
+    try {
+      this.#handle(message);
+    } catch (error) {
+      // The reader of the observer's output has gone.
+      this.#failure ??= error;
+      void this.#service?.shutdown({ deadlineMs: 0 });
+    }
+  }
+
+  #handle(message: LoopThreadMessage): void {
+    switch (message.kind) {
+      case 'listens':
+        this.#loop = message.loop;
+        this.#missing = message.missing;
+        break;
+      case 'accepted':
+        this.#observer.accepted?.(message.address, message.connection);
+        break;
+      case 'closed': {
+        const failure = message.failure === null ? null : errorOf(message.failure);
+        this.#observer.closed?.(message.address, message.totals, failure);
+        break;
+      }
+      case 'acceptFailed':
+        this.#observer.acceptFailed?.(errorOf(message.failure));
+        break;
+      case 'ended':
+        addTotals(this.#totals, message.totals);
+        break;
+    }
+  }
+}
+
+function addTotals(totals: ServerTotals, more: ServerTotals): void {
+  totals.connections += more.connections;
+  totals.failed += more.failed;
+  totals.turnedAway += more.turnedAway;
+  totals.receivedBytes += more.receivedBytes;
+  totals.sentBytes += more.sentBytes;
+  totals.unacknowledgedBytes += more.unacknowledgedBytes;
+}

@@ -1,0 +1,34 @@
+import type { MissingLoop } from 'sockloop';
+import type { SocketAddress } from 'sockloop/sys';
+import type { ConnectionTotals, ServerTotals } from '../iterative-server.ts';
+import type { EchoMode } from '../session.ts';
+import type { Failure } from './server-shared.ts';
+
+/** What each thread of an echo server on event loops gets. */
+export interface LoopThreadPlan {
+  readonly mode: EchoMode;
+  readonly idleTimeoutMs: number | null;
+  readonly lineBytesMax: number;
+  /** The most clients of this server at a time, which its threads share out; null for any. */
+  readonly maxConnections: number | null;
+  readonly watched: boolean;
+}
+
+/** What such a thread tells. */
+export type LoopThreadMessage =
+  /** Its loop, once it listens. */
+  | { readonly kind: 'listens'; readonly loop: string; readonly missing: readonly MissingLoop[] }
+  | {
+      readonly kind: 'accepted';
+      readonly address: SocketAddress | null;
+      readonly connection: number;
+    }
+  | {
+      readonly kind: 'closed';
+      readonly address: SocketAddress | null;
+      readonly totals: ConnectionTotals;
+      readonly failure: Failure | null;
+    }
+  | { readonly kind: 'acceptFailed'; readonly failure: Failure }
+  /** Its totals, when it has ended in order. */
+  | { readonly kind: 'ended'; readonly totals: ServerTotals };
