@@ -35,6 +35,8 @@ export interface ComparePlan {
   /** How many connections carry messages beside the idle ones. */
   readonly besideIdle: number;
   readonly messageBytes: number;
+  /** Event loops of each server, each in a thread. */
+  readonly threads: number;
   /** Of the order of the slices. */
   readonly seed: number;
 }

@@ -33,7 +33,7 @@ const WARMUP_MS = 60;
 /** The comparison asked for. Throws an Error where a loop that is named is not available. */
 export function comparisonOf({ loops, ...asked }: CompareRequest): Comparison {
   const plan: ComparePlan = { ...asked, warmupMs: WARMUP_MS, besideIdle: BESIDE_IDLE };
-  return { plan, loadPoints: loadPointsOf(plan), loops: loopsOf(loops) };
+  return { plan, loadPoints: loadPointsOf(plan), loops: loopsOf(loops, plan.threads) };
 }
 
 /** Each number of connections, and the busy few beside each number of idle ones. */
@@ -47,8 +47,11 @@ function loadPointsOf({ connections, idleConnections, besideIdle }: ComparePlan)
   );
 }
 
-function loopsOf(names: readonly ComparedName[] | null): Comparison['loops'] {
-  const loops = (names ?? COMPARED_LOOPS).map((name) => ({ name, reason: reasonWithout(name) }));
+function loopsOf(names: readonly ComparedName[] | null, threads: number): Comparison['loops'] {
+  const loops = (names ?? COMPARED_LOOPS).map((name) => ({
+    name,
+    reason: name === 'blocking' && threads > 1 ? 'it has one thread' : reasonWithout(name),
+  }));
   const absent = names === null ? undefined : loops.find(({ reason }) => reason !== null);
   if (absent === undefined) return loops;
   throw new Error(`cannot use the loop ${absent.name}: ${absent.reason}`);

@@ -27,17 +27,21 @@ export class CompareProcesses {
     this.#cleanup = cleanup;
   }
 
-  /** Starts a server of each loop. One that does not listen says why. */
-  async start(names: readonly ComparedName[]): Promise<(Contender | NotStarted)[]> {
-    const outcomes = await inTurns(names, (name) => this.#startOne(name));
+  /** Starts a server of each loop, with so many of them. One that does not listen says why. */
+  async start(
+    names: readonly ComparedName[],
+    threads: number,
+  ): Promise<(Contender | NotStarted)[]> {
+    const outcomes = await inTurns(names, (name) => this.#startOne(name, threads));
     return outcomes.map((outcome) => {
       if (outcome.status === 'rejected') throw outcome.reason;
       return outcome.value;
     });
   }
 
-  async #startOne(name: ComparedName): Promise<Contender | NotStarted> {
-    const more = name === 'threads' ? ['--threads', `${THREADS_ASKED_MAX}`] : [];
+  async #startOne(name: ComparedName, loops: number): Promise<Contender | NotStarted> {
+    const threads = name === 'threads' ? THREADS_ASKED_MAX : loops;
+    const more = threads === 1 ? [] : ['--threads', `${threads}`];
     const server = new CompareServer(name, more, this.#cleanup);
     this.#servers.push(server);
     try {

@@ -39,7 +39,7 @@ export function documentOf(
     plan,
     loops: compared,
     winner,
-    remarks: [...remarks, ...remarksOn(outcome, measured, winner)],
+    remarks: [...remarks, ...remarksOn(outcome, measured, winner, plan.threads)],
   };
 }
 
@@ -53,6 +53,7 @@ function remarksOn(
   { counter, uncounted, stepUs, endedEarly, contenders }: CompareOutcome,
   measured: readonly MeasuredLoop[],
   winner: Winner | null,
+  threads: number,
 ): string[] {
   const words: string[] = [];
   if (endedEarly) words.push('it was ended before its time');
@@ -64,13 +65,14 @@ function remarksOn(
     words.push(`CPU time is known in steps of ${stepMs} ms here: take longer slices (--duration)`);
   }
   const disturbances = contenders.map(({ name, tally }) => ({ name, ...tally.disturbance }));
-  words.push(...remarksOnDisturbance(disturbances));
-  return [...words, ...remarksOnRate(measured, winner)];
+  words.push(...remarksOnDisturbance(disturbances, threads));
+  return [...words, ...(threads > 1 ? [] : remarksOnRate(measured, winner))];
 }
 
-/** What servers and client were denied, where it is more than a little. */
+/** What servers, of so many threads, and client were denied, where it is more than a little. */
 export function remarksOnDisturbance(
   all: readonly (Disturbance & { readonly name: string })[],
+  threads = 1,
 ): string[] {
   const share = (of: (one: Disturbance) => number, among = all): number => {
     const elapsedMs = among.reduce((sum, one) => sum + one.elapsedMs, 0);
@@ -78,7 +80,7 @@ export function remarksOnDisturbance(
   };
   const words: string[] = [];
   // Threads of one server wait for one another.
-  const single = all.filter(({ name }) => name !== 'threads');
+  const single = threads > 1 ? [] : all.filter(({ name }) => name !== 'threads');
   const server = share(({ serverWaitedMs }) => serverWaitedMs, single);
   if (server > WAITED_SHARE_MAX) {
     words.push(

@@ -105,7 +105,7 @@ export class CompareRun {
 
   async #start(names: readonly ComparedName[]): Promise<NotStarted[]> {
     this.#tell(`starting ${counted(names.length, 'server')}`);
-    const started = await this.#processes.start(names);
+    const started = await this.#processes.start(names, this.#comparison.plan.threads);
     this.#contenders = started.filter((one): one is Contender => !('reason' in one));
     return started.filter((one) => 'reason' in one);
   }

@@ -35,6 +35,15 @@ export function findCores(): Cores {
   }
 }
 
+/** All cores for servers of several threads, which the client shares with them. */
+export function sharedCores(threads: number): Cores {
+  return {
+    words: `servers of ${threads} threads, which share the cores with the client`,
+    pinClient: () => undefined,
+    pinServer: () => undefined,
+  };
+}
+
 /** A core for the servers and another one for the client. Throws an Error where there are none. */
 export function corePair(): { readonly server: number; readonly client: number } {
   const [server, client] = availableParallelism() < 2 ? [] : twoOf(allowedCores());

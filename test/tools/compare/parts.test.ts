@@ -258,7 +258,8 @@ test('compare: what servers and client were denied is told, each by itself', () 
 });
 
 test('compare: the report has a name of its own, and --json or --no-report is without', () => {
-  const flags = { connections: '', idle: '', duration: '', rounds: '', size: '', seed: '' };
+  const numbers = { connections: '', idle: '', duration: '', rounds: '', size: '' };
+  const flags = { ...numbers, seed: '', threads: '' };
   assert.equal(reportPath(flags), 'report.html');
   assert.equal(reportPath({ ...flags, report: 'other' }), 'other');
   assert.equal(reportPath({ ...flags, json: true, report: 'other' }), 'other');

@@ -20,6 +20,7 @@ export function addCompare(program: Command): void {
     .option('--duration <time>', 'length of a slice, one loop in one round: 0.1, 100ms', '0.1')
     .option('--rounds <n>', 'slices of each loop at each number of connections', '5')
     .option('--size <size>', 'length of a message: 64, 4k, 1M', '64')
+    .option('--threads <n>', 'event loops of each server, or max: one per core', '1')
     .option('--seed <n>', 'of the order within the rounds', '1')
     .option('--report <file>', `where the report goes; ${REPORT} if left out, none with --json`)
     .option('--no-report', 'write no report')

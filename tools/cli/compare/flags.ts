@@ -1,7 +1,8 @@
 import { COMPARED_LOOPS, type ComparedName, type CompareRequest } from '../../compare/plan.ts';
+import { THREADS_MAX } from '../../echo/limits.ts';
 import { CONNECTIONS_MAX, DURATION_MS_MAX, MESSAGE_BYTES_MAX } from '../../load/limits.ts';
 import { UsageError } from '../../terminal/exit.ts';
-import { parseCount, parseDuration, parseSize } from '../../terminal/flags.ts';
+import { parseCount, parseDuration, parseSize, parseThreads } from '../../terminal/flags.ts';
 
 /** The flags of `sockloop compare`, as they are written. */
 export interface CompareFlags {
@@ -12,6 +13,7 @@ export interface CompareFlags {
   readonly rounds: string;
   readonly size: string;
   readonly seed: string;
+  readonly threads: string;
   /** False by --no-report. */
   readonly report?: string | false;
   readonly json?: true;
@@ -32,6 +34,7 @@ export function requestOf(flags: CompareFlags): CompareRequest {
     rounds: parseCount(flags.rounds, 1, ROUNDS_MAX, '--rounds'),
     messageBytes: parseSize(flags.size, MESSAGE_BYTES_MAX, '--size'),
     seed: parseCount(flags.seed, 0, SEED_MAX, '--seed'),
+    threads: parseThreads(flags.threads, THREADS_MAX, '--threads'),
     loops: flags.loops === undefined ? null : loopNames(flags.loops),
   };
 }

@@ -5,7 +5,7 @@ import { CompareRun } from '../../compare/run.ts';
 import { documentOf } from '../../compare/run-document.ts';
 import { together } from '../../compare/wording.ts';
 import { Cleanup } from '../../measure/cleanup.ts';
-import { findCores } from '../../measure/cores.ts';
+import { findCores, sharedCores } from '../../measure/cores.ts';
 import { holdWakeLatency } from '../../measure/wake-latency.ts';
 import { compareReport } from '../../report/html/compare/report.ts';
 import { compareSummary } from '../../report/text/compare-summary.ts';
@@ -51,7 +51,8 @@ async function measure(comparison: Comparison, files: ResultFiles): Promise<Meas
   const beginMs = sys.monotonicMs();
   const view = new CompareProgressView(standardErrorScreen());
   using cleanup = new Cleanup();
-  const cores = findCores();
+  const { threads } = comparison.plan;
+  const cores = threads === 1 ? findCores() : sharedCores(threads);
   const run = new CompareRun(comparison, { cleanup, cores }, (now) => view.show(now));
   const latency = holdWakeLatency();
   const first = (signal: StopSignal): void => {

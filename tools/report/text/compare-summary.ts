@@ -81,9 +81,10 @@ function shortLoadPoint({ connections, idleConnections }: LoadPoint): string {
 }
 
 function methodWords({ plan }: CompareDocument): string {
-  const { rounds, durationMs, messageBytes } = plan;
+  const { rounds, durationMs, messageBytes, threads } = plan;
   const slices = counted(rounds, 'slice');
   return (
+    (threads === 1 ? '' : `servers of ${threads} threads; `) +
     `medians of ${slices} of ${durationMs / 1000} s each, in turns; messages of ` +
     `${formatBytes(messageBytes)}, every one compared with what was sent`
   );

@@ -119,6 +119,20 @@ test('compare --json: what was asked for, and figures that agree', { timeout }, 
   assert.ok(!err.includes('\u{1b}'), 'nothing is redrawn where it would be seen');
 });
 
+test('compare: servers of several threads', { timeout }, async (t) => {
+  leakCheck(t);
+  const words = [...SHORT, '--threads', '2', '--connections', '4', '--idle', 'none', '--json'];
+  const { status, out, err } = await run(t, sockloop('compare', ...words));
+  assert.equal(status, 0, err);
+  const { plan, loops: all, remarks } = JSON.parse(out) as CompareDocument;
+  assert.equal(plan.threads, 2);
+  assert.ok(all.every((loop) => loop.available && loop.points.length === 1));
+  assert.ok(remarks.includes('servers of 2 threads, which share the cores with the client'));
+  const refused = await run(t, sockloop('compare', '--loops', 'blocking', '--threads', '2'));
+  assert.equal(refused.status, 1);
+  assert.match(refused.err, /cannot use the loop blocking: it has one thread/);
+});
+
 test('compare: all loops, and why some are not at every load point', { timeout }, async (t) => {
   leakCheck(t);
   const cwd = scratch(t);

@@ -73,6 +73,7 @@ test('compare: wrong usage is told before anything begins', { timeout }, async (
     ],
     [['--idle', '-1'], '--idle takes a number from 0 to 1000000, such as 50 or 20k, not "-1"'],
     [['--rounds', '0'], '--rounds takes a number from 1 to 1000, not "0"'],
+    [['--threads', '0'], '--threads takes a number from 1 to 1024, or max, not "0"'],
     [
       ['--duration', '0'],
       '--duration takes a time above 0 and up to 2592000 s, such as 10, 500ms or 2m, not "0"',

@@ -49,6 +49,7 @@ export function compareFixture(): CompareDocument {
       durationMs: 250,
       warmupMs: 1000,
       rounds: ROUNDS,
+      threads: 1,
       connections: CONNECTIONS,
       idleConnections: IDLE,
       besideIdle: BESIDE_IDLE,

@@ -132,6 +132,7 @@ export function methodSection({
       `${grouped(plan.durationMs)} ms each, after ${grouped(plan.warmupMs)} ms of warm-up`,
     ],
     ['rounds', figure(plan.rounds)],
+    ['event loops of each server', figure(plan.threads)],
     ['connections', plan.connections.map((count) => grouped(count)).join(', ')],
     ['idle connections', idle === '' ? 'none' : `${idle}, beside ${plan.besideIdle} busy`],
     ['message', `${grouped(plan.messageBytes)} bytes`],
