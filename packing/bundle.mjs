@@ -9,7 +9,16 @@ import { rolldown } from 'rolldown';
 import { root } from './root.mjs';
 
 /** What `exports` of package.json names. */
-export const PUBLIC = ['index', 'socket/index', 'poller/index', 'sys/index', 'adapters/net/index'];
+export const PUBLIC = [
+  'index',
+  'socket/index',
+  'poller/index',
+  'sys/index',
+  'adapters/net/index',
+  'adapters/register/index',
+];
+/** What Node loads by its path once `sockloop/register` is imported. */
+const HOOKS = ['adapters/register/resolve-hook', 'adapters/register/node-net'];
 /** The programs, and the threads that they start. */
 const TOOLS = [
   'cli/main',
@@ -25,7 +34,9 @@ const TOOLS = [
 const SYS = 'sys';
 const LOOPS = 'loops';
 const NET = 'net';
-const LIBRARY = [SYS, LOOPS, NET];
+/** Loaded by its path and imported: Node's hooks and what sets them share it. */
+const HOOK = 'hook';
+const LIBRARY = [SYS, LOOPS, NET, HOOK];
 
 /** Stands for a module's `import.meta.url` until the file is known that it is joined to. */
 const OWN_URL = 'sockloopUrlOf';
@@ -85,7 +96,8 @@ const charts = {
  * @returns The files, each with its path in `folder` and the paths of the modules that it holds.
  */
 export async function bundle(folder) {
-  const entries = [...PUBLIC.map((name) => `src/${name}`), ...TOOLS.map((name) => `tools/${name}`)];
+  const library = [...PUBLIC, ...HOOKS].map((name) => `src/${name}`);
+  const entries = [...library, ...TOOLS.map((name) => `tools/${name}`)];
   const joined = await rolldown({
     cwd: root,
     input: Object.fromEntries(entries.map((name) => [name, `./dist/${name}.js`])),
@@ -112,7 +124,8 @@ export async function bundle(folder) {
         // A group takes along what its modules import, unless another one has it.
         { name: SYS, test: /[/\\]dist[/\\]src[/\\](?:sys|base)[/\\]/, priority: 3 },
         { name: LOOPS, test: /[/\\]dist[/\\]src[/\\](?!adapters[/\\])/, priority: 2 },
-        { name: NET, test: /[/\\]dist[/\\]src[/\\]adapters[/\\]/, priority: 1 },
+        { name: NET, test: /[/\\]dist[/\\]src[/\\]adapters[/\\]net[/\\]/, priority: 1 },
+        { name: HOOK, test: /[/\\]register[/\\]resolve-hook[.]js$/, priority: 1 },
       ],
     },
   });
