@@ -5,7 +5,7 @@
  * @module
  */
 
-import cluster from 'node:cluster';
+import type { Cluster } from 'node:cluster';
 import * as nodeModule from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { type HookPlaces, initialize, isNodeNet, resolve } from './resolve-hook.ts';
@@ -53,11 +53,16 @@ function wrapGetBuiltinModule(): void {
     isNodeNet(id) ? standIn() : getBuiltinModule(id)) as typeof getBuiltinModule;
 }
 
+/** A worker shares the listeners of its primary, which node:net alone can. */
+function isClusterWorker(): boolean {
+  // A worker has a channel to its primary; loading node:cluster takes 5 ms.
+  return process.send !== undefined && (require('node:cluster') as Cluster).isWorker;
+}
+
 if (process.versions['bun'] !== undefined) {
   throw new Error('sockloop/register cannot replace node:net on Bun: import sockloop/net instead');
 }
-// A worker of a cluster shares the listeners of its primary, which node:net alone can.
-if (!cluster.isWorker) {
+if (!isClusterWorker()) {
   hookLoaders();
   wrapGetBuiltinModule();
 }

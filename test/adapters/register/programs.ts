@@ -46,7 +46,7 @@ const served = [];
 const server = net.createServer((socket) => {
   served.push(socket.constructor);
   socket.pipe(socket);
-}).listen(0, '127.0.0.1');
+}).listen({ port: 0, host: '127.0.0.1', handle: undefined }); // Some name what they do not give.
 await once(server, 'listening');
 const client = dependency.open(server.address().port);
 assert.equal(client.constructor, sockloop.Socket);
@@ -93,6 +93,9 @@ if (isMainThread) {
   await once(server, 'listening');
   const answer = await fetch('http://127.0.0.1:' + server.address().port);
   console.log('http', await answer.text());
+  http.Agent.prototype.createConnection = net.connect;
+  const [{ socket }] = await once(http.get({ port: server.address().port }), 'response');
+  console.log('agent', socket instanceof sockloop.Socket);
   server.close();
   server.closeAllConnections();
   const child = spawn(process.execPath, ['--print', 'require("net").connect.name'], {
@@ -104,6 +107,27 @@ if (isMainThread) {
   const [code] = await once(worker, 'exit');
   console.log('worker', code);
 }
+`;
+
+/** A client of redis from the registry, whose sockets tell what they are. */
+const REDIS = `import { createClient } from '@redis/client';
+import net from 'node:net';
+import * as sockloop from 'sockloop/net';
+
+const made = [];
+const { createConnection } = net;
+net.createConnection = (...args) => {
+  const socket = createConnection(...args);
+  made.push(socket instanceof sockloop.Socket);
+  return socket;
+};
+const client = createClient({ socket: { path: process.argv[2], tls: false } });
+await client.connect();
+await client.set('key', 'x'.repeat(100_000));
+const values = await Promise.all(Array.from({ length: 100 }, () => client.get('key')));
+console.log(values.every((value) => value.length === 100_000), await client.incr('count'));
+await client.close();
+console.log(made.join());
 `;
 
 const CLUSTER = `import assert from 'node:assert/strict';
@@ -172,6 +196,7 @@ const FILES: Readonly<Record<string, string>> = {
   'node_modules/dependency/package.json': '{ "name": "dependency" }',
   'node_modules/dependency/index.js': DEPENDENCY,
   'beside.mjs': BESIDE,
+  'redis.mjs': REDIS,
   'cluster.mjs': CLUSTER,
   'loader.mjs': LOADER,
   'loaded.mjs': LOADED,
@@ -191,7 +216,7 @@ export async function programsFolder(scope: Scope): Promise<string> {
   }
   const modules = join(folder, 'node_modules');
   cpSync(await stagedPackage(scope), join(modules, 'sockloop'), { recursive: true });
-  for (const name of ['koffi', '@koromix']) {
+  for (const name of ['koffi', '@koromix', '@redis']) {
     symlinkSync(`${root}node_modules/${name}`, join(modules, name));
   }
   return folder;

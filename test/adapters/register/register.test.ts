@@ -4,10 +4,12 @@
 // differ.
 
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { threadLoop, useThreadLoop } from '#src/adapters/net/thread-loop.js';
-import { type Outcome, run, type Scope } from '#test/harness/command.js';
+import { type Outcome, run, type Scope, start } from '#test/harness/command.js';
 import { leakCheck } from '#test/harness/leaks.js';
+import { reasonWithout, scratch } from '#test/harness/other-programs.js';
 import { commandOf, installRuntimes } from '../../package/runtimes.ts';
 import { programsFolder } from './programs.ts';
 
@@ -82,11 +84,11 @@ for (const { name, command, skip } of RUNTIMES) {
       assert.equal(allServed, [...names].sort().join());
     });
 
-    it('holds in threads and, by NODE_OPTIONS, in children; http keeps its sockets', async (t) => {
+    it('holds in threads and, by NODE_OPTIONS, in children; http keeps its own', async (t) => {
       leakCheck(t);
       const options = { NODE_OPTIONS: OPTION.join('=') };
       const inherited = outputOf(await runIn(t, [...command, 'beside.mjs'], options));
-      assert.equal(inherited, 'http node\nchild createConnection\nworker 0\n');
+      assert.equal(inherited, 'http node\nagent true\nchild createConnection\nworker 0\n');
     });
 
     it('leaves the workers of a cluster to Node', async (t) => {
@@ -112,6 +114,18 @@ describe('register', () => {
     leakCheck(t);
     const words = [process.execPath, ...OPTION, '--test', '--test-reporter=tap'];
     assert.match(outputOf(await runIn(t, [...words, 'served.test.mjs'])), /^# pass 2$/m);
+  });
+
+  const withoutRedis = reasonWithout('redis-server');
+
+  it('serves a client of redis', { skip: withoutRedis, timeout }, async (t) => {
+    leakCheck(t);
+    const path = join(scratch(t), 'redis');
+    const options = ['--port', '0', '--unixsocket', path, '--save', ''];
+    const server = start(t, ['redis-server', ...options]);
+    await server.until('out', /ready to accept connections/i);
+    const outcome = await runIn(t, [process.execPath, ...OPTION, 'redis.mjs', path]);
+    assert.equal(outputOf(outcome), 'true 1\ntrue\n');
   });
 
   it('serves TypeScript that Node runs itself', { skip: RUNTIMES[1]?.skip, timeout }, async (t) => {
