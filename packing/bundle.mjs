@@ -124,7 +124,7 @@ export async function bundle(folder) {
         // A group takes along what its modules import, unless another one has it.
         { name: SYS, test: /[/\\]dist[/\\]src[/\\](?:sys|base)[/\\]/, priority: 3 },
         { name: LOOPS, test: /[/\\]dist[/\\]src[/\\](?!adapters[/\\])/, priority: 2 },
-        { name: NET, test: /[/\\]dist[/\\]src[/\\]adapters[/\\]net[/\\]/, priority: 1 },
+        { name: NET, test: /[/\\]dist[/\\]src[/\\]adapters[/\\](?!register[/\\])/, priority: 1 },
         { name: HOOK, test: /[/\\]register[/\\]resolve-hook[.]js$/, priority: 1 },
       ],
     },
