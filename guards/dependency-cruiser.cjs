@@ -40,12 +40,14 @@ const PUBLIC = [
   '^src/sys/index[.]ts$',
   '^src/adapters/net/index[.]ts$',
   '^src/workers/index[.]ts$',
+  '^src/adapters/register/index[.]ts$',
 ];
 /** Packages whose code is part of what packing/ writes. */
 const JOINED = 'node_modules/(commander|hdr-histogram-js|uplot|valibot)/';
-/** What is run or imported from outside; threads and pages are run by their path. */
+/** What is run or imported from outside; threads, pages and hooks are found by their path. */
 const ROOTS = [
   ...PUBLIC,
+  '^src/adapters/register/node-net[.]ts$',
   '^tools/cli/main[.]ts$',
   '^tools/cli/textbook/tcp(server|client)[.]ts$',
   '^tools/cli/demo/demo[.]ts$',

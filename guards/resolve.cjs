@@ -9,6 +9,7 @@ module.exports = {
       sockloop$: root('src/index.ts'),
       'sockloop/net$': root('src/adapters/net/index.ts'),
       'sockloop/workers$': root('src/workers/index.ts'),
+      'sockloop/register$': root('src/adapters/register/index.ts'),
       'sockloop/socket$': root('src/socket/index.ts'),
       'sockloop/poller$': root('src/poller/index.ts'),
       'sockloop/sys$': root('src/sys/index.ts'),

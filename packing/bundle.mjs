@@ -15,10 +15,13 @@ export const PUBLIC = [
   'poller/index',
   'sys/index',
   'adapters/net/index',
+  'adapters/register/index',
   'workers/index',
 ];
 /** The threads of the library. */
 const THREADS = ['workers/thread-worker'];
+/** What Node loads by its path once `sockloop/register` is imported. */
+const HOOKS = ['adapters/register/resolve-hook', 'adapters/register/node-net'];
 /** The programs, and the threads that they start. */
 const TOOLS = [
   'cli/main',
@@ -38,7 +41,9 @@ const SYS = 'sys';
 const LOOPS = 'loops';
 const NET = 'net';
 const WORKERS = 'workers';
-const LIBRARY = [SYS, LOOPS, NET, WORKERS];
+/** Loaded by its path and imported: Node's hooks and what sets them share it. */
+const HOOK = 'hook';
+const LIBRARY = [SYS, LOOPS, NET, WORKERS, HOOK];
 
 /** Stands for a module's `import.meta.url` until the file is known that it is joined to. */
 const OWN_URL = 'sockloopUrlOf';
@@ -98,10 +103,8 @@ const charts = {
  * @returns The files, each with its path in `folder` and the paths of the modules that it holds.
  */
 export async function bundle(folder) {
-  const entries = [
-    ...[...PUBLIC, ...THREADS].map((name) => `src/${name}`),
-    ...TOOLS.map((name) => `tools/${name}`),
-  ];
+  const library = [...PUBLIC, ...THREADS, ...HOOKS].map((name) => `src/${name}`);
+  const entries = [...library, ...TOOLS.map((name) => `tools/${name}`)];
   const joined = await rolldown({
     cwd: root,
     input: Object.fromEntries(entries.map((name) => [name, `./dist/${name}.js`])),
@@ -128,8 +131,9 @@ export async function bundle(folder) {
         // A group takes along what its modules import, unless another one has it.
         { name: SYS, test: /[/\\]dist[/\\]src[/\\](?:sys|base)[/\\]/, priority: 3 },
         { name: LOOPS, test: /[/\\]dist[/\\]src[/\\](?!adapters[/\\]|workers[/\\])/, priority: 2 },
-        { name: NET, test: /[/\\]dist[/\\]src[/\\]adapters[/\\]/, priority: 1 },
+        { name: NET, test: /[/\\]dist[/\\]src[/\\]adapters[/\\](?!register[/\\])/, priority: 1 },
         { name: WORKERS, test: /[/\\]dist[/\\]src[/\\]workers[/\\]/, priority: 1 },
+        { name: HOOK, test: /[/\\]register[/\\]resolve-hook[.]js$/, priority: 1 },
       ],
     },
   });

@@ -70,6 +70,16 @@ console.log('ready');
 setTimeout(() => process.exit(9), 30_000).unref();
 `;
 
+const REGISTERED = `import net from 'node:net';
+import { Socket } from 'sockloop/net';
+const server = net.createServer((socket) => socket.pipe(socket)).listen(0, '127.0.0.1', () => {
+  const client = net.connect(server.address().port, '127.0.0.1');
+  client.on('data', (chunk) => console.log(client instanceof Socket, String(chunk)));
+  client.on('close', () => server.close());
+  client.end('hello');
+});
+`;
+
 /** Writes the programs of `folder` that are no part of the package, and compiles the examples. */
 export async function writePrograms(scope: Scope, folder: string): Promise<void> {
   const blocks = readFileSync(`${root}README.md`, 'utf8').matchAll(/^```ts\n([\s\S]*?)^```$/gm);
@@ -82,6 +92,7 @@ export async function writePrograms(scope: Scope, folder: string): Promise<void>
   writeFileSync(join(folder, 'examples.mjs'), `${imports}console.log('examples passed');\n`);
   writeFileSync(join(folder, 'beside.mjs'), BESIDE);
   writeFileSync(join(folder, 'attached.mjs'), ATTACHED);
+  writeFileSync(join(folder, 'registered.mjs'), REGISTERED);
   const config = {
     extends: `${root}tsconfig.base.json`,
     compilerOptions: {
@@ -151,6 +162,15 @@ export const programs: Readonly<Record<ProgramName, Program>> = {
     await program.until('out', /^ready$/m);
     const { out } = assertDone(await program.stop('SIGINT'));
     assert.equal(out, 'answered\nidle\nhello\nready\nSIGINT\n');
+  },
+  'import of node:net under sockloop/register': async (scope, { command, folder }) => {
+    const isNode = !/(?:bun|deno)$/.test(command[0] ?? '');
+    // Deno takes a path alone.
+    const file = './node_modules/sockloop/dist/src/adapters/register/index.js';
+    const option = isNode ? ['--import', 'sockloop/register'] : ['--preload', file];
+    const words = [...command, ...option, 'registered.mjs'];
+    const { out } = assertDone(await run(scope, words, '', { cwd: folder }));
+    assert.equal(out, 'true hello\n');
   },
   'sockloop doctor': async (scope, installed) => {
     const { loops } = JSON.parse(await output(scope, installed, ['sockloop', 'doctor', '--json']));

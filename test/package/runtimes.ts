@@ -8,6 +8,7 @@ export const PROGRAMS = [
   'the examples of README.md',
   'a loop beside an HTTP server and timers',
   'attach() beside an HTTP server, timers and Ctrl-C',
+  'import of node:net under sockloop/register',
   'sockloop doctor',
   'sockloop serve, send, Ctrl-C',
   'sockloop send --threads',
@@ -27,6 +28,7 @@ const BETWEEN: readonly ProgramName[] = [
   'the examples of README.md',
   'a loop beside an HTTP server and timers',
   'attach() beside an HTTP server, timers and Ctrl-C',
+  'import of node:net under sockloop/register',
   'sockloop serve, send, Ctrl-C',
 ];
 
@@ -43,7 +45,13 @@ export const FAILURES: readonly {
   readonly program: ProgramName;
   readonly runtime: string;
   readonly reason: string;
-}[] = [];
+}[] = [
+  {
+    program: 'import of node:net under sockloop/register',
+    runtime: 'Bun',
+    reason: 'refused: no hooks',
+  },
+];
 
 const onLinux = (version: string, sha512: string, name?: string): LockedPackage => {
   const integrity = `sha512-${sha512}`;

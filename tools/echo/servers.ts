@@ -86,7 +86,7 @@ export type ServerLoop = keyof typeof servers;
 /** All names of loops, in the order of the usage text. */
 export const SERVER_LOOPS = Object.keys(servers) as readonly ServerLoop[];
 
-/** Opens the server of a loop. Throws or rejects with a SysError or ResolveError if it cannot listen. */
+/** Opens the server of a loop. Throws or rejects with a SysError or ResolveError if that fails. */
 export function openServer(
   loop: ServerLoop,
   plan: ServerPlan,

@@ -166,7 +166,7 @@ export class Server extends EventEmitter implements AsyncDisposable {
 
   #listenAt(options: ListenOptions, backlog: number, anyPort: boolean): void {
     const { fd, path, host, signal, reusePort = false } = options;
-    if ('handle' in options) throw unsupported('options.handle', options.handle);
+    if ('handle' in options && options.handle) throw unsupported('options.handle', options.handle);
     if ('ipv6Only' in options && options.ipv6Only) throw unsupported('options.ipv6Only', true);
     checkSignal(signal, 'options.signal');
     if (signal?.aborted === true) process.nextTick(() => this.close());

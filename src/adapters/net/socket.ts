@@ -174,7 +174,7 @@ export class Socket extends SocketBase {
       const message = 'The "options" or "port" or "path" argument must be specified';
       throw codedError(new TypeError(message), 'ERR_MISSING_ARGS');
     }
-    if ('onread' in options) throw unsupported('options.onread', options.onread);
+    if ('onread' in options && options.onread) throw unsupported('options.onread', options.onread);
     if (this.destroyed) this.#reopen();
     this.forgetPeer();
     this.hasHandle = true;

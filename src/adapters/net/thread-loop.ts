@@ -1,3 +1,4 @@
+import type { LoopName } from '../../loop/backends.ts';
 import { EventLoop, type EventLoopOptions } from '../../net/event-loop.ts';
 
 /** The loop of the sockets and servers of this thread, attached to Node's. */
@@ -27,10 +28,21 @@ export class ThreadLoop {
 // Each thread has its own copy of this module.
 let current: ThreadLoop | null = null;
 
-/** The loop of this thread, opened at first use. */
+/** The loop of this thread, opened at first use: the one that `SOCKLOOP_BACKEND` names, if any. */
 export function threadLoop(): ThreadLoop {
-  if (current === null || current.loop.closed) current = new ThreadLoop();
+  if (current === null || current.loop.closed) current = named(process.env['SOCKLOOP_BACKEND']);
   return current;
+}
+
+function named(name: string | undefined): ThreadLoop {
+  if (!name) return new ThreadLoop();
+  try {
+    // The loop refuses what is no name of one.
+    return new ThreadLoop({ backend: name as LoopName });
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`SOCKLOOP_BACKEND=${name}: ${reason}`, { cause });
+  }
 }
 
 /** Makes `loop` the one that is used from now on, for a choice of the backend; null: a new one. */

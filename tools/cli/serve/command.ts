@@ -57,7 +57,7 @@ export function addServe(program: Command): void {
     .option('--backlog <n>', 'connections that may wait to be accepted')
     .option(
       '--threads <n>',
-      `threads, or max: one per core; 1 on an event loop, ${THREADS_DEFAULT} at the most on threads`,
+      `how many, or max: one per core; 1 on event loops, up to ${THREADS_DEFAULT} on threads`,
     )
     .option('--max-connections <n>', 'clients at a time; more of them wait')
     .option('--idle-timeout <time>', 'close a client that is silent for so long: 30, 500ms, 2m')
