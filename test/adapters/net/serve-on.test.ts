@@ -1,6 +1,6 @@
 // Goal: an HTTP server behind serveOn has its timeouts, and can close its connections.
-// Method: a server whose connections are never idle for too long is asked to close one that is idle,
-// and a client sends half of a head.
+// Method: a server whose connections may be idle for ever is asked to close one that is, and a
+// client sends half of a head.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
