@@ -2,8 +2,8 @@
 //
 //   node build/examples/async-iteration.js [PORT [SECONDS]]
 //
-// `printf '1\n2\n3\n' | nc -N 127.0.0.1 7007` prints 6. A client that has not ended its list after
-// SECONDS (10) gets no answer. Ctrl-C ends it.
+// `printf '1\n2\n3\n' | ncat 127.0.0.1 7007` (or nc -N) prints 6. A client that has not ended its
+// list after SECONDS (10) gets no answer. Ctrl-C ends it.
 
 import { type AsyncConnection, EventLoop } from 'sockloop';
 

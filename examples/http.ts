@@ -3,7 +3,7 @@
 //   node build/examples/http.js [PORT]
 //
 // `curl http://127.0.0.1:7007` greets, `curl -T FILE http://127.0.0.1:7007` sends the file back.
-// Ctrl-C answers what was asked, for at most a second, and ends.
+// Ctrl-C answers what was asked, for at most five seconds, and ends.
 
 import { createServer } from 'node:http';
 import { pipeline } from 'node:stream/promises';
@@ -31,5 +31,5 @@ process.once('SIGINT', () => {
   server.close();
   // Connections that are kept alive would keep the process alive.
   httpServer.closeIdleConnections();
-  setTimeout(() => httpServer.closeAllConnections(), 1000).unref();
+  setTimeout(() => httpServer.closeAllConnections(), 5000).unref();
 });
