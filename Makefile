@@ -29,7 +29,8 @@ ATTW = node_modules/.bin/attw --profile esm-only --no-emoji --no-color
 # file may take five minutes.
 TEST_FLAGS = --test-concurrency=3 --test-timeout=300000
 
-.PHONY: all build demo package test test-arm64 check bench bench-quick docs docs-pictures clean help
+.PHONY: all build demo package test test-arm64 check reference bench bench-quick docs docs-pictures \
+  clean help
 
 all: build ## Same as build (the default).
 
@@ -67,6 +68,10 @@ check: package ## Types, lint, format, layers, dead code, public documentation.
 	@node guards/own.mjs
 	@said=$$($(PUBLINT) build/sockloop-*.tgz) || { echo "$$said"; exit 1; }
 	@said=$$($(ATTW) build/sockloop-*.tgz) || { echo "$$said"; exit 1; }
+
+# The run that checks the comments writes the pages as well.
+reference: node_modules/.package-lock.json ## Write the reference of the public names: build/reference/index.html.
+	@$(NEED_NODE); $(TYPEDOC) --options guards/typedoc.json
 
 docs: build ## Write the pages of docs/ that are made from a run: the matrix of the loops.
 	@CONFORMANCE_PAGE=docs/conformance.md node --test --test-reporter=dot \

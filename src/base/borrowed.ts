@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import * as threads from 'node:worker_threads';
+import threads from 'node:worker_threads';
 import { ownCopy } from './owned-chunks.ts';
 
 // A received chunk is a view of the loop's receive memory, valid until its handler returns; the
@@ -34,7 +34,10 @@ const POISON = 0xdb;
 /** `SOCKLOOP_DEBUG=1`: every chunk is a copy, poisoned after its handler. */
 const debugging = process.env['SOCKLOOP_DEBUG'] === '1';
 
-/** Node 22 and newer mark the memory of an addon; marked twice, Node 24 and 26 abort at exit. */
+/**
+ * Node 22 and newer mark the memory of an addon; marked twice, Node 24 and 26 abort at exit. Node
+ * 20 has no such name, and webpack makes an import of `* as threads` one of the names in use.
+ */
 function isMarked(memory: ArrayBufferLike): boolean {
   const { isMarkedAsUntransferable } = threads as {
     isMarkedAsUntransferable?: (value: object) => boolean;

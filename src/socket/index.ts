@@ -1,3 +1,10 @@
+/**
+ * The Berkeley socket calls, blocking as in the textbook: begin with {@link Socket}, or with
+ * {@link createServer} and {@link createConnection}. `sockloop` has all of it as well.
+ *
+ * @module sockloop/socket
+ */
+
 export type { Bytes } from '../base/bytes.ts';
 export type { AddressFamily, SocketAddress } from '../sys/sockaddr.ts';
 export { formatAddress } from '../sys/sockaddr.ts';

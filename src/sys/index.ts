@@ -1,3 +1,9 @@
+/**
+ * The system calls, one method for each, a number as the result: begin with {@link nativeSys}.
+ *
+ * @module sockloop/sys
+ */
+
 export type {
   Abi,
   Behaviours,

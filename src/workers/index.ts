@@ -1,3 +1,10 @@
+/**
+ * Threads that own an event loop each and share the connections of a service: begin with
+ * {@link serveOnThreads}; {@link ServiceThread} is what the module of a service gets.
+ *
+ * @module sockloop/workers
+ */
+
 export type { Balance, ServiceSocketOptions } from './listening-sockets.ts';
 export type { ServeOnThreadsOptions, ThreadEnd } from './options.ts';
 export type { RestartLimit } from './restart-policy.ts';

@@ -73,7 +73,8 @@ export { createConnection as connect };
  * The HTTP server itself does not listen: close the one that is returned, and the connections of
  * the HTTP server by `closeIdleConnections()` or `closeAllConnections()`.
  *
- * @param httpServer gets each socket by its event `connection`.
+ * @param httpServer gets each socket by its event `connection`, and `listening` once it may: its
+ *   timeouts count from then on. Its own `address()` stays null.
  * @param options where to listen, and the settings of the sockets; `noDelay` is true by default.
  * @returns the server that listens.
  * @throws as {@link Server.listen}.
@@ -98,5 +99,7 @@ export { createConnection as connect };
 export function serveOn(httpServer: EventEmitter, options: ListenOptions & ServerOptions): Server {
   const server = new Server({ noDelay: true, allowHalfOpen: true, ...options });
   server.on('connection', (socket) => httpServer.emit('connection', socket));
+  // It is what Node tracks the connections from, for timeouts and closeIdleConnections().
+  server.on('listening', () => httpServer.emit('listening'));
   return server.listen(options);
 }

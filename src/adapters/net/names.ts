@@ -1,4 +1,14 @@
-export type { DropArgument, LookupFunction } from 'node:net';
+export type {
+  AddressInfo,
+  DropArgument,
+  IpcNetConnectOpts,
+  IpcSocketConnectOpts,
+  LookupFunction,
+  NetConnectOpts,
+  SocketReadyState,
+  TcpNetConnectOpts,
+  TcpSocketConnectOpts,
+} from 'node:net';
 export {
   BlockList,
   getDefaultAutoSelectFamily,

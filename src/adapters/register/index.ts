@@ -2,7 +2,7 @@
  * Puts sockloop under a program's `node:net`: `node --import sockloop/register app.js`. It exports
  * nothing; docs/net-compatibility.md says what is covered.
  *
- * @module
+ * @module sockloop/register
  */
 
 import type { Cluster } from 'node:cluster';
