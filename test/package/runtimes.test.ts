@@ -10,6 +10,7 @@ import type { Scope } from '#test/harness/command.js';
 import { leakCheck } from '#test/harness/leaks.js';
 import { reasonWithout, scratch } from '#test/harness/other-programs.js';
 import { root } from '#test/harness/programs.js';
+import { layLibraries, librariesTable, runLibraries } from './libraries.ts';
 import { programs, writePrograms } from './programs.ts';
 import {
   commandOf,
@@ -88,13 +89,29 @@ describe('the installed package', { skip }, () => {
       });
     }
   }
+
+  describe('sockloop/net', { skip: reasonWithout('openssl') }, () => {
+    before(async () => {
+      if (missing === null) await layLibraries(scope, folder);
+    });
+
+    for (const runtime of RUNTIMES) {
+      it(`${runtime}: servers and libraries on it`, { timeout }, async (t) => {
+        leakCheck(t);
+        if (missing !== null) return t.skip(missing);
+        await runLibraries(t, folder, runtime, commandOf(runtime));
+      });
+    }
+  });
 });
 
 describe('docs/runtimes.md', () => {
-  it('has the table of what works', (t) => {
+  it('has the tables of what works', (t) => {
     leakCheck(t);
     const page = readFileSync(`${root}docs/runtimes.md`, 'utf8');
-    assert.ok(page.includes(runtimesTable()), `write into docs/runtimes.md:\n${runtimesTable()}`);
+    for (const table of [runtimesTable(), librariesTable()]) {
+      assert.ok(page.includes(table), `write into docs/runtimes.md:\n${table}`);
+    }
   });
 
   it('names failures of programs and runtimes that are tried', (t) => {

@@ -117,7 +117,14 @@ export class Socket extends SocketBase {
     checkSocketOptions(own);
     super(duplexOptions(own), own);
     this.on('end', () => {
-      if (!this.allowHalfOpen) this.write = this.#writeAfterEnd;
+      if (this.allowHalfOpen) return;
+      this.write = this.#writeAfterEnd;
+      // Once nothing else is to be done: TLS on this socket hears of the end and has last words.
+      this.allowHalfOpen = true;
+      queueMicrotask(() => {
+        this.allowHalfOpen = false;
+        if (this.writable) this.end();
+      });
     });
     if (own.fd !== undefined) this.#adopt(own.fd, own.readable ?? true);
     if (own.signal !== undefined) addAbortSignal(own.signal, this);
