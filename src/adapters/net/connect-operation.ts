@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { ADDRCONFIG, type LookupAddress, lookup as systemLookup } from 'node:dns';
 import {
   getDefaultAutoSelectFamily,
@@ -11,6 +12,7 @@ import type { Connector } from '../../net/stream/connector.ts';
 import { checkedPort, checkFunction, checkNumber } from './arguments.ts';
 import { attemptsError, callFailure, codedError, connectError, wrongType } from './node-errors.ts';
 import type { SocketConnectOptions } from './options.ts';
+import { throwLater } from './uncaught.ts';
 
 /** The shortest time of an attempt, as in Node. */
 const ATTEMPT_MS_MIN = 10;
@@ -22,6 +24,7 @@ export interface ConnectingSocket<Data> {
   emit(event: string, ...args: unknown[]): void;
   /** Something happens: the timeout starts anew. */
   touched(): void;
+  /** Called in the context of `connect`. */
   connected(connection: Connection<Data>): void;
   failed(error: Error): void;
 }
@@ -38,6 +41,7 @@ interface Target {
 export class ConnectOperation<Data> {
   readonly #loop: EventLoop;
   readonly #socket: ConnectingSocket<Data>;
+  readonly #scope = new AsyncResource('SOCKLOOP_CONNECT');
   readonly #errors: Error[] = [];
   #attemptMs = 0;
   #target: Target = { host: '', port: 0 };
@@ -62,13 +66,15 @@ export class ConnectOperation<Data> {
       ...this.#socket.settings,
       path,
       handlers: this.#handlers(),
-      onError: (error) => {
-        const failure = callFailure(error);
-        const told = failure === null ? error : connectError(failure, path, null, null);
-        this.#socket.emit('connectionAttemptFailed', path, undefined, undefined, told);
-        this.#fail(told);
-      },
+      onError: (error) => this.#guarded(this.#pathRefused, path, error),
     });
+  }
+
+  #pathRefused(path: string, error: Error): void {
+    const failure = callFailure(error);
+    const told = failure === null ? error : connectError(failure, path, null, null);
+    this.#socket.emit('connectionAttemptFailed', path, undefined, undefined, told);
+    this.#fail(told);
   }
 
   /** Connects to a host. Throws for a wrong option. */
@@ -175,7 +181,7 @@ export class ConnectOperation<Data> {
       ...(localAddress === undefined ? {} : { localAddress }),
       ...(localPort === undefined ? {} : { localPort }),
       handlers: this.#handlers(next),
-      onError: (error) => this.#refused(next, error),
+      onError: (error) => this.#guarded(this.#refused, next, error),
     });
     this.#connector = connector;
     if (rest.length === 0) return;
@@ -192,12 +198,23 @@ export class ConnectOperation<Data> {
   #handlers(attempt?: LookupAddress): ConnectionSettings<Data>['handlers'] {
     return {
       ...this.#socket.settings.handlers,
-      open: (connection) => {
-        if (attempt !== undefined) this.#announce(attempt);
-        this.cancel();
-        this.#socket.connected(connection);
-      },
+      open: (connection) => this.#guarded(this.#opened, attempt, connection),
     };
+  }
+
+  #opened(attempt: LookupAddress | undefined, connection: Connection<Data>): void {
+    if (attempt !== undefined) this.#announce(attempt);
+    this.cancel();
+    this.#socket.connected(connection);
+  }
+
+  /** Calls a method that the loop reports to, in the context of the call of `connect`. */
+  #guarded<One, Other>(method: (one: One, other: Other) => void, one: One, other: Other): void {
+    try {
+      this.#scope.runInAsyncScope(method, this, one, other);
+    } catch (error) {
+      throwLater(error);
+    }
   }
 
   #refused(attempt: LookupAddress, error: Error): void {

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { lookup } from 'node:dns';
 import { EventEmitter } from 'node:events';
 import type { AddressInfo } from 'node:net';
@@ -54,8 +55,8 @@ export class Server extends EventEmitter implements AsyncDisposable {
   #connections = 0;
   /** The descriptor is not closed yet. */
   #closing = false;
-  /** How many times `close` is to be emitted then. */
-  #closesOwed = 0;
+  /** What emits `close` then, in the context of what asked for it. */
+  readonly #closesOwed: (() => void)[] = [];
   /** The path that it was asked to listen on. */
   #path: string | null = null;
   #referenced = true;
@@ -204,6 +205,7 @@ export class Server extends EventEmitter implements AsyncDisposable {
     address: string,
     port: number,
   ): void {
+    const scope = new AsyncResource('SOCKLOOP_SERVER');
     try {
       this.#listener = this.#thread.loop.listen<Socket>({
         ...socketSettings,
@@ -211,9 +213,9 @@ export class Server extends EventEmitter implements AsyncDisposable {
         ...how,
         handlers: {
           ...socketSettings.handlers,
-          open: (connection) => this.#accepted(connection),
+          open: (connection) => scope.runInAsyncScope(this.#accepted, this, connection),
         },
-        onError: (error) => void this.emit('error', error),
+        onError: (error) => void scope.runInAsyncScope(this.emit, this, 'error', error),
       });
     } catch (error) {
       const failure = callFailure(error);
@@ -287,7 +289,8 @@ export class Server extends EventEmitter implements AsyncDisposable {
 
   #emitCloseIfDrained(): void {
     if (this.#listener !== null || this.#connections > 0) return;
-    if (this.#closing) this.#closesOwed += 1;
+    const emit = (): void => this.#emitCloseIfDrained();
+    if (this.#closing) this.#closesOwed.push(AsyncResource.bind(emit));
     else process.nextTick(() => this.emit('close'));
   }
 
@@ -320,7 +323,7 @@ export class Server extends EventEmitter implements AsyncDisposable {
   #closed(): void {
     this.#closing = false;
     this.#hold();
-    for (; this.#closesOwed > 0; this.#closesOwed--) this.#emitCloseIfDrained();
+    for (const emit of this.#closesOwed.splice(0)) emit();
   }
 
   /**

@@ -12,12 +12,12 @@ import {
   codedError,
   endedByPeer,
   unsupported,
+  writeAtDestruction,
 } from './node-errors.ts';
 import type { SocketConnectOptions, SocketOptions } from './options.ts';
 import type { Server } from './server.ts';
 import { SocketBase } from './socket-base.ts';
 import { checkSocketOptions, duplexOptions } from './socket-options.ts';
-import { guarded, throwLater } from './uncaught.ts';
 
 type Done = (error?: Error | null) => void;
 
@@ -85,15 +85,16 @@ export class Socket extends SocketBase {
       queueBytesHigh: 0,
       queueBytesMax: Number.MAX_SAFE_INTEGER,
       handlers: {
-        data: ({ data }, chunk) => data.#received(chunk),
-        drain: ({ data }) => guarded(() => data.#drained()),
-        end: ({ data }) => guarded(() => data.#peerEnded()),
-        close: ({ data }, error) => guarded(() => data.#closedWith(error)),
+        data: ({ data }, chunk) => data.inScope(data.#received, chunk),
+        drain: ({ data }) => data.inScope(data.#drained),
+        end: ({ data }) => data.inScope(data.#peerEnded),
+        close: ({ data }, error) => data.inScope(data.#closedWith, error),
       },
     };
     acceptOn = (socket, connection, acceptor, paused) => {
       socket.#acceptor = acceptor;
       socket.server = acceptor.server;
+      socket.openOuterScope();
       socket.#take(connection);
       socket.applySettings(connection);
       if (!paused) {
@@ -124,6 +125,7 @@ export class Socket extends SocketBase {
   }
 
   #adopt(fd: number, readable: boolean): void {
+    this.openScope();
     this.#take(this.thread.loop.adopt<Socket>(fd, socketSettings));
     if (readable) this.read(0);
     else this.#pause();
@@ -177,6 +179,7 @@ export class Socket extends SocketBase {
     if ('onread' in options) throw unsupported('options.onread', options.onread);
     if (this.destroyed) this.#reopen();
     this.forgetPeer();
+    this.openScope();
     this.hasHandle = true;
     this.connecting = true;
     this.hold();
@@ -205,32 +208,24 @@ export class Socket extends SocketBase {
   }
 
   #connected(connection: Connection<Socket>): void {
-    try {
-      const attempted = this.#operation?.attempted ?? null;
-      if (attempted !== null) this.autoSelectFamilyAttemptedAddresses = attempted;
-      this.#operation = null;
-      this.#take(connection);
-      this.connecting = false;
-      this.touch();
-      this.applySettings(connection);
-      this.emit('connect');
-      this.emit('ready');
-      if (this.destroyed) return;
-      if (!this.isPaused()) this.read(0);
-      if (!this.#isAsked) this.#pause();
-    } catch (error) {
-      throwLater(error);
-    }
+    const attempted = this.#operation?.attempted ?? null;
+    if (attempted !== null) this.autoSelectFamilyAttemptedAddresses = attempted;
+    this.#operation = null;
+    this.#take(connection);
+    this.connecting = false;
+    this.touch();
+    this.applySettings(connection);
+    this.emit('connect');
+    this.emit('ready');
+    if (this.destroyed) return;
+    if (!this.isPaused()) this.read(0);
+    if (!this.#isAsked) this.#pause();
   }
 
   #received(chunk: Uint8Array): void {
     this.touch();
     const { buffer, byteOffset, length } = chunk;
-    try {
-      if (!this.push(Buffer.from(buffer, byteOffset, length))) this.#pause();
-    } catch (error) {
-      throwLater(error);
-    }
+    if (!this.push(Buffer.from(buffer, byteOffset, length))) this.#pause();
   }
 
   #drained(): void {
@@ -332,15 +327,14 @@ export class Socket extends SocketBase {
   #closedWith(error: Error | null): void {
     this.#isClosed = true;
     if (this.destroyed) {
-      this.#writes?.failed(null);
+      this.#writes?.failed(writeAtDestruction(this.thread.loop.sys.abi));
       process.nextTick(() => this.#emitClose());
       return;
     }
     if (error === null && this.writableEnded) return;
     const failure = error === null ? null : callFailure(error);
     this.destroy(failure === null ? (error ?? undefined) : brokenError(failure));
-    // As node:net, which tells of it by `error` alone.
-    this.#writes?.failed(null);
+    this.#writes?.failed(writeAtDestruction(this.thread.loop.sys.abi));
   }
 
   /** @internal */
@@ -356,7 +350,7 @@ export class Socket extends SocketBase {
     if (!hasHandle) {
       process.nextTick(() => this.emit('close'));
     } else if (connection === null || this.#isClosed || this.thread.loop.closed) {
-      setImmediate(() => this.#emitClose());
+      setImmediate(() => this.inScope(this.#emitClose));
     } else if (this.#resetting) {
       connection.reset();
     } else {
