@@ -1,6 +1,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import { ADDRCONFIG, type LookupAddress, lookup as systemLookup } from 'node:dns';
 import {
+  type BlockList,
   getDefaultAutoSelectFamily,
   getDefaultAutoSelectFamilyAttemptTimeout,
   isIP,
@@ -10,7 +11,14 @@ import type { EventLoop } from '../../net/event-loop.ts';
 import type { Connection, ConnectionSettings } from '../../net/stream/connection.ts';
 import type { Connector } from '../../net/stream/connector.ts';
 import { checkedPort, checkFunction, checkNumber } from './arguments.ts';
-import { attemptsError, callFailure, codedError, connectError, wrongType } from './node-errors.ts';
+import {
+  attemptsError,
+  blockedAddress,
+  callFailure,
+  codedError,
+  connectError,
+  wrongType,
+} from './node-errors.ts';
 import type { SocketConnectOptions } from './options.ts';
 import { throwLater } from './uncaught.ts';
 
@@ -21,6 +29,8 @@ const ATTEMPT_MS_MIN = 10;
 export interface ConnectingSocket<Data> {
   /** The settings of the connection. */
   readonly settings: ConnectionSettings<Data>;
+  /** The addresses that it does not connect to. */
+  readonly blockList: BlockList | null;
   emit(event: string, ...args: unknown[]): void;
   /** Something happens: the timeout starts anew. */
   touched(): void;
@@ -169,6 +179,10 @@ export class ConnectOperation<Data> {
     this.#addresses = rest;
     const { address, family } = next;
     const { port, localAddress, localPort } = this.#target;
+    if (this.#socket.blockList?.check(address, family === 6 ? 'ipv6' : 'ipv4') === true) {
+      this.#blocked(next);
+      return;
+    }
     this.attempted?.push(`${address}:${port}`);
     // An address that cannot be connected from is no attempt.
     this.#announced = localPort === undefined && localAddress === undefined;
@@ -233,6 +247,18 @@ export class ConnectOperation<Data> {
     const told = failure === null ? error : connectError(failure, address, port, local);
     this.#errors.push(told);
     this.#socket.emit('connectionAttemptFailed', address, port, family, told);
+    this.#attempt(this.#addresses);
+  }
+
+  #blocked({ address, family }: LookupAddress): void {
+    const error = blockedAddress(address);
+    const isOne = this.attempted === null;
+    if (isOne) this.#socket.emit('connectionAttempt', address, this.#target.port, family);
+    this.#errors.push(error);
+    if (!isOne) {
+      const { port } = this.#target;
+      this.#socket.emit('connectionAttemptFailed', address, port, family, error);
+    }
     this.#attempt(this.#addresses);
   }
 

@@ -101,6 +101,11 @@ export function closedBeforeConnection(): Error {
   return codedError(new Error(message), 'ERR_SOCKET_CLOSED_BEFORE_CONNECTION');
 }
 
+/** An address that the block list of the socket holds. */
+export function blockedAddress(address: string): Error {
+  return codedError(new Error(`IP(${address}) is blocked by net.BlockList`), 'ERR_IP_BLOCKED');
+}
+
 /** A write after the peer's end has ended this side, too. */
 export function endedByPeer(): Error {
   return codedError(new Error('This socket has been ended by the other party'), 'EPIPE');

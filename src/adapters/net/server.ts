@@ -1,12 +1,19 @@
 import { AsyncResource } from 'node:async_hooks';
 import { lookup } from 'node:dns';
 import { EventEmitter } from 'node:events';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, BlockList } from 'node:net';
 import type { Connection } from '../../net/stream/connection.ts';
 import type { Listener } from '../../net/stream/listener.ts';
 import type { InheritedEndpoint } from '../../net/stream/listening-socket.ts';
 import type { Endpoint } from '../../socket/create.ts';
-import { checkedPort, checkNumber, checkSignal, normalized, portOf } from './arguments.ts';
+import {
+  checkBlockList,
+  checkedPort,
+  checkNumber,
+  checkSignal,
+  normalized,
+  portOf,
+} from './arguments.ts';
 import { addressInfo } from './endpoint-names.ts';
 import {
   type CallFailure,
@@ -19,6 +26,7 @@ import {
 } from './node-errors.ts';
 import type { ListenOptions, ServerOptions } from './options.ts';
 import { acceptOn, Socket, socketSettings } from './socket.ts';
+import { allowAll } from './socket-mode.ts';
 import { type ThreadLoop, threadLoop } from './thread-loop.ts';
 import { throwLater } from './uncaught.ts';
 
@@ -78,6 +86,7 @@ export class Server extends EventEmitter implements AsyncDisposable {
     if (typeof given !== 'object') throw wrongType('options', 'of type object', options);
     checkNumber(given.keepAliveInitialDelay, 'options.keepAliveInitialDelay');
     checkNumber(given.highWaterMark, 'options.highWaterMark');
+    checkBlockList(given.blockList);
     this.#options = { ...given };
     this.#thread = threadLoop();
     const connected = typeof options === 'function' ? options : listener;
@@ -166,9 +175,8 @@ export class Server extends EventEmitter implements AsyncDisposable {
   }
 
   #listenAt(options: ListenOptions, backlog: number, anyPort: boolean): void {
-    const { fd, path, host, signal, reusePort = false } = options;
+    const { fd, path, host, signal, reusePort = false, ipv6Only = false } = options;
     if ('handle' in options) throw unsupported('options.handle', options.handle);
-    if ('ipv6Only' in options && options.ipv6Only) throw unsupported('options.ipv6Only', true);
     checkSignal(signal, 'options.signal');
     if (signal?.aborted === true) process.nextTick(() => this.close());
     else signal?.addEventListener('abort', this.#aborted, { once: true });
@@ -178,11 +186,12 @@ export class Server extends EventEmitter implements AsyncDisposable {
       this.#listenOn({ fd }, {}, `fd ${fd}`, 0);
     } else if (isAny || typeof options.port === 'number' || typeof options.port === 'string') {
       const port = isAny ? 0 : checkedPort(options.port, 'options.port');
-      if (host) this.#listenOnHost(host, port, { backlog, reusePort });
-      else this.#listenOn({ host: null, port }, { backlog, reusePort }, '::', port);
+      if (host) this.#listenOnHost(host, port, { backlog, reusePort, ipv6Only });
+      else this.#listenOn({ host: null, port }, { backlog, reusePort, ipv6Only }, '::', port);
     } else if (typeof path === 'string' && portOf(path) === null) {
       this.#path = path;
       this.#listenOn({ path }, { backlog }, path, -1);
+      if (this.#listener !== null) allowAll(path, options);
     } else {
       const isNamed = 'port' in options || 'path' in options;
       const reason = isNamed ? 'is invalid' : 'must have the property "port" or "path"';
@@ -251,11 +260,15 @@ export class Server extends EventEmitter implements AsyncDisposable {
 
   #accepted(connection: Connection<Socket>): void {
     try {
+      if (isBlocked(this.#options.blockList, connection)) {
+        refuse(connection);
+        return;
+      }
       if (this.maxConnections !== undefined && this.#connections >= this.maxConnections) {
         this.#drop(connection);
         return;
       }
-      const { pauseOnConnect = false, ...options } = this.#options;
+      const { pauseOnConnect = false, blockList: _, ...options } = this.#options;
       const socket = new Socket(options);
       this.#connections += 1;
       const left = (): void => this.#left();
@@ -277,9 +290,7 @@ export class Server extends EventEmitter implements AsyncDisposable {
       remotePort: remote.port,
       remoteFamily: remote.family,
     });
-    // Its handlers find a socket, which nobody hears of.
-    connection.data = new Socket().destroy();
-    connection.close();
+    refuse(connection);
   }
 
   #left(): void {
@@ -389,6 +400,18 @@ export class Server extends EventEmitter implements AsyncDisposable {
 interface ListenHow {
   readonly backlog?: number;
   readonly reusePort?: boolean;
+  readonly ipv6Only?: boolean;
+}
+
+function refuse(connection: Connection<Socket>): void {
+  // Its handlers find a socket, which nobody hears of.
+  connection.data = new Socket().destroy();
+  connection.close();
+}
+
+function isBlocked(list: BlockList | undefined, { remoteAddress }: Connection<Socket>): boolean {
+  if (list === undefined || remoteAddress === null || remoteAddress.family === 'UNIX') return false;
+  return list.check(remoteAddress.address, remoteAddress.family === 'IPv6' ? 'ipv6' : 'ipv4');
 }
 
 function notRunning(): Error {

@@ -1,9 +1,12 @@
-import { Buffer } from 'node:buffer';
+import type { Buffer } from 'node:buffer';
+import type { BlockList } from 'node:net';
 import { addAbortSignal, Duplex } from 'node:stream';
+import { ownedBuffer } from '../../base/borrowed.ts';
 import type { Connection, ConnectionSettings } from '../../net/stream/connection.ts';
 import { StreamWrites } from '../../net/stream/stream-writes.ts';
 import { normalized } from './arguments.ts';
 import { ConnectOperation } from './connect-operation.ts';
+import { borrowedBuffer, Forwarding } from './forwarding.ts';
 import {
   brokenError,
   callFailure,
@@ -73,6 +76,9 @@ export class Socket extends SocketBase {
   #isAsked = false;
   /** The connection is paused. */
   #paused = false;
+  /** The last pipe, if it leads to another socket. */
+  #forwarding: Forwarding | null = null;
+  readonly #blockList: BlockList | null;
   #resetting = false;
   #hadError = false;
   /** The bytes that were passed to the connection, and those of the last write among them. */
@@ -82,6 +88,8 @@ export class Socket extends SocketBase {
   static {
     socketSettings = {
       noDelay: false,
+      // Copied here, where it is known what a chunk is for.
+      chunks: 'borrowed',
       queueBytesHigh: 0,
       queueBytesMax: Number.MAX_SAFE_INTEGER,
       handlers: {
@@ -117,6 +125,7 @@ export class Socket extends SocketBase {
     const own = typeof options === 'number' ? { fd: options } : options;
     checkSocketOptions(own);
     super(duplexOptions(own), own);
+    this.#blockList = own.blockList ?? null;
     this.on('end', () => {
       if (!this.allowHalfOpen) this.write = this.#writeAfterEnd;
     });
@@ -186,10 +195,14 @@ export class Socket extends SocketBase {
     this.touch();
     const operation = new ConnectOperation<Socket>(this.thread.loop, {
       settings: { ...socketSettings, noDelay: this.noDelay },
+      blockList: this.#blockList,
       emit: (event, ...rest) => this.emit(event, ...rest),
       touched: () => this.touch(),
       connected: (connection) => this.#connected(connection),
-      failed: (error) => void this.destroy(error),
+      failed: (error) => {
+        this.#tellAttempts();
+        this.destroy(error);
+      },
     });
     this.#operation = operation;
     if (options.path) operation.toPath(options.path);
@@ -207,9 +220,13 @@ export class Socket extends SocketBase {
     this.#resetting = false;
   }
 
-  #connected(connection: Connection<Socket>): void {
+  #tellAttempts(): void {
     const attempted = this.#operation?.attempted ?? null;
     if (attempted !== null) this.autoSelectFamilyAttemptedAddresses = attempted;
+  }
+
+  #connected(connection: Connection<Socket>): void {
+    this.#tellAttempts();
     this.#operation = null;
     this.#take(connection);
     this.connecting = false;
@@ -224,8 +241,31 @@ export class Socket extends SocketBase {
 
   #received(chunk: Uint8Array): void {
     this.touch();
-    const { buffer, byteOffset, length } = chunk;
-    if (!this.push(Buffer.from(buffer, byteOffset, length))) this.#pause();
+    const bytes = this.#forwarding?.takesNow === true ? borrowedBuffer(chunk) : ownedBuffer(chunk);
+    if (!this.push(bytes)) this.#pause();
+  }
+
+  /** @internal Whether what is written now is sent or copied before `write` returns. */
+  get takesAtOnce(): boolean {
+    const isIdle = this.writable && this.writableLength === 0 && this.writableCorked === 0;
+    return isIdle && this.hasHandle && !this.connecting && this.#writes?.isBusy === false;
+  }
+
+  /**
+   * Reads all and writes it to `target`: as `pipe` of any stream.
+   *
+   * @param target is written to.
+   * @param options `end`: whether the end of this stream ends `target`. Default: true.
+   * @returns the target.
+   */
+  override pipe<Target extends NodeJS.WritableStream>(
+    target: Target,
+    options?: { end?: boolean },
+  ): Target {
+    super.pipe(target, options);
+    this.#forwarding =
+      target instanceof Socket ? new Forwarding(this, target, Socket.prototype._write) : null;
+    return target;
   }
 
   #drained(): void {

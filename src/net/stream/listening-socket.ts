@@ -19,7 +19,7 @@ export interface InheritedEndpoint {
 
 /** Where to listen, and how. */
 export type ListeningOptions = (Endpoint | InheritedEndpoint) &
-  Pick<ServerOptions, 'backlog' | 'reusePort'>;
+  Pick<ServerOptions, 'backlog' | 'reusePort' | 'ipv6Only'>;
 
 /** A listening socket that a loop can hold. */
 export interface ListeningSocket {
