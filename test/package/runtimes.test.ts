@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import type { Scope } from '#test/harness/command.js';
+import { type Scope, start } from '#test/harness/command.js';
 import { leakCheck } from '#test/harness/leaks.js';
 import { reasonWithout, scratch } from '#test/harness/other-programs.js';
 import { root } from '#test/harness/programs.js';
@@ -102,6 +102,28 @@ describe('the installed package', { skip }, () => {
         await runLibraries(t, folder, runtime, commandOf(runtime));
       });
     }
+  });
+});
+
+describe('sockloop/net', { skip }, () => {
+  const newest = 'Node.js 26';
+
+  it(`${newest}: does as node:net does there`, { timeout }, async (t) => {
+    leakCheck(t);
+    // The tests of that folder that compare the two, in one process.
+    const files = readdirSync(`${root}build/test/adapters/net`).filter((name) => {
+      return /^(?!http|process).*\.test\.js$/.test(name);
+    });
+    assert.ok(files.length > 2);
+    const imports = files.flatMap((name) => ['--import', `#test/adapters/net/${name}`]);
+    // One loop is enough: what versions of Node differ in is above it.
+    const flags = ['--test-reporter=spec', '--test-name-pattern=epoll', ...imports, '--eval', ''];
+    // Otherwise it would report to the runner of this test.
+    const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+    const command = start(t, [...commandOf(newest), ...flags], { cwd: root, env });
+    const { status, out } = await command.end(timeout);
+    assert.equal(status, 0, out);
+    assert.match(out, /pass \d\d/);
   });
 });
 

@@ -36,7 +36,7 @@ export type AsyncListenSettings = Omit<
 /** How to listen. */
 export interface ListenSettings<Data = undefined>
   extends ConnectionSettings<Data>,
-    Pick<ServerOptions, 'backlog' | 'reusePort'> {
+    Pick<ServerOptions, 'backlog' | 'reusePort' | 'ipv6Only'> {
   /**
    * The most open connections, 1 and up: further ones wait in the queue of listen(2) until one is
    * closed. Default: no limit.
