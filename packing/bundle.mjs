@@ -9,7 +9,14 @@ import { rolldown } from 'rolldown';
 import { root } from './root.mjs';
 
 /** What `exports` of package.json names. */
-export const PUBLIC = ['index', 'socket/index', 'poller/index', 'sys/index', 'adapters/net/index'];
+export const PUBLIC = [
+  'index',
+  'socket/index',
+  'poller/index',
+  'sys/index',
+  'adapters/net/index',
+  'net/tls/index',
+];
 /** The programs, and the threads that they start. */
 const TOOLS = [
   'cli/main',
