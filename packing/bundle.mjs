@@ -28,11 +28,12 @@ const TOOLS = [
   'compare/client/worker',
 ];
 
-/** The library is three files: the system calls, the loops, and what stands in for node:net. */
+/** The library is four files: the system calls, the loops, TLS, and what stands in for node:net. */
 const SYS = 'sys';
 const LOOPS = 'loops';
+const TLS = 'tls';
 const NET = 'net';
-const LIBRARY = [SYS, LOOPS, NET];
+const LIBRARY = [SYS, LOOPS, TLS, NET];
 
 /** Stands for a module's `import.meta.url` until the file is known that it is joined to. */
 const OWN_URL = 'sockloopUrlOf';
@@ -118,7 +119,12 @@ export async function bundle(folder) {
       groups: [
         // A group takes along what its modules import, unless another one has it.
         { name: SYS, test: /[/\\]dist[/\\]src[/\\](?:sys|base)[/\\]/, priority: 3 },
-        { name: LOOPS, test: /[/\\]dist[/\\]src[/\\](?!adapters[/\\])/, priority: 2 },
+        {
+          name: LOOPS,
+          test: /[/\\]dist[/\\]src[/\\](?!adapters[/\\]|net[/\\]tls[/\\])/,
+          priority: 2,
+        },
+        { name: TLS, test: /[/\\]dist[/\\]src[/\\]net[/\\]tls[/\\]/, priority: 1 },
         { name: NET, test: /[/\\]dist[/\\]src[/\\]adapters[/\\]/, priority: 1 },
       ],
     },
