@@ -23,7 +23,7 @@ const CONNECTIONS = 50;
 const REFERENCE = 'node:tls';
 const SERVERS = [REFERENCE, 'io_uring', 'epoll'] as const;
 const SIZES = [64, 16 * 1024];
-const WARM_UP_MS = 1000;
+const WARM_UP_MS = 4000;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
