@@ -27,7 +27,7 @@ export const localhost = authority.issue('localhost', {
   altNames: 'DNS:localhost,IP:127.0.0.1',
 });
 
-// libuv opens a descriptor for the shortage of descriptors with its first server.
+// libuv opens a descriptor, for the day when there are none left, with the first of its streams.
 const first = createServer().listen(0, '127.0.0.1');
 await once(first, 'listening');
 first.close();
