@@ -67,6 +67,9 @@ export interface EventLoopOptions {
   onHandlerError?(error: unknown, connection: Connection<unknown> | null): void;
 }
 
+/** The loop that `eventLoop` holds, for what stands on it outside of this file. */
+export let loopOf: (eventLoop: EventLoop) => Loop;
+
 /** Options of {@link EventLoop.run}. */
 export interface RunOptions {
   /** Stops the loop when it aborts: `run` rejects with its reason, and can be called again. */
@@ -130,6 +133,10 @@ export class EventLoop implements Disposable, AsyncDisposable {
    */
   readonly missing: readonly MissingLoop[];
   readonly #loop: Loop;
+
+  static {
+    loopOf = (eventLoop) => eventLoop.#loop;
+  }
 
   /**
    * Opens a loop.

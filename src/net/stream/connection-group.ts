@@ -9,7 +9,7 @@ import type { Backend } from '../../loop/backend.ts';
 import { mayBePromise } from '../../loop/callbacks.ts';
 import type { Loop } from '../../loop/loop.ts';
 import { QUEUE_BYTES_HIGH, QUEUE_BYTES_MAX, TIMEOUT_MS_MAX } from '../limits.ts';
-import type { ConnectionHandlers, ConnectionSettings } from './connection.ts';
+import type { Connection, ConnectionHandlers, ConnectionSettings } from './connection.ts';
 import type { StreamConnection } from './stream-connection.ts';
 
 /** State shared by the connections of one listener or connect operation. */
@@ -29,6 +29,8 @@ export class ConnectionGroup<Data> {
   readonly queueBytesMax: number;
   /** Called before the `close` handler. */
   readonly onClosed: ((connection: StreamConnection<Data>) => void) | null;
+  /** Whether its bytes go elsewhere: see {@link forOther}. */
+  isOther = false;
   readonly #onHandlerError: ConnectionSettings<Data>['onHandlerError'];
 
   constructor(
@@ -55,24 +57,30 @@ export class ConnectionGroup<Data> {
     checkBytes('queueBytesHigh', this.queueBytesHigh);
   }
 
-  /** The group of one of its connections that has become a stream. */
-  forStream(handlers: ConnectionHandlers<Data>): ConnectionGroup<Data> {
+  /** The group of one of its connections whose bytes go elsewhere now: to a stream, to TLS. */
+  forOther(
+    handlers: ConnectionHandlers<Data>,
+    chunks: 'owned' | 'borrowed',
+  ): ConnectionGroup<Data> {
     const { loop, noDelay, tcp, onClosed } = this;
     const onHandlerError = this.#onHandlerError;
     const heard = onHandlerError === undefined ? {} : { onHandlerError };
     // It waits for an empty queue, and queues little by itself.
     const marks = { queueBytesHigh: 0, queueBytesMax: Number.MAX_SAFE_INTEGER };
-    return new ConnectionGroup(loop, { handlers, noDelay, ...marks, ...heard }, tcp, onClosed);
+    const settings = { handlers, chunks, noDelay, ...marks, ...heard };
+    const group = new ConnectionGroup(loop, settings, tcp, onClosed);
+    group.isOther = true;
+    return group;
   }
 
   /** A handler has returned `result`. A promise is watched; anything else is ignored. */
-  returned(result: unknown, connection: StreamConnection<Data>): void {
+  returned(result: unknown, connection: Connection<Data>): void {
     if (!mayBePromise(result)) return;
     this.loop.callbacks.watch(result, (error) => this.failed(error, connection));
   }
 
   /** A handler has failed with `error`. Throws where nobody is to hear of it. */
-  failed(error: unknown, connection: StreamConnection<Data>): void {
+  failed(error: unknown, connection: Connection<Data>): void {
     connection.close();
     if (this.#onHandlerError === undefined) this.loop.callbacks.failed(error, connection);
     else this.#onHandlerError(error, connection);
