@@ -38,6 +38,7 @@ const PUBLIC = [
   '^src/poller/index[.]ts$',
   '^src/sys/index[.]ts$',
   '^src/adapters/net/index[.]ts$',
+  '^src/adapters/web/index[.]ts$',
   '^src/net/tls/index[.]ts$',
 ];
 /** Packages whose code is part of what packing/ writes. */

@@ -15,6 +15,7 @@ export const PUBLIC = [
   'poller/index',
   'sys/index',
   'adapters/net/index',
+  'adapters/web/index',
   'net/tls/index',
 ];
 /** The programs, and the threads that they start. */
@@ -32,7 +33,8 @@ const TOOLS = [
 const SYS = 'sys';
 const LOOPS = 'loops';
 const NET = 'net';
-const LIBRARY = [SYS, LOOPS, NET];
+const WEB = 'web';
+const LIBRARY = [SYS, LOOPS, NET, WEB];
 
 /** Stands for a module's `import.meta.url` until the file is known that it is joined to. */
 const OWN_URL = 'sockloopUrlOf';
@@ -118,8 +120,13 @@ export async function bundle(folder) {
       groups: [
         // A group takes along what its modules import, unless another one has it.
         { name: SYS, test: /[/\\]dist[/\\]src[/\\](?:sys|base)[/\\]/, priority: 3 },
-        { name: LOOPS, test: /[/\\]dist[/\\]src[/\\](?!adapters[/\\])/, priority: 2 },
-        { name: NET, test: /[/\\]dist[/\\]src[/\\]adapters[/\\]/, priority: 1 },
+        {
+          name: LOOPS,
+          test: /[/\\]dist[/\\]src[/\\](?!adapters[/\\](?:net|web)[/\\])/,
+          priority: 2,
+        },
+        { name: WEB, test: /[/\\]dist[/\\]src[/\\]adapters[/\\]web[/\\]/, priority: 1 },
+        { name: NET, test: /[/\\]dist[/\\]src[/\\]adapters[/\\]net[/\\]/, priority: 1 },
       ],
     },
   });

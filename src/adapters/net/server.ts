@@ -5,6 +5,7 @@ import type { Connection } from '../../net/stream/connection.ts';
 import type { Listener } from '../../net/stream/listener.ts';
 import type { InheritedEndpoint } from '../../net/stream/listening-socket.ts';
 import type { Endpoint } from '../../socket/create.ts';
+import { type ThreadLoop, threadLoop } from '../thread-loop.ts';
 import { checkedPort, checkNumber, checkSignal, normalized, portOf } from './arguments.ts';
 import { addressInfo } from './endpoint-names.ts';
 import {
@@ -18,7 +19,6 @@ import {
 } from './node-errors.ts';
 import type { ListenOptions, ServerOptions } from './options.ts';
 import { acceptOn, Socket, socketSettings } from './socket.ts';
-import { type ThreadLoop, threadLoop } from './thread-loop.ts';
 import { throwLater } from './uncaught.ts';
 
 const BACKLOG = 511;

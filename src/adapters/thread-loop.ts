@@ -1,4 +1,4 @@
-import { EventLoop, type EventLoopOptions } from '../../net/event-loop.ts';
+import { EventLoop, type EventLoopOptions } from '../net/event-loop.ts';
 
 /** The loop of the sockets and servers of this thread, attached to Node's. */
 export class ThreadLoop {
