@@ -131,9 +131,8 @@ export class TlsStreamConnection<Data> extends TlsFacts implements TlsConnection
   cancel(): void {
     this.isHandshaking = false;
     this.abandon();
+    if (this.#closedAhead) this.#settleSoon();
   }
-
-  // What the connection below calls.
 
   receive(chunk: Uint8Array): void {
     if (this.#closing || this.#isNotified) return;
@@ -144,10 +143,10 @@ export class TlsStreamConnection<Data> extends TlsFacts implements TlsConnection
 
   /** The peer has ended its side of the connection below. */
   transportEnded(): void {
-    // A failure of node:tls is told first, and closes the connection.
-    if (this.#closing || this.#isFailing || (this.#error ?? this.#handshakeError)) return;
+    // A failure of node:tls closes the connection.
+    if (this.#closing || this.#error !== null) return;
     if (this.isHandshaking) {
-      this.#handshakeFailed(this.hangup('ended by the peer'));
+      this.#failUnlessTold(this.hangup('ended by the peer'));
     } else if (!this.#isNotified) {
       const reason = 'the peer ended without close_notify: something may be missing';
       this.#error = this.failure('ERR_SSL_UNEXPECTED_EOF_WHILE_READING', reason);
@@ -162,25 +161,26 @@ export class TlsStreamConnection<Data> extends TlsFacts implements TlsConnection
     this.#drainIfEmpty();
   }
 
-  /** node:tls has given the handshake up, and its reason is yet to come. */
-  get #isFailing(): boolean {
-    return this.isHandshaking && this.#transport.isDestroyed && this.#handshakeError === null;
+  /** The handshake has failed with `error`, unless node:tls says why: it does so in a tick. */
+  #failUnlessTold(error: Error): void {
+    process.nextTick(() => {
+      if (this.#transport.isDestroyed && this.#handshakeError === null) return;
+      this.#handshakeError ??= error;
+      this.#settleSoon();
+    });
   }
 
   transportClosed(error: Error | null): void {
-    if (this.#isFailing) {
+    if (this.isHandshaking) {
       this.#group.loop.holdNodeLoop();
       this.#closedAhead = true;
+      this.#failUnlessTold(error ?? this.hangup('closed'));
       return;
     }
     this.#leave();
     this.#transport.closed();
     this.socket?.destroy();
     this.#error ??= error;
-    if (this.isHandshaking) {
-      this.#sink.failed(this.#handshakeError ?? error ?? this.hangup('closed'), this);
-    }
-    this.isHandshaking = false;
     this.#sink.closed(this);
     if (this.#wasOpen) this.#call(() => this.#handlers.close?.(this, this.#error));
   }
@@ -202,8 +202,12 @@ export class TlsStreamConnection<Data> extends TlsFacts implements TlsConnection
   /** Calls the handlers for what has come up. */
   #settle(): void {
     this.#isSettling = false;
-    if (this.#closing) return;
     if (this.isHandshaking) this.#settleHandshake();
+    if (this.#closedAhead && !this.isHandshaking) {
+      this.#closedAhead = false;
+      this.#group.loop.releaseNodeLoop();
+      this.transportClosed(null);
+    }
     if (this.isHandshaking || this.#closing) return;
     if (this.#sessions.length > 0) this.#deliverSessions();
     if (this.#chunks.length > 0) this.#deliver();
@@ -218,9 +222,6 @@ export class TlsStreamConnection<Data> extends TlsFacts implements TlsConnection
   #settleHandshake(): void {
     if (this.#handshakeError !== null) {
       this.#handshakeFailed(this.#handshakeError);
-      if (!this.#closedAhead) return;
-      this.#group.loop.releaseNodeLoop();
-      this.transportClosed(null);
     } else if (this.#isSecured) {
       this.isHandshaking = false;
       this.#wasOpen = true;
@@ -269,8 +270,6 @@ export class TlsStreamConnection<Data> extends TlsFacts implements TlsConnection
       this.#group.failed(error, this);
     }
   }
-
-  // What the program calls.
 
   write(data: Bytes, offset = 0, byteLength?: number): boolean {
     const bytes = data instanceof Uint8Array ? data : bytesOf(data);
