@@ -34,11 +34,12 @@ let listenOn: (address: ListenAddress, options: ListenOptions) => Listener;
  *
  * await using listener = listen('127.0.0.1:0');
  * const client = connect(`127.0.0.1:${listener.port}`);
+ * const ending = client.writable.close();
  * for await (const socket of listener) {
- *   await socket.readable.pipeTo(socket.writable); // An echo.
+ *   await socket.readable.pipeTo(socket.writable); // An echo, until the client's end.
  *   break;
  * }
- * await client.close();
+ * await Promise.all([ending, client.closed]);
  * ```
  */
 export class Listener implements AsyncIterable<Socket>, AsyncDisposable {
