@@ -181,6 +181,8 @@ class Subject {
     if (how === 'close' || how === 'dispose') {
       this.#acts[how]();
     } else if (how === 'peer resets') {
+      // A peer that has ended cannot reset: a half-open socket hears nothing of it any more.
+      if (this.#peer.writableEnded) this.#acts.close();
       this.#acts[how]();
       // A connection that is paused sees its end once it is read from.
       await this.#drain();
