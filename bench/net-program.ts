@@ -4,7 +4,7 @@ import { performance } from 'node:perf_hooks';
 import { createInterface } from 'node:readline';
 import type { LoopName } from 'sockloop';
 import * as ownNet from 'sockloop/net';
-import { ThreadLoop, useThreadLoop } from '#src/adapters/net/thread-loop.js';
+import { ThreadLoop, useThreadLoop } from '#src/adapters/thread-loop.js';
 
 // The programs that bench/net.ts starts: the same server on node:net or on a loop of sockloop/net,
 // and what pumps bytes through a proxy.

@@ -17,6 +17,7 @@ export const PUBLIC = [
   'net/tls/index',
   'adapters/net/index',
   'adapters/register/index',
+  'adapters/web/index',
   'workers/index',
 ];
 /** The threads of the library. */
@@ -41,6 +42,7 @@ const LOOPS = 'loops';
 const PARTS = [
   { name: 'tls', folder: 'net/tls' },
   { name: 'net', folder: 'adapters/net' },
+  { name: 'web', folder: 'adapters/web' },
   { name: 'workers', folder: 'workers' },
 ];
 /** Loaded by its path and imported: Node's hooks and what sets them share it. */

@@ -6,6 +6,7 @@ import type { Connection } from '../../net/stream/connection.ts';
 import type { Listener } from '../../net/stream/listener.ts';
 import type { InheritedEndpoint } from '../../net/stream/listening-socket.ts';
 import type { Endpoint } from '../../socket/create.ts';
+import { type ThreadLoop, threadLoop } from '../thread-loop.ts';
 import {
   checkBlockList,
   checkedPort,
@@ -27,7 +28,6 @@ import {
 import type { ListenOptions, ServerOptions } from './options.ts';
 import { acceptOn, Socket, socketSettings } from './socket.ts';
 import { allowAll } from './socket-mode.ts';
-import { type ThreadLoop, threadLoop } from './thread-loop.ts';
 import { throwLater } from './uncaught.ts';
 
 const BACKLOG = 511;

@@ -2,10 +2,10 @@ import { AsyncResource } from 'node:async_hooks';
 import type { AddressInfo } from 'node:net';
 import { Duplex, type DuplexOptions } from 'node:stream';
 import type { Connection } from '../../net/stream/connection.ts';
+import { type ThreadLoop, threadLoop } from '../thread-loop.ts';
 import { checkedTimeoutMs, checkFunction } from './arguments.ts';
 import { addressInfo } from './endpoint-names.ts';
 import { setKeepAlive, setNoDelay } from './socket-settings.ts';
-import { type ThreadLoop, threadLoop } from './thread-loop.ts';
 import { throwLater } from './uncaught.ts';
 
 /** An address as `address()` of node:net gives it: empty where there is none. */

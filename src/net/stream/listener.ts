@@ -171,6 +171,11 @@ export class Listener<Data = undefined>
     return this.address.family === 'UNIX' ? null : this.address.port;
   }
 
+  /** False once the listener was closed, or accepting has failed for good. */
+  get isOpen(): boolean {
+    return !this.#closed;
+  }
+
   /** The number of open connections. */
   get connections(): number {
     return this.#connections.size;

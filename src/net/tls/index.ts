@@ -1,6 +1,6 @@
 /**
- * TLS by node:tls over connections of a loop: {@link listen}, {@link connect}, {@link connectAsync},
- * and {@link startTls} on a connection that is open.
+ * TLS by node:tls over connections of a loop: {@link listen}, {@link connect},
+ * {@link connectAsync}, and {@link startTls} on a connection that is open.
  *
  * @module sockloop/tls
  */

@@ -6,7 +6,7 @@ import * as nodeNet from 'node:net';
 import type { TestContext } from 'node:test';
 import { nativeSys } from 'sockloop';
 import * as ownNet from 'sockloop/net';
-import { ThreadLoop, useThreadLoop } from '#src/adapters/net/thread-loop.js';
+import { ThreadLoop, useThreadLoop } from '#src/adapters/thread-loop.js';
 import { backends } from '#src/loop/backends.js';
 import { eventually } from '#test/harness/command.js';
 import { leakCheck, leaksSince, openResources } from '#test/harness/leaks.js';
