@@ -1,3 +1,4 @@
+import { copyOf } from '../../base/bytes.ts';
 import { ReceivedChunks } from '../../net/async/received-chunks.ts';
 import type { Connection } from '../../net/stream/connection.ts';
 
@@ -59,7 +60,7 @@ export class ReadableSide {
     if (received === null || received.dropped) return;
     const given = this.#isWanted ? this.#give(chunk) : 0;
     if (given === chunk.length) return;
-    received.push(chunk.slice(given));
+    received.push(copyOf(chunk.subarray(given)));
     received.bound();
     this.#serve();
   }
@@ -149,7 +150,7 @@ export class ReadableSide {
     const view = request?.view ?? null;
     if (request === null || view === null) {
       // The stream takes the memory over.
-      controller.enqueue(chunk.slice());
+      controller.enqueue(copyOf(chunk));
       return chunk.length;
     }
     const length = Math.min(view.byteLength, chunk.length);

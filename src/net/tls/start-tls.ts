@@ -1,6 +1,6 @@
 import type { Server } from 'node:tls';
 import { requireFlag, requireFunction, requireObject, shown } from '../../base/arguments.ts';
-import { viewOf } from '../../base/bytes.ts';
+import { copyOf, viewOf } from '../../base/bytes.ts';
 import { hostText, type SocketAddress } from '../../sys/sockaddr.ts';
 import type { Connection, ConnectionHandlers } from '../stream/connection.ts';
 import { StreamConnection } from '../stream/stream-connection.ts';
@@ -174,7 +174,7 @@ class Upgrade<Data> implements ConnectionHandlers<unknown> {
 
   constructor(secure: TlsStreamConnection<Data>, head: ArrayBufferView | undefined) {
     this.#secure = secure;
-    this.#head = head === undefined ? null : viewOf(head).slice();
+    this.#head = head === undefined ? null : copyOf(viewOf(head));
   }
 
   receiveHead(): void {

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { TLSSocket } from 'node:tls';
+import { copyOf } from '../../base/bytes.ts';
 import type { Connection } from '../stream/connection.ts';
 import { PIECE_BYTES } from './limits.ts';
 
@@ -83,7 +84,7 @@ export class TlsTransport extends EventEmitter {
       const piece = next - at === bytes.length ? bytes : bytes.subarray(at, next);
       this.#inSection = true;
       if (this.#wrap !== null && socket.writableLength === 0) socket.write(piece);
-      else socket.write(piece.slice(), this.#passedOn);
+      else socket.write(copyOf(piece), this.#passedOn);
       this.#endSection();
     }
   }
