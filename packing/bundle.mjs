@@ -146,7 +146,8 @@ export async function bundle(folder) {
         { name: LOOPS, test: isOfLoops, priority: 2 },
         ...PARTS.map(({ name, folder }) => ({
           name,
-          test: (id) => liesIn(id, folder),
+          // What begins a thread must not run where the rest is imported.
+          test: (id) => liesIn(id, folder) && !id.endsWith('thread-worker.js'),
           priority: 1,
         })),
         { name: HOOK, test: /[/\\]register[/\\]resolve-hook[.]js$/, priority: 1 },
