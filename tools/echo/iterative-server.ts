@@ -4,6 +4,12 @@ import { nativeSys, type SocketAddress, type Sys, SysError } from 'sockloop/sys'
 import { acceptErrorKind } from '#src/sys/error-kinds.js';
 import { Farewell } from './farewell.ts';
 import { ACCEPT_PAUSE_MS, LINE_BYTES_MAX, WAIT_MS } from './limits.ts';
+import {
+  type MisbehaviourPlan,
+  type MisbehaviourTotals,
+  newMisbehaviourTotals,
+} from './misbehaviour/plan.ts';
+import { MisbehavingSession } from './misbehaviour/session.ts';
 import { turnOfNode } from './node-turn.ts';
 import { type EchoMode, EchoSession } from './session.ts';
 
@@ -18,6 +24,8 @@ export interface IterativeServerOptions {
   readonly sys?: Sys;
   /** Observes each connection. */
   readonly observer?: ServerObserver;
+  /** How it misbehaves; null or left out for a server that behaves. */
+  readonly misbehaviour?: MisbehaviourPlan | null;
 }
 
 /** Callbacks of a server. */
@@ -55,6 +63,8 @@ export interface ServerTotals {
   sentBytes: number;
   /** Bytes sent but not acknowledged by clients that broke or were given up. */
   unacknowledgedBytes: number;
+  /** What a server that misbehaves has done on purpose. */
+  misbehaved?: MisbehaviourTotals;
 }
 
 /**
@@ -97,6 +107,7 @@ export class IterativeServer {
   readonly #lineBytesMax: number;
   readonly #sys: Sys;
   readonly #observer: ServerObserver;
+  readonly #misbehaviour: MisbehaviourPlan | null;
   #stopping = false;
   /** True if the last accept(2) failed. */
   #failing = false;
@@ -108,6 +119,8 @@ export class IterativeServer {
     this.#lineBytesMax = options.lineBytesMax ?? LINE_BYTES_MAX;
     this.#sys = options.sys ?? nativeSys();
     this.#observer = options.observer ?? {};
+    this.#misbehaviour = options.misbehaviour ?? null;
+    if (this.#misbehaviour !== null) this.totals.misbehaved = newMisbehaviourTotals();
   }
 
   /** Stops accepting and receiving; input received so far is answered within DRAIN_MS. */
@@ -160,7 +173,7 @@ export class IterativeServer {
 
   async #serve(socket: Socket, address: SocketAddress): Promise<void> {
     const connection = ++this.totals.connections;
-    const session = new EchoSession(this.#sys, socket, this.#mode, this.#lineBytesMax);
+    const session = this.#session(socket, connection);
     let failure: Error | null = null;
     let unacknowledgedBytes = 0;
     try {
@@ -185,6 +198,16 @@ export class IterativeServer {
     this.totals.sentBytes += sentBytes;
     const totals = { connection, receivedBytes, sentBytes, lines, unacknowledgedBytes };
     this.#observer.closed?.(address, totals, failure);
+  }
+
+  #session(socket: Socket, connection: number): EchoSession {
+    const plan = this.#misbehaviour;
+    const totals = this.totals.misbehaved;
+    if (plan === null || totals === undefined) {
+      return new EchoSession(this.#sys, socket, this.#mode, this.#lineBytesMax);
+    }
+    const misbehaviour = { plan, connection, totals };
+    return new MisbehavingSession(this.#sys, socket, this.#mode, this.#lineBytesMax, misbehaviour);
   }
 
   /** Serves to the end. Returns the failure of the client, or null. */

@@ -10,7 +10,6 @@ import {
   type ServerLoop,
   type ServerPlan,
 } from '../../echo/servers.ts';
-import type { EchoMode } from '../../echo/session.ts';
 import { UsageError } from '../../terminal/exit.ts';
 import { FailureLines } from '../../terminal/failure-lines.ts';
 import {
@@ -24,11 +23,18 @@ import { logOut, printError, setDroppedWords } from '../../terminal/output.ts';
 import { onStopSignals } from '../../terminal/stop-signals.ts';
 import { reportFallback } from '../fallback.ts';
 import { unixPath } from '../unix-flag.ts';
+import {
+  addMisbehaviour,
+  type MisbehaviourFlags,
+  misbehavedWords,
+  misbehaviourOf,
+  planWords,
+} from './misbehaviour-flags.ts';
 
 /** The largest backlog of listen(2). */
 const BACKLOG_MAX = 2 ** 31 - 1;
 
-interface ServeFlags {
+interface ServeFlags extends MisbehaviourFlags {
   readonly host: string;
   readonly port: string;
   readonly unix?: string;
@@ -46,7 +52,7 @@ interface ServeFlags {
 
 /** Adds `sockloop serve` to the program. */
 export function addServe(program: Command): void {
-  program
+  const command = program
     .command('serve')
     .description('run an echo server until Ctrl-C')
     .option('--port <port>', 'port to listen on; 0 takes a free one', '7007')
@@ -67,8 +73,8 @@ export function addServe(program: Command): void {
     )
     .option('--trace', 'print each system call on standard error, as strace would')
     .option('--verbose', 'print a line for each connection')
-    .option('--json', 'print one JSON document per event on standard output')
-    .action((flags: ServeFlags) => serve(flags));
+    .option('--json', 'print one JSON document per event on standard output');
+  addMisbehaviour(command).action((flags: ServeFlags) => serve(flags));
 }
 
 async function serve(flags: ServeFlags): Promise<void> {
@@ -85,7 +91,7 @@ async function serve(flags: ServeFlags): Promise<void> {
   try {
     // The reader of this line may send a signal at once, so the handler is installed before.
     const ready = (): void => {
-      log.listening(server, plan.mode);
+      log.listening(server, plan);
       reportFallback(server.missing, server.loop);
     };
     log.stopped(await untilSignal(server, ready), server.balance?.() ?? null);
@@ -104,6 +110,8 @@ function loopOf(text: string): ServerLoop {
 
 function planOf(flags: ServeFlags, loop: ServerLoop): ServerPlan {
   const { backlog, maxConnections, idleTimeout, maxLine } = flags;
+  const idleTimeoutMs =
+    idleTimeout === undefined ? null : parseDuration(idleTimeout, '--idle-timeout');
   const countMax = Number.MAX_SAFE_INTEGER;
   return {
     endpoint:
@@ -114,9 +122,10 @@ function planOf(flags: ServeFlags, loop: ServerLoop): ServerPlan {
     backlog: backlog === undefined ? undefined : parseCount(backlog, 0, BACKLOG_MAX, '--backlog'),
     threads: threadsOf(flags, loop),
     maxConnections: maxConnections === undefined ? null : connectionsOf(maxConnections, loop),
-    idleTimeoutMs: idleTimeout === undefined ? null : parseDuration(idleTimeout, '--idle-timeout'),
+    idleTimeoutMs,
     lineBytesMax:
       maxLine === undefined ? LINE_BYTES_MAX : parseSize(maxLine, countMax, '--max-line'),
+    misbehaviour: misbehaviourOf(flags, idleTimeoutMs),
   };
 }
 
@@ -151,7 +160,7 @@ async function untilSignal(server: OpenServer, ready: () => void): Promise<Serve
 /** The log of a server. */
 interface ServeLog {
   readonly observer: ServerObserver;
-  listening(server: OpenServer, mode: EchoMode): void;
+  listening(server: OpenServer, plan: ServerPlan): void;
   /** `balance` is how many connections each of several loops had. */
   stopped(totals: ServerTotals, balance: readonly number[] | null): void;
 }
@@ -160,9 +169,10 @@ function textLog(verbose: boolean, nowMs: () => number): ServeLog {
   const broken = new FailureLines(printError, nowMs);
   const refused = new FailureLines(printError, nowMs);
   return {
-    listening: ({ address, loop, threads }, mode) => {
+    listening: ({ address, loop, threads }, { mode, misbehaviour = null }) => {
       const loops = threads === 1 ? loop : `${threads} threads of ${loop}`;
       logOut(`listening on ${formatAddress(address)} (${loops}, ${mode})`);
+      if (misbehaviour !== null) logOut(planWords(misbehaviour));
     },
     observer: {
       accepted: (address, connection) => {
@@ -193,6 +203,8 @@ function textLog(verbose: boolean, nowMs: () => number): ServeLog {
       logOut(
         `served ${connections} ${noun}${remark}: ${receivedBytes} bytes in, ${outWords(totals)}`,
       );
+      const misbehaved = misbehavedWords(totals.misbehaved);
+      if (misbehaved !== null) logOut(misbehaved);
       if (balance !== null) logOut(`connections by thread: ${balance.join(', ')}`);
     },
   };
@@ -215,8 +227,14 @@ function jsonLog(): ServeLog {
     ...('code' in failure ? { code: failure.code } : {}),
   });
   return {
-    listening: ({ address, loop, threads }, mode) =>
-      event('listening', { address, loop, ...(threads === 1 ? {} : { threads }), mode }),
+    listening: ({ address, loop, threads }, { mode, misbehaviour = null }) =>
+      event('listening', {
+        address,
+        loop,
+        ...(threads === 1 ? {} : { threads }),
+        mode,
+        ...(misbehaviour === null ? {} : { misbehaviour }),
+      }),
     observer: {
       accepted: (address, connection) => event('accepted', { connection, address }),
       closed: (_, totals, failure) =>
