@@ -76,7 +76,7 @@ export function encodeControl(abi: Abi, messages: readonly ControlMessage[]): Ui
   return bytes;
 }
 
-/** The messages in the first `length` bytes of `control`; what the kernel has cut off is left out. */
+/** The messages in the first `length` bytes of `control`, without what the kernel has cut off. */
 export function decodeControl(abi: Abi, control: Uint8Array, length: number): ControlMessage[] {
   const { size, fields } = abi.structs.cmsghdr;
   const messages: ControlMessage[] = [];

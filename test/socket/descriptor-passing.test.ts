@@ -66,7 +66,9 @@ test('more than there is room for is an error, and what came is closed', (t) => 
     assert.throws(() => receiveDescriptors(right, max), {
       name: 'SysError',
       code: 'EMSGSIZE',
-      message: `cannot receive descriptors: EMSGSIZE (more came than ${max}, or than can be opened; those that came are closed)`,
+      message:
+        `cannot receive descriptors: EMSGSIZE (more came than ${max}, ` +
+        'or than can be opened; those that came are closed)',
     });
     assert.equal(openFds().size, before);
   }

@@ -7,6 +7,7 @@ import type { Sys } from '../../sys/sys.ts';
 import { SysError } from '../../sys/sys-error.ts';
 import { noteClosing, noteOpened } from '../../sys/thread-resources.ts';
 import {
+  type Acceptance,
   type AcceptSink,
   type Backend,
   type BackendName,
@@ -16,7 +17,6 @@ import {
   newStats,
   type Stream,
   type StreamSink,
-  type Subscription,
   type Watch,
   type WatchSink,
 } from '../backend.ts';
@@ -114,7 +114,7 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
     return this.#handles.size - this.#sharedFds + this.#closing.length;
   }
 
-  accept(fd: number, sink: AcceptSink, limited = false): Subscription {
+  accept(fd: number, sink: AcceptSink, limited = false): Acceptance {
     return this.#added(new ReadinessAcceptor(this, fd, sink, limited));
   }
 

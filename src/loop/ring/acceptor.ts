@@ -1,13 +1,13 @@
 import { Deque } from '../../base/deque.ts';
 import { acceptErrnoKind } from '../../sys/error-kinds.ts';
-import type { AcceptSink, Subscription } from '../backend.ts';
+import type { Acceptance, AcceptSink } from '../backend.ts';
 import { BaseHandle } from '../base-handle.ts';
 import { ACCEPTS_PER_TURN } from '../limits.ts';
 import { ReserveDescriptor } from '../reserve-descriptor.ts';
 import { Operation, type RingHandle, type RingHandleOwner } from './handle.ts';
 
 /** A listening socket on the ring. */
-export class RingAcceptor extends BaseHandle<RingHandleOwner> implements Subscription, RingHandle {
+export class RingAcceptor extends BaseHandle<RingHandleOwner> implements Acceptance, RingHandle {
   readonly #sink: AcceptSink;
   readonly #reserve: ReserveDescriptor;
   /** Whether connections are accepted one at a time. */
@@ -21,6 +21,7 @@ export class RingAcceptor extends BaseHandle<RingHandleOwner> implements Subscri
    */
   #short = false;
   #connectionWaits = false;
+  #retiring = false;
   /** Transient failures since the last connection. */
   #failures = 0;
   /** Connections accepted while it was paused. */
@@ -38,8 +39,9 @@ export class RingAcceptor extends BaseHandle<RingHandleOwner> implements Subscri
   }
 
   prepare(): void {
-    if (this.inFlight && (this.gone || this.paused) && !this.#cancelling) this.#cancel();
-    if (this.inFlight || this.gone || this.paused || this.#held.size > 0) return;
+    const unwanted = this.gone || this.paused || this.#retiring;
+    if (this.inFlight && unwanted && !this.#cancelling) this.#cancel();
+    if (this.inFlight || unwanted || this.#held.size > 0) return;
     const { submission, sys } = this.owner;
     const operation = this.#short ? Operation.poll : Operation.accept;
     const submitted = this.#short
@@ -69,12 +71,26 @@ export class RingAcceptor extends BaseHandle<RingHandleOwner> implements Subscri
       this.#short = false;
       this.#connectionWaits = result > 0;
     } else if (result < 0) {
-      this.#failed(-result);
-    } else if (this.paused || this.#held.size > 0) {
+      if (!this.#retiring) this.#failed(-result);
+    } else if ((this.paused && !this.#retiring) || this.#held.size > 0) {
       this.#held.push(result);
     } else {
       this.#accepted(result);
     }
+    this.#endIfRetired();
+  }
+
+  retire(): void {
+    if (this.gone) return;
+    this.#retiring = true;
+    this.owner.markDirty(this);
+    if (this.#held.size > 0) this.owner.reportLater(this);
+    this.#endIfRetired();
+  }
+
+  #endIfRetired(): void {
+    if (!this.#retiring || this.gone || this.inFlight || this.#held.size > 0) return;
+    this.owner.remove(this);
   }
 
   #accepted(fd: number): void {
@@ -114,10 +130,11 @@ export class RingAcceptor extends BaseHandle<RingHandleOwner> implements Subscri
   /** Delivers the connections that were held. */
   report(): void {
     for (let accepts = 0; accepts < ACCEPTS_PER_TURN; accepts++) {
-      if (this.gone || this.paused) return;
+      if (this.gone || (this.paused && !this.#retiring)) return;
       const fd = this.#held.shift();
       if (fd === undefined) {
         this.owner.markDirty(this);
+        this.#endIfRetired();
         return;
       }
       this.#accepted(fd);
