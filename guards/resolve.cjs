@@ -8,6 +8,7 @@ module.exports = {
     alias: {
       sockloop$: root('src/index.ts'),
       'sockloop/net$': root('src/adapters/net/index.ts'),
+      'sockloop/service$': root('src/service/index.ts'),
       'sockloop/workers$': root('src/workers/index.ts'),
       'sockloop/socket$': root('src/socket/index.ts'),
       'sockloop/poller$': root('src/poller/index.ts'),

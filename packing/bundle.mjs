@@ -16,6 +16,7 @@ export const PUBLIC = [
   'sys/index',
   'adapters/net/index',
   'workers/index',
+  'service/index',
 ];
 /** The threads of the library. */
 const THREADS = ['workers/thread-worker'];
@@ -32,13 +33,15 @@ const TOOLS = [
 ];
 
 /**
- * The library is four files: the system calls, the loops, what stands in for node:net, and threads.
+ * The library is five files: the system calls, the loops, what stands in for node:net, threads, and
+ * services.
  */
 const SYS = 'sys';
 const LOOPS = 'loops';
 const NET = 'net';
 const WORKERS = 'workers';
-const LIBRARY = [SYS, LOOPS, NET, WORKERS];
+const SERVICE = 'service';
+const LIBRARY = [SYS, LOOPS, NET, WORKERS, SERVICE];
 
 /** Stands for a module's `import.meta.url` until the file is known that it is joined to. */
 const OWN_URL = 'sockloopUrlOf';
@@ -127,9 +130,14 @@ export async function bundle(folder) {
       groups: [
         // A group takes along what its modules import, unless another one has it.
         { name: SYS, test: /[/\\]dist[/\\]src[/\\](?:sys|base)[/\\]/, priority: 3 },
-        { name: LOOPS, test: /[/\\]dist[/\\]src[/\\](?!adapters[/\\]|workers[/\\])/, priority: 2 },
+        {
+          name: LOOPS,
+          test: /[/\\]dist[/\\]src[/\\](?!(?:adapters|workers|service)[/\\])/,
+          priority: 2,
+        },
         { name: NET, test: /[/\\]dist[/\\]src[/\\]adapters[/\\]/, priority: 1 },
         { name: WORKERS, test: /[/\\]dist[/\\]src[/\\]workers[/\\]/, priority: 1 },
+        { name: SERVICE, test: /[/\\]dist[/\\]src[/\\]service[/\\]/, priority: 1 },
       ],
     },
   });

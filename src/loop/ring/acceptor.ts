@@ -1,10 +1,15 @@
 import { Deque } from '../../base/deque.ts';
+import { acceptStream } from '../../sys/descriptors.ts';
 import { acceptErrnoKind } from '../../sys/error-kinds.ts';
+import { SOCKADDR_BYTES_MAX } from '../../sys/sockaddr.ts';
 import type { Acceptance, AcceptSink } from '../backend.ts';
 import { BaseHandle } from '../base-handle.ts';
 import { ACCEPTS_PER_TURN } from '../limits.ts';
 import { ReserveDescriptor } from '../reserve-descriptor.ts';
 import { Operation, type RingHandle, type RingHandleOwner } from './handle.ts';
+
+const address = new Uint8Array(SOCKADDR_BYTES_MAX);
+const length = new Int32Array(1);
 
 /** A listening socket on the ring. */
 export class RingAcceptor extends BaseHandle<RingHandleOwner> implements Acceptance, RingHandle {
@@ -84,13 +89,28 @@ export class RingAcceptor extends BaseHandle<RingHandleOwner> implements Accepta
     if (this.gone) return;
     this.#retiring = true;
     this.owner.markDirty(this);
-    if (this.#held.size > 0) this.owner.reportLater(this);
-    this.#endIfRetired();
+    this.owner.reportLater(this);
   }
 
   #endIfRetired(): void {
     if (!this.#retiring || this.gone || this.inFlight || this.#held.size > 0) return;
+    this.#acceptRest();
     this.owner.remove(this);
+  }
+
+  /**
+   * A connection wakes one accept only, of all rings. Was it the one that has been cancelled, the
+   * connection would wait until another one comes.
+   */
+  #acceptRest(): void {
+    const { sys } = this.owner;
+    const { ECONNABORTED, EINTR } = sys.abi.errno;
+    while (!this.gone) {
+      length[0] = address.length;
+      const fd = acceptStream(sys, this.fd, address, length, true);
+      if (fd >= 0) this.#accepted(fd);
+      else if (fd !== -ECONNABORTED && fd !== -EINTR) return;
+    }
   }
 
   #accepted(fd: number): void {
