@@ -151,7 +151,10 @@ const [socket, more] = listenFds();
 const loop = new EventLoop();
 const listener = loop.listen({
   fd: socket.fd,
-  handlers: { open: (client) => client.end(socket.name + ' ' + more), close: () => listener.close() },
+  handlers: {
+    open: (client) => client.end(socket.name + ' ' + more),
+    close: () => listener.close(),
+  },
 });
 await loop.run();
 `;

@@ -123,13 +123,17 @@ test('a watchdog gets two signs of life in its time, from the loop', async (t) =
   const next = supervisor(t, `@sockloop ${process.pid} watchdog`);
   const watchdog = startWatchdog({ loop });
   assert.equal(watchdog?.intervalMs, 20);
-  loop.setTimer(100, () => watchdog[Symbol.dispose]());
   const beganMs = performance.now();
-  await loop.run();
   let beats = 0;
-  while (next()?.text === 'WATCHDOG=1\n') beats += 1;
+  const look = (): void => {
+    while (next()?.text === 'WATCHDOG=1\n') beats += 1;
+    if (beats < 5) loop.setTimer(5, look);
+    else watchdog[Symbol.dispose]();
+  };
+  look();
+  await loop.run();
   const most = 2 + (performance.now() - beganMs) / 10;
-  assert.ok(beats >= 3 && beats <= most, `${beats} beats`);
+  assert.ok(beats <= most, `${beats} signs of life, of at most ${most}`);
   using _ = startWatchdog();
   await eventually(() => assert.ok(next() !== null));
   await eventually(() => assert.ok(next() !== null));

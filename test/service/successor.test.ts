@@ -14,7 +14,8 @@ const program = (text: string): [string, ...string[]] => [
   process.execPath,
   '--input-type=module',
   '--eval',
-  `import { listenFds, notify } from 'sockloop/service'; import { EventLoop } from 'sockloop'; ${text}`,
+  `import { listenFds, notify } from 'sockloop/service';
+   import { EventLoop } from 'sockloop'; ${text}`,
 ];
 
 /** Serves one client, and says who it is. */
