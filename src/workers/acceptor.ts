@@ -62,6 +62,8 @@ export class Acceptor {
     };
     this.#open = fds.length;
     this.#sockets = fds.map((fd) => this.#loop.backend.accept(fd, sink, true));
+    // Until a thread serves: another process may have the sockets as well.
+    this.#update();
   }
 
   /** A thread takes connections again. */

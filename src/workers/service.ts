@@ -305,6 +305,7 @@ export class ThreadService implements AsyncDisposable {
   #owner(): SlotOwner {
     return {
       ready: () => {
+        this.#acceptor?.hungry();
         if (this.#slots.every(({ phase }) => phase === 'serving')) this.#starting?.resolve();
       },
       hungry: () => this.#acceptor?.hungry(),
