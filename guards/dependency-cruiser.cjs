@@ -15,6 +15,7 @@ const ROOMS = {
 ROOMS['src/loop'] = Object.keys(ROOMS).filter((room) => room !== 'src/framing');
 ROOMS['src/net'] = Object.keys(ROOMS);
 ROOMS['src/workers'] = Object.keys(ROOMS);
+ROOMS['src/service'] = Object.keys(ROOMS).filter((room) => room !== 'src/workers');
 ROOMS['src/adapters'] = Object.keys(ROOMS);
 const LIBRARY = ['src'];
 ROOMS['tools/terminal'] = LIBRARY;
@@ -43,6 +44,7 @@ const PUBLIC = [
   '^src/adapters/register/index[.]ts$',
   '^src/adapters/web/index[.]ts$',
   '^src/net/tls/index[.]ts$',
+  '^src/service/index[.]ts$',
 ];
 /** Packages whose code is part of what packing/ writes. */
 const JOINED = 'node_modules/(commander|hdr-histogram-js|uplot|valibot)/';

@@ -19,6 +19,7 @@ export const PUBLIC = [
   'adapters/register/index',
   'adapters/web/index',
   'workers/index',
+  'service/index',
 ];
 /** The threads of the library. */
 const THREADS = ['workers/thread-worker'];
@@ -44,6 +45,7 @@ const PARTS = [
   { name: 'net', folder: 'adapters/net' },
   { name: 'web', folder: 'adapters/web' },
   { name: 'workers', folder: 'workers' },
+  { name: 'service', folder: 'service' },
 ];
 /** Loaded by its path and imported: Node's hooks and what sets them share it. */
 const HOOK = 'hook';

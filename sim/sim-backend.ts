@@ -2,6 +2,7 @@ import type { Random } from '#src/base/random.js';
 import { TokenSlab } from '#src/base/token-slab.js';
 import { WatchTable } from '#src/base/watch-table.js';
 import type {
+  Acceptance,
   AcceptSink,
   Backend,
   BackendStats,
@@ -9,7 +10,6 @@ import type {
   Handle,
   Stream,
   StreamSink,
-  Subscription,
   Watch,
   WatchSink,
 } from '#src/loop/backend.js';
@@ -78,7 +78,7 @@ export class SimBackend implements Backend, SimHandleOwner {
     return this.#handles.size + this.#closing.size;
   }
 
-  accept(fd: number, sink: AcceptSink): Subscription {
+  accept(fd: number, sink: AcceptSink): Acceptance {
     return this.#added(new SimAcceptor(this, fd, sink));
   }
 

@@ -1,6 +1,7 @@
 import { deliverCopy } from '#src/base/borrowed.js';
 import type { Random } from '#src/base/random.js';
 import type {
+  Acceptance,
   AcceptSink,
   BackendStats,
   ConnectSink,
@@ -93,10 +94,11 @@ const NOTHING = new Uint8Array(0);
 const address = new Uint8Array(128);
 const length = new Int32Array(1);
 
-export class SimAcceptor extends SimHandle {
+export class SimAcceptor extends SimHandle implements Acceptance {
   readonly #sink: AcceptSink;
   /** A connection accepted while it was being paused. */
   #held: Completion | null = null;
+  #retiring = false;
 
   constructor(owner: SimHandleOwner, fd: number, sink: AcceptSink) {
     super(owner, fd);
@@ -104,11 +106,15 @@ export class SimAcceptor extends SimHandle {
   }
 
   operate(): void {
-    if (this.paused || this.inFlight.size > 0) return;
+    if ((this.paused && !this.#retiring) || this.inFlight.size > 0) return;
     const held = this.#held;
     if (held !== null) {
       this.#held = null;
       this.complete(held);
+      return;
+    }
+    if (this.#retiring) {
+      this.owner.remove(this);
       return;
     }
     const { sys } = this.owner;
@@ -122,11 +128,13 @@ export class SimAcceptor extends SimHandle {
     const { result } = completion;
     const { sys, stats } = this.owner;
     const { EMFILE, ENFILE } = sys.abi.errno;
-    if (this.paused) {
+    if (this.paused && !this.#retiring) {
       this.#held = completion;
     } else if (result >= 0) {
       stats.accepted += 1;
       this.#sink.accepted(result);
+    } else if (this.#retiring) {
+      return;
     } else if (result === -EMFILE || result === -ENFILE) {
       this.paused = true;
       this.#sink.exhausted(-result, 0);
@@ -134,6 +142,10 @@ export class SimAcceptor extends SimHandle {
       this.owner.remove(this);
       this.#sink.failed(-result);
     }
+  }
+
+  retire(): void {
+    this.#retiring = true;
   }
 
   override dispose(): void {

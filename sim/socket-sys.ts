@@ -1,4 +1,5 @@
 import type { Abi } from '#src/sys/abi/abi.js';
+import type { MessageHeader } from '#src/sys/sys.js';
 import type { Kernel } from './kernel.ts';
 import { requireRoom } from './room.ts';
 import { SocketCalls } from './socket-calls.ts';
@@ -73,6 +74,18 @@ export class SocketSys {
     this.kernel.enter();
     const result = this.#transfers.recv(fd, buffer, offset, length, flags);
     return this.moved('recv', fd, buffer, offset, length, flags, result);
+  }
+
+  /** Not simulated. */
+  sendmsg(fd: number, _message: MessageHeader, flags: number): number {
+    this.kernel.enter();
+    return this.note('sendmsg', fd, flags, 0, -(this.abi.errno['EOPNOTSUPP'] ?? 0));
+  }
+
+  /** Not simulated. */
+  recvmsg(fd: number, _message: MessageHeader, flags: number): number {
+    this.kernel.enter();
+    return this.note('recvmsg', fd, flags, 0, -(this.abi.errno['EOPNOTSUPP'] ?? 0));
   }
 
   read(fd: number, buffer: Uint8Array, offset: number, length: number): number {

@@ -50,7 +50,7 @@ export interface Backend {
    *   ahead of time.
    * @returns the subscription, to pause or close it.
    */
-  accept(fd: number, sink: AcceptSink, limited?: boolean): Subscription;
+  accept(fd: number, sink: AcceptSink, limited?: boolean): Acceptance;
   /**
    * Receives from a connected socket until its end, and sends on it.
    *
@@ -127,6 +127,15 @@ export interface Subscription extends Handle {
   pause(): void;
   /** Accepts or receives again after {@link pause}; idempotent. */
   resume(): void;
+}
+
+/** A listening socket. */
+export interface Acceptance extends Subscription {
+  /**
+   * Ends accepting where another process has the socket as well: what was accepted is delivered,
+   * even if paused, and the descriptor is closed behind it.
+   */
+  retire(): void;
 }
 
 /** A connected socket. */

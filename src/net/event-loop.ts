@@ -14,12 +14,8 @@ import { loopClosed } from './async/loop-end.ts';
 import { adoptOn } from './stream/adopt.ts';
 import type { Connection, ConnectionSettings } from './stream/connection.ts';
 import { type ConnectOptions, type Connector, connectOn } from './stream/connector.ts';
-import {
-  type AsyncListenOptions,
-  type Listener,
-  type ListenOptions,
-  listenOn,
-} from './stream/listener.ts';
+import type { AsyncListenOptions, ListenOptions } from './stream/listen-options.ts';
+import { type Listener, listenOn } from './stream/listener.ts';
 
 /** Options of an {@link EventLoop}. */
 export interface EventLoopOptions {

@@ -28,9 +28,8 @@ export { Connector } from './stream/connector.ts';
 export type {
   AsyncListenOptions,
   AsyncListenSettings,
-  ListenerStats,
   ListenOptions,
-  ListenSettings,
-} from './stream/listener.ts';
+} from './stream/listen-options.ts';
+export type { ListenerStats, ListenSettings } from './stream/listener.ts';
 export { Listener } from './stream/listener.ts';
 export type { InheritedEndpoint } from './stream/listening-socket.ts';

@@ -13,6 +13,8 @@ export { ResolveError, SysError } from '../sys/sys-error.ts';
 export type { AddressInput } from './address.ts';
 export type { ConnectionOptions, Endpoint, ServerOptions } from './create.ts';
 export { createConnection, createServer } from './create.ts';
+export type { DescriptorOptions, ReceivedDescriptors } from './descriptor-passing.ts';
+export { receiveDescriptors, sendDescriptors } from './descriptor-passing.ts';
 export type {
   Credentials,
   OptionAccess,

@@ -25,6 +25,8 @@ export interface CLibrary {
   /** The same two with the buffer's address: the FFI takes numbers fastest. */
   readonly sendFrom: Call<MessageAt>;
   readonly recvInto: Call<MessageAt>;
+  readonly sendmsg: Call<[fd: number, header: Uint8Array, flags: number]>;
+  readonly recvmsg: Call<[fd: number, header: Uint8Array, flags: number]>;
   readonly shutdown: Call<[fd: number, how: number]>;
   readonly getsockname: Call<AddressOut>;
   readonly getpeername: Call<AddressOut>;

@@ -26,7 +26,14 @@ export type {
   UnixAddress,
 } from './sockaddr.ts';
 export { decodeSockaddr, encodeSockaddr, formatAddress } from './sockaddr.ts';
-export type { AddressHints, HostName, ResolvedAddresses, Sys, UvLoop } from './sys.ts';
+export type {
+  AddressHints,
+  HostName,
+  MessageHeader,
+  ResolvedAddresses,
+  Sys,
+  UvLoop,
+} from './sys.ts';
 export type { Failure } from './sys-error.ts';
 export { ResolveError, SysError } from './sys-error.ts';
 export { TracingSys } from './trace/tracing-sys.ts';

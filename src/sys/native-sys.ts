@@ -4,9 +4,18 @@ import type { Abi } from './abi/abi.ts';
 import { ioUring } from './abi/io-uring.ts';
 import { type BatchCode, openBatchCode } from './batch/executable-page.ts';
 import type { CLibrary, IoUringLibrary, KqueueLibrary } from './c-library.ts';
+import { lengthIn, requireRoom, requireRoomOf, requireWhole } from './call-arguments.ts';
+import { MessageMemory } from './message-memory.ts';
 import { lookUp, lookUpName } from './native-names.ts';
 import { isStable, StableAddress } from './stable-address.ts';
-import type { AddressHints, HostName, ResolvedAddresses, Sys, UvLoop } from './sys.ts';
+import type {
+  AddressHints,
+  HostName,
+  MessageHeader,
+  ResolvedAddresses,
+  Sys,
+  UvLoop,
+} from './sys.ts';
 
 const { SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register } = ioUring.constants;
 
@@ -27,6 +36,7 @@ export class NativeSys implements Sys {
   readonly #enterRing: IoUringLibrary['enter'] | null;
   readonly #sent: StableAddress;
   readonly #received: StableAddress;
+  #messageMemory: MessageMemory | null = null;
   readonly #epollEventBytes: number;
   readonly #keventBytes: number;
 
@@ -91,6 +101,18 @@ export class NativeSys implements Sys {
     if (address !== 0) return this.#checked(this.#recvInto(fd, address + offset, length, flags));
     const into = offset === 0 ? buffer : buffer.subarray(offset);
     return this.#checked(this.#c.recv(fd, into, length, flags));
+  }
+
+  sendmsg(fd: number, message: MessageHeader, flags: number): number {
+    const { header } = this.#written(message);
+    return this.#checked(this.#c.sendmsg(fd, header, flags));
+  }
+
+  recvmsg(fd: number, message: MessageHeader, flags: number): number {
+    const memory = this.#written(message);
+    const result = this.#checked(this.#c.recvmsg(fd, memory.header, flags));
+    if (result >= 0) memory.read(message);
+    return result;
   }
 
   shutdown(fd: number, how: number): number {
@@ -353,6 +375,13 @@ export class NativeSys implements Sys {
     return this.#c.gai_strerror(code);
   }
 
+  #written(message: MessageHeader): MessageMemory {
+    requireRoomOf(message);
+    this.#messageMemory ??= new MessageMemory(this.abi, this.#c.addressOf);
+    this.#messageMemory.write(message);
+    return this.#messageMemory;
+  }
+
   #openBatchCode(): void {
     const code = openBatchCode(this.#c, this.abi);
     this.#batchCode = code;
@@ -363,21 +392,4 @@ export class NativeSys implements Sys {
   #checked(result: number): number {
     return result < 0 ? -this.#c.errno() : result;
   }
-}
-
-/** The kernel would write past the end of a buffer that is too small. */
-function requireRoom(size: number, offset: number, length: number): void {
-  if (offset >= 0 && length >= 0 && offset + length <= size) return;
-  throw new RangeError(`${length} bytes at ${offset} do not fit into a buffer of ${size}`);
-}
-
-/** The length that goes in, from an array that also takes the length that comes out. */
-function lengthIn(length: Int32Array): number {
-  requireRoom(length.length, 0, 1);
-  return length[0] ?? 0;
-}
-
-/** C would read `text` up to its first NUL byte: another path, another host. */
-function requireWhole(text: string): void {
-  if (text.includes('\0')) throw new RangeError('a C string cannot hold a NUL byte');
 }

@@ -107,6 +107,8 @@ function socketFunctions(libc: Library) {
     // Linux and the BSDs transfer at most 2^31 - 1 bytes in one call: an int holds the result.
     sendFrom: libc.func('send', 'int', ['int', 'uintptr_t', 'size_t', 'int']),
     recvInto: libc.func('recv', 'int', ['int', 'uintptr_t', 'size_t', 'int']),
+    sendmsg: libc.func('sendmsg', 'intptr_t', ['int', 'void *', 'int']),
+    recvmsg: libc.func('recvmsg', 'intptr_t', ['int', 'void *', 'int']),
     shutdown: libc.func('shutdown', 'int', ['int', 'int']),
     getsockname: libc.func('getsockname', 'int', ['int', 'void *', length]),
     getpeername: libc.func('getpeername', 'int', ['int', 'void *', length]),

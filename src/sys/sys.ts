@@ -31,6 +31,10 @@ export interface Sys {
   send(fd: number, buffer: Uint8Array, offset: number, length: number, flags: number): number;
   /** recv(2): at most `length` bytes into `buffer` at `offset`; 0 is the end of the stream. */
   recv(fd: number, buffer: Uint8Array, offset: number, length: number, flags: number): number;
+  /** sendmsg(2): `message` has one buffer, and control messages as cmsg(3) lays them out. */
+  sendmsg(fd: number, message: MessageHeader, flags: number): number;
+  /** recvmsg(2): fills in the parts of `message`, and its lengths and flags. */
+  recvmsg(fd: number, message: MessageHeader, flags: number): number;
   /** shutdown(2). */
   shutdown(fd: number, how: number): number;
   /** close(2). The descriptor is closed whatever it returns: do not retry on `-EINTR`. */
@@ -181,6 +185,24 @@ export interface Sys {
   strerror(errno: number): string;
   /** gai_strerror(3): the C library's words for an `EAI_*` code. */
   gai_strerror(code: number): string;
+}
+
+/** A msghdr with one iovec. */
+export interface MessageHeader {
+  /** A sockaddr: of the receiver, or room for that of the sender; null for none. */
+  readonly name: Uint8Array | null;
+  /** The length of the sockaddr, or the room for it; then the sender's, which may be longer. */
+  nameLength: number;
+  /** The bytes, or room for them: `length` of them from `offset` on. */
+  readonly buffer: Uint8Array;
+  readonly offset: number;
+  readonly length: number;
+  /** Control messages, or room for them; null for none. */
+  readonly control: Uint8Array | null;
+  /** The length of the control messages, or the room; then of those that came. */
+  controlLength: number;
+  /** What recvmsg(2) says of the message: `MSG_TRUNC`, `MSG_CTRUNC`, ... */
+  flags: number;
 }
 
 /** The hints of getaddrinfo(3); 0 for any. */

@@ -23,6 +23,11 @@ export function sharedClockOffsetMs(): number {
   return offsetMs;
 }
 
+/** clock_gettime(2) of CLOCK_MONOTONIC, in whole microseconds: the same in every process. */
+export function monotonicUsec(): bigint {
+  return process.hrtime.bigint() / 1000n;
+}
+
 /** The time that a thread ran, and the time that it was runnable without a CPU. */
 interface ThreadTimes {
   readonly cpuMs: number;

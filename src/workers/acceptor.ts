@@ -1,4 +1,4 @@
-import type { Subscription } from '../loop/backend.ts';
+import type { Acceptance } from '../loop/backend.ts';
 import { chooseBackend } from '../loop/backends.ts';
 import { ACCEPT_PAUSE_MS } from '../loop/limits.ts';
 import { Loop } from '../loop/loop.ts';
@@ -22,15 +22,18 @@ interface Taker {
 export class Acceptor {
   readonly #loop: Loop;
   readonly #takers: readonly Taker[];
-  readonly #subscription: Subscription;
+  readonly #sockets: readonly Acceptance[];
   /** Accepted, while no thread could take it. */
   readonly #waiting: number[] = [];
   #exhausted = false;
+  /** Sockets that are not closed yet, once it is to end. */
+  #open = 0;
+  #retired: (() => void) | null = null;
 
   /** `failed` hears of errors of accept(2); accepting goes on but after a final one. */
   constructor(
     sys: Sys,
-    fd: number,
+    fds: readonly number[],
     address: SocketAddress,
     takers: readonly Taker[],
     failed: (error: SysError) => void,
@@ -41,23 +44,26 @@ export class Acceptor {
     const told = (errno: number): void => {
       failed(sysError(sys, -errno, 'accept', 'accept a connection on', address));
     };
-    this.#subscription = this.#loop.backend.accept(
-      fd,
-      {
-        accepted: (connection) => this.#accepted(connection),
-        exhausted: (errno) => {
-          this.#exhausted = true;
-          this.#loop.setTimer(ACCEPT_PAUSE_MS, () => {
-            this.#exhausted = false;
-            this.hungry();
-          });
-          told(errno);
-        },
-        failed: told,
-        closed: () => undefined,
+    const sink = {
+      accepted: (connection: number) => this.#accepted(connection),
+      exhausted: (errno: number) => {
+        this.#exhausted = true;
+        this.#loop.setTimer(ACCEPT_PAUSE_MS, () => {
+          this.#exhausted = false;
+          this.hungry();
+        });
+        told(errno);
       },
-      true,
-    );
+      failed: told,
+      closed: () => {
+        this.#open -= 1;
+        this.#endIfRetired();
+      },
+    };
+    this.#open = fds.length;
+    this.#sockets = fds.map((fd) => this.#loop.backend.accept(fd, sink, true));
+    // Until a thread serves: another process may have the sockets as well.
+    this.#update();
   }
 
   /** A thread takes connections again. */
@@ -69,6 +75,7 @@ export class Acceptor {
       this.#waiting.shift();
       taker.hand(fd);
     }
+    this.#endIfRetired();
     this.#update();
   }
 
@@ -76,6 +83,20 @@ export class Acceptor {
   handBack(fds: readonly number[]): void {
     this.#waiting.push(...fds);
     this.hungry();
+  }
+
+  /** Stops accepting; `retired` is called when the last connection is handed to a thread. */
+  retire(retired: () => void): void {
+    this.#retired = retired;
+    for (const socket of this.#sockets) socket.retire();
+    this.#endIfRetired();
+  }
+
+  #endIfRetired(): void {
+    if (this.#open > 0 || this.#waiting.length > 0) return;
+    const retired = this.#retired;
+    this.#retired = null;
+    retired?.();
   }
 
   /** Stops accepting; the descriptor of the listener is closed. */
@@ -95,8 +116,11 @@ export class Acceptor {
 
   #update(): void {
     if (this.#loop.closed) return;
-    if (this.#exhausted || this.#next() === null) this.#subscription.pause();
-    else this.#subscription.resume();
+    const pauses = this.#exhausted || this.#next() === null;
+    for (const socket of this.#sockets) {
+      if (pauses) socket.pause();
+      else socket.resume();
+    }
   }
 
   #next(): Taker | null {

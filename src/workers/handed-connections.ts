@@ -1,5 +1,5 @@
 import { Deque } from '../base/deque.ts';
-import type { AcceptSink, Subscription } from '../loop/backend.ts';
+import type { Acceptance, AcceptSink } from '../loop/backend.ts';
 import { ACCEPTS_PER_TURN } from '../loop/limits.ts';
 import type { Loop } from '../loop/loop.ts';
 import type { ConnectionSource } from '../net/stream/listening-socket.ts';
@@ -36,7 +36,7 @@ export class HandedConnections implements ConnectionSource {
     this.#subscriber?.deliverSoon();
   }
 
-  subscribe(loop: Loop, sink: AcceptSink): Subscription {
+  subscribe(loop: Loop, sink: AcceptSink): Acceptance {
     if (this.#subscriber !== null) {
       throw new Error('cannot listen: the connections of the service have a listener already');
     }
@@ -68,7 +68,7 @@ export class HandedConnections implements ConnectionSource {
 }
 
 /** The subscription of a listener to {@link HandedConnections}. */
-class Subscriber implements Subscription {
+class Subscriber implements Acceptance {
   /** It has no descriptor. */
   readonly fd = -1;
   readonly #loop: Loop;
@@ -77,6 +77,7 @@ class Subscriber implements Subscription {
   readonly #update: (full: boolean) => void;
   readonly #ended: () => void;
   #paused = false;
+  #retiring = false;
   #closed = false;
 
   constructor(
@@ -112,6 +113,13 @@ class Subscriber implements Subscription {
     this.#ended();
   }
 
+  /** The owner hands no more over. */
+  retire(): void {
+    if (this.#closed) return;
+    this.#retiring = true;
+    this.#loop.defer(() => this.#deliver());
+  }
+
   /** Callbacks run in turns only: law 2. */
   deliverSoon(): void {
     if (this.#waiting.size === 0 || this.#loop.closed) return;
@@ -120,11 +128,20 @@ class Subscriber implements Subscription {
 
   #deliver(): void {
     for (let accepts = 0; accepts < ACCEPTS_PER_TURN; accepts++) {
-      if (this.#paused || this.#closed) return;
+      if (this.#closed || (this.#paused && !this.#retiring)) return;
       const fd = this.#waiting.shift();
-      if (fd === undefined) return;
+      if (fd === undefined) {
+        if (this.#retiring) this.#retired();
+        return;
+      }
       this.#sink.accepted(fd);
     }
-    this.deliverSoon();
+    if (this.#retiring) this.retire();
+    else this.deliverSoon();
+  }
+
+  #retired(): void {
+    this.close();
+    this.#sink.closed();
   }
 }

@@ -5,7 +5,12 @@
  * @module sockloop/workers
  */
 
-export type { Balance, ServiceSocketOptions } from './listening-sockets.ts';
+export type {
+  Balance,
+  InheritedSockets,
+  ServiceEndpoint,
+  ServiceSocketOptions,
+} from './listening-sockets.ts';
 export type { ServeOnThreadsOptions, ThreadEnd } from './options.ts';
 export type { RestartLimit } from './restart-policy.ts';
 export { serveOnThreads, type ThreadInfo, ThreadService } from './service.ts';

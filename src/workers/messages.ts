@@ -24,6 +24,8 @@ export interface ThreadTask {
 export type OwnerMessage =
   | { readonly kind: 'connections'; readonly fds: readonly number[] }
   | { readonly kind: 'posted'; readonly message: unknown; readonly from: number | null }
+  /** Another process accepts: serve what is open, and end when that has ended. */
+  | { readonly kind: 'handOver' }
   | { readonly kind: 'shutdown'; readonly deadlineMs: number };
 
 /** What a thread tells its owner. */

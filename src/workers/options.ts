@@ -13,7 +13,6 @@ import {
 import type { LoopName } from '../loop/backends.ts';
 import { requireSignal } from '../net/async/abort.ts';
 import { TIMEOUT_MS_MAX } from '../net/limits.ts';
-import type { Endpoint } from '../socket/create.ts';
 import {
   COUNTERS_MAX,
   RESTARTS_MAX,
@@ -22,7 +21,7 @@ import {
   START_TIMEOUT_MS,
   THREADS_MAX,
 } from './limits.ts';
-import type { Balance, ServiceSocketOptions } from './listening-sockets.ts';
+import type { Balance, ServiceEndpoint, ServiceSocketOptions } from './listening-sockets.ts';
 import type { RestartLimit } from './restart-policy.ts';
 import type { ThreadEndReason } from './thread-slot.ts';
 
@@ -45,8 +44,11 @@ export interface ServeOnThreadsOptions {
    * what the function returns is resolved, the connections that are left are ended.
    */
   readonly module: URL | string;
-  /** Where to listen, and how. `noDelay` is that of all connections. */
-  readonly listen: Endpoint & ServiceSocketOptions;
+  /**
+   * Where to listen, and how. `noDelay` is that of all connections. `fds` are sockets that listen
+   * already: one for each thread, or any number for an acceptor.
+   */
+  readonly listen: ServiceEndpoint & ServiceSocketOptions;
   /** How many threads, 1 to 1024. Default: `max`, as many as there are cores. */
   readonly threads?: number | 'max';
   /** What each thread gets a copy of (structured clone), as `thread.options`. */
@@ -128,6 +130,7 @@ export function checkedOptions(options: ServeOnThreadsOptions): ServiceOptions {
   if (balance === 'kernel' && 'path' in options.listen) {
     throw new RangeError('balance kernel is for TCP: a UNIX socket has one listener');
   }
+  if ('fds' in options.listen) checkFds(options.listen.fds);
   requireTimeout('startTimeoutMs', startTimeoutMs, TIMEOUT_MS_MAX);
   if (stallMs !== null) requireTimeout('stallMs', stallMs, TIMEOUT_MS_MAX);
   requireObject('restarts', restarts);
@@ -141,6 +144,13 @@ export function checkedOptions(options: ServeOnThreadsOptions): ServiceOptions {
   const module = moduleUrl(options.module);
   const limits = { restarts, startTimeoutMs, stallMs };
   return { ...options, ...limits, module, threads: count, backend, batch, counters };
+}
+
+function checkFds(fds: unknown): void {
+  if (!Array.isArray(fds) || fds.length === 0) {
+    throw new TypeError(`fds are an array of descriptors, not ${shown(fds)}`);
+  }
+  for (const fd of fds) requireWhole('a descriptor', fd, 0, 2 ** 31 - 1);
 }
 
 function checkCounters(counters: unknown): void {

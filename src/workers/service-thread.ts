@@ -3,7 +3,9 @@ import { requireCallback, requireObject, shown } from '../base/arguments.ts';
 import type { AsyncConnection } from '../net/async/async-connection.ts';
 import type { ShutdownCounts } from '../net/async/shutdown.ts';
 import { EventLoop } from '../net/event-loop.ts';
-import type { AsyncListenSettings, Listener, ListenSettings } from '../net/stream/listener.ts';
+import { SHUTDOWN_DEADLINE_MS } from '../net/limits.ts';
+import type { AsyncListenSettings } from '../net/stream/listen-options.ts';
+import type { Listener, ListenSettings } from '../net/stream/listener.ts';
 import { prepareInherited } from '../socket/inherited.ts';
 import type { SocketAddress } from '../sys/sockaddr.ts';
 import { sysError } from '../sys/sys-error.ts';
@@ -87,6 +89,9 @@ export class ServiceThread {
   #listener: Listener<unknown> | null = null;
   #heard: ((message: unknown, from: number | null) => void) | null = null;
   #ended: unknown = undefined;
+  /** Whether it ends with its last connection, and whether it has ended. */
+  #handedOver = false;
+  #over = false;
 
   static {
     openServiceThread = (task, port) => new ServiceThread(task, port);
@@ -217,6 +222,7 @@ export class ServiceThread {
     if (listener === null) return;
     const { stats, connections } = listener;
     this.#state.publish(stats.accepted, connections);
+    if (this.#handedOver && connections === 0) void this.#shutdown(SHUTDOWN_DEADLINE_MS);
   }
 
   #received(message: OwnerMessage): void {
@@ -227,6 +233,9 @@ export class ServiceThread {
       case 'posted':
         this.#heard?.(message.message, message.from);
         break;
+      case 'handOver':
+        void this.#handOver();
+        break;
       case 'shutdown':
         // A rejection is an uncaught exception of the thread, which its owner reports.
         void this.#shutdown(message.deadlineMs);
@@ -234,7 +243,16 @@ export class ServiceThread {
     }
   }
 
+  async #handOver(): Promise<void> {
+    const listener = this.#listener;
+    if (listener === null) return this.#shutdown(SHUTDOWN_DEADLINE_MS);
+    await listener.handOver();
+    this.#handedOver = true;
+    this.#beat();
+  }
+
   async #shutdown(deadlineMs: number): Promise<void> {
+    this.#handedOver = false;
     let counts: ShutdownCounts = { ended: 0, reset: 0 };
     this.#listener?.close();
     this.#handed?.close(this.loop.sys);
@@ -242,6 +260,8 @@ export class ServiceThread {
     if (this.#listener !== null && !this.loop.closed) {
       counts = await this.#listener.shutdown({ deadlineMs });
     }
+    if (this.#over) return;
+    this.#over = true;
     this.#beat();
     this.loop.close();
     this.#tell({ kind: 'ended', counts });

@@ -1,4 +1,4 @@
-import { wrongValue } from '../base/arguments.ts';
+import { requireWhole, wrongValue } from '../base/arguments.ts';
 import type { ShutdownCounts, ShutdownOptions } from '../net/async/shutdown.ts';
 import { SHUTDOWN_DEADLINE_MS, TIMEOUT_MS_MAX } from '../net/limits.ts';
 import { nativeSys } from '../sys/native.ts';
@@ -8,9 +8,10 @@ import type { Sys } from '../sys/sys.ts';
 import { type SysError, sysError } from '../sys/sys-error.ts';
 import { Acceptor } from './acceptor.ts';
 import { LOOK_MS } from './limits.ts';
-import { kernelBalances, ListeningSockets } from './listening-sockets.ts';
+import { ListeningSockets } from './listening-sockets.ts';
 import { checkedOptions, type ServeOnThreadsOptions, type ServiceOptions } from './options.ts';
 import { RestartPolicy } from './restart-policy.ts';
+import { endError } from './thread-end.ts';
 import { type SlotEnd, type SlotOwner, type ThreadPhase, ThreadSlot } from './thread-slot.ts';
 
 /** What a thread of a service does, as of at most 100 ms ago. */
@@ -114,6 +115,8 @@ export class ThreadService implements AsyncDisposable {
   readonly #look: NodeJS.Timeout;
   #lookedMs: number;
   #stopping = false;
+  #handingOver = false;
+  #handOverEnd: NodeJS.Timeout | null = null;
   /** Why it ends although nobody has asked for it. */
   #failure: unknown = null;
   /** Until all threads serve for the first time. */
@@ -134,8 +137,7 @@ export class ThreadService implements AsyncDisposable {
     this.#sys = sys;
     this.#policy = new RestartPolicy(options.restarts);
     const { listen, threads } = options;
-    const balance = options.balance ?? (kernelBalances(sys, listen) ? 'kernel' : 'acceptor');
-    this.#sockets = new ListeningSockets(sys, listen, listen, balance, threads);
+    this.#sockets = new ListeningSockets(sys, listen, listen, options.balance, threads);
     this.address = this.#sockets.address;
     this.done = new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -148,7 +150,7 @@ export class ThreadService implements AsyncDisposable {
     for (let index = 0; index < threads; index++) {
       this.#slots.push(new ThreadSlot(this.#task(index), options, fdLimit, sys, owner));
     }
-    this.#acceptor = balance === 'acceptor' ? this.#openAcceptor() : null;
+    this.#acceptor = this.#sockets.balance === 'acceptor' ? this.#openAcceptor() : null;
     this.#lookedMs = sys.monotonicMs();
     this.#look = setInterval(() => this.#lookAtAll(), LOOK_MS);
     options.signal?.addEventListener('abort', this.#aborted);
@@ -164,12 +166,14 @@ export class ThreadService implements AsyncDisposable {
 
   #openAcceptor(): Acceptor {
     // The acceptor's loop closes its descriptor.
-    const fd = this.#sys.dup(this.#sockets.fdOf(0));
-    if (fd < 0) {
+    const fds = this.#sockets.fds.map((fd) => this.#sys.dup(fd));
+    const failed = fds.find((fd) => fd < 0);
+    if (failed !== undefined) {
+      for (const fd of fds) if (fd >= 0) this.#sys.close(fd);
       this.#sockets.close();
-      throw sysError(this.#sys, fd, 'dup', 'listen', this.address);
+      throw sysError(this.#sys, failed, 'dup', 'listen', this.address);
     }
-    return new Acceptor(this.#sys, fd, this.address, this.#slots, (error) => this.#told(error));
+    return new Acceptor(this.#sys, fds, this.address, this.#slots, (error) => this.#told(error));
   }
 
   #told(error: SysError): void {
@@ -179,6 +183,11 @@ export class ThreadService implements AsyncDisposable {
   /** The port on which it listens; null for a UNIX socket. */
   get port(): number | null {
     return this.address.family === 'UNIX' ? null : this.address.port;
+  }
+
+  /** The descriptors of the listening sockets, for another process; they stay the service's. */
+  get fds(): readonly number[] {
+    return this.#sockets.fds;
   }
 
   /** What each thread does: how evenly the connections are spread, too. */
@@ -223,15 +232,50 @@ export class ThreadService implements AsyncDisposable {
     }
     if (!this.#stopping) {
       this.#stopping = true;
-      for (const timer of this.#restarts) clearTimeout(timer);
-      this.#restarts.clear();
+      this.#cancelRestarts();
       this.#acceptor?.close();
-      this.#sockets.close();
+      if (this.#handingOver) this.#sockets.letGo();
+      else this.#sockets.close();
     }
     const nowMs = this.#sys.monotonicMs();
     for (const slot of this.#slots) slot.shutdown(nowMs, deadlineMs);
     this.#endIfDone();
     return this.done;
+  }
+
+  /**
+   * Stops accepting where another process has the listening sockets too (see `startSuccessor` of
+   * `sockloop/service`). Connections that were accepted go on, and each thread ends with its last
+   * one. The file of a UNIX socket stays.
+   *
+   * @param options by when: the service is shut down then, as by {@link shutdown} with its default
+   *   deadline. Default: never.
+   * @returns {@link done}.
+   */
+  handOver({ deadlineMs }: ShutdownOptions = {}): Promise<ShutdownCounts> {
+    if (deadlineMs !== undefined) requireWhole('a deadline', deadlineMs, 0, TIMEOUT_MS_MAX);
+    if (this.#stopping || this.#handingOver) return this.done;
+    this.#handingOver = true;
+    this.#cancelRestarts();
+    if (deadlineMs !== undefined) {
+      this.#handOverEnd = setTimeout(() => void this.shutdown().catch(() => undefined), deadlineMs);
+    }
+    if (this.#acceptor === null) this.#handedOver();
+    else this.#acceptor.retire(() => this.#handedOver());
+    this.#endIfDone();
+    return this.done;
+  }
+
+  /** All that was accepted has been handed to the threads. */
+  #handedOver(): void {
+    for (const slot of this.#slots) slot.tell({ kind: 'handOver' });
+    // A thread that is starting takes its socket from the descriptor.
+    if (this.#slots.every(({ phase }) => phase !== 'starting')) this.#sockets.letGo();
+  }
+
+  #cancelRestarts(): void {
+    for (const timer of this.#restarts) clearTimeout(timer);
+    this.#restarts.clear();
   }
 
   /**
@@ -248,7 +292,7 @@ export class ThreadService implements AsyncDisposable {
     try {
       await new Promise<void>((resolve, reject) => {
         this.#starting = { resolve, reject };
-        for (const slot of this.#slots) this.#startSlot(slot);
+        for (const slot of this.#slots) slot.start(this.#sys.monotonicMs());
       });
     } catch (error) {
       await this.shutdown({ deadlineMs: 0 }).catch(() => undefined);
@@ -258,13 +302,10 @@ export class ThreadService implements AsyncDisposable {
     }
   }
 
-  #startSlot(slot: ThreadSlot): void {
-    slot.start(this.#sys.monotonicMs());
-  }
-
   #owner(): SlotOwner {
     return {
       ready: () => {
+        this.#acceptor?.hungry();
         if (this.#slots.every(({ phase }) => phase === 'serving')) this.#starting?.resolve();
       },
       hungry: () => this.#acceptor?.hungry(),
@@ -295,6 +336,12 @@ export class ThreadService implements AsyncDisposable {
     this.#acceptor?.handBack(untaken);
     const { index } = slot;
     const { reason, error } = end;
+    if (this.#handingOver) {
+      const isTold = reason === 'shutdown';
+      if (!isTold) this.#options.onThreadEnd?.({ index, reason, error, restartMs: null });
+      this.#endIfDone();
+      return;
+    }
     if (this.#starting !== null) {
       this.#starting.reject(this.#reasonOf(slot, end));
       return;
@@ -309,7 +356,7 @@ export class ThreadService implements AsyncDisposable {
     const timer = setTimeout(() => {
       this.#restarts.delete(timer);
       try {
-        this.#startSlot(slot);
+        slot.start(this.#sys.monotonicMs());
       } catch (error) {
         this.#fail(error);
       }
@@ -317,13 +364,9 @@ export class ThreadService implements AsyncDisposable {
     this.#restarts.add(timer);
   }
 
-  #reasonOf(slot: ThreadSlot, { reason, error }: SlotEnd): unknown {
-    if (error !== null) return error;
-    const what = `thread ${slot.index} of the service on ${formatAddress(this.address)}`;
-    const { startTimeoutMs, stallMs } = this.#options;
-    if (reason === 'start') return new Error(`${what} was not ready within ${startTimeoutMs} ms`);
-    if (reason === 'stalled') return new Error(`${what} made no turn for ${stallMs} ms`);
-    return new Error(`${what} has ended by itself`);
+  #reasonOf({ index }: ThreadSlot, end: SlotEnd): unknown {
+    const what = `thread ${index} of the service on ${formatAddress(this.address)}`;
+    return endError(what, end, this.#options);
   }
 
   #fail(error: unknown): void {
@@ -342,6 +385,11 @@ export class ThreadService implements AsyncDisposable {
   #endIfDone(): void {
     if (this.#slots.some(({ phase }) => phase !== 'ended')) return;
     clearInterval(this.#look);
+    if (this.#handOverEnd !== null) clearTimeout(this.#handOverEnd);
+    if (this.#handingOver) {
+      this.#acceptor?.close();
+      this.#sockets.letGo();
+    }
     const { signal } = this.#options;
     signal?.removeEventListener('abort', this.#aborted);
     this.#starting?.reject(signal?.reason ?? new Error('cannot serve: it was shut down'));

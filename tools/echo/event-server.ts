@@ -72,6 +72,10 @@ export class EventServer {
   #stopped: (() => void) | null = null;
   /** The final error of the listener. */
   #failure: Error | null = null;
+  /** Whether another process accepts, and when the connections are ended. */
+  #handedOver = false;
+  #lastAccepted = false;
+  #drainEnd: Timer | null = null;
   /** When a failed accept(2) was last reported. */
   #reportedMs = Number.NEGATIVE_INFINITY;
 
@@ -114,6 +118,21 @@ export class EventServer {
     return this.#end();
   }
 
+  /** Another process accepts: serves what is open, and stops when that ends, or in `drainMs`. */
+  handOver(drainMs: number): void {
+    if (this.#stopping || this.#handedOver) return;
+    this.#handedOver = true;
+    this.#drainEnd = this.#loop.setTimer(drainMs, () => this.stop());
+    void this.listener.handOver().then(() => {
+      this.#lastAccepted = true;
+      this.#stopIfIdle();
+    });
+  }
+
+  #stopIfIdle(): void {
+    if (this.listener.connections === 0) this.stop();
+  }
+
   #end(): ServerTotals {
     this.totals.turnedAway = this.listener.stats.shed;
     if (this.#failure !== null) throw this.#failure;
@@ -127,6 +146,7 @@ export class EventServer {
   stop(): void {
     if (this.#stopping) return;
     this.#stopping = true;
+    this.#drainEnd?.cancel();
     this.listener.close();
     for (const connection of this.#open) {
       this.#hangUp(connection, false);
@@ -350,6 +370,7 @@ export class EventServer {
       this.#observer.closed?.(address ?? connection.remoteAddress, facts, failure);
     }
     if (this.#stopping) this.#endDrainIfDone();
+    else if (this.#lastAccepted) this.#stopIfIdle();
   }
 
   #client(connection: EchoConnection): Client {

@@ -109,6 +109,8 @@ export class IterativeServer {
   readonly #observer: ServerObserver;
   readonly #misbehaviour: MisbehaviourPlan | null;
   #stopping = false;
+  /** When the client is ended, once another process accepts; null before. */
+  #drainEndMs: number | null = null;
   /** True if the last accept(2) failed. */
   #failing = false;
 
@@ -128,13 +130,18 @@ export class IterativeServer {
     this.#stopping = true;
   }
 
+  /** Another process accepts: serves its client on, and stops then, or in `drainMs`. */
+  handOver(drainMs: number): void {
+    this.#drainEndMs ??= this.#sys.monotonicMs() + drainMs;
+  }
+
   /** Serves one client at a time until {@link stop}. Throws if the listener fails. */
   async run(): Promise<ServerTotals> {
     this.#listener.interruptible = true;
     let bounded = false;
     for (;;) {
       await turnOfNode();
-      if (this.#stopping) return this.totals;
+      if (this.#stopping || this.#drainEndMs !== null) return this.totals;
       bounded ||= await this.#boundWaits();
       const client = bounded ? await this.#accept() : null;
       if (client !== null) await this.#serve(...client);
@@ -226,7 +233,8 @@ export class IterativeServer {
         session.resetAtClose();
         return new RangeError(`the client was idle for ${this.#idleTimeoutMs} ms`);
       }
-      const late = farewell.isOver(progress, this.#stopping, nowMs);
+      const stopping = this.#stopping || nowMs >= (this.#drainEndMs ?? Number.POSITIVE_INFINITY);
+      const late = farewell.isOver(progress, stopping, nowMs);
       if (late !== false) return session.failure ?? late;
     }
   }

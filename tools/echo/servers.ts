@@ -4,12 +4,14 @@ import {
   EventLoop,
   type LoopName,
   type MissingLoop,
-  type Socket,
+  Socket,
   type SocketAddress,
   type SysError,
 } from 'sockloop';
 import type { Sys } from 'sockloop/sys';
+import { JoinedSockets } from '#src/net/stream/joined-sockets.js';
 import { socketFileOf } from '#src/socket/create.js';
+import { inheritedAddress, prepareInherited } from '#src/socket/inherited.js';
 import { EventServer } from './event-server.ts';
 import { IterativeServer, type ServerObserver, type ServerTotals } from './iterative-server.ts';
 import { EventMisbehaviour } from './misbehaviour/event-misbehaviour.ts';
@@ -20,7 +22,8 @@ import { ThreadedServer } from './threads/server.ts';
 
 /** Options of a server on any loop. */
 export interface ServerPlan {
-  readonly endpoint: Endpoint;
+  /** Where to listen; `fds` are sockets that listen already. */
+  readonly endpoint: Endpoint | { readonly fds: readonly number[] };
   readonly mode: EchoMode;
   readonly backlog: number | undefined;
   readonly idleTimeoutMs: number | null;
@@ -57,6 +60,12 @@ export interface OpenServer extends Disposable {
   /** Serves until {@link stop}. */
   run(): Promise<ServerTotals>;
   stop(): void;
+  /** The listening sockets, for a successor. */
+  readonly sockets: readonly number[];
+  /** Another process accepts: serves the connections on until they end, or for `drainMs`. */
+  handOver(drainMs: number): void;
+  /** The loop whose timers show that it turns; undefined where that of Node shows it. */
+  readonly timers: EventLoop | undefined;
   /** Removes the file of its UNIX socket. Returns the error. Call before disposing. */
   removeFile(): SysError | null;
 }
@@ -77,7 +86,8 @@ const servers = {
   threads: onListener('threads', (listener, plan, environment) => {
     // Each thread serves one client at a time.
     const threads = Math.min(plan.threads, plan.maxConnections ?? plan.threads);
-    return new ThreadedServer(listener, { ...plan, ...environment, threads });
+    const shared = 'fds' in plan.endpoint;
+    return new ThreadedServer(listener, { ...plan, ...environment, threads, shared });
   }),
   blocking: onListener('blocking', (listener, plan, { sys, observer }) => {
     return new IterativeServer(listener, { ...plan, sys, observer });
@@ -106,11 +116,12 @@ function onLoop(name: LoopName): OpensServer {
     const { sys, observer, watched } = environment;
     const loop = new EventLoop({ backend: name, sys });
     try {
-      const { endpoint, backlog, misbehaviour = null, mode } = plan;
-      const where = backlog === undefined ? endpoint : { ...endpoint, backlog };
+      const { misbehaviour = null, mode } = plan;
+      const where = placeOf(plan, sys);
       const server = new EventServer(loop, {
         ...plan,
-        listen: (settings) => loop.listen({ ...where, ...settings }),
+        // A source is no part of the public options.
+        listen: (settings) => loop.listen({ ...where, ...settings } as never),
         observer,
         watched,
         misbehaviour:
@@ -123,6 +134,9 @@ function onLoop(name: LoopName): OpensServer {
         address: server.listener.address,
         run: () => server.run(),
         stop: () => server.stop(),
+        sockets: 'fds' in plan.endpoint ? plan.endpoint.fds : [server.listener.fd],
+        handOver: (drainMs) => server.handOver(drainMs),
+        timers: loop,
         removeFile: () => server.listener.removeFile(),
         [Symbol.dispose]: () => loop.close(),
       };
@@ -133,6 +147,15 @@ function onLoop(name: LoopName): OpensServer {
   };
 }
 
+/** Where an event loop listens. */
+function placeOf({ endpoint, backlog }: ServerPlan, sys: Sys): object {
+  if (!('fds' in endpoint)) return backlog === undefined ? endpoint : { ...endpoint, backlog };
+  const [first = -1, ...more] = endpoint.fds;
+  if (more.length === 0) return { fd: first };
+  const address = inheritedAddress(sys, first, 'listen on');
+  return { source: new JoinedSockets(endpoint.fds, address) };
+}
+
 /** A server on a listener of the socket layer. */
 function onListener(
   loop: string,
@@ -140,15 +163,11 @@ function onListener(
     listener: Socket,
     plan: ServerPlan,
     environment: ServerEnvironment,
-  ) => Pick<OpenServer, 'run' | 'stop'>,
+  ) => Pick<OpenServer, 'run' | 'stop' | 'handOver'>,
 ): OpensServer {
   return (plan, environment) => {
     const { sys } = environment;
-    const { backlog } = plan;
-    const listener = createServer(plan.endpoint, {
-      sys,
-      ...(backlog === undefined ? {} : { backlog }),
-    });
+    const listener = listenerOf(loop, plan, sys);
     const server = serve(listener, plan, environment);
     return {
       loop,
@@ -157,8 +176,27 @@ function onListener(
       address: listener.getSockName(),
       run: () => server.run(),
       stop: () => server.stop(),
+      sockets: [listener.fileno()],
+      handOver: (drainMs) => server.handOver(drainMs),
+      timers: undefined,
       removeFile: () => socketFileOf(listener)?.remove() ?? null,
       [Symbol.dispose]: () => listener.close(),
     };
   };
+}
+
+/** A listener with blocking calls. */
+function listenerOf(loop: string, { endpoint, backlog }: ServerPlan, sys: Sys): Socket {
+  if (!('fds' in endpoint)) {
+    return createServer(endpoint, { sys, ...(backlog === undefined ? {} : { backlog }) });
+  }
+  const [fd = -1, ...more] = endpoint.fds;
+  if (more.length > 0) {
+    throw new Error(`--loop ${loop} accepts on one socket, and there are ${more.length + 1}`);
+  }
+  const { family } = inheritedAddress(sys, fd, 'listen on');
+  prepareInherited(sys, fd, 'listen on', family !== 'UNIX');
+  const listener = new Socket(family, { sys, fd });
+  listener.setBlocking(true);
+  return listener;
 }

@@ -1,7 +1,7 @@
 import { Deque } from '../../base/deque.ts';
 import { Interest } from '../../poller/poller.ts';
 import { acceptErrnoKind } from '../../sys/error-kinds.ts';
-import type { AcceptSink, Subscription } from '../backend.ts';
+import type { Acceptance, AcceptSink } from '../backend.ts';
 import { ACCEPTS_PER_TURN } from '../limits.ts';
 import { ReserveDescriptor } from '../reserve-descriptor.ts';
 import { LevelHandle, type ReadinessOwner } from './handle.ts';
@@ -10,7 +10,7 @@ import { LevelHandle, type ReadinessOwner } from './handle.ts';
 const FULL_BURSTS = 4;
 
 /** A listening socket on a readiness backend. */
-export class ReadinessAcceptor extends LevelHandle implements Subscription {
+export class ReadinessAcceptor extends LevelHandle implements Acceptance {
   readonly #sink: AcceptSink;
   readonly #reserve: ReserveDescriptor;
   /** The most accepts in a turn. */
@@ -21,6 +21,7 @@ export class ReadinessAcceptor extends LevelHandle implements Subscription {
   /** The accepts in flight, and the connections of this burst. */
   #asked = 0;
   #got = 0;
+  #retiring = false;
   /** Failures in a row. */
   #failures = 0;
   /** Connections accepted while it was paused. */
@@ -36,7 +37,8 @@ export class ReadinessAcceptor extends LevelHandle implements Subscription {
   }
 
   wanted(): Interest {
-    return this.paused || this.#held.size > 0 ? Interest.none : Interest.read;
+    const unwanted = this.paused || this.#retiring || this.#held.size > 0;
+    return unwanted ? Interest.none : Interest.read;
   }
 
   ready(): void {
@@ -56,12 +58,27 @@ export class ReadinessAcceptor extends LevelHandle implements Subscription {
     if (result >= 0) this.#connected(result);
     else this.#failed(-result);
     if (this.#asked === 0) this.#adapt();
+    this.#endIfRetired();
+  }
+
+  retire(): void {
+    if (this.gone) return;
+    this.#retiring = true;
+    this.owner.markDirty(this);
+    if (this.#held.size > 0) this.owner.reportLater(this);
+    this.#endIfRetired();
+  }
+
+  #endIfRetired(): void {
+    if (!this.#retiring || this.gone || this.#asked > 0 || this.#held.size > 0) return;
+    this.owner.remove(this);
   }
 
   #connected(fd: number): void {
     this.#got += 1;
     this.#failures = 0;
-    if (this.paused || this.#held.size > 0) this.#held.push(fd);
+    const holds = (this.paused && !this.#retiring) || this.#held.size > 0;
+    if (holds) this.#held.push(fd);
     else this.#accepted(fd);
   }
 
@@ -87,7 +104,7 @@ export class ReadinessAcceptor extends LevelHandle implements Subscription {
     const { sys, stats } = this.owner;
     const { EAGAIN, EINTR } = sys.abi.errno;
     // The others of the burst fail likewise.
-    if (this.paused || errno === EAGAIN) return;
+    if (this.paused || this.#retiring || errno === EAGAIN) return;
     if (errno === EINTR) {
       stats.eintr += 1;
       return;
@@ -125,16 +142,17 @@ export class ReadinessAcceptor extends LevelHandle implements Subscription {
   report(): void {
     const errno = this.#refusal;
     this.#refusal = 0;
-    if (this.paused) return;
-    if (errno !== 0) {
+    if (this.paused && !this.#retiring) return;
+    if (errno !== 0 && !this.#retiring) {
       this.setPaused(true);
       this.#sink.exhausted(errno, 0);
       return;
     }
-    while (!this.gone && !this.paused) {
+    while (!this.gone && (!this.paused || this.#retiring)) {
       const fd = this.#held.shift();
       if (fd === undefined) {
         this.owner.markDirty(this);
+        this.#endIfRetired();
         return;
       }
       this.#accepted(fd);

@@ -7,6 +7,7 @@ import type { Sys } from '../../sys/sys.ts';
 import { SysError } from '../../sys/sys-error.ts';
 import { noteClosing, noteOpened } from '../../sys/thread-resources.ts';
 import {
+  type Acceptance,
   type AcceptSink,
   type Backend,
   type BackendName,
@@ -16,7 +17,6 @@ import {
   newStats,
   type Stream,
   type StreamSink,
-  type Subscription,
   type Watch,
   type WatchSink,
 } from '../backend.ts';
@@ -114,7 +114,7 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
     return this.#handles.size - this.#sharedFds + this.#closing.length;
   }
 
-  accept(fd: number, sink: AcceptSink, limited = false): Subscription {
+  accept(fd: number, sink: AcceptSink, limited = false): Acceptance {
     return this.#added(new ReadinessAcceptor(this, fd, sink, limited));
   }
 
@@ -344,13 +344,13 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
     handle.gone = true;
     if (handle.ownsFd && !closes) noteClosing(handle.fd);
     this.#handles.free(handle.token);
-    const { shared } = handle;
-    if (shared instanceof SharedFd) {
-      if (!shared.gone) this.#leave(shared, handle);
+    if (handle.shared instanceof SharedFd) {
+      if (!handle.shared.gone) this.#leave(handle.shared, handle);
       return;
     }
     if (handle.registered) {
-      if (closes) this.#poller.forget(handle.fd);
+      // Another process may have a listening socket as well, which keeps it in the set.
+      if (closes && !(handle instanceof ReadinessAcceptor)) this.#poller.forget(handle.fd);
       else this.#poller.deregister(handle.fd);
     }
     if (this.#byFd[handle.fd] === handle) this.#byFd[handle.fd] = undefined;
@@ -393,8 +393,7 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
       handle.rearm = false;
       handle.installed = wanted;
     }
-    // Behind the loop: after a refusal that is thrown, the list is gone through again. For a few
-    // places `fill` costs more than the rest of this method.
+    // Behind the loop: after a refusal that is thrown, the list is gone through again.
     for (let at = 0; at < this.#dirtyCount; at++) this.#dirty[at] = undefined;
     this.#dirtyCount = 0;
   }

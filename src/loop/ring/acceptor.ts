@@ -1,13 +1,18 @@
 import { Deque } from '../../base/deque.ts';
+import { acceptStream } from '../../sys/descriptors.ts';
 import { acceptErrnoKind } from '../../sys/error-kinds.ts';
-import type { AcceptSink, Subscription } from '../backend.ts';
+import { SOCKADDR_BYTES_MAX } from '../../sys/sockaddr.ts';
+import type { Acceptance, AcceptSink } from '../backend.ts';
 import { BaseHandle } from '../base-handle.ts';
 import { ACCEPTS_PER_TURN } from '../limits.ts';
 import { ReserveDescriptor } from '../reserve-descriptor.ts';
 import { Operation, type RingHandle, type RingHandleOwner } from './handle.ts';
 
+const address = new Uint8Array(SOCKADDR_BYTES_MAX);
+const length = new Int32Array(1);
+
 /** A listening socket on the ring. */
-export class RingAcceptor extends BaseHandle<RingHandleOwner> implements Subscription, RingHandle {
+export class RingAcceptor extends BaseHandle<RingHandleOwner> implements Acceptance, RingHandle {
   readonly #sink: AcceptSink;
   readonly #reserve: ReserveDescriptor;
   /** Whether connections are accepted one at a time. */
@@ -21,6 +26,7 @@ export class RingAcceptor extends BaseHandle<RingHandleOwner> implements Subscri
    */
   #short = false;
   #connectionWaits = false;
+  #retiring = false;
   /** Transient failures since the last connection. */
   #failures = 0;
   /** Connections accepted while it was paused. */
@@ -38,8 +44,9 @@ export class RingAcceptor extends BaseHandle<RingHandleOwner> implements Subscri
   }
 
   prepare(): void {
-    if (this.inFlight && (this.gone || this.paused) && !this.#cancelling) this.#cancel();
-    if (this.inFlight || this.gone || this.paused || this.#held.size > 0) return;
+    const unwanted = this.gone || this.paused || this.#retiring;
+    if (this.inFlight && unwanted && !this.#cancelling) this.#cancel();
+    if (this.inFlight || unwanted || this.#held.size > 0) return;
     const { submission, sys } = this.owner;
     const operation = this.#short ? Operation.poll : Operation.accept;
     const submitted = this.#short
@@ -69,11 +76,40 @@ export class RingAcceptor extends BaseHandle<RingHandleOwner> implements Subscri
       this.#short = false;
       this.#connectionWaits = result > 0;
     } else if (result < 0) {
-      this.#failed(-result);
-    } else if (this.paused || this.#held.size > 0) {
+      if (!this.#retiring) this.#failed(-result);
+    } else if ((this.paused && !this.#retiring) || this.#held.size > 0) {
       this.#held.push(result);
     } else {
       this.#accepted(result);
+    }
+    this.#endIfRetired();
+  }
+
+  retire(): void {
+    if (this.gone) return;
+    this.#retiring = true;
+    this.owner.markDirty(this);
+    this.owner.reportLater(this);
+  }
+
+  #endIfRetired(): void {
+    if (!this.#retiring || this.gone || this.inFlight || this.#held.size > 0) return;
+    this.#acceptRest();
+    this.owner.remove(this);
+  }
+
+  /**
+   * A connection wakes one accept only, of all rings. Was it the one that has been cancelled, the
+   * connection would wait until another one comes.
+   */
+  #acceptRest(): void {
+    const { sys } = this.owner;
+    const { ECONNABORTED, EINTR } = sys.abi.errno;
+    while (!this.gone) {
+      length[0] = address.length;
+      const fd = acceptStream(sys, this.fd, address, length, true);
+      if (fd >= 0) this.#accepted(fd);
+      else if (fd !== -ECONNABORTED && fd !== -EINTR) return;
     }
   }
 
@@ -114,10 +150,11 @@ export class RingAcceptor extends BaseHandle<RingHandleOwner> implements Subscri
   /** Delivers the connections that were held. */
   report(): void {
     for (let accepts = 0; accepts < ACCEPTS_PER_TURN; accepts++) {
-      if (this.gone || this.paused) return;
+      if (this.gone || (this.paused && !this.#retiring)) return;
       const fd = this.#held.shift();
       if (fd === undefined) {
         this.owner.markDirty(this);
+        this.#endIfRetired();
         return;
       }
       this.#accepted(fd);

@@ -12,6 +12,7 @@ import { sendFlags } from '../../sys/descriptors.ts';
 import type { Sys } from '../../sys/sys.ts';
 import { noteClosing, noteOpened } from '../../sys/thread-resources.ts';
 import {
+  type Acceptance,
   type AcceptSink,
   type Backend,
   type ConnectSink,
@@ -19,7 +20,6 @@ import {
   newStats,
   type Stream,
   type StreamSink,
-  type Subscription,
   type Watch,
   type WatchSink,
 } from '../backend.ts';
@@ -115,7 +115,7 @@ export class RingBackend implements Backend, RingHandleOwner {
     return this.#handles.size - this.#unwatched + this.#closing.length;
   }
 
-  accept(fd: number, sink: AcceptSink, limited = false): Subscription {
+  accept(fd: number, sink: AcceptSink, limited = false): Acceptance {
     return this.#added(new RingAcceptor(this, fd, sink, limited));
   }
 

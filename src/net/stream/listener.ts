@@ -1,37 +1,27 @@
 import { requireFunction, wrongValue } from '../../base/arguments.ts';
 import { ArrivalList } from '../../base/arrival-list.ts';
-import type { AcceptSink, Subscription } from '../../loop/backend.ts';
+import type { Acceptance, AcceptSink } from '../../loop/backend.ts';
 import { ACCEPT_PAUSE_MS } from '../../loop/limits.ts';
 import type { Loop } from '../../loop/loop.ts';
 import type { Timer } from '../../loop/timers.ts';
 import { tooHigh } from '../../loop/watchable.ts';
-import type { Endpoint, ServerOptions } from '../../socket/create.ts';
+import type { ServerOptions } from '../../socket/create.ts';
 import type { SocketFile } from '../../socket/socket-file.ts';
 import type { SocketAddress } from '../../sys/sockaddr.ts';
 import { type SysError, sysError } from '../../sys/sys-error.ts';
 import { AbortWatch, requireSignal } from '../async/abort.ts';
 import type { AsyncConnection } from '../async/async-connection.ts';
 import { ConnectionQueue } from '../async/connection-queue.ts';
+import { HandOver } from '../async/hand-over.ts';
 import { closedLoopError } from '../async/loop-end.ts';
 import { asyncSettings } from '../async/settings.ts';
 import { Shutdown, type ShutdownCounts, type ShutdownOptions } from '../async/shutdown.ts';
 import { SHUTDOWN_DEADLINE_MS, TIMEOUT_MS_MAX } from '../limits.ts';
 import type { Connection, ConnectionSettings } from './connection.ts';
 import { ConnectionGroup } from './connection-group.ts';
-import { type InheritedEndpoint, isTcp, openListening } from './listening-socket.ts';
+import type { AsyncListenOptions, ListenOptions } from './listen-options.ts';
+import { isTcp, openListening } from './listening-socket.ts';
 import { StreamConnection } from './stream-connection.ts';
-
-/** Where and how to listen. */
-export type ListenOptions<Data = undefined> = (Endpoint | InheritedEndpoint) & ListenSettings<Data>;
-
-/** Where and how to listen without handlers: iterating over the listener gives its connections. */
-export type AsyncListenOptions = (Endpoint | InheritedEndpoint) & AsyncListenSettings;
-
-/** How to listen without handlers. */
-export type AsyncListenSettings = Omit<
-  ListenSettings<AsyncConnection>,
-  'handlers' | 'chunks' | 'onHandlerError'
-> & { readonly handlers?: undefined };
 
 /** How to listen. */
 export interface ListenSettings<Data = undefined>
@@ -115,12 +105,13 @@ export class Listener<Data = undefined>
   readonly #onError: ((error: Error) => void) | undefined;
   readonly #connectionsMax: number;
   readonly #connections = new ArrivalList<StreamConnection<Data>>();
-  readonly #subscription: Subscription;
+  readonly #subscription: Acceptance;
   readonly #file: SocketFile | null;
   /** The connections for `for await`; null with handlers. */
   readonly #queue: ConnectionQueue | null;
   readonly #abort: AbortWatch | null = null;
   #shutdown: Shutdown | null = null;
+  #handOver: HandOver | null = null;
   #paused = false;
   #closed = false;
   /** Set while accepting is paused for lack of descriptors. */
@@ -176,6 +167,11 @@ export class Listener<Data = undefined>
     return !this.#closed;
   }
 
+  /** The descriptor of the listening socket, for another process; it stays the listener's. */
+  get fd(): number {
+    return this.#subscription.fd;
+  }
+
   /** The number of open connections. */
   get connections(): number {
     return this.#connections.size;
@@ -223,9 +219,23 @@ export class Listener<Data = undefined>
    */
   close(): void {
     if (this.#closed) return;
-    this.removeFile();
+    if (this.#handOver === null) this.removeFile();
     this.#over();
     this.#subscription.close();
+  }
+
+  /**
+   * Stops accepting and closes the descriptor where another process has the listening socket too
+   * (see `startSuccessor` of `sockloop/service`): that process gets what waits in the queue. The
+   * file of a UNIX socket stays. Connections that were accepted are delivered, and go on.
+   *
+   * @returns a promise that resolves once the last of them is delivered: the loop has to run.
+   */
+  handOver(): Promise<void> {
+    if (this.#loop.closed || (this.#closed && this.#handOver === null)) return Promise.resolve();
+    this.#handOver ??= new HandOver(this.#loop);
+    if (!this.#closed) this.#subscription.retire();
+    return this.#handOver.done;
   }
 
   /** Closes the listener, as {@link close}, at the end of a `using` block. */
@@ -308,7 +318,7 @@ export class Listener<Data = undefined>
   }
 
   #update(): void {
-    if (this.#closed) return;
+    if (this.#closed || this.#handOver !== null) return;
     const full = this.#connections.size >= this.#connectionsMax;
     const unwanted = this.#queue !== null && !this.#queue.isHungry;
     if (this.#paused || full || unwanted || this.#exhaustion !== null) {
@@ -327,7 +337,11 @@ export class Listener<Data = undefined>
         const isHeard = this.#over(error);
         this.#tell(error, !isHeard);
       },
-      closed: () => undefined,
+      closed: () => {
+        if (this.#handOver === null) return;
+        this.#over();
+        this.#handOver.closed();
+      },
     };
   }
 

@@ -1,4 +1,4 @@
-import type { AcceptSink, Subscription } from '../../loop/backend.ts';
+import type { Acceptance, AcceptSink } from '../../loop/backend.ts';
 import type { Loop } from '../../loop/loop.ts';
 import { tooHigh } from '../../loop/watchable.ts';
 import {
@@ -23,7 +23,7 @@ export interface ConnectionSource {
   /** Where that thread listens. */
   readonly address: SocketAddress;
   /** Has `sink` get the connections, in turns of `loop`, until the subscription is closed. */
-  subscribe(loop: Loop, sink: AcceptSink): Subscription;
+  subscribe(loop: Loop, sink: AcceptSink): Acceptance;
 }
 
 /** A listener without a socket: what {@link ConnectionSource} gives. */

@@ -37,6 +37,7 @@ export type CommonConstantName =
   | 'AF_INET'
   | 'AF_INET6'
   | 'SOCK_STREAM'
+  | 'SOCK_DGRAM'
   | 'SOL_SOCKET'
   | 'IPPROTO_IP'
   | 'IPPROTO_IPV6'
@@ -50,6 +51,8 @@ export type CommonConstantName =
   | 'MSG_OOB'
   | 'MSG_WAITALL'
   | 'MSG_TRUNC'
+  | 'MSG_CTRUNC'
+  | 'SCM_RIGHTS'
   | 'SO_REUSEADDR'
   | 'SO_ERROR'
   | 'SO_RCVTIMEO'
@@ -119,6 +122,7 @@ export type OptionalConstantName =
   | 'SOCK_CLOEXEC'
   | 'SOCK_NONBLOCK'
   | 'MSG_NOSIGNAL'
+  | 'MSG_CMSG_CLOEXEC'
   | 'SIOCOUTQ'
   | 'FIONWRITE'
   | 'SO_NOSIGPIPE'
@@ -210,6 +214,18 @@ export interface Structs {
   /** Unsigned on Linux, signed on the BSDs; no limit is the highest value. */
   readonly rlimit: StructLayout<'rlim_cur' | 'rlim_max'>;
   readonly linger: StructLayout<'l_onoff' | 'l_linger'>;
+  /** `msg_iovlen` and `msg_controllen` take 8 bytes on Linux, 4 on the BSDs. */
+  readonly msghdr: StructLayout<
+    | 'msg_name'
+    | 'msg_namelen'
+    | 'msg_iov'
+    | 'msg_iovlen'
+    | 'msg_control'
+    | 'msg_controllen'
+    | 'msg_flags'
+  >;
+  readonly cmsghdr: StructLayout<'cmsg_len' | 'cmsg_level' | 'cmsg_type'>;
+  readonly iovec: StructLayout<'iov_base' | 'iov_len'>;
   readonly pollfd: StructLayout<'fd' | 'events' | 'revents'>;
   /** Descriptor n is bit n % 8 of byte n / 8: the platforms are little-endian. */
   readonly fd_set: StructLayout;
@@ -365,6 +381,8 @@ export interface Behaviours {
   readonly accept4: boolean;
   /** The unit of `l_linger` in SO_LINGER: a second, but a hundredth of one on macOS. */
   readonly lingerTicksPerSecond: number;
+  /** Headers and data of control messages begin at multiples of this: CMSG_ALIGN of cmsg(3). */
+  readonly controlAlignBytes: 4 | 8;
   /** The width of SO_MAX_PACING_RATE's number: a `long` on Linux, 32 bits on FreeBSD. */
   readonly pacingRateBytes: 4 | 8;
 }

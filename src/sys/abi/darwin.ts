@@ -8,6 +8,7 @@ export const darwin = {
     AF_INET: 2,
     AF_INET6: 30,
     SOCK_STREAM: 1,
+    SOCK_DGRAM: 2,
     SOL_SOCKET: 65535,
     IPPROTO_IP: 0,
     IPPROTO_IPV6: 41,
@@ -21,6 +22,8 @@ export const darwin = {
     MSG_OOB: 1,
     MSG_WAITALL: 64,
     MSG_TRUNC: 16,
+    MSG_CTRUNC: 32,
+    SCM_RIGHTS: 1,
     SO_REUSEADDR: 4,
     SO_ERROR: 4103,
     SO_RCVTIMEO: 4102,
@@ -283,6 +286,33 @@ export const darwin = {
         l_linger: { offset: 4, size: 4 },
       },
     },
+    msghdr: {
+      size: 48,
+      fields: {
+        msg_name: { offset: 0, size: 8 },
+        msg_namelen: { offset: 8, size: 4 },
+        msg_iov: { offset: 16, size: 8 },
+        msg_iovlen: { offset: 24, size: 4 },
+        msg_control: { offset: 32, size: 8 },
+        msg_controllen: { offset: 40, size: 4 },
+        msg_flags: { offset: 44, size: 4 },
+      },
+    },
+    cmsghdr: {
+      size: 12,
+      fields: {
+        cmsg_len: { offset: 0, size: 4 },
+        cmsg_level: { offset: 4, size: 4 },
+        cmsg_type: { offset: 8, size: 4 },
+      },
+    },
+    iovec: {
+      size: 16,
+      fields: {
+        iov_base: { offset: 0, size: 8 },
+        iov_len: { offset: 8, size: 8 },
+      },
+    },
     pollfd: {
       size: 8,
       fields: {
@@ -362,6 +392,7 @@ export const darwin = {
     reusePortBalances: false,
     accept4: false,
     lingerTicksPerSecond: 100,
+    controlAlignBytes: 4,
     pacingRateBytes: 4,
   },
   options: {

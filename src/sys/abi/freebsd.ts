@@ -8,6 +8,7 @@ export const freebsd = {
     AF_INET: 2,
     AF_INET6: 28,
     SOCK_STREAM: 1,
+    SOCK_DGRAM: 2,
     SOL_SOCKET: 65535,
     IPPROTO_IP: 0,
     IPPROTO_IPV6: 41,
@@ -21,6 +22,8 @@ export const freebsd = {
     MSG_OOB: 1,
     MSG_WAITALL: 64,
     MSG_TRUNC: 16,
+    MSG_CTRUNC: 32,
+    SCM_RIGHTS: 1,
     SO_REUSEADDR: 4,
     SO_ERROR: 4103,
     SO_RCVTIMEO: 4102,
@@ -88,6 +91,7 @@ export const freebsd = {
     SOCK_CLOEXEC: 268435456,
     SOCK_NONBLOCK: 536870912,
     MSG_NOSIGNAL: 131072,
+    MSG_CMSG_CLOEXEC: 262144,
     SO_NOSIGPIPE: 2048,
     SOL_LOCAL: 0,
     EAI_NODATA: 7,
@@ -279,6 +283,33 @@ export const freebsd = {
         l_linger: { offset: 4, size: 4 },
       },
     },
+    msghdr: {
+      size: 48,
+      fields: {
+        msg_name: { offset: 0, size: 8 },
+        msg_namelen: { offset: 8, size: 4 },
+        msg_iov: { offset: 16, size: 8 },
+        msg_iovlen: { offset: 24, size: 4 },
+        msg_control: { offset: 32, size: 8 },
+        msg_controllen: { offset: 40, size: 4 },
+        msg_flags: { offset: 44, size: 4 },
+      },
+    },
+    cmsghdr: {
+      size: 12,
+      fields: {
+        cmsg_len: { offset: 0, size: 4 },
+        cmsg_level: { offset: 4, size: 4 },
+        cmsg_type: { offset: 8, size: 4 },
+      },
+    },
+    iovec: {
+      size: 16,
+      fields: {
+        iov_base: { offset: 0, size: 8 },
+        iov_len: { offset: 8, size: 8 },
+      },
+    },
     pollfd: {
       size: 8,
       fields: {
@@ -352,6 +383,7 @@ export const freebsd = {
     reusePortBalances: false,
     accept4: true,
     lingerTicksPerSecond: 1,
+    controlAlignBytes: 8,
     pacingRateBytes: 4,
   },
   options: {

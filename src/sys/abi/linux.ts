@@ -13,6 +13,7 @@ export const linux = {
     AF_INET: 2,
     AF_INET6: 10,
     SOCK_STREAM: 1,
+    SOCK_DGRAM: 2,
     SOL_SOCKET: 1,
     IPPROTO_IP: 0,
     IPPROTO_IPV6: 41,
@@ -26,6 +27,8 @@ export const linux = {
     MSG_OOB: 1,
     MSG_WAITALL: 256,
     MSG_TRUNC: 32,
+    MSG_CTRUNC: 8,
+    SCM_RIGHTS: 1,
     SO_REUSEADDR: 2,
     SO_ERROR: 4,
     SO_RCVTIMEO: 20,
@@ -78,6 +81,7 @@ export const linux = {
     SOCK_CLOEXEC: 524288,
     SOCK_NONBLOCK: 2048,
     MSG_NOSIGNAL: 16384,
+    MSG_CMSG_CLOEXEC: 1073741824,
     SO_PEERNAME: 28,
     EAI_NODATA: -5,
     EAI_ADDRFAMILY: -9,
@@ -316,6 +320,33 @@ export const linux = {
         l_linger: { offset: 4, size: 4 },
       },
     },
+    msghdr: {
+      size: 56,
+      fields: {
+        msg_name: { offset: 0, size: 8 },
+        msg_namelen: { offset: 8, size: 4 },
+        msg_iov: { offset: 16, size: 8 },
+        msg_iovlen: { offset: 24, size: 8 },
+        msg_control: { offset: 32, size: 8 },
+        msg_controllen: { offset: 40, size: 8 },
+        msg_flags: { offset: 48, size: 4 },
+      },
+    },
+    cmsghdr: {
+      size: 16,
+      fields: {
+        cmsg_len: { offset: 0, size: 8 },
+        cmsg_level: { offset: 8, size: 4 },
+        cmsg_type: { offset: 12, size: 4 },
+      },
+    },
+    iovec: {
+      size: 16,
+      fields: {
+        iov_base: { offset: 0, size: 8 },
+        iov_len: { offset: 8, size: 8 },
+      },
+    },
     pollfd: {
       size: 8,
       fields: {
@@ -418,6 +449,7 @@ export const linux = {
     reusePortBalances: true,
     accept4: true,
     lingerTicksPerSecond: 1,
+    controlAlignBytes: 8,
     pacingRateBytes: 8,
   },
   options: {

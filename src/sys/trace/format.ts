@@ -2,7 +2,7 @@ import type { Abi, CommonConstantName, OptionalConstantName } from '../abi/abi.t
 import { errnoName, gaiName } from '../errno.ts';
 import { readLimit } from '../rlimit.ts';
 import { decodeSockaddr } from '../sockaddr.ts';
-import type { AddressHints, ResolvedAddresses, Sys } from '../sys.ts';
+import type { AddressHints, HostName, ResolvedAddresses, Sys } from '../sys.ts';
 
 /** Arguments and results of system calls as strace(1) prints them. */
 
@@ -11,6 +11,8 @@ type ConstantName = CommonConstantName | OptionalConstantName;
 const DOMAINS = ['AF_UNSPEC', 'AF_UNIX', 'AF_INET', 'AF_INET6'] as const;
 
 export const MESSAGE_FLAGS = [
+  'MSG_CMSG_CLOEXEC',
+  'MSG_CTRUNC',
   'MSG_DONTWAIT',
   'MSG_NOSIGNAL',
   'MSG_OOB',
@@ -130,8 +132,20 @@ function escaped(byte: number, next: number | undefined): string {
   return `\\${byte.toString(8).padStart(digitFollows ? 3 : 1, '0')}`;
 }
 
+/** `SOL_SOCKET, SO_REUSEADDR, [1]`; `?` for a value that did not come. */
+export function option(
+  abi: Abi,
+  level: number,
+  option: number,
+  value: Uint8Array | null,
+  bytes: number,
+): string {
+  const [levelName, name] = optionNames(abi, level, option);
+  return `${levelName}, ${name}, ${value === null ? '?' : optionValue(abi, name, value, bytes)}`;
+}
+
 /** The level and name of a socket option: `['SOL_SOCKET', 'SO_REUSEADDR']`. */
-export function optionNames(abi: Abi, level: number, option: number): [string, string] {
+function optionNames(abi: Abi, level: number, option: number): [string, string] {
   const levelName = symbol(abi, level, ['SOL_SOCKET', 'IPPROTO_TCP', 'IPPROTO_IP', 'IPPROTO_IPV6']);
   const prefix = {
     SOL_SOCKET: 'SO_',
@@ -146,7 +160,7 @@ export function optionNames(abi: Abi, level: number, option: number): [string, s
 }
 
 /** `[1]`, `{tv_sec=5, tv_usec=0}`, `{l_onoff=1, l_linger=0}` or the bytes. */
-export function optionValue(abi: Abi, name: string, value: Uint8Array, length: number): string {
+function optionValue(abi: Abi, name: string, value: Uint8Array, length: number): string {
   const view = new DataView(value.buffer, value.byteOffset, length);
   const { timeval, linger } = abi.structs;
   if ((name === 'SO_RCVTIMEO' || name === 'SO_SNDTIMEO') && length >= timeval.size) {
@@ -167,6 +181,16 @@ export function optionValue(abi: Abi, name: string, value: Uint8Array, length: n
 /** The two descriptors that a call opened: `[3, 4]`. */
 export function fdPair(pair: Int32Array, result: number): string {
   return result < 0 ? '?' : `[${pair.join(', ')}]`;
+}
+
+/** `SHUT_WR`. */
+export function shutdown(abi: Abi, how: number): string {
+  return symbol(abi, how, ['SHUT_RD', 'SHUT_WR', 'SHUT_RDWR']);
+}
+
+/** `[3, 4], O_CLOEXEC`. */
+export function pipe(abi: Abi, pair: Int32Array, result: number, value: number): string {
+  return `${fdPair(pair, result)}, ${flags(abi, value, ['O_CLOEXEC', 'O_NONBLOCK'])}`;
 }
 
 /** `F_SETFL, O_NONBLOCK`. */
@@ -229,6 +253,13 @@ export function lookup(
     `{${wanted.join(', ')}}`,
     `[${found.join(', ')}]`,
   ].join(', ');
+}
+
+const NAME_FLAGS = ['NI_NUMERICHOST', 'NI_NUMERICSERV', 'NI_NAMEREQD'] as const;
+
+/** `"localhost", NI_NAMEREQD`; `?` for a name that was not found. */
+export function hostName(abi: Abi, { host }: HostName, value: number, code: number): string {
+  return `${code === 0 ? textLiteral(host) : '?'}, ${flags(abi, value, NAME_FLAGS)}`;
 }
 
 /** ` = 4`, or ` = -1 EADDRINUSE (Address already in use)`. */

@@ -1,12 +1,17 @@
 import type { Abi } from '../abi/abi.ts';
-import type { AddressHints, HostName, ResolvedAddresses, Sys, UvLoop } from '../sys.ts';
+import type {
+  AddressHints,
+  HostName,
+  MessageHeader,
+  ResolvedAddresses,
+  Sys,
+  UvLoop,
+} from '../sys.ts';
 import * as format from './format.ts';
+import { messageHeader, receivedHeader } from './message.ts';
 import * as waiting from './poll.ts';
 import * as ring from './ring.ts';
 import { TracedRings } from './ring-operations.ts';
-
-const SHUTDOWNS = ['SHUT_RD', 'SHUT_WR', 'SHUT_RDWR'] as const;
-const NAME_FLAGS = ['NI_NUMERICHOST', 'NI_NUMERICSERV', 'NI_NAMEREQD'] as const;
 
 /**
  * A decorator of another {@link Sys} that counts the calls and prints each as strace(1) does, once
@@ -99,9 +104,19 @@ export class TracingSys implements Sys {
     return this.#traced('recv', `${fd}, ${bytes}, ${length}, ${this.#message(flags)}`, result);
   }
 
+  sendmsg(fd: number, message: MessageHeader, flags: number): number {
+    const shown = messageHeader(this.abi, message, message.length, flags);
+    return this.#traced('sendmsg', `${fd}, ${shown}`, this.#sys.sendmsg(fd, message, flags));
+  }
+
+  recvmsg(fd: number, message: MessageHeader, flags: number): number {
+    const result = this.#sys.recvmsg(fd, message, flags);
+    return this.#traced('recvmsg', receivedHeader(this.abi, fd, message, flags, result), result);
+  }
+
   shutdown(fd: number, how: number): number {
     const result = this.#sys.shutdown(fd, how);
-    return this.#traced('shutdown', `${fd}, ${format.symbol(this.abi, how, SHUTDOWNS)}`, result);
+    return this.#traced('shutdown', `${fd}, ${format.shutdown(this.abi, how)}`, result);
   }
 
   close(fd: number): number {
@@ -129,19 +144,15 @@ export class TracingSys implements Sys {
     length: Int32Array,
   ): number {
     const result = this.#sys.getsockopt(fd, level, name, value, length);
-    const [levelName, option] = format.optionNames(this.abi, level, name);
     const bytes = length[0] ?? 0;
-    const shown = result < 0 ? '?' : format.optionValue(this.abi, option, value, bytes);
-    const words = `${fd}, ${levelName}, ${option}, ${shown}, [${bytes}]`;
-    return this.#traced('getsockopt', words, result);
+    const shown = format.option(this.abi, level, name, result < 0 ? null : value, bytes);
+    return this.#traced('getsockopt', `${fd}, ${shown}, [${bytes}]`, result);
   }
 
   setsockopt(fd: number, level: number, name: number, value: Uint8Array, length: number): number {
     const result = this.#sys.setsockopt(fd, level, name, value, length);
-    const [levelName, option] = format.optionNames(this.abi, level, name);
-    const shown = format.optionValue(this.abi, option, value, length);
-    const words = `${fd}, ${levelName}, ${option}, ${shown}, ${length}`;
-    return this.#traced('setsockopt', words, result);
+    const shown = format.option(this.abi, level, name, value, length);
+    return this.#traced('setsockopt', `${fd}, ${shown}, ${length}`, result);
   }
 
   fcntl(fd: number, command: number, argument: number): number {
@@ -205,12 +216,9 @@ export class TracingSys implements Sys {
     // Formatted before the call: one buffer may be both lists.
     const asked = waiting.kevents(this.abi, changes, changeCount);
     const result = this.#sys.kevent(kq, changes, changeCount, events, eventCount, timeout);
-    const names = [
-      `${kq}, ${asked}, ${changeCount}`,
-      `${waiting.kevents(this.abi, events, result)}, ${eventCount}`,
-      waiting.timespec(this.abi, timeout),
-    ];
-    return this.#traced('kevent', names.join(', '), result);
+    const came = `${waiting.kevents(this.abi, events, result)}, ${eventCount}`;
+    const bound = waiting.timespec(this.abi, timeout);
+    return this.#traced('kevent', `${kq}, ${asked}, ${changeCount}, ${came}, ${bound}`, result);
   }
 
   io_uring_setup(entries: number, params: Uint8Array): number {
@@ -260,8 +268,7 @@ export class TracingSys implements Sys {
 
   pipe2(pair: Int32Array, flags: number): number {
     const result = this.#sys.pipe2(pair, flags);
-    const names = format.flags(this.abi, flags, ['O_CLOEXEC', 'O_NONBLOCK']);
-    return this.#traced('pipe2', `${format.fdPair(pair, result)}, ${names}`, result);
+    return this.#traced('pipe2', format.pipe(this.abi, pair, result, flags), result);
   }
 
   pipe(pair: Int32Array): number {
@@ -309,9 +316,8 @@ export class TracingSys implements Sys {
     const result = this.#sys.mmap(length, protection, flags, fd, offset);
     this.#rings.mapped(fd, offset, result, length);
     const shown = `NULL, ${ring.mapping(this.abi, length, protection, flags, fd, offset)}`;
-    if (result < 0) return this.#traced('mmap', shown, result);
-    this.#note('mmap', `${shown}) = 0x${result.toString(16)}`);
-    return result;
+    if (result >= 0) this.#note('mmap', `${shown}) = 0x${result.toString(16)}`);
+    return result < 0 ? this.#traced('mmap', shown, result) : result;
   }
 
   munmap(address: number, length: number): number {
@@ -354,9 +360,8 @@ export class TracingSys implements Sys {
 
   getnameinfo(address: Uint8Array, length: number, flags: number, results: HostName): number {
     const code = this.#sys.getnameinfo(address, length, flags, results);
-    const host = code === 0 ? format.textLiteral(results.host) : '?';
-    const names = `${host}, ${format.flags(this.abi, flags, NAME_FLAGS)}`;
-    const shown = `${format.sockaddr(this.abi, address, length)}, ${names}`;
+    const host = format.hostName(this.abi, results, flags, code);
+    const shown = `${format.sockaddr(this.abi, address, length)}, ${host}`;
     this.#note('getnameinfo', `${shown})${format.gaiOutcome(this.#sys, code)}`);
     return code;
   }

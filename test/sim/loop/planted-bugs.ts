@@ -1,11 +1,11 @@
 import { type Occupant, TokenSlab } from '#src/base/token-slab.js';
 import type {
+  Acceptance,
   AcceptSink,
   ConnectSink,
   Handle,
   Stream,
   StreamSink,
-  Subscription,
 } from '#src/loop/backend.js';
 import { ReadinessBackend } from '#src/loop/readiness/backend.js';
 import type { Timer } from '#src/loop/timers.js';
@@ -76,7 +76,7 @@ export class BuggyBackend extends ReadinessBackend {
     this.#calls = sys;
   }
 
-  override accept(fd: number, sink: AcceptSink): Subscription {
+  override accept(fd: number, sink: AcceptSink): Acceptance {
     return this.#eager(super.accept(fd, sink));
   }
 

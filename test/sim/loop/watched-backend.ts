@@ -1,4 +1,5 @@
 import type {
+  Acceptance,
   AcceptSink,
   Backend,
   BackendName,
@@ -7,7 +8,6 @@ import type {
   Handle,
   Stream,
   StreamSink,
-  Subscription,
   Watch,
   WatchSink,
 } from '#src/loop/backend.js';
@@ -18,9 +18,9 @@ import {
   type Call,
   type Heard,
   newHeard,
+  WatchedAcceptance,
   WatchedHandle,
   WatchedStream,
-  WatchedSubscription,
 } from './watched-handles.ts';
 
 /** A backend under observation: a broken law is a violation. */
@@ -65,7 +65,7 @@ export class WatchedBackend implements Backend {
     return this.#inner.active;
   }
 
-  accept(fd: number, sink: AcceptSink, limited?: boolean): Subscription {
+  accept(fd: number, sink: AcceptSink, limited?: boolean): Acceptance {
     const heard = newHeard('a listener');
     const watched: AcceptSink = {
       accepted: (newFd) => {
@@ -83,7 +83,7 @@ export class WatchedBackend implements Backend {
       closed: () => this.#closes(heard, () => sink.closed()),
     };
     const begun = this.#call(() => this.#inner.accept(fd, watched, limited));
-    return new WatchedSubscription(begun, heard, this.#call);
+    return new WatchedAcceptance(begun, heard, this.#call);
   }
 
   open(fd: number, sink: StreamSink): Stream {
@@ -208,7 +208,8 @@ export class WatchedBackend implements Backend {
 
   #closes(heard: Heard, tell: () => void): void {
     this.#delivers(heard, 'closed');
-    this.#oracle.expect(heard.failed || heard.closing, `${heard.what} closed by itself`);
+    const ends = heard.failed || heard.closing || heard.retiring;
+    this.#oracle.expect(ends, `${heard.what} closed by itself`);
     heard.closed = true;
     tell();
   }

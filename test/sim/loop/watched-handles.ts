@@ -1,10 +1,11 @@
-import type { Handle, Stream, Subscription } from '#src/loop/backend.js';
+import type { Acceptance, Handle, Stream, Subscription } from '#src/loop/backend.js';
 import type { Oracle } from './oracle.ts';
 
 /** The events of a handle, and the requests of its user. */
 export interface Heard {
   readonly what: string;
   paused: boolean;
+  retiring: boolean;
   closing: boolean;
   ended: boolean;
   failed: boolean;
@@ -17,6 +18,7 @@ export function newHeard(what: string): Heard {
   return {
     what,
     paused: false,
+    retiring: false,
     closing: false,
     ended: false,
     failed: false,
@@ -50,7 +52,7 @@ export class WatchedHandle<Inner extends Handle = Handle> implements Handle {
   }
 }
 
-export class WatchedSubscription<Inner extends Subscription = Subscription>
+class WatchedSubscription<Inner extends Subscription = Subscription>
   extends WatchedHandle<Inner>
   implements Subscription
 {
@@ -62,6 +64,14 @@ export class WatchedSubscription<Inner extends Subscription = Subscription>
   resume(): void {
     this.heard.paused = false;
     this.call(() => this.inner.resume());
+  }
+}
+
+export class WatchedAcceptance extends WatchedSubscription<Acceptance> implements Acceptance {
+  retire(): void {
+    this.heard.paused = false;
+    this.heard.retiring = true;
+    this.call(() => this.inner.retire());
   }
 }
 

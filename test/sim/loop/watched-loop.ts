@@ -3,7 +3,8 @@ import type { AsyncConnection } from '#src/net/async/async-connection.js';
 import { EventLoop, type EventLoopOptions } from '#src/net/event-loop.js';
 import type { Connection, ConnectionHandlers } from '#src/net/stream/connection.js';
 import type { ConnectOptions, Connector } from '#src/net/stream/connector.js';
-import type { AsyncListenOptions, Listener, ListenOptions } from '#src/net/stream/listener.js';
+import type { AsyncListenOptions, ListenOptions } from '#src/net/stream/listen-options.js';
+import type { Listener } from '#src/net/stream/listener.js';
 import type { Oracle } from './oracle.ts';
 
 /** The events of one connection. */

@@ -338,10 +338,10 @@ describe('trace', () => {
     leakCheck(t);
     const silent =
       'constructor view address uvLoop batching batch monotonicMs strerror gai_strerror'.split(' ');
-    // Those of the pollers and of the ring have lists of their own: sys-poll-trace, sys-ring-trace.
+    // Those of the pollers, of the ring and of messages have lists of their own.
     const elsewhere = 'select epoll_create1 epoll_ctl epoll_wait kqueue kevent eventfd pipe2 pipe '
       .concat('timerfd_create timerfd_settime read write dup open getrlimit setrlimit ')
-      .concat('io_uring_setup io_uring_enter io_uring_register')
+      .concat('io_uring_setup io_uring_enter io_uring_register sendmsg recvmsg')
       .split(' ');
     const calls = Object.getOwnPropertyNames(TracingSys.prototype).filter(
       (name) => !silent.includes(name) && !elsewhere.includes(name),

@@ -1,8 +1,10 @@
 import type { Command } from 'commander';
+import type { Endpoint } from 'sockloop';
 import { formatAddress, nativeSys, TracingSys } from 'sockloop/sys';
 import type { ServerObserver, ServerTotals } from '../../echo/iterative-server.ts';
 import { LINE_BYTES_MAX, THREADS_DEFAULT, THREADS_MAX } from '../../echo/limits.ts';
 import { parseMode } from '../../echo/mode.ts';
+import { Restarts } from '../../echo/restart.ts';
 import {
   type OpenServer,
   openServer,
@@ -30,11 +32,20 @@ import {
   misbehaviourOf,
   planWords,
 } from './misbehaviour-flags.ts';
+import {
+  type ActivatedSockets,
+  activatedSockets,
+  addRestartFlags,
+  inheritedFile,
+  type RestartFlags,
+  restartPlan,
+} from './restart-flags.ts';
+import { restartLog } from './restart-log.ts';
 
 /** The largest backlog of listen(2). */
 const BACKLOG_MAX = 2 ** 31 - 1;
 
-interface ServeFlags extends MisbehaviourFlags {
+interface ServeFlags extends MisbehaviourFlags, RestartFlags {
   readonly host: string;
   readonly port: string;
   readonly unix?: string;
@@ -52,7 +63,7 @@ interface ServeFlags extends MisbehaviourFlags {
 
 /** Adds `sockloop serve` to the program. */
 export function addServe(program: Command): void {
-  const command = program
+  const serveCommand = program
     .command('serve')
     .description('run an echo server until Ctrl-C')
     .option('--port <port>', 'port to listen on; 0 takes a free one', '7007')
@@ -74,12 +85,17 @@ export function addServe(program: Command): void {
     .option('--trace', 'print each system call on standard error, as strace would')
     .option('--verbose', 'print a line for each connection')
     .option('--json', 'print one JSON document per event on standard output');
-  addMisbehaviour(command).action((flags: ServeFlags) => serve(flags));
+  addRestartFlags(serveCommand);
+  addMisbehaviour(serveCommand).action((flags: ServeFlags, command: Command) =>
+    serve(flags, activatedSockets(command)),
+  );
 }
 
-async function serve(flags: ServeFlags): Promise<void> {
+async function serve(flags: ServeFlags, activated: ActivatedSockets | null): Promise<void> {
   const loop = loopOf(flags.loop);
-  const plan = planOf(flags, loop);
+  const plan = planOf(flags, loop, activated);
+  const restart = restartPlan(flags, activated);
+  using restarts = new Restarts(restart, restartLog(flags.json === true, restart.drainMs));
   const native = nativeSys();
   const log =
     flags.json === true ? jsonLog() : textLog(flags.verbose === true, () => native.monotonicMs());
@@ -88,16 +104,17 @@ async function serve(flags: ServeFlags): Promise<void> {
   const { observer } = log;
   const watched = flags.json === true || flags.verbose === true;
   using server = await openServer(loop, plan, { sys, observer, watched, trace });
+  const file = inheritedFile(activated, server.address, sys);
   try {
     // The reader of this line may send a signal at once, so the handler is installed before.
     const ready = (): void => {
       log.listening(server, plan);
       reportFallback(server.missing, server.loop);
     };
-    log.stopped(await untilSignal(server, ready), server.balance?.() ?? null);
+    log.stopped(await untilSignal(server, restarts, ready), server.balance?.() ?? null);
   } finally {
     // A UNIX socket outlives its server as a file.
-    const failure = server.removeFile();
+    const failure = restarts.handedOver ? null : (server.removeFile() ?? file?.remove() ?? null);
     if (failure !== null) printError(`sockloop: ${failure.message}`);
   }
 }
@@ -108,16 +125,17 @@ function loopOf(text: string): ServerLoop {
   throw new UsageError(`--loop takes ${SERVER_LOOPS.join(', ')}, not "${text}"`);
 }
 
-function planOf(flags: ServeFlags, loop: ServerLoop): ServerPlan {
+function planOf(
+  flags: ServeFlags,
+  loop: ServerLoop,
+  activated: ActivatedSockets | null,
+): ServerPlan {
   const { backlog, maxConnections, idleTimeout, maxLine } = flags;
   const idleTimeoutMs =
     idleTimeout === undefined ? null : parseDuration(idleTimeout, '--idle-timeout');
   const countMax = Number.MAX_SAFE_INTEGER;
   return {
-    endpoint:
-      flags.unix === undefined
-        ? { host: flags.host, port: parsePort(flags.port, 0, '--port') }
-        : { path: unixPath(flags.unix) },
+    endpoint: activated === null ? endpointOf(flags) : { fds: activated.fds },
     mode: parseMode(flags.mode),
     backlog: backlog === undefined ? undefined : parseCount(backlog, 0, BACKLOG_MAX, '--backlog'),
     threads: threadsOf(flags, loop),
@@ -127,6 +145,11 @@ function planOf(flags: ServeFlags, loop: ServerLoop): ServerPlan {
       maxLine === undefined ? LINE_BYTES_MAX : parseSize(maxLine, countMax, '--max-line'),
     misbehaviour: misbehaviourOf(flags, idleTimeoutMs),
   };
+}
+
+function endpointOf({ unix, host, port }: ServeFlags): Endpoint {
+  if (unix !== undefined) return { path: unixPath(unix) };
+  return { host, port: parsePort(port, 0, '--port') };
 }
 
 function threadsOf({ threads, trace }: ServeFlags, loop: ServerLoop): number {
@@ -147,13 +170,19 @@ function connectionsOf(text: string, loop: ServerLoop): number {
   throw new UsageError(`--loop blocking serves one client at a time, not ${connections}`);
 }
 
-async function untilSignal(server: OpenServer, ready: () => void): Promise<ServerTotals> {
+async function untilSignal(
+  server: OpenServer,
+  restarts: Restarts,
+  ready: () => void,
+): Promise<ServerTotals> {
   using _ = onStopSignals((signal) => {
     if (process.stderr.isTTY)
       printError(`sockloop: ${signal}, stopping; once more to stop at once`);
+    restarts.stop();
     server.stop();
   });
   ready();
+  restarts.serves(server);
   return await server.run();
 }
 

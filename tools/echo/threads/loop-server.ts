@@ -23,7 +23,7 @@ export async function openLoopThreads(
     module: new URL('./loop-worker.js', import.meta.url),
     threads,
     backend: loop,
-    listen: backlog === undefined ? endpoint : { ...endpoint, backlog },
+    listen: backlog === undefined || 'fds' in endpoint ? endpoint : { ...endpoint, backlog },
     options: options satisfies LoopThreadPlan,
     // A full thread must not be given what another one has room for.
     ...(maxConnections === null ? {} : { balance: 'acceptor' }),
@@ -48,7 +48,9 @@ class LoopThreads {
 
   opened(service: ThreadService): OpenServer {
     this.#service = service;
-    const stop = (): void => void service.shutdown({ deadlineMs: DRAIN_MS + LINGER_MS });
+    // What it rejects with, `run` throws.
+    const stop = (): void =>
+      void service.shutdown({ deadlineMs: DRAIN_MS + LINGER_MS }).catch(() => undefined);
     return {
       loop: this.#loop,
       missing: this.#missing,
@@ -57,6 +59,9 @@ class LoopThreads {
       address: service.address,
       run: () => this.#run(service),
       stop: () => stop(),
+      sockets: service.fds,
+      handOver: (drainMs) => void service.handOver({ deadlineMs: drainMs }).catch(() => undefined),
+      timers: undefined,
       // The service removes it.
       removeFile: () => null,
       [Symbol.dispose]: () => stop(),

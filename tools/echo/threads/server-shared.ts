@@ -68,7 +68,9 @@ const STOP = 0;
 const WAITING = 1;
 const MESSAGES = 2;
 const FULL = 3;
-const WORDS = 4;
+const RETIRED = 4;
+// An even number of them: 64-bit integers follow.
+const WORDS = 6;
 
 // 64-bit integers: totals, which change with each connection.
 const CONNECTIONS = 0;
@@ -98,6 +100,15 @@ export class SharedState {
 
   get stopping(): boolean {
     return Atomics.load(this.#words, STOP) !== 0;
+  }
+
+  /** Whether another process accepts: threads serve their clients to the end, and end. */
+  get retired(): boolean {
+    return Atomics.load(this.#words, RETIRED) !== 0;
+  }
+
+  retire(): void {
+    Atomics.store(this.#words, RETIRED, 1);
   }
 
   /** Tells every thread to stop, and ends every {@link pause}. */

@@ -43,7 +43,7 @@ class EchoThread {
     try {
       while (!this.#boundWaits(listener)) this.#shared.pause(ACCEPT_PAUSE_MS);
       this.#send({ kind: 'ready' });
-      while (!this.#shared.stopping) {
+      while (!this.#shared.stopping && !this.#shared.retired) {
         const client = this.#accept(listener);
         if (client === null) continue;
         if (this.#shared.endWaiting()) this.#send({ kind: 'busy' });

@@ -21,6 +21,8 @@ interface ThreadedServerOptions extends IterativeServerOptions {
   readonly threads?: number;
   /** True to report every connection, else only those that failed. */
   readonly watched?: boolean;
+  /** Whether another process has the listener as well, which it must not shut down. */
+  readonly shared?: boolean;
   /** Prints a system call of a worker. */
   readonly trace?: ((line: string) => void) | undefined;
 }
@@ -51,6 +53,7 @@ export class ThreadedServer {
   #threadsStarted = 0;
   #growthHasFailed = false;
   #growAt: NodeJS.Timeout | null = null;
+  #drainEnd: NodeJS.Timeout | null = null;
   #acceptReportedMs = Number.NEGATIVE_INFINITY;
   #failure: unknown = null;
   #allEnded: () => void = () => undefined;
@@ -89,12 +92,22 @@ export class ThreadedServer {
     if (this.#shared.stopping) return;
     this.#shared.stop();
     if (this.#growAt !== null) clearTimeout(this.#growAt);
+    // Then accept(2) ends by itself, within WAIT_MS.
+    if (this.#shared.retired || this.#options.shared === true) return;
     try {
       this.#listener.shutdown('both');
     } catch (error) {
       // The BSDs cannot shut a listener down (ENOTCONN): there the wait has to end.
       if (!(error instanceof SysError)) throw error;
     }
+  }
+
+  /** Another process accepts: each thread serves its client on; stops in `drainMs`. */
+  handOver(drainMs: number): void {
+    if (this.#shared.stopping || this.#shared.retired) return;
+    this.#shared.retire();
+    if (this.#growAt !== null) clearTimeout(this.#growAt);
+    this.#drainEnd = setTimeout(() => this.stop(), drainMs);
   }
 
   /**
@@ -109,6 +122,7 @@ export class ThreadedServer {
     // One first: each opens some 20 files while it starts, and without one there is no server.
     this.#start(1);
     if (this.#workers.size > 0) await ended;
+    if (this.#drainEnd !== null) clearTimeout(this.#drainEnd);
     if (this.#failure !== null) throw this.#failure;
     return this.totals;
   }
@@ -128,7 +142,8 @@ export class ThreadedServer {
   #grow(): void {
     const { stopping, waiting } = this.#shared;
     const size = this.#workers.size;
-    if (stopping || this.#starting.size > 0 || this.#growAt !== null) return;
+    if (stopping || this.#shared.retired || this.#starting.size > 0 || this.#growAt !== null)
+      return;
     if (waiting >= THREADS_SPARE && size >= THREADS_START) return;
     const few = Math.min(size >> 1, THREADS_STARTING_MAX);
     const count = this.#growthHasFailed ? 1 : Math.max(1, few);
@@ -235,7 +250,7 @@ export class ThreadedServer {
   /** A thread could not start: the others continue, and a new attempt follows later. */
   #growthFailed(error: unknown): void {
     // A server that stops needs no more threads.
-    if (this.#shared.stopping) return;
+    if (this.#shared.stopping || this.#shared.retired) return;
     const reason = threadReason(error);
     if (this.#workers.size === 0) this.#fail(new Error(`cannot start a thread: ${reason}`));
     // Attempts may fail every second: reports the first failure only.
