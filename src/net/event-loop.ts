@@ -1,7 +1,8 @@
-import { requireFlag, requireFunction, requireObject } from '../base/arguments.ts';
+import { requireFlag, requireFunction, requireObject, requireTimeout } from '../base/arguments.ts';
 import type { Backend, BackendName, Watch } from '../loop/backend.ts';
 import { chooseBackend, type LoopName, type MissingLoop } from '../loop/backends.ts';
 import { Loop } from '../loop/loop.ts';
+import type { LoopStats } from '../loop/loop-stats.ts';
 import type { Timer } from '../loop/timers.ts';
 import type { Interest, WakeHandle } from '../poller/poller.ts';
 import { nativeSys } from '../sys/native.ts';
@@ -11,6 +12,7 @@ import { type AsyncAdoptSettings, adoptAsyncOn } from './async/adopt-async.ts';
 import type { AsyncConnection } from './async/async-connection.ts';
 import { type AsyncConnectOptions, connectAsyncOn } from './async/connect-async.ts';
 import { loopClosed } from './async/loop-end.ts';
+import { LAG_EVERY_MS, TIMEOUT_MS_MAX } from './limits.ts';
 import { adoptOn } from './stream/adopt.ts';
 import type { Connection, ConnectionSettings } from './stream/connection.ts';
 import { type ConnectOptions, type Connector, connectOn } from './stream/connector.ts';
@@ -65,6 +67,12 @@ export interface EventLoopOptions {
    * ```
    */
   onHandlerError?(error: unknown, connection: Connection<unknown> | null): void;
+}
+
+/** Options of {@link EventLoop.measureLag}. */
+export interface LagOptions {
+  /** How often to measure, in milliseconds, above 0; null for no more. Default: 20. */
+  readonly everyMs?: number | null;
 }
 
 /** Options of {@link EventLoop.run}. */
@@ -176,6 +184,49 @@ export class EventLoop implements Disposable, AsyncDisposable {
   /** The number of turns so far. */
   get turns(): number {
     return this.#loop.turns;
+  }
+
+  /**
+   * The counters of the loop since it was opened, and what it holds now. They are counted in any
+   * case; reading them walks over the open connections: a millisecond for 50,000.
+   *
+   * @returns a copy, plain data that can be posted to another thread.
+   * @example
+   * ```ts
+   * import assert from 'node:assert/strict';
+   * import { EventLoop } from 'sockloop';
+   *
+   * using loop = new EventLoop();
+   * loop.measureLag({ everyMs: 5 });
+   * loop.setTimer(50, () => {
+   *   const until = loop.nowMs + 20;
+   *   while (performance.now() < until); // Keeps everybody waiting.
+   * });
+   * loop.setTimer(60, () => undefined);
+   * await loop.run();
+   * const { turns, connections, lag } = loop.stats();
+   * assert(turns > 10 && connections === 0);
+   * assert(lag !== null && lag.maxUs > 10_000);
+   * ```
+   */
+  stats(): LoopStats {
+    return this.#loop.stats();
+  }
+
+  /**
+   * Measures how late the turns of the loop are, from now on: at regular times a turn is due, and
+   * whatever keeps the thread, a handler or a callback of Node's, makes it late. So late is what a
+   * client sends. An idle loop is up to a millisecond late, which is how finely the kernel waits.
+   * {@link stats} has the result in `lag`. It costs a turn and a look at the clock for each
+   * measurement, and a look at the clock for every other turn; nothing unless called.
+   *
+   * @param options how often; `everyMs` null ends it. A second call begins anew.
+   * @throws RangeError for an interval out of its range.
+   * @throws Error on a closed loop.
+   */
+  measureLag({ everyMs = LAG_EVERY_MS }: LagOptions = {}): void {
+    if (everyMs !== null) requireTimeout('everyMs', everyMs, TIMEOUT_MS_MAX);
+    this.#loop.measureLag(everyMs);
   }
 
   /**

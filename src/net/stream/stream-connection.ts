@@ -16,6 +16,7 @@ import { type SysError, sysError } from '../../sys/sys-error.ts';
 import type { CloseOptions, Connection, ToDuplexOptions } from './connection.ts';
 import { ConnectionDuplex, DuplexHandlers } from './connection-duplex.ts';
 import { type ConnectionGroup, checkedTimeout } from './connection-group.ts';
+import { type ConnectionInfo, connectionInfo } from './connection-info.ts';
 
 // Used within one call at a time; each thread has its own copy of this module.
 const name = new Uint8Array(SOCKADDR_BYTES_MAX);
@@ -293,6 +294,10 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
     return duplex;
   }
 
+  info(): ConnectionInfo | null {
+    return connectionInfo(this.#group, this.fd);
+  }
+
   getSockOpt<Name extends GettableOptionName>(optionName: Name): OptionValue<Name> {
     const value = readNamed(this.#group.loop.sys, this.fd, optionName);
     // Reading SO_ERROR clears it; the next receive would look like an end.
@@ -367,7 +372,7 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
 
   closed(): void {
     this.#closed = true;
-    this.#group.onClosed?.(this);
+    this.#group.closed(this, this.#error);
     try {
       this.#group.returned(this.#group.handlers.close?.(this, this.#error), this);
     } catch (error) {

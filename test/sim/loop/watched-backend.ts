@@ -7,6 +7,7 @@ import type {
   Handle,
   Stream,
   StreamSink,
+  StreamTotals,
   Subscription,
   Watch,
   WatchSink,
@@ -156,6 +157,10 @@ export class WatchedBackend implements Backend {
 
   fds(): number[] {
     return this.#inner.fds();
+  }
+
+  streamTotals(): StreamTotals {
+    return this.#inner.streamTotals();
   }
 
   destroy(atOnce?: boolean): void {
