@@ -11,6 +11,7 @@ import {
 import type { Sys } from 'sockloop/sys';
 import { socketFileOf } from '#src/socket/create.js';
 import { EventServer } from './event-server.ts';
+import type { ServerFigures } from './figures.ts';
 import { IterativeServer, type ServerObserver, type ServerTotals } from './iterative-server.ts';
 import type { EchoMode } from './session.ts';
 import { openLoopThreads } from './threads/loop-server.ts';
@@ -35,6 +36,8 @@ export interface ServerEnvironment {
   readonly observer: ServerObserver;
   /** True if the observer wants every connection, else only those that failed. */
   readonly watched: boolean;
+  /** True to measure how late the turns of event loops are. */
+  readonly measured: boolean;
   /** Prints the system calls of other threads; undefined without --trace. */
   readonly trace: ((line: string) => void) | undefined;
 }
@@ -50,6 +53,8 @@ export interface OpenServer extends Disposable {
   readonly threads: number;
   /** How many connections each of several event loops has accepted so far. */
   balance?(): readonly number[];
+  /** What each thread of an event server has done, as of now; null for one that does not answer. */
+  figures?(): Promise<readonly (ServerFigures | null)[]>;
   /** Serves until {@link stop}. */
   run(): Promise<ServerTotals>;
   stop(): void;
@@ -99,9 +104,10 @@ export function openServer(
 function onLoop(name: LoopName): OpensServer {
   return (plan, environment) => {
     if (plan.threads > 1) return openLoopThreads(name, plan, environment);
-    const { sys, observer, watched } = environment;
+    const { sys, observer, watched, measured } = environment;
     const loop = new EventLoop({ backend: name, sys });
     try {
+      if (measured) loop.measureLag();
       const { endpoint, backlog } = plan;
       const where = backlog === undefined ? endpoint : { ...endpoint, backlog };
       const server = new EventServer(loop, {
@@ -115,6 +121,7 @@ function onLoop(name: LoopName): OpensServer {
         missing: loop.missing,
         threads: 1,
         address: server.listener.address,
+        figures: () => Promise.resolve([server.figures()]),
         run: () => server.run(),
         stop: () => server.stop(),
         removeFile: () => server.listener.removeFile(),

@@ -24,11 +24,14 @@ import { logOut, printError, setDroppedWords } from '../../terminal/output.ts';
 import { onStopSignals } from '../../terminal/stop-signals.ts';
 import { reportFallback } from '../fallback.ts';
 import { unixPath } from '../unix-flag.ts';
+import { ConnectionEnds, fieldLine } from './connection-ends.ts';
+import { openMetrics } from './metrics.ts';
+import { addSeenFlags, type SeenFlags, type SeenPlan, seenPlanOf } from './seen-flags.ts';
 
 /** The largest backlog of listen(2). */
 const BACKLOG_MAX = 2 ** 31 - 1;
 
-interface ServeFlags {
+interface ServeFlags extends SeenFlags {
   readonly host: string;
   readonly port: string;
   readonly unix?: string;
@@ -40,13 +43,11 @@ interface ServeFlags {
   readonly idleTimeout?: string;
   readonly maxLine?: string;
   readonly trace?: true;
-  readonly verbose?: true;
-  readonly json?: true;
 }
 
 /** Adds `sockloop serve` to the program. */
 export function addServe(program: Command): void {
-  program
+  const serveCommand = program
     .command('serve')
     .description('run an echo server until Ctrl-C')
     .option('--port <port>', 'port to listen on; 0 takes a free one', '7007')
@@ -65,30 +66,35 @@ export function addServe(program: Command): void {
       '--max-line <size>',
       `longest line with its newline: 512, 64k; ${LINE_BYTES_MAX} if left out`,
     )
-    .option('--trace', 'print each system call on standard error, as strace would')
-    .option('--verbose', 'print a line for each connection')
-    .option('--json', 'print one JSON document per event on standard output')
-    .action((flags: ServeFlags) => serve(flags));
+    .option('--trace', 'print each system call on standard error, as strace would');
+  addSeenFlags(serveCommand).action((flags: ServeFlags) => serve(flags));
 }
 
 async function serve(flags: ServeFlags): Promise<void> {
   const loop = loopOf(flags.loop);
   const plan = planOf(flags, loop);
   const native = nativeSys();
-  const log =
-    flags.json === true ? jsonLog() : textLog(flags.verbose === true, () => native.monotonicMs());
+  const seen = seenPlanOf(flags, loop);
+  const nowMs = (): number => native.monotonicMs();
+  const log = seen.log === 'json' ? jsonLog(nowMs) : textLog(seen.log, nowMs);
   const trace = flags.trace === true ? printError : undefined;
   const sys = trace === undefined ? native : new TracingSys(native, trace);
   const { observer } = log;
-  const watched = flags.json === true || flags.verbose === true;
-  using server = await openServer(loop, plan, { sys, observer, watched, trace });
+  const watched = seen.log !== 'failures';
+  // Ahead of the server: a port in use is to be known before there are clients.
+  using metrics = await openMetrics(seen.metrics);
+  const measured = metrics !== null;
+  using server = await openServer(loop, plan, { sys, observer, watched, measured, trace });
+  metrics?.observe(server, plan.mode);
   try {
     // The reader of this line may send a signal at once, so the handler is installed before.
     const ready = (): void => {
       log.listening(server, plan.mode);
+      if (metrics !== null) log.measured(metrics.url);
       reportFallback(server.missing, server.loop);
     };
-    log.stopped(await untilSignal(server, ready), server.balance?.() ?? null);
+    const stopping = (): void => metrics?.drain();
+    log.stopped(await untilSignal(server, ready, stopping), server.balance?.() ?? null);
   } finally {
     // A UNIX socket outlives its server as a file.
     const failure = server.removeFile();
@@ -138,10 +144,15 @@ function connectionsOf(text: string, loop: ServerLoop): number {
   throw new UsageError(`--loop blocking serves one client at a time, not ${connections}`);
 }
 
-async function untilSignal(server: OpenServer, ready: () => void): Promise<ServerTotals> {
+async function untilSignal(
+  server: OpenServer,
+  ready: () => void,
+  stopping: () => void,
+): Promise<ServerTotals> {
   using _ = onStopSignals((signal) => {
     if (process.stderr.isTTY)
       printError(`sockloop: ${signal}, stopping; once more to stop at once`);
+    stopping();
     server.stop();
   });
   ready();
@@ -152,11 +163,15 @@ async function untilSignal(server: OpenServer, ready: () => void): Promise<Serve
 interface ServeLog {
   readonly observer: ServerObserver;
   listening(server: OpenServer, mode: EchoMode): void;
+  /** `url` is where the metrics are. */
+  measured(url: string): void;
   /** `balance` is how many connections each of several loops had. */
   stopped(totals: ServerTotals, balance: readonly number[] | null): void;
 }
 
-function textLog(verbose: boolean, nowMs: () => number): ServeLog {
+function textLog(kind: SeenPlan['log'], nowMs: () => number): ServeLog {
+  const verbose = kind === 'verbose';
+  const ends = new ConnectionEnds(nowMs);
   const broken = new FailureLines(printError, nowMs);
   const refused = new FailureLines(printError, nowMs);
   return {
@@ -164,10 +179,12 @@ function textLog(verbose: boolean, nowMs: () => number): ServeLog {
       const loops = threads === 1 ? loop : `${threads} threads of ${loop}`;
       logOut(`listening on ${formatAddress(address)} (${loops}, ${mode})`);
     },
+    measured: (url) => logOut(`metrics on ${url}/metrics`),
     observer: {
       accepted: (address, connection) => {
         const from = address === null ? 'a client that has left' : formatAddress(address);
         if (verbose) logOut(`connection ${connection} from ${from}`);
+        if (kind === 'text') ends.accepted(address, connection);
       },
       closed: (address, totals, failure) => {
         const { connection, receivedBytes } = totals;
@@ -175,6 +192,7 @@ function textLog(verbose: boolean, nowMs: () => number): ServeLog {
           const from = address === null ? '' : ` (${formatAddress(address)})`;
           broken.add(`sockloop: connection ${connection}${from}: ${failure.message}`);
         }
+        if (kind === 'text') logOut(fieldLine(ends.ended(address, totals, failure), failure));
         if (!verbose) return;
         logOut(`connection ${connection} closed: ${receivedBytes} bytes in, ${outWords(totals)}`);
       },
@@ -206,7 +224,8 @@ function outWords({ sentBytes, unacknowledgedBytes }: SentTotals): string {
 
 type SentTotals = Pick<ServerTotals, 'sentBytes' | 'unacknowledgedBytes'>;
 
-function jsonLog(): ServeLog {
+function jsonLog(nowMs: () => number): ServeLog {
+  const ends = new ConnectionEnds(nowMs);
   setDroppedWords((lines) => JSON.stringify({ event: 'dropped', lines }));
   const event = (name: string, facts: object): void =>
     logOut(JSON.stringify({ event: name, ...facts }));
@@ -217,10 +236,16 @@ function jsonLog(): ServeLog {
   return {
     listening: ({ address, loop, threads }, mode) =>
       event('listening', { address, loop, ...(threads === 1 ? {} : { threads }), mode }),
+    measured: (url) => event('metrics', { url: `${url}/metrics` }),
     observer: {
-      accepted: (address, connection) => event('accepted', { connection, address }),
-      closed: (_, totals, failure) =>
-        event('closed', { ...totals, ...(failure === null ? {} : { failure: message(failure) }) }),
+      accepted: (address, connection) => {
+        ends.accepted(address, connection);
+        event('accepted', { connection, address });
+      },
+      closed: (address, totals, failure) => {
+        const end = ends.ended(address, totals, failure);
+        event('closed', { ...end, ...(failure === null ? {} : { failure: message(failure) }) });
+      },
       acceptFailed: (failure) => event('acceptFailed', { failure: message(failure) }),
     },
     stopped: (totals, balance) =>

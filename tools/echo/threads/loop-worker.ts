@@ -1,7 +1,7 @@
 import type { ServiceThread } from 'sockloop/workers';
 import { EventServer } from '../event-server.ts';
 import type { ConnectionTotals, ServerObserver } from '../iterative-server.ts';
-import type { LoopThreadMessage, LoopThreadPlan } from './loop-shared.ts';
+import type { FiguresRequest, LoopThreadMessage, LoopThreadPlan } from './loop-shared.ts';
 import { failureOf } from './server-shared.ts';
 
 // One thread of an echo server on event loops.
@@ -13,13 +13,18 @@ function shareOf(max: number, { index, threads }: ServiceThread): number {
 
 /** Begins to serve. Returns what ends it in order, once it is told to. */
 export function serve(thread: ServiceThread): () => Promise<void> {
-  const { maxConnections, ...plan } = thread.options as LoopThreadPlan;
+  const { maxConnections, measured, ...plan } = thread.options as LoopThreadPlan;
   const tell = (message: LoopThreadMessage): void => thread.post(message);
   const server = new EventServer(thread.loop, {
     ...plan,
     maxConnections: maxConnections === null ? null : shareOf(maxConnections, thread),
     listen: (settings) => thread.listen(settings),
     observer: observerOf(thread, tell),
+  });
+  if (measured) thread.loop.measureLag();
+  thread.onMessage((message) => {
+    const { request } = message as FiguresRequest;
+    tell({ kind: 'figures', request, figures: server.figures() });
   });
   const { backendName, missing } = thread.loop;
   tell({ kind: 'listens', loop: backendName, missing });
