@@ -4,9 +4,7 @@ import type { Sys } from '../sys/sys.ts';
 import { noteClosing, noteOpened } from '../sys/thread-resources.ts';
 import type { Backend, Watch } from './backend.ts';
 import { type CallbackErrors, Callbacks } from './callbacks.ts';
-import { LagProbe } from './lag-probe.ts';
 import { NODE_WAIT_MS, TASKS_PER_TURN, WAIT_MS_MAX } from './limits.ts';
-import { type LoopStats, statsOf } from './loop-stats.ts';
 import { driverFor } from './runtime/drivers.ts';
 import type { DrivenLoop, ThreadDriver } from './runtime/thread-driver.ts';
 import { closedInThread, openedInThread } from './thread-exit.ts';
@@ -51,7 +49,6 @@ export class Loop implements DrivenLoop {
   #turns = 0;
   /** The number of pending operations that only Node's own loop can finish. */
   #nodeWork = 0;
-  #lag: LagProbe | null = null;
 
   constructor(sys: Sys, backend: Backend, errors: CallbackErrors = {}) {
     this.sys = sys;
@@ -97,17 +94,6 @@ export class Loop implements DrivenLoop {
   /** The number of turns so far. */
   get turns(): number {
     return this.#turns;
-  }
-
-  /** What it has done so far, and what it holds. */
-  stats(): LoopStats {
-    return statsOf(this.#turns, this.backend, this.#lag);
-  }
-
-  /** Measures how late turns are from now on, or no more: null. */
-  measureLag(everyMs: number | null): void {
-    this.begin('measure the lag');
-    this.#lag = everyMs === null ? null : new LagProbe(everyMs);
   }
 
   /**
@@ -253,7 +239,6 @@ export class Loop implements DrivenLoop {
     if (driver === null) return;
     driver.remove(this);
     this.#driver = null;
-    this.#lag?.rest();
     if (!this.#closed) this.backend.flush?.();
   }
 
@@ -329,7 +314,6 @@ export class Loop implements DrivenLoop {
     this.#turns += 1;
     try {
       let mostMs = waitMsMax;
-      if (this.#lag !== null) this.#lag.turned(this.#timeNow());
       if (this.#timers.size > 0) {
         this.#readTime();
         // What a timer leaves to promise jobs and ticks must not wait for the kernel.
@@ -346,7 +330,6 @@ export class Loop implements DrivenLoop {
     } finally {
       this.#turning = false;
       this.#nowIsOld = true;
-      if (this.#lag !== null && !this.alive) this.#lag.rest();
     }
   }
 
@@ -430,8 +413,7 @@ export class Loop implements DrivenLoop {
     if (this.#tasks.length > 0 || this.#stopping || !this.alive) return 0;
     // The driver's wait ends when Node has finished it.
     const isApart = this.#nodeWork > 0 && this.#driver === null;
-    let mostMs = isApart ? Math.min(NODE_WAIT_MS, waitMsMax) : waitMsMax;
-    if (this.#lag !== null) mostMs = Math.min(mostMs, this.#lag.waitMs(this.nowMs));
+    const mostMs = isApart ? Math.min(NODE_WAIT_MS, waitMsMax) : waitMsMax;
     const timerMs = this.#timers.size === 0 ? null : this.#timers.timeoutMs(this.nowMs);
     return timerMs === null ? mostMs : Math.min(timerMs, mostMs);
   }
@@ -449,11 +431,6 @@ export class Loop implements DrivenLoop {
       // A callback that throws ends the turn; the rest runs in the next one.
       if (ran < tasks.length && !this.#closed) this.#tasks.unshift(...tasks.slice(ran));
     }
-  }
-
-  #timeNow(): number {
-    this.#readTime();
-    return this.#nowMs;
   }
 
   #readTime(): void {

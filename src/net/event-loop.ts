@@ -1,8 +1,7 @@
-import { requireFlag, requireFunction, requireObject, requireTimeout } from '../base/arguments.ts';
+import { requireFlag, requireFunction, requireObject, requireWhole } from '../base/arguments.ts';
 import type { Backend, BackendName, Watch } from '../loop/backend.ts';
 import { chooseBackend, type LoopName, type MissingLoop } from '../loop/backends.ts';
 import { Loop } from '../loop/loop.ts';
-import type { LoopStats } from '../loop/loop-stats.ts';
 import type { Timer } from '../loop/timers.ts';
 import type { Interest, WakeHandle } from '../poller/poller.ts';
 import { nativeSys } from '../sys/native.ts';
@@ -12,7 +11,9 @@ import { type AsyncAdoptSettings, adoptAsyncOn } from './async/adopt-async.ts';
 import type { AsyncConnection } from './async/async-connection.ts';
 import { type AsyncConnectOptions, connectAsyncOn } from './async/connect-async.ts';
 import { loopClosed } from './async/loop-end.ts';
+import { LagProbe } from './lag-probe.ts';
 import { LAG_EVERY_MS, TIMEOUT_MS_MAX } from './limits.ts';
+import { type LoopStats, statsOf } from './loop-stats.ts';
 import { adoptOn } from './stream/adopt.ts';
 import type { Connection, ConnectionSettings } from './stream/connection.ts';
 import { type ConnectOptions, type Connector, connectOn } from './stream/connector.ts';
@@ -71,7 +72,7 @@ export interface EventLoopOptions {
 
 /** Options of {@link EventLoop.measureLag}. */
 export interface LagOptions {
-  /** How often to measure, in milliseconds, above 0; null for no more. Default: 20. */
+  /** How often to measure, in whole milliseconds, 1 and up; null for no more. Default: 50. */
   readonly everyMs?: number | null;
 }
 
@@ -138,6 +139,7 @@ export class EventLoop implements Disposable, AsyncDisposable {
    */
   readonly missing: readonly MissingLoop[];
   readonly #loop: Loop;
+  #lag: LagProbe | null = null;
 
   /**
    * Opens a loop.
@@ -210,23 +212,26 @@ export class EventLoop implements Disposable, AsyncDisposable {
    * ```
    */
   stats(): LoopStats {
-    return this.#loop.stats();
+    return statsOf(this.#loop, this.#lag);
   }
 
   /**
-   * Measures how late the turns of the loop are, from now on: at regular times a turn is due, and
-   * whatever keeps the thread, a handler or a callback of Node's, makes it late. So late is what a
-   * client sends. An idle loop is up to a millisecond late, which is how finely the kernel waits.
-   * {@link stats} has the result in `lag`. It costs a turn and a look at the clock for each
-   * measurement, and a look at the clock for every other turn; nothing unless called.
+   * Measures from now on how late the thread of the loop is: at regular times it is to be called
+   * back, and whatever keeps it, a handler or a callback of Node's, makes that late. So late is the
+   * answer to what a client sends. It is known to a millisecond or two, as Node's timers are, and
+   * measured while Node's own loop turns: beside {@link run} and {@link attach}, not between calls
+   * of {@link turn}. {@link stats} has the result in `lag`. It costs a callback for each
+   * measurement, and nothing unless called. It does not keep the process alive.
    *
    * @param options how often; `everyMs` null ends it. A second call begins anew.
    * @throws RangeError for an interval out of its range.
    * @throws Error on a closed loop.
    */
   measureLag({ everyMs = LAG_EVERY_MS }: LagOptions = {}): void {
-    if (everyMs !== null) requireTimeout('everyMs', everyMs, TIMEOUT_MS_MAX);
-    this.#loop.measureLag(everyMs);
+    if (everyMs !== null) requireWhole('everyMs', everyMs, 1, TIMEOUT_MS_MAX);
+    if (this.#loop.closed) throw new Error('cannot measure the lag: the loop is closed');
+    this.#lag?.end();
+    this.#lag = everyMs === null ? null : new LagProbe(this.sys, everyMs);
   }
 
   /**
@@ -539,6 +544,7 @@ export class EventLoop implements Disposable, AsyncDisposable {
    * nothing.
    */
   close(): void {
+    this.#lag?.end();
     this.#loop.close();
     loopClosed(this.#loop);
   }

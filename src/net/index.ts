@@ -4,8 +4,6 @@ export { LineBuffer } from '../framing/line-buffer.ts';
 export type { Backend, BackendName, Watch } from '../loop/backend.ts';
 export type { LoopName, MissingLoop } from '../loop/backends.ts';
 export { closeDescriptors } from '../loop/close-descriptors.ts';
-export type { LagStats } from '../loop/lag-probe.ts';
-export type { LoopStats } from '../loop/loop-stats.ts';
 export type { Timer } from '../loop/timers.ts';
 export type { WakeHandle } from '../poller/poller.ts';
 export { Interest } from '../poller/poller.ts';
@@ -26,6 +24,8 @@ export type {
 } from './diagnostics.ts';
 export type { EventLoopOptions, LagOptions, RunOptions } from './event-loop.ts';
 export { EventLoop } from './event-loop.ts';
+export type { LagStats } from './lag-probe.ts';
+export type { LoopStats } from './loop-stats.ts';
 export type {
   CloseOptions,
   Connection,

@@ -36,7 +36,7 @@ export interface ServerEnvironment {
   readonly observer: ServerObserver;
   /** True if the observer wants every connection, else only those that failed. */
   readonly watched: boolean;
-  /** True to measure how late the turns of event loops are. */
+  /** True to measure how late callbacks of event loops are. */
   readonly measured: boolean;
   /** Prints the system calls of other threads; undefined without --trace. */
   readonly trace: ((line: string) => void) | undefined;

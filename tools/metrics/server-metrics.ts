@@ -107,7 +107,7 @@ function addEnds(page: Exposition, threads: ServerFacts['threads']): void {
 
 function addLag(page: Exposition, threads: ServerFacts['threads']): void {
   const name = 'sockloop_loop_lag_seconds';
-  page.metric('histogram', name, 'How late turns of the loop are, measured every 20 ms.');
+  page.metric('histogram', name, 'How late callbacks of the thread are, measured every 50 ms.');
   for (const [thread, figures] of threads.entries()) {
     const lag = figures?.loop.lag ?? null;
     if (lag === null) continue;

@@ -13,7 +13,7 @@ export interface LoopThreadPlan {
   /** The most clients of this server at a time, which its threads share out; null for any. */
   readonly maxConnections: number | null;
   readonly watched: boolean;
-  /** True to measure how late the turns of the loop are. */
+  /** True to measure how late callbacks of the loop are. */
   readonly measured: boolean;
 }
 

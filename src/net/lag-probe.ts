@@ -1,6 +1,7 @@
 import { Histogram } from '../base/histogram.ts';
+import type { Sys } from '../sys/sys.ts';
 
-/** How late turns were, in microseconds: see `EventLoop.measureLag`. */
+/** How late callbacks were, in microseconds: see `EventLoop.measureLag`. */
 export interface LagStats {
   /** How many times it was measured. */
   readonly count: number;
@@ -19,34 +20,36 @@ const LIMITS_US = [
   2_500_000, 5_000_000,
 ] as const;
 
-/** Wants a turn at regular times, and records how late it comes. */
+/**
+ * Has Node call back at regular times, and records how late that is.
+ *
+ * A timer of Node's costs a turn nothing. A look at the clock in each turn would tell microseconds,
+ * and cost 0.25 us: 3 % of a message on a single connection.
+ */
 export class LagProbe {
+  readonly #sys: Sys;
   readonly #everyMs: number;
   readonly #lateUs = new Histogram();
-  /** When a turn is due; null while the loop has nothing to turn for. */
-  #dueMs: number | null = null;
+  readonly #timer: NodeJS.Timeout;
+  #dueMs: number;
 
-  constructor(everyMs: number) {
+  constructor(sys: Sys, everyMs: number) {
+    this.#sys = sys;
     this.#everyMs = everyMs;
+    this.#dueMs = sys.monotonicMs() + everyMs;
+    this.#timer = setInterval(() => this.called(), everyMs).unref();
   }
 
-  /** A turn begins. */
-  turned(nowMs: number): void {
-    if (this.#dueMs !== null) {
-      if (nowMs < this.#dueMs) return;
-      this.#lateUs.record(Math.round((nowMs - this.#dueMs) * 1000));
-    }
+  /** The timer calls. Node may be early by the part of a millisecond that it rounds off. */
+  called(): void {
+    const nowMs = this.#sys.monotonicMs();
+    this.#lateUs.record(Math.max(0, Math.round((nowMs - this.#dueMs) * 1000)));
     this.#dueMs = nowMs + this.#everyMs;
   }
 
-  /** The loop has nothing to turn for: the time until it has does not count. */
-  rest(): void {
-    this.#dueMs = null;
-  }
-
-  /** The longest wait that does not delay a measurement. */
-  waitMs(nowMs: number): number {
-    return this.#dueMs === null ? 0 : Math.max(0, this.#dueMs - nowMs);
+  /** Measures no more. */
+  end(): void {
+    clearInterval(this.#timer);
   }
 
   get stats(): LagStats {

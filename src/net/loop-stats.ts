@@ -1,4 +1,4 @@
-import type { Backend, BackendStats } from './backend.ts';
+import type { Backend, BackendStats } from '../loop/backend.ts';
 import type { LagProbe, LagStats } from './lag-probe.ts';
 
 /** What a loop has done since it was opened, and what it holds now: `EventLoop.stats`. */
@@ -28,12 +28,18 @@ export interface LoopStats {
   readonly connections: number;
   /** Bytes that they have written and the kernel has not taken, and those of this turn. */
   readonly queuedBytes: number;
-  /** How late turns were; null unless `measureLag` was called. */
+  /** How late callbacks were; null unless `measureLag` was called. */
   readonly lag: LagStats | null;
 }
 
+/** The part of a loop that counts. */
+interface Counted {
+  readonly turns: number;
+  readonly backend: Backend;
+}
+
 /** Reads the counters of a loop. */
-export function statsOf(turns: number, backend: Backend, lag: LagProbe | null): LoopStats {
+export function statsOf({ turns, backend }: Counted, lag: LagProbe | null): LoopStats {
   const { eintr, ...counters }: BackendStats = backend.stats;
   const { streams, queuedBytes } = backend.streamTotals();
   return {
