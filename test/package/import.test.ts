@@ -22,6 +22,7 @@ const CHEAP = [
   'koffi',
   ...[
     'buffer',
+    'diagnostics_channel',
     'dns',
     'events',
     'fs',

@@ -1,7 +1,7 @@
 import type { TcpState } from './abi.ts';
 
 /** The states as FreeBSD and macOS number them: netinet/tcp_fsm.h. */
-export const BSD_TCP_STATES: readonly TcpState[] = [
+export const BSD_TCP_STATES = [
   'closed',
   'listen',
   'syn-sent',
@@ -13,4 +13,4 @@ export const BSD_TCP_STATES: readonly TcpState[] = [
   'last-ack',
   'fin-wait-2',
   'time-wait',
-];
+] as const satisfies readonly TcpState[];
