@@ -42,6 +42,8 @@ const PUBLIC = [
   '^src/adapters/net/index[.]ts$',
   '^src/workers/index[.]ts$',
   '^src/adapters/register/index[.]ts$',
+  '^src/adapters/web/index[.]ts$',
+  '^src/net/tls/index[.]ts$',
 ];
 /** Packages whose code is part of what packing/ writes. */
 const JOINED = 'node_modules/(commander|hdr-histogram-js|uplot|valibot)/';

@@ -10,6 +10,8 @@ module.exports = {
       'sockloop/net$': root('src/adapters/net/index.ts'),
       'sockloop/workers$': root('src/workers/index.ts'),
       'sockloop/register$': root('src/adapters/register/index.ts'),
+      'sockloop/web$': root('src/adapters/web/index.ts'),
+      'sockloop/tls$': root('src/net/tls/index.ts'),
       'sockloop/socket$': root('src/socket/index.ts'),
       'sockloop/poller$': root('src/poller/index.ts'),
       'sockloop/sys$': root('src/sys/index.ts'),

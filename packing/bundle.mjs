@@ -14,8 +14,10 @@ export const PUBLIC = [
   'socket/index',
   'poller/index',
   'sys/index',
+  'net/tls/index',
   'adapters/net/index',
   'adapters/register/index',
+  'adapters/web/index',
   'workers/index',
 ];
 /** The threads of the library. */
@@ -34,16 +36,27 @@ const TOOLS = [
   'compare/client/worker',
 ];
 
-/**
- * The library is four files: the system calls, the loops, what stands in for node:net, and threads.
- */
+/** The library: a file of the system calls, one of the loops, and one of each of these folders. */
 const SYS = 'sys';
 const LOOPS = 'loops';
-const NET = 'net';
-const WORKERS = 'workers';
+const PARTS = [
+  { name: 'tls', folder: 'net/tls' },
+  { name: 'net', folder: 'adapters/net' },
+  { name: 'web', folder: 'adapters/web' },
+  { name: 'workers', folder: 'workers' },
+];
 /** Loaded by its path and imported: Node's hooks and what sets them share it. */
 const HOOK = 'hook';
-const LIBRARY = [SYS, LOOPS, NET, WORKERS, HOOK];
+const LIBRARY = [SYS, LOOPS, HOOK, ...PARTS.map(({ name }) => name)];
+
+/** Whether a module lies in `folder` of the compiled library. */
+const liesIn = (id, folder) => id.replaceAll('\\', '/').includes(`/dist/src/${folder}/`);
+
+/** Whether it is one that loops need: of no part, and not of the hooks. */
+function isOfLoops(id) {
+  const isLibrary = /[/\\]dist[/\\]src[/\\]/.test(id) && !liesIn(id, 'adapters/register');
+  return isLibrary && !PARTS.some(({ folder }) => liesIn(id, folder));
+}
 
 /** Stands for a module's `import.meta.url` until the file is known that it is joined to. */
 const OWN_URL = 'sockloopUrlOf';
@@ -129,10 +142,14 @@ export async function bundle(folder) {
     codeSplitting: {
       groups: [
         // A group takes along what its modules import, unless another one has it.
-        { name: SYS, test: /[/\\]dist[/\\]src[/\\](?:sys|base)[/\\]/, priority: 3 },
-        { name: LOOPS, test: /[/\\]dist[/\\]src[/\\](?!adapters[/\\]|workers[/\\])/, priority: 2 },
-        { name: NET, test: /[/\\]dist[/\\]src[/\\]adapters[/\\](?!register[/\\])/, priority: 1 },
-        { name: WORKERS, test: /[/\\]dist[/\\]src[/\\]workers[/\\]/, priority: 1 },
+        { name: SYS, test: (id) => liesIn(id, 'sys') || liesIn(id, 'base'), priority: 3 },
+        { name: LOOPS, test: isOfLoops, priority: 2 },
+        ...PARTS.map(({ name, folder }) => ({
+          name,
+          // What begins a thread must not run where the rest is imported.
+          test: (id) => liesIn(id, folder) && !id.endsWith('thread-worker.js'),
+          priority: 1,
+        })),
         { name: HOOK, test: /[/\\]register[/\\]resolve-hook[.]js$/, priority: 1 },
       ],
     },

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer';
 import threads from 'node:worker_threads';
-import { ownCopy } from './owned-chunks.ts';
+import { ownBuffer, ownCopy } from './owned-chunks.ts';
 
 // A received chunk is a view of the loop's receive memory, valid until its handler returns; the
 // program borrows it, or gets a copy for its own. A borrowed one sent later would be other bytes,
@@ -80,6 +80,13 @@ export function deliver(sink: ChunkSink, chunk: Uint8Array): void {
 export function ownedCopy(chunk: Uint8Array): Uint8Array {
   owned = ownCopy(chunk);
   return owned;
+}
+
+/** As {@link ownedCopy}, for what takes a Buffer. */
+export function ownedBuffer(chunk: Uint8Array): Buffer {
+  const copy = ownBuffer(chunk);
+  owned = copy;
+  return copy;
 }
 
 /**

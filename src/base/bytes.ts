@@ -31,6 +31,11 @@ export function viewOf(view: ArrayBufferView, other = ''): Uint8Array {
   throw new TypeError(`bytes are ${wanted}, not ${described(view)}`);
 }
 
+/** A copy in memory of its own. Of a Buffer, `slice()` would share it. */
+export function copyOf(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(bytes);
+}
+
 /**
  * The length of a range of `bytes`: `length`, or all bytes from `offset` on if it is undefined.
  * `what` names the call for the error.

@@ -33,15 +33,30 @@ const LARGE = slabs(16 * 1024, 256 * 1024);
 /** Returns a copy of `chunk` that nothing else will ever write to. */
 export function ownCopy(chunk: Uint8Array): Uint8Array {
   const { length } = chunk;
-  if (length <= SMALL.sliceBytesMax) return slice(SMALL, chunk);
-  if (length <= MIDDLE.sliceBytesMax) return slice(MIDDLE, chunk);
-  if (length <= LARGE.sliceBytesMax) return slice(LARGE, chunk);
-  const copy = uninitialized(length);
-  copy.set(chunk);
-  return copy;
+  const from = slabsFor(length);
+  if (from === null) return new Uint8Array(copyApart(chunk).buffer);
+  // First: it may begin another slab.
+  const at = put(from, chunk);
+  return new Uint8Array(from.memory, at, length);
 }
 
-function slice(from: Slabs, chunk: Uint8Array): Uint8Array {
+/** As {@link ownCopy}, for what takes a Buffer. */
+export function ownBuffer(chunk: Uint8Array): Buffer {
+  const { length } = chunk;
+  const from = slabsFor(length);
+  if (from === null) return copyApart(chunk);
+  const at = put(from, chunk);
+  return Buffer.from(from.memory, at, length);
+}
+
+function slabsFor(length: number): Slabs | null {
+  if (length <= SMALL.sliceBytesMax) return SMALL;
+  if (length <= MIDDLE.sliceBytesMax) return MIDDLE;
+  return length <= LARGE.sliceBytesMax ? LARGE : null;
+}
+
+/** Copies `chunk` to a slab. Returns the offset in its memory. */
+function put(from: Slabs, chunk: Uint8Array): number {
   const { length } = chunk;
   let at = from.taken;
   if (at + length > from.slab.length) {
@@ -54,10 +69,16 @@ function slice(from: Slabs, chunk: Uint8Array): Uint8Array {
   from.slab.set(chunk, at);
   // Numbers of any size can be read in place.
   from.taken = (at + length + 7) & ~7;
-  return new Uint8Array(from.memory, at, length);
+  return at;
+}
+
+function copyApart(chunk: Uint8Array): Buffer<ArrayBuffer> {
+  const copy = uninitialized(chunk.length);
+  copy.set(chunk);
+  return copy;
 }
 
 /** Memory that is about to be written: to clear it first would cost as much again. */
-function uninitialized(length: number): Uint8Array {
-  return new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
+function uninitialized(length: number): Buffer<ArrayBuffer> {
+  return Buffer.allocUnsafeSlow(length);
 }

@@ -76,6 +76,9 @@ export interface LagOptions {
   readonly everyMs?: number | null;
 }
 
+/** The loop that `eventLoop` holds, for what stands on it outside of this file. */
+export let loopOf: (eventLoop: EventLoop) => Loop;
+
 /** Options of {@link EventLoop.run}. */
 export interface RunOptions {
   /** Stops the loop when it aborts: `run` rejects with its reason, and can be called again. */
@@ -140,6 +143,10 @@ export class EventLoop implements Disposable, AsyncDisposable {
   readonly missing: readonly MissingLoop[];
   readonly #loop: Loop;
   #lag: LagProbe | null = null;
+
+  static {
+    loopOf = (eventLoop) => eventLoop.#loop;
+  }
 
   /**
    * Opens a loop.

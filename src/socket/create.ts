@@ -24,6 +24,8 @@ export interface ServerOptions {
   readonly backlog?: number;
   /** SO_REUSEPORT: several sockets listen on the port, and the kernel balances connections. */
   readonly reusePort?: boolean;
+  /** IPV6_V6ONLY: `::` and a host of null are IPv6 alone, without IPv4. Default: false. */
+  readonly ipv6Only?: boolean;
   /** TCP_NODELAY, which accepted connections inherit: true by default. Ignored for UNIX sockets. */
   readonly noDelay?: boolean;
   /** The system calls to use; those of this machine by default. */
@@ -35,8 +37,8 @@ export interface ServerOptions {
  * is resolved.
  *
  * A host with several addresses listens on the first that can be bound. null is all interfaces, of
- * both families: `::` without IPV6_V6ONLY, where an IPv4 peer appears as `::ffff:127.0.0.1`, or
- * `0.0.0.0` on a machine without IPv6.
+ * both families: `::` without IPV6_V6ONLY (but see `ipv6Only`), where an IPv4 peer appears as
+ * `::ffff:127.0.0.1`, or `0.0.0.0` on a machine without IPv6.
  *
  * The path of a UNIX socket whose server is dead is taken over; that of a live server is not, even
  * if it has not called listen(2) yet. Closing the socket leaves the file in place.
@@ -61,9 +63,10 @@ export interface ServerOptions {
  * ```
  */
 export function createServer(endpoint: Endpoint, options: ServerOptions = {}): Socket {
-  const { sys = nativeSys(), backlog, reusePort, noDelay } = options;
+  const { sys = nativeSys(), backlog, reusePort, ipv6Only, noDelay } = options;
   if (backlog !== undefined) requireWhole('a backlog', backlog, 0, 2 ** 31 - 1);
   requireFlag('reusePort', reusePort);
+  requireFlag('ipv6Only', ipv6Only);
   requireFlag('noDelay', noDelay);
   requireObject('an endpoint', endpoint);
   if (!('path' in endpoint) && endpoint.host === null) {
@@ -79,7 +82,8 @@ function listenOnAll(port: number, options: ServerOptions, sys: Sys): Socket {
   try {
     return listenOn({ family: 'IPv6', address: '::', port }, options, sys, true);
   } catch (error) {
-    if (!(error instanceof SysError) || !NO_IPV6.has(error.code)) throw error;
+    if (options.ipv6Only === true || !(error instanceof SysError) || !NO_IPV6.has(error.code))
+      throw error;
     return listenOn({ family: 'IPv4', address: '0.0.0.0', port }, options, sys);
   }
 }
@@ -94,13 +98,14 @@ const NO_IPV6: ReadonlySet<string> = new Set([
 
 function listenOn(
   address: SocketAddress,
-  { backlog, reusePort, noDelay }: ServerOptions,
+  { backlog, reusePort, ipv6Only = false, noDelay }: ServerOptions,
   sys: Sys,
   bothFamilies = false,
 ): Socket {
   const socket = new Socket(address.family, { sys });
   try {
-    if (bothFamilies) socket.setSockOpt('IPV6_V6ONLY', false);
+    const hasFamilies = address.family === 'IPv6' && (bothFamilies || ipv6Only);
+    if (hasFamilies) socket.setSockOpt('IPV6_V6ONLY', ipv6Only);
     if (address.family !== 'UNIX') socket.setSockOpt('SO_REUSEADDR', true);
     setNoDelay(socket, noDelay);
     if (reusePort === true) socket.setSockOpt('SO_REUSEPORT', true);

@@ -21,6 +21,7 @@ const IMPORT_MS_MAX = 150;
 const CHEAP = [
   'koffi',
   ...[
+    'async_hooks',
     'buffer',
     'diagnostics_channel',
     'dns',

@@ -6,10 +6,11 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import type { Scope } from '#test/harness/command.js';
+import { type Scope, start } from '#test/harness/command.js';
 import { leakCheck } from '#test/harness/leaks.js';
 import { reasonWithout, scratch } from '#test/harness/other-programs.js';
 import { root } from '#test/harness/programs.js';
+import { layLibraries, librariesTable, runLibraries } from './libraries.ts';
 import { programs, writePrograms } from './programs.ts';
 import {
   commandOf,
@@ -88,13 +89,51 @@ describe('the installed package', { skip }, () => {
       });
     }
   }
+
+  describe('sockloop/net', { skip: reasonWithout('openssl') }, () => {
+    before(async () => {
+      if (missing === null) await layLibraries(scope, folder);
+    });
+
+    for (const runtime of RUNTIMES) {
+      it(`${runtime}: servers and libraries on it`, { timeout }, async (t) => {
+        leakCheck(t);
+        if (missing !== null) return t.skip(missing);
+        await runLibraries(t, folder, runtime, commandOf(runtime));
+      });
+    }
+  });
+});
+
+describe('sockloop/net', { skip }, () => {
+  const newest = 'Node.js 26';
+
+  it(`${newest}: does as node:net does there`, { timeout }, async (t) => {
+    leakCheck(t);
+    // The tests of that folder that compare the two, in one process.
+    const files = readdirSync(`${root}build/test/adapters/net`).filter((name) => {
+      return /^(?!http|process).*\.test\.js$/.test(name);
+    });
+    assert.ok(files.length > 2);
+    const imports = files.flatMap((name) => ['--import', `#test/adapters/net/${name}`]);
+    // One loop is enough: what versions of Node differ in is above it.
+    const flags = ['--test-reporter=spec', '--test-name-pattern=epoll', ...imports, '--eval', ''];
+    // Otherwise it would report to the runner of this test.
+    const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+    const command = start(t, [...commandOf(newest), ...flags], { cwd: root, env });
+    const { status, out } = await command.end(timeout);
+    assert.equal(status, 0, out);
+    assert.match(out, /pass \d\d/);
+  });
 });
 
 describe('docs/runtimes.md', () => {
-  it('has the table of what works', (t) => {
+  it('has the tables of what works', (t) => {
     leakCheck(t);
     const page = readFileSync(`${root}docs/runtimes.md`, 'utf8');
-    assert.ok(page.includes(runtimesTable()), `write into docs/runtimes.md:\n${runtimesTable()}`);
+    for (const table of [runtimesTable(), librariesTable()]) {
+      assert.ok(page.includes(table), `write into docs/runtimes.md:\n${table}`);
+    }
   });
 
   it('names failures of programs and runtimes that are tried', (t) => {

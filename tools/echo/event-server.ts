@@ -14,6 +14,7 @@ import { unreadBytesOf } from '#src/sys/socket-queues.js';
 import { endReasonOf, newEndCounts, type ServerFigures } from './figures.ts';
 import { newTotals, type ServerObserver, type ServerTotals } from './iterative-server.ts';
 import { ACCEPT_REPORT_MS, ACK_MS, DRAIN_MS, LINE_BYTES_MAX, LINGER_MS } from './limits.ts';
+import type { EventMisbehaviour } from './misbehaviour/event-misbehaviour.ts';
 import type { EchoMode } from './session.ts';
 
 /** Options of an {@link EventServer}. */
@@ -30,6 +31,8 @@ interface EventServerOptions {
   /** Observes every connection if `watched`, else only those that failed. */
   readonly observer?: ServerObserver;
   readonly watched?: boolean;
+  /** Comes between the connections and this server; null or left out for a server that behaves. */
+  readonly misbehaviour?: EventMisbehaviour<Client | number> | null;
 }
 
 /** State of a connection that is reported or has an incomplete line. */
@@ -61,6 +64,7 @@ export class EventServer {
   readonly #lineBytesMax: number;
   readonly #observer: ServerObserver;
   readonly #watched: boolean;
+  readonly #misbehaviour: EventMisbehaviour<Client | number> | null;
   #stopping = false;
   /** Bounds the time of the last answers. */
   #deadline: Timer | null = null;
@@ -80,8 +84,11 @@ export class EventServer {
     this.#lineBytesMax = options.lineBytesMax ?? LINE_BYTES_MAX;
     this.#observer = options.observer ?? {};
     this.#watched = options.watched ?? false;
+    this.#misbehaviour = options.misbehaviour ?? null;
+    if (this.#misbehaviour !== null) this.totals.misbehaved = this.#misbehaviour.totals;
+    const handlers = this.#handlers();
     this.listener = options.listen({
-      handlers: this.#handlers(),
+      handlers: this.#misbehaviour?.handlers(handlers) ?? handlers,
       chunks: 'borrowed',
       onError: (error) => this.#acceptFailed(error),
       // A client with queued output is not read from until `drain`. So the queue holds at most one
@@ -137,17 +144,22 @@ export class EventServer {
     if (this.#stopping) return;
     this.#stopping = true;
     this.listener.close();
-    for (const connection of [...this.listener]) {
+    for (const connection of this.#open) {
       this.#hangUp(connection, false);
     }
     if (!this.#loop.alive) return;
     this.#ackWait = this.#loop.setTimer(ACK_MS, () => {
-      for (const connection of [...this.listener]) {
+      for (const connection of this.#open) {
         if (connection.isOpen) this.#hangUp(connection, true);
       }
     });
     this.#deadline = this.#loop.setTimer(DRAIN_MS, () => this.#giveUp());
     this.#endDrainIfDone();
+  }
+
+  /** The open connections. */
+  get #open(): EchoConnection[] {
+    return [...(this.#misbehaviour?.connections ?? this.listener)];
   }
 
   /**
@@ -167,7 +179,7 @@ export class EventServer {
   #giveUp(): void {
     this.#deadline = null;
     const reason = `the client did not take its answer within ${DRAIN_MS} ms`;
-    for (const connection of [...this.listener]) {
+    for (const connection of this.#open) {
       const { queuedBytes, unacknowledgedBytes } = connection;
       if (queuedBytes > 0 || (unacknowledgedBytes ?? 0) > 0) this.#fail(connection, reason);
       // An orderly end would pass for that of the whole answer.

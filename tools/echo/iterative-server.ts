@@ -5,6 +5,12 @@ import { acceptErrorKind } from '#src/sys/error-kinds.js';
 import { Farewell } from './farewell.ts';
 import { idleFailure } from './figures.ts';
 import { ACCEPT_PAUSE_MS, LINE_BYTES_MAX, WAIT_MS } from './limits.ts';
+import {
+  type MisbehaviourPlan,
+  type MisbehaviourTotals,
+  newMisbehaviourTotals,
+} from './misbehaviour/plan.ts';
+import { MisbehavingSession } from './misbehaviour/session.ts';
 import { turnOfNode } from './node-turn.ts';
 import { type EchoMode, EchoSession } from './session.ts';
 
@@ -19,6 +25,8 @@ export interface IterativeServerOptions {
   readonly sys?: Sys;
   /** Observes each connection. */
   readonly observer?: ServerObserver;
+  /** How it misbehaves; null or left out for a server that behaves. */
+  readonly misbehaviour?: MisbehaviourPlan | null;
 }
 
 /** Callbacks of a server. */
@@ -56,6 +64,8 @@ export interface ServerTotals {
   sentBytes: number;
   /** Bytes sent but not acknowledged by clients that broke or were given up. */
   unacknowledgedBytes: number;
+  /** What a server that misbehaves has done on purpose. */
+  misbehaved?: MisbehaviourTotals;
 }
 
 /**
@@ -98,6 +108,7 @@ export class IterativeServer {
   readonly #lineBytesMax: number;
   readonly #sys: Sys;
   readonly #observer: ServerObserver;
+  readonly #misbehaviour: MisbehaviourPlan | null;
   #stopping = false;
   /** True if the last accept(2) failed. */
   #failing = false;
@@ -109,6 +120,8 @@ export class IterativeServer {
     this.#lineBytesMax = options.lineBytesMax ?? LINE_BYTES_MAX;
     this.#sys = options.sys ?? nativeSys();
     this.#observer = options.observer ?? {};
+    this.#misbehaviour = options.misbehaviour ?? null;
+    if (this.#misbehaviour !== null) this.totals.misbehaved = newMisbehaviourTotals();
   }
 
   /** Stops accepting and receiving; input received so far is answered within DRAIN_MS. */
@@ -161,7 +174,7 @@ export class IterativeServer {
 
   async #serve(socket: Socket, address: SocketAddress): Promise<void> {
     const connection = ++this.totals.connections;
-    const session = new EchoSession(this.#sys, socket, this.#mode, this.#lineBytesMax);
+    const session = this.#session(socket, connection);
     let failure: Error | null = null;
     let unacknowledgedBytes = 0;
     try {
@@ -186,6 +199,16 @@ export class IterativeServer {
     this.totals.sentBytes += sentBytes;
     const totals = { connection, receivedBytes, sentBytes, lines, unacknowledgedBytes };
     this.#observer.closed?.(address, totals, failure);
+  }
+
+  #session(socket: Socket, connection: number): EchoSession {
+    const plan = this.#misbehaviour;
+    const totals = this.totals.misbehaved;
+    if (plan === null || totals === undefined) {
+      return new EchoSession(this.#sys, socket, this.#mode, this.#lineBytesMax);
+    }
+    const misbehaviour = { plan, connection, totals };
+    return new MisbehavingSession(this.#sys, socket, this.#mode, this.#lineBytesMax, misbehaviour);
   }
 
   /** Serves to the end. Returns the failure of the client, or null. */

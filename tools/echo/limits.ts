@@ -85,3 +85,12 @@ export const CLIENT_WAKE_MS = 50;
 
 /** A client that stops gives up threads that have not ended after this time. */
 export const CLIENT_STOP_MS = 700;
+
+/**
+ * A server that misbehaves: answers of a connection that wait for their time or for bandwidth take
+ * at most this and what was received at once. The client is not read from beyond it.
+ */
+export const WAITING_BYTES_MAX = 1024 * 1024;
+
+/** The longest sleep of a blocking server: a signal waits for its end. */
+export const PAUSE_MS_MAX = 100;

@@ -13,6 +13,8 @@ import { socketFileOf } from '#src/socket/create.js';
 import { EventServer } from './event-server.ts';
 import type { ServerFigures } from './figures.ts';
 import { IterativeServer, type ServerObserver, type ServerTotals } from './iterative-server.ts';
+import { EventMisbehaviour } from './misbehaviour/event-misbehaviour.ts';
+import type { MisbehaviourPlan } from './misbehaviour/plan.ts';
 import type { EchoMode } from './session.ts';
 import { openLoopThreads } from './threads/loop-server.ts';
 import { ThreadedServer } from './threads/server.ts';
@@ -28,6 +30,8 @@ export interface ServerPlan {
   readonly threads: number;
   /** The most clients at a time; null for as many as the loop holds. */
   readonly maxConnections: number | null;
+  /** How it misbehaves; null or left out for a server that behaves. */
+  readonly misbehaviour?: MisbehaviourPlan | null;
 }
 
 /** The environment of a server. */
@@ -108,13 +112,15 @@ function onLoop(name: LoopName): OpensServer {
     const loop = new EventLoop({ backend: name, sys });
     try {
       if (measured) loop.measureLag();
-      const { endpoint, backlog } = plan;
+      const { endpoint, backlog, misbehaviour = null, mode } = plan;
       const where = backlog === undefined ? endpoint : { ...endpoint, backlog };
       const server = new EventServer(loop, {
         ...plan,
         listen: (settings) => loop.listen({ ...where, ...settings }),
         observer,
         watched,
+        misbehaviour:
+          misbehaviour === null ? null : new EventMisbehaviour(loop, misbehaviour, mode),
       });
       return {
         loop: loop.backendName,

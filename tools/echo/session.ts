@@ -43,7 +43,7 @@ export class EchoSession {
   #output: Uint8Array = new Uint8Array(0);
   #outputSent = 0;
   /** True to end after the output. */
-  #last = false;
+  protected last = false;
   #draining = false;
   #peerEnded = false;
   #lingering = false;
@@ -73,7 +73,12 @@ export class EchoSession {
 
   /** Bytes unsent or unacknowledged, as far as known. */
   get outstandingBytes(): number {
-    return this.#output.length - this.#outputSent + this.unacknowledgedBytes;
+    return this.unsentBytes + this.unacknowledgedBytes;
+  }
+
+  /** Bytes of the output that the kernel has not taken. */
+  protected get unsentBytes(): number {
+    return this.#output.length - this.#outputSent;
   }
 
   /** Makes the following close a reset if output remains unsent. */
@@ -93,7 +98,7 @@ export class EchoSession {
    */
   run(stepsMax: number = STEPS_PER_TURN): Progress {
     for (let step = 0; step < stepsMax; step++) {
-      const progress = this.#sending ? this.#send() : this.#next();
+      const progress = this.#sending ? this.send() : this.#next();
       if (progress !== 'more') return progress;
     }
     return 'more';
@@ -101,10 +106,10 @@ export class EchoSession {
 
   #next(): Progress {
     if (this.#lingering) return this.#discard();
-    if (this.#last) return this.#peerEnded ? 'ended' : this.#linger();
+    if (this.last) return this.#peerEnded ? 'ended' : this.hangUp();
     if (this.#mode !== 'echo' && this.#answerLine()) return 'more';
     if (!this.#draining) return this.#receive();
-    return this.#nothingIsUnderWay ? 'ended' : this.#linger();
+    return this.#nothingIsUnderWay ? 'ended' : this.hangUp();
   }
 
   /** True if close(2) destroys nothing: all output is acknowledged and no input is unread. */
@@ -112,7 +117,8 @@ export class EchoSession {
     return this.unacknowledgedBytes === 0 && unreadBytesOf(this.#sys, this.#socket.fileno()) === 0;
   }
 
-  #linger(): Progress {
+  /** Ends this side behind the last answer. */
+  protected hangUp(): Progress {
     this.#lingering = true;
     try {
       this.#socket.shutdown('write');
@@ -137,14 +143,14 @@ export class EchoSession {
     if (length === null) return 'waited';
     if (length === 0) {
       // A last line without a newline is answered as it is.
-      this.#answer(this.#buffer.takeRest());
-      this.#last = true;
+      this.answer(this.#buffer.takeRest());
+      this.last = true;
       this.#peerEnded = true;
       return 'more';
     }
     this.received += length;
     this.#buffer.commit(length);
-    if (this.#mode === 'echo') this.#answer(this.#buffer.takeRest());
+    if (this.#mode === 'echo') this.answer(this.#buffer.takeRest());
     return 'more';
   }
 
@@ -152,28 +158,30 @@ export class EchoSession {
     const line = this.#buffer.takeLine();
     if (this.#buffer.overlong || (line?.length ?? 0) > this.#buffer.lineBytesMax) {
       this.failure = new RangeError(`a line is longer than ${this.#buffer.lineBytesMax} bytes`);
-      this.#last = true;
+      this.last = true;
       return true;
     }
     if (line === null) return false;
     this.lines += 1;
-    this.#last = this.#mode === 'once';
-    this.#answer(line);
+    this.last = this.#mode === 'once';
+    this.answer(line);
     return true;
   }
 
-  #answer(bytes: Uint8Array): void {
+  /** Sends the answer to a message; it is borrowed from the buffer. */
+  protected answer(bytes: Uint8Array): void {
     this.#output = bytes;
     this.#outputSent = 0;
   }
 
-  #send(): Progress {
-    const sent = orNothing(() => this.#socket.send(this.#output, this.#outputSent));
+  /** Sends the output, or `length` bytes of it. */
+  protected send(length = this.unsentBytes): Progress {
+    const sent = orNothing(() => this.#socket.send(this.#output, this.#outputSent, length));
     if (sent === null) return 'waited';
     this.#outputSent += sent;
     this.sent += sent;
     // A short write has waited for the whole timeout, and the next one would as well.
-    return this.#sending ? 'waited' : 'more';
+    return sent < length ? 'waited' : 'more';
   }
 }
 

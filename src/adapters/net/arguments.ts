@@ -1,3 +1,4 @@
+import { BlockList } from 'node:net';
 import { codedError, wrongType } from './node-errors.ts';
 
 // What node:net checks of its arguments, and how it reads them.
@@ -54,6 +55,13 @@ export function checkNumber(value: unknown, name: string): void {
 export function checkSignal(value: unknown, name: string): void {
   const isSignal = typeof value === 'object' && value !== null && 'aborted' in value;
   if (value !== undefined && !isSignal) throw wrongType(name, 'an instance of AbortSignal', value);
+}
+
+/** Throws unless `value` is a BlockList or undefined. */
+export function checkBlockList(value: unknown): void {
+  if (value !== undefined && !(value instanceof BlockList)) {
+    throw wrongType('options.blockList', 'an instance of net.BlockList', value);
+  }
 }
 
 /** Returns a timeout of Node: milliseconds, 0 and up, cut at 2^31 - 1. */

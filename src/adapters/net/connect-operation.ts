@@ -1,5 +1,7 @@
+import { AsyncResource } from 'node:async_hooks';
 import { ADDRCONFIG, type LookupAddress, lookup as systemLookup } from 'node:dns';
 import {
+  type BlockList,
   getDefaultAutoSelectFamily,
   getDefaultAutoSelectFamilyAttemptTimeout,
   isIP,
@@ -9,8 +11,16 @@ import type { EventLoop } from '../../net/event-loop.ts';
 import type { Connection, ConnectionSettings } from '../../net/stream/connection.ts';
 import type { Connector } from '../../net/stream/connector.ts';
 import { checkedPort, checkFunction, checkNumber } from './arguments.ts';
-import { attemptsError, callFailure, codedError, connectError, wrongType } from './node-errors.ts';
+import {
+  attemptsError,
+  blockedAddress,
+  callFailure,
+  codedError,
+  connectError,
+  wrongType,
+} from './node-errors.ts';
 import type { SocketConnectOptions } from './options.ts';
+import { throwLater } from './uncaught.ts';
 
 /** The shortest time of an attempt, as in Node. */
 const ATTEMPT_MS_MIN = 10;
@@ -19,9 +29,12 @@ const ATTEMPT_MS_MIN = 10;
 export interface ConnectingSocket<Data> {
   /** The settings of the connection. */
   readonly settings: ConnectionSettings<Data>;
+  /** The addresses that it does not connect to. */
+  readonly blockList: BlockList | null;
   emit(event: string, ...args: unknown[]): void;
   /** Something happens: the timeout starts anew. */
   touched(): void;
+  /** Called in the context of `connect`. */
   connected(connection: Connection<Data>): void;
   failed(error: Error): void;
 }
@@ -38,6 +51,7 @@ interface Target {
 export class ConnectOperation<Data> {
   readonly #loop: EventLoop;
   readonly #socket: ConnectingSocket<Data>;
+  readonly #scope = new AsyncResource('SOCKLOOP_CONNECT');
   readonly #errors: Error[] = [];
   #attemptMs = 0;
   #target: Target = { host: '', port: 0 };
@@ -62,13 +76,15 @@ export class ConnectOperation<Data> {
       ...this.#socket.settings,
       path,
       handlers: this.#handlers(),
-      onError: (error) => {
-        const failure = callFailure(error);
-        const told = failure === null ? error : connectError(failure, path, null, null);
-        this.#socket.emit('connectionAttemptFailed', path, undefined, undefined, told);
-        this.#fail(told);
-      },
+      onError: (error) => this.#guarded(this.#pathRefused, path, error),
     });
+  }
+
+  #pathRefused(path: string, error: Error): void {
+    const failure = callFailure(error);
+    const told = failure === null ? error : connectError(failure, path, null, null);
+    this.#socket.emit('connectionAttemptFailed', path, undefined, undefined, told);
+    this.#fail(told);
   }
 
   /** Connects to a host. Throws for a wrong option. */
@@ -163,6 +179,10 @@ export class ConnectOperation<Data> {
     this.#addresses = rest;
     const { address, family } = next;
     const { port, localAddress, localPort } = this.#target;
+    if (this.#socket.blockList?.check(address, family === 6 ? 'ipv6' : 'ipv4') === true) {
+      this.#blocked(next);
+      return;
+    }
     this.attempted?.push(`${address}:${port}`);
     // An address that cannot be connected from is no attempt.
     this.#announced = localPort === undefined && localAddress === undefined;
@@ -175,7 +195,7 @@ export class ConnectOperation<Data> {
       ...(localAddress === undefined ? {} : { localAddress }),
       ...(localPort === undefined ? {} : { localPort }),
       handlers: this.#handlers(next),
-      onError: (error) => this.#refused(next, error),
+      onError: (error) => this.#guarded(this.#refused, next, error),
     });
     this.#connector = connector;
     if (rest.length === 0) return;
@@ -192,12 +212,23 @@ export class ConnectOperation<Data> {
   #handlers(attempt?: LookupAddress): ConnectionSettings<Data>['handlers'] {
     return {
       ...this.#socket.settings.handlers,
-      open: (connection) => {
-        if (attempt !== undefined) this.#announce(attempt);
-        this.cancel();
-        this.#socket.connected(connection);
-      },
+      open: (connection) => this.#guarded(this.#opened, attempt, connection),
     };
+  }
+
+  #opened(attempt: LookupAddress | undefined, connection: Connection<Data>): void {
+    if (attempt !== undefined) this.#announce(attempt);
+    this.cancel();
+    this.#socket.connected(connection);
+  }
+
+  /** Calls a method that the loop reports to, in the context of the call of `connect`. */
+  #guarded<One, Other>(method: (one: One, other: Other) => void, one: One, other: Other): void {
+    try {
+      this.#scope.runInAsyncScope(method, this, one, other);
+    } catch (error) {
+      throwLater(error);
+    }
   }
 
   #refused(attempt: LookupAddress, error: Error): void {
@@ -216,6 +247,18 @@ export class ConnectOperation<Data> {
     const told = failure === null ? error : connectError(failure, address, port, local);
     this.#errors.push(told);
     this.#socket.emit('connectionAttemptFailed', address, port, family, told);
+    this.#attempt(this.#addresses);
+  }
+
+  #blocked({ address, family }: LookupAddress): void {
+    const error = blockedAddress(address);
+    const isOne = this.attempted === null;
+    if (isOne) this.#socket.emit('connectionAttempt', address, this.#target.port, family);
+    this.#errors.push(error);
+    if (!isOne) {
+      const { port } = this.#target;
+      this.#socket.emit('connectionAttemptFailed', address, port, family, error);
+    }
     this.#attempt(this.#addresses);
   }
 

@@ -97,8 +97,15 @@ export { createConnection as connect };
  * ```
  */
 export function serveOn(httpServer: EventEmitter, options: ListenOptions & ServerOptions): Server {
-  const server = new Server({ noDelay: true, allowHalfOpen: true, ...options });
-  server.on('connection', (socket) => httpServer.emit('connection', socket));
+  const { allowHalfOpen = true } = httpServer as { allowHalfOpen?: boolean };
+  // The setting is that of a socket of TLS. The one below stays open for what TLS has to write.
+  const isTls = 'setSecureContext' in httpServer;
+  const server = new Server({ noDelay: true, allowHalfOpen: allowHalfOpen || isTls, ...options });
+  server.on('connection', (socket) => {
+    if (isTls) socket.allowHalfOpen = allowHalfOpen;
+    httpServer.emit('connection', socket);
+    if (isTls) socket.allowHalfOpen = true;
+  });
   // It is what Node tracks the connections from, for timeouts and closeIdleConnections().
   server.on('listening', () => httpServer.emit('listening'));
   return server.listen(options);

@@ -1,4 +1,5 @@
 import { getSystemErrorMap, inspect } from 'node:util';
+import type { Abi } from '../../sys/abi/abi.ts';
 
 // Errors in the shape of node:net's: the same class, code and message.
 
@@ -100,7 +101,23 @@ export function closedBeforeConnection(): Error {
   return codedError(new Error(message), 'ERR_SOCKET_CLOSED_BEFORE_CONNECTION');
 }
 
+/** An address that the block list of the socket holds. */
+export function blockedAddress(address: string): Error {
+  return codedError(new Error(`IP(${address}) is blocked by net.BlockList`), 'ERR_IP_BLOCKED');
+}
+
 /** A write after the peer's end has ended this side, too. */
 export function endedByPeer(): Error {
   return codedError(new Error('This socket has been ended by the other party'), 'EPIPE');
+}
+
+/** Since Node 22 a write that a destruction cuts off has an error of its own. */
+const TELLS_OF_CUT_WRITES = Number.parseInt(process.versions.node, 10) >= 22;
+
+/** What the callback of a write gets whose socket is destroyed before all is sent. */
+export function writeAtDestruction(abi: Pick<Abi, 'errno'>): Error | null {
+  const { ECANCELED } = abi.errno;
+  if (!TELLS_OF_CUT_WRITES || ECANCELED === undefined) return null;
+  const failure = { code: 'ECANCELED', errno: -ECANCELED, syscall: 'write' };
+  return failed(failure, 'write ECANCELED');
 }

@@ -1,4 +1,4 @@
-import type { LookupFunction } from 'node:net';
+import type { BlockList, LookupFunction } from 'node:net';
 
 /** Options of a new {@link Socket}: those of node:net. */
 export interface SocketOptions {
@@ -12,6 +12,8 @@ export interface SocketOptions {
   readonly writable?: boolean;
   /** Destroys the socket when it aborts. */
   readonly signal?: AbortSignal;
+  /** Addresses that it does not connect to: the error is `ERR_IP_BLOCKED`. */
+  readonly blockList?: BlockList;
   /** `TCP_NODELAY` of a socket that connects. Default: false. */
   readonly noDelay?: boolean;
   /** `SO_KEEPALIVE` of a socket that connects. Default: false. */
@@ -64,6 +66,8 @@ export interface ServerOptions {
   readonly keepAlive?: boolean;
   /** Milliseconds until the first keep-alive probe. Default: the system's. */
   readonly keepAliveInitialDelay?: number;
+  /** Connections from these addresses are closed at once. */
+  readonly blockList?: BlockList;
   /** How many bytes each side of an accepted socket holds. Default: Node's. */
   readonly highWaterMark?: number;
 }
@@ -82,6 +86,12 @@ export interface ListenOptions {
   readonly fd?: number;
   /** `SO_REUSEPORT`. Default: false. */
   readonly reusePort?: boolean;
+  /** Whether `::` is IPv6 alone, without IPv4. Default: false. */
+  readonly ipv6Only?: boolean;
+  /** Whether all users may read from the UNIX socket. Default: false. */
+  readonly readableAll?: boolean;
+  /** Whether all users may write to the UNIX socket. Default: false. */
+  readonly writableAll?: boolean;
   /** Accepted for programs of node:net: a server belongs to one process in any case. */
   readonly exclusive?: boolean;
   /** Closes the server when it aborts. */

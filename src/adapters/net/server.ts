@@ -1,11 +1,20 @@
+import { AsyncResource } from 'node:async_hooks';
 import { lookup } from 'node:dns';
 import { EventEmitter } from 'node:events';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, BlockList } from 'node:net';
 import type { Connection } from '../../net/stream/connection.ts';
 import type { Listener } from '../../net/stream/listener.ts';
 import type { InheritedEndpoint } from '../../net/stream/listening-socket.ts';
 import type { Endpoint } from '../../socket/create.ts';
-import { checkedPort, checkNumber, checkSignal, normalized, portOf } from './arguments.ts';
+import { type ThreadLoop, threadLoop } from '../thread-loop.ts';
+import {
+  checkBlockList,
+  checkedPort,
+  checkNumber,
+  checkSignal,
+  normalized,
+  portOf,
+} from './arguments.ts';
 import { addressInfo } from './endpoint-names.ts';
 import {
   type CallFailure,
@@ -18,7 +27,7 @@ import {
 } from './node-errors.ts';
 import type { ListenOptions, ServerOptions } from './options.ts';
 import { acceptOn, Socket, socketSettings } from './socket.ts';
-import { type ThreadLoop, threadLoop } from './thread-loop.ts';
+import { allowAll } from './socket-mode.ts';
 import { throwLater } from './uncaught.ts';
 
 const BACKLOG = 511;
@@ -54,8 +63,8 @@ export class Server extends EventEmitter implements AsyncDisposable {
   #connections = 0;
   /** The descriptor is not closed yet. */
   #closing = false;
-  /** How many times `close` is to be emitted then. */
-  #closesOwed = 0;
+  /** What emits `close` then, in the context of what asked for it. */
+  readonly #closesOwed: (() => void)[] = [];
   /** The path that it was asked to listen on. */
   #path: string | null = null;
   #referenced = true;
@@ -77,6 +86,7 @@ export class Server extends EventEmitter implements AsyncDisposable {
     if (typeof given !== 'object') throw wrongType('options', 'of type object', options);
     checkNumber(given.keepAliveInitialDelay, 'options.keepAliveInitialDelay');
     checkNumber(given.highWaterMark, 'options.highWaterMark');
+    checkBlockList(given.blockList);
     this.#options = { ...given };
     this.#thread = threadLoop();
     const connected = typeof options === 'function' ? options : listener;
@@ -165,9 +175,8 @@ export class Server extends EventEmitter implements AsyncDisposable {
   }
 
   #listenAt(options: ListenOptions, backlog: number, anyPort: boolean): void {
-    const { fd, path, host, signal, reusePort = false } = options;
+    const { fd, path, host, signal, reusePort = false, ipv6Only = false } = options;
     if ('handle' in options && options.handle) throw unsupported('options.handle', options.handle);
-    if ('ipv6Only' in options && options.ipv6Only) throw unsupported('options.ipv6Only', true);
     checkSignal(signal, 'options.signal');
     if (signal?.aborted === true) process.nextTick(() => this.close());
     else signal?.addEventListener('abort', this.#aborted, { once: true });
@@ -177,11 +186,12 @@ export class Server extends EventEmitter implements AsyncDisposable {
       this.#listenOn({ fd }, {}, `fd ${fd}`, 0);
     } else if (isAny || typeof options.port === 'number' || typeof options.port === 'string') {
       const port = isAny ? 0 : checkedPort(options.port, 'options.port');
-      if (host) this.#listenOnHost(host, port, { backlog, reusePort });
-      else this.#listenOn({ host: null, port }, { backlog, reusePort }, '::', port);
+      if (host) this.#listenOnHost(host, port, { backlog, reusePort, ipv6Only });
+      else this.#listenOn({ host: null, port }, { backlog, reusePort, ipv6Only }, '::', port);
     } else if (typeof path === 'string' && portOf(path) === null) {
       this.#path = path;
       this.#listenOn({ path }, { backlog }, path, -1);
+      if (this.#listener !== null) allowAll(path, options);
     } else {
       const isNamed = 'port' in options || 'path' in options;
       const reason = isNamed ? 'is invalid' : 'must have the property "port" or "path"';
@@ -204,6 +214,7 @@ export class Server extends EventEmitter implements AsyncDisposable {
     address: string,
     port: number,
   ): void {
+    const scope = new AsyncResource('SOCKLOOP_SERVER');
     try {
       this.#listener = this.#thread.loop.listen<Socket>({
         ...socketSettings,
@@ -211,9 +222,9 @@ export class Server extends EventEmitter implements AsyncDisposable {
         ...how,
         handlers: {
           ...socketSettings.handlers,
-          open: (connection) => this.#accepted(connection),
+          open: (connection) => scope.runInAsyncScope(this.#accepted, this, connection),
         },
-        onError: (error) => void this.emit('error', error),
+        onError: (error) => void scope.runInAsyncScope(this.emit, this, 'error', error),
       });
     } catch (error) {
       const failure = callFailure(error);
@@ -249,11 +260,15 @@ export class Server extends EventEmitter implements AsyncDisposable {
 
   #accepted(connection: Connection<Socket>): void {
     try {
+      if (isBlocked(this.#options.blockList, connection)) {
+        refuse(connection);
+        return;
+      }
       if (this.maxConnections !== undefined && this.#connections >= this.maxConnections) {
         this.#drop(connection);
         return;
       }
-      const { pauseOnConnect = false, ...options } = this.#options;
+      const { pauseOnConnect = false, blockList: _, ...options } = this.#options;
       const socket = new Socket(options);
       this.#connections += 1;
       const left = (): void => this.#left();
@@ -275,9 +290,7 @@ export class Server extends EventEmitter implements AsyncDisposable {
       remotePort: remote.port,
       remoteFamily: remote.family,
     });
-    // Its handlers find a socket, which nobody hears of.
-    connection.data = new Socket().destroy();
-    connection.close();
+    refuse(connection);
   }
 
   #left(): void {
@@ -287,7 +300,8 @@ export class Server extends EventEmitter implements AsyncDisposable {
 
   #emitCloseIfDrained(): void {
     if (this.#listener !== null || this.#connections > 0) return;
-    if (this.#closing) this.#closesOwed += 1;
+    const emit = (): void => this.#emitCloseIfDrained();
+    if (this.#closing) this.#closesOwed.push(AsyncResource.bind(emit));
     else process.nextTick(() => this.emit('close'));
   }
 
@@ -320,7 +334,7 @@ export class Server extends EventEmitter implements AsyncDisposable {
   #closed(): void {
     this.#closing = false;
     this.#hold();
-    for (; this.#closesOwed > 0; this.#closesOwed--) this.#emitCloseIfDrained();
+    for (const emit of this.#closesOwed.splice(0)) emit();
   }
 
   /**
@@ -386,6 +400,18 @@ export class Server extends EventEmitter implements AsyncDisposable {
 interface ListenHow {
   readonly backlog?: number;
   readonly reusePort?: boolean;
+  readonly ipv6Only?: boolean;
+}
+
+function refuse(connection: Connection<Socket>): void {
+  // Its handlers find a socket, which nobody hears of.
+  connection.data = new Socket().destroy();
+  connection.close();
+}
+
+function isBlocked(list: BlockList | undefined, { remoteAddress }: Connection<Socket>): boolean {
+  if (list === undefined || remoteAddress === null || remoteAddress.family === 'UNIX') return false;
+  return list.check(remoteAddress.address, remoteAddress.family === 'IPv6' ? 'ipv6' : 'ipv4');
 }
 
 function notRunning(): Error {

@@ -1,13 +1,18 @@
+import { AsyncResource } from 'node:async_hooks';
 import type { AddressInfo } from 'node:net';
 import { Duplex, type DuplexOptions } from 'node:stream';
 import type { Connection } from '../../net/stream/connection.ts';
+import { type ThreadLoop, threadLoop } from '../thread-loop.ts';
 import { checkedTimeoutMs, checkFunction } from './arguments.ts';
 import { addressInfo } from './endpoint-names.ts';
 import { setKeepAlive, setNoDelay } from './socket-settings.ts';
-import { type ThreadLoop, threadLoop } from './thread-loop.ts';
+import { throwLater } from './uncaught.ts';
 
 /** An address as `address()` of node:net gives it: empty where there is none. */
 export type SocketName = AddressInfo | Record<string, never>;
+
+/** The context of accepted sockets: none, as on node:net. */
+const outside = new AsyncResource('SOCKLOOP_ACCEPT');
 
 /** What a socket tells of itself, and its settings. */
 export abstract class SocketBase extends Duplex {
@@ -32,6 +37,7 @@ export abstract class SocketBase extends Duplex {
   #timer: NodeJS.Timeout | undefined;
   #queuedThen = 0;
   #peer: SocketName | null = null;
+  #scope: AsyncResource | null = null;
 
   /** @internal */
   constructor(options: DuplexOptions, settings: SettingsAtOpen) {
@@ -45,6 +51,28 @@ export abstract class SocketBase extends Duplex {
   protected applySettings(connection: Connection<unknown>): void {
     if (this.noDelay) setNoDelay(connection, true);
     if (this.#keepAlive) setKeepAlive(connection, true, this.#keepAliveDelayMs);
+  }
+
+  /** @internal Its events have the asynchronous context of this call, as those of node:net have. */
+  protected openScope(): void {
+    this.#scope = new AsyncResource('SOCKLOOP_SOCKET');
+  }
+
+  /** @internal Its events have no asynchronous context. */
+  protected openOuterScope(): void {
+    outside.runInAsyncScope(this.openScope, this);
+  }
+
+  /** @internal Calls a method that the loop reports to, and which calls listeners. */
+  protected inScope<Told>(method: (told: Told) => void, told: Told): void;
+  protected inScope(method: () => void): void;
+  protected inScope(method: (told: unknown) => void, told?: unknown): void {
+    try {
+      if (this.#scope === null) method.call(this, told);
+      else this.#scope.runInAsyncScope(method, this, told);
+    } catch (error) {
+      throwLater(error);
+    }
   }
 
   /** @internal Has the loop keep the process alive, or not, as the state of the socket says. */

@@ -1,5 +1,5 @@
 import type { DuplexOptions } from 'node:stream';
-import { checkNumber, checkSignal } from './arguments.ts';
+import { checkBlockList, checkNumber, checkSignal } from './arguments.ts';
 import { unsupported, wrongType } from './node-errors.ts';
 import type { SocketOptions } from './options.ts';
 
@@ -16,6 +16,7 @@ export function checkSocketOptions(options: SocketOptions): void {
   if (typeof options !== 'object') throw wrongType('options', 'of type object', options);
   checkNumber(options.keepAliveInitialDelay, 'options.keepAliveInitialDelay');
   checkSignal(options.signal, 'signal');
+  checkBlockList(options.blockList);
   for (const name of UNSUPPORTED) {
     const value: unknown = Reflect.get(options, name);
     if (value) throw unsupported(`options.${name}`, value);

@@ -1,9 +1,12 @@
-import { Buffer } from 'node:buffer';
+import type { Buffer } from 'node:buffer';
+import type { BlockList } from 'node:net';
 import { addAbortSignal, Duplex } from 'node:stream';
+import { ownedBuffer } from '../../base/borrowed.ts';
 import type { Connection, ConnectionSettings } from '../../net/stream/connection.ts';
 import { StreamWrites } from '../../net/stream/stream-writes.ts';
 import { normalized } from './arguments.ts';
 import { ConnectOperation } from './connect-operation.ts';
+import { borrowedBuffer, Forwarding } from './forwarding.ts';
 import {
   brokenError,
   callFailure,
@@ -12,12 +15,12 @@ import {
   codedError,
   endedByPeer,
   unsupported,
+  writeAtDestruction,
 } from './node-errors.ts';
 import type { SocketConnectOptions, SocketOptions } from './options.ts';
 import type { Server } from './server.ts';
 import { SocketBase } from './socket-base.ts';
 import { checkSocketOptions, duplexOptions } from './socket-options.ts';
-import { guarded, throwLater } from './uncaught.ts';
 
 type Done = (error?: Error | null) => void;
 
@@ -73,6 +76,9 @@ export class Socket extends SocketBase {
   #isAsked = false;
   /** The connection is paused. */
   #paused = false;
+  /** The last pipe, if it leads to another socket. */
+  #forwarding: Forwarding | null = null;
+  readonly #blockList: BlockList | null;
   #resetting = false;
   #hadError = false;
   /** The bytes that were passed to the connection, and those of the last write among them. */
@@ -82,18 +88,21 @@ export class Socket extends SocketBase {
   static {
     socketSettings = {
       noDelay: false,
+      // Copied here, where it is known what a chunk is for.
+      chunks: 'borrowed',
       queueBytesHigh: 0,
       queueBytesMax: Number.MAX_SAFE_INTEGER,
       handlers: {
-        data: ({ data }, chunk) => data.#received(chunk),
-        drain: ({ data }) => guarded(() => data.#drained()),
-        end: ({ data }) => guarded(() => data.#peerEnded()),
-        close: ({ data }, error) => guarded(() => data.#closedWith(error)),
+        data: ({ data }, chunk) => data.inScope(data.#received, chunk),
+        drain: ({ data }) => data.inScope(data.#drained),
+        end: ({ data }) => data.inScope(data.#peerEnded),
+        close: ({ data }, error) => data.inScope(data.#closedWith, error),
       },
     };
     acceptOn = (socket, connection, acceptor, paused) => {
       socket.#acceptor = acceptor;
       socket.server = acceptor.server;
+      socket.openOuterScope();
       socket.#take(connection);
       socket.applySettings(connection);
       if (!paused) {
@@ -116,14 +125,23 @@ export class Socket extends SocketBase {
     const own = typeof options === 'number' ? { fd: options } : options;
     checkSocketOptions(own);
     super(duplexOptions(own), own);
+    this.#blockList = own.blockList ?? null;
     this.on('end', () => {
-      if (!this.allowHalfOpen) this.write = this.#writeAfterEnd;
+      if (this.allowHalfOpen) return;
+      this.write = this.#writeAfterEnd;
+      // Once nothing else is to be done: TLS on this socket hears of the end and has last words.
+      this.allowHalfOpen = true;
+      queueMicrotask(() => {
+        this.allowHalfOpen = false;
+        if (this.writable) this.end();
+      });
     });
     if (own.fd !== undefined) this.#adopt(own.fd, own.readable ?? true);
     if (own.signal !== undefined) addAbortSignal(own.signal, this);
   }
 
   #adopt(fd: number, readable: boolean): void {
+    this.openScope();
     this.#take(this.thread.loop.adopt<Socket>(fd, socketSettings));
     if (readable) this.read(0);
     else this.#pause();
@@ -177,16 +195,21 @@ export class Socket extends SocketBase {
     if ('onread' in options && options.onread) throw unsupported('options.onread', options.onread);
     if (this.destroyed) this.#reopen();
     this.forgetPeer();
+    this.openScope();
     this.hasHandle = true;
     this.connecting = true;
     this.hold();
     this.touch();
     const operation = new ConnectOperation<Socket>(this.thread.loop, {
       settings: { ...socketSettings, noDelay: this.noDelay },
+      blockList: this.#blockList,
       emit: (event, ...rest) => this.emit(event, ...rest),
       touched: () => this.touch(),
       connected: (connection) => this.#connected(connection),
-      failed: (error) => void this.destroy(error),
+      failed: (error) => {
+        this.#tellAttempts();
+        this.destroy(error);
+      },
     });
     this.#operation = operation;
     if (options.path) operation.toPath(options.path);
@@ -204,33 +227,52 @@ export class Socket extends SocketBase {
     this.#resetting = false;
   }
 
+  #tellAttempts(): void {
+    const attempted = this.#operation?.attempted ?? null;
+    if (attempted !== null) this.autoSelectFamilyAttemptedAddresses = attempted;
+  }
+
   #connected(connection: Connection<Socket>): void {
-    try {
-      const attempted = this.#operation?.attempted ?? null;
-      if (attempted !== null) this.autoSelectFamilyAttemptedAddresses = attempted;
-      this.#operation = null;
-      this.#take(connection);
-      this.connecting = false;
-      this.touch();
-      this.applySettings(connection);
-      this.emit('connect');
-      this.emit('ready');
-      if (this.destroyed) return;
-      if (!this.isPaused()) this.read(0);
-      if (!this.#isAsked) this.#pause();
-    } catch (error) {
-      throwLater(error);
-    }
+    this.#tellAttempts();
+    this.#operation = null;
+    this.#take(connection);
+    this.connecting = false;
+    this.touch();
+    this.applySettings(connection);
+    this.emit('connect');
+    this.emit('ready');
+    if (this.destroyed) return;
+    if (!this.isPaused()) this.read(0);
+    if (!this.#isAsked) this.#pause();
   }
 
   #received(chunk: Uint8Array): void {
     this.touch();
-    const { buffer, byteOffset, length } = chunk;
-    try {
-      if (!this.push(Buffer.from(buffer, byteOffset, length))) this.#pause();
-    } catch (error) {
-      throwLater(error);
-    }
+    const bytes = this.#forwarding?.takesNow === true ? borrowedBuffer(chunk) : ownedBuffer(chunk);
+    if (!this.push(bytes)) this.#pause();
+  }
+
+  /** @internal Whether what is written now is sent or copied before `write` returns. */
+  get takesAtOnce(): boolean {
+    const isIdle = this.writable && this.writableLength === 0 && this.writableCorked === 0;
+    return isIdle && this.hasHandle && !this.connecting && this.#writes?.isBusy === false;
+  }
+
+  /**
+   * Reads all and writes it to `target`: as `pipe` of any stream.
+   *
+   * @param target is written to.
+   * @param options `end`: whether the end of this stream ends `target`. Default: true.
+   * @returns the target.
+   */
+  override pipe<Target extends NodeJS.WritableStream>(
+    target: Target,
+    options?: { end?: boolean },
+  ): Target {
+    super.pipe(target, options);
+    this.#forwarding =
+      target instanceof Socket ? new Forwarding(this, target, Socket.prototype._write) : null;
+    return target;
   }
 
   #drained(): void {
@@ -332,15 +374,14 @@ export class Socket extends SocketBase {
   #closedWith(error: Error | null): void {
     this.#isClosed = true;
     if (this.destroyed) {
-      this.#writes?.failed(null);
+      this.#writes?.failed(writeAtDestruction(this.thread.loop.sys.abi));
       process.nextTick(() => this.#emitClose());
       return;
     }
     if (error === null && this.writableEnded) return;
     const failure = error === null ? null : callFailure(error);
     this.destroy(failure === null ? (error ?? undefined) : brokenError(failure));
-    // As node:net, which tells of it by `error` alone.
-    this.#writes?.failed(null);
+    this.#writes?.failed(writeAtDestruction(this.thread.loop.sys.abi));
   }
 
   /** @internal */
@@ -356,7 +397,7 @@ export class Socket extends SocketBase {
     if (!hasHandle) {
       process.nextTick(() => this.emit('close'));
     } else if (connection === null || this.#isClosed || this.thread.loop.closed) {
-      setImmediate(() => this.#emitClose());
+      setImmediate(() => this.inScope(this.#emitClose));
     } else if (this.#resetting) {
       connection.reset();
     } else {

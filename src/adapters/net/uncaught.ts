@@ -4,12 +4,3 @@ export function throwLater(error: unknown): void {
     throw error;
   });
 }
-
-/** Calls `act`, which calls listeners. */
-export function guarded(act: () => void): void {
-  try {
-    act();
-  } catch (error) {
-    throwLater(error);
-  }
-}

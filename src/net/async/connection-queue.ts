@@ -9,12 +9,14 @@ import { DONE, PullIterator, type PullSource } from './pull-iterator.ts';
  * The connections of a listener that wait to be taken from its iterators. The listener accepts only
  * while {@link isHungry}: the others wait in the queue of listen(2).
  */
-export class ConnectionQueue implements LoopSink, PullSource<AsyncConnection> {
+export class ConnectionQueue<Accepted extends { close(): unknown } = AsyncConnection>
+  implements LoopSink, PullSource<Accepted>
+{
   place = -1;
   readonly #loop: Loop;
   readonly #changed: () => void;
-  readonly #waiting = new Deque<AsyncConnection>();
-  readonly #iterators = new Set<PullIterator<AsyncConnection>>();
+  readonly #waiting = new Deque<Accepted>();
+  readonly #iterators = new Set<PullIterator<Accepted>>();
   #ended = false;
   #error: Error | null = null;
 
@@ -31,24 +33,24 @@ export class ConnectionQueue implements LoopSink, PullSource<AsyncConnection> {
   }
 
   /** A new iterator; several share the connections. */
-  iterate(): PullIterator<AsyncConnection> {
+  iterate(): PullIterator<Accepted> {
     const over = (): void => {
       this.#iterators.delete(iterator);
       this.over();
     };
-    const iterator = new PullIterator<AsyncConnection>({ take: () => this.take(), over });
+    const iterator = new PullIterator<Accepted>({ take: () => this.take(), over });
     this.#iterators.add(iterator);
     this.#changed();
     return iterator;
   }
 
-  push(connection: AsyncConnection): void {
+  push(connection: Accepted): void {
     this.#waiting.push(connection);
     this.#wake();
     if (!this.isHungry) this.#changed();
   }
 
-  take(): IteratorResult<AsyncConnection, undefined> | null {
+  take(): IteratorResult<Accepted, undefined> | null {
     const connection = this.#waiting.shift();
     if (connection === undefined) return this.#atEnd();
     if (this.#waiting.size === CONNECTIONS_WAITING_MAX - 1) this.#changed();
@@ -64,7 +66,7 @@ export class ConnectionQueue implements LoopSink, PullSource<AsyncConnection> {
 
   over(): void {
     if (this.#iterators.size > 0) return;
-    if (this.#ended) this.#drop();
+    if (this.#ended) this.closeWaiting();
     else this.#changed();
   }
 
@@ -78,7 +80,7 @@ export class ConnectionQueue implements LoopSink, PullSource<AsyncConnection> {
     this.#ended = true;
     this.#error = isHeard ? error : null;
     unregister(this.#loop, this);
-    if (!isHeard) this.#drop();
+    if (!isHeard) this.closeWaiting();
     this.#wake();
     return isHeard;
   }
@@ -93,8 +95,8 @@ export class ConnectionQueue implements LoopSink, PullSource<AsyncConnection> {
     this.end(null);
   }
 
-  /** Nobody will take what waits. */
-  #drop(): void {
+  /** Closes the connections that wait: nobody will take them. */
+  closeWaiting(): void {
     for (const connection of this.#waiting) void connection.close();
     this.#waiting.clear();
   }

@@ -6,6 +6,7 @@ import { DONE } from './pull-iterator.ts';
 /** What a connection has received and its consumer has not taken: bounded, by pausing it. */
 export class ReceivedChunks {
   readonly #connection: Connection<unknown>;
+  readonly #bytesHigh: number;
   readonly #chunks = new Deque<Uint8Array>();
   #bytes = 0;
   #paused = false;
@@ -15,8 +16,15 @@ export class ReceivedChunks {
   #dropped = false;
   #error: Error | null = null;
 
-  constructor(connection: Connection<unknown>) {
+  /** Pauses `connection` above `bytesHigh` bytes. */
+  constructor(connection: Connection<unknown>, bytesHigh = RECEIVED_BYTES_HIGH) {
     this.#connection = connection;
+    this.#bytesHigh = bytesHigh;
+  }
+
+  /** Whether the consumer has taken everything that has come. */
+  get isEmpty(): boolean {
+    return this.#chunks.size === 0;
   }
 
   /** True after {@link drop}. */
@@ -34,7 +42,7 @@ export class ReceivedChunks {
   /** Pauses the connection if its consumer is behind. */
   bound(): void {
     if (this.#paused) return;
-    if (this.#bytes < RECEIVED_BYTES_HIGH && this.#chunks.size < RECEIVED_CHUNKS_HIGH) return;
+    if (this.#bytes < this.#bytesHigh && this.#chunks.size < RECEIVED_CHUNKS_HIGH) return;
     this.#paused = true;
     this.#connection.pause();
   }
@@ -47,8 +55,7 @@ export class ReceivedChunks {
       return this.#ended ? DONE : null;
     }
     this.#bytes -= chunk.length;
-    const low =
-      this.#bytes <= RECEIVED_BYTES_HIGH / 2 && this.#chunks.size <= RECEIVED_CHUNKS_HIGH / 2;
+    const low = this.#bytes <= this.#bytesHigh / 2 && this.#chunks.size <= RECEIVED_CHUNKS_HIGH / 2;
     if (this.#paused && low) {
       this.#paused = false;
       if (this.#connection.isOpen) this.#connection.resume();

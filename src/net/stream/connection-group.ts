@@ -11,7 +11,7 @@ import type { Loop } from '../../loop/loop.ts';
 import type { SysError } from '../../sys/sys-error.ts';
 import { publishClose } from '../diagnostics.ts';
 import { QUEUE_BYTES_HIGH, QUEUE_BYTES_MAX, TIMEOUT_MS_MAX } from '../limits.ts';
-import type { ConnectionHandlers, ConnectionSettings } from './connection.ts';
+import type { Connection, ConnectionHandlers, ConnectionSettings } from './connection.ts';
 import type { StreamConnection } from './stream-connection.ts';
 
 /** Hears of the end of a connection, and of what broke it. */
@@ -34,6 +34,8 @@ export class ConnectionGroup<Data> {
   readonly queueBytesMax: number;
   /** Called before the `close` handler. */
   readonly #onClosed: ConnectionClosed<Data> | null;
+  /** Whether its bytes go elsewhere: see {@link forOther}. */
+  isOther = false;
   readonly #onHandlerError: ConnectionSettings<Data>['onHandlerError'];
 
   constructor(
@@ -60,19 +62,20 @@ export class ConnectionGroup<Data> {
     checkBytes('queueBytesHigh', this.queueBytesHigh);
   }
 
-  /** The group of one of its connections that has become a stream. */
-  forStream(handlers: ConnectionHandlers<Data>): ConnectionGroup<Data> {
+  /** The group of one of its connections whose bytes go elsewhere now: to a stream, to TLS. */
+  forOther(
+    handlers: ConnectionHandlers<Data>,
+    chunks: 'owned' | 'borrowed',
+  ): ConnectionGroup<Data> {
     const { loop, noDelay, tcp } = this;
     const onHandlerError = this.#onHandlerError;
     const heard = onHandlerError === undefined ? {} : { onHandlerError };
     // It waits for an empty queue, and queues little by itself.
     const marks = { queueBytesHigh: 0, queueBytesMax: Number.MAX_SAFE_INTEGER };
-    return new ConnectionGroup(
-      loop,
-      { handlers, noDelay, ...marks, ...heard },
-      tcp,
-      this.#onClosed,
-    );
+    const settings = { handlers, chunks, noDelay, ...marks, ...heard };
+    const group = new ConnectionGroup(loop, settings, tcp, this.#onClosed);
+    group.isOther = true;
+    return group;
   }
 
   /** The descriptor of a connection is closed; its handler is called next. */
@@ -82,13 +85,13 @@ export class ConnectionGroup<Data> {
   }
 
   /** A handler has returned `result`. A promise is watched; anything else is ignored. */
-  returned(result: unknown, connection: StreamConnection<Data>): void {
+  returned(result: unknown, connection: Connection<Data>): void {
     if (!mayBePromise(result)) return;
     this.loop.callbacks.watch(result, (error) => this.failed(error, connection));
   }
 
   /** A handler has failed with `error`. Throws where nobody is to hear of it. */
-  failed(error: unknown, connection: StreamConnection<Data>): void {
+  failed(error: unknown, connection: Connection<Data>): void {
     connection.close();
     if (this.#onHandlerError === undefined) this.loop.callbacks.failed(error, connection);
     else this.#onHandlerError(error, connection);

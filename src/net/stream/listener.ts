@@ -37,7 +37,7 @@ export type AsyncListenSettings = Omit<
 /** How to listen. */
 export interface ListenSettings<Data = undefined>
   extends ConnectionSettings<Data>,
-    Pick<ServerOptions, 'backlog' | 'reusePort'> {
+    Pick<ServerOptions, 'backlog' | 'reusePort' | 'ipv6Only'> {
   /**
    * The most open connections, 1 and up: further ones wait in the queue of listen(2) until one is
    * closed. Default: no limit.
@@ -189,6 +189,11 @@ export class Listener<Data = undefined>
   /** The port on which it listens; null for a UNIX socket. */
   get port(): number | null {
     return this.address.family === 'UNIX' ? null : this.address.port;
+  }
+
+  /** False once the listener was closed, or accepting has failed for good. */
+  get isOpen(): boolean {
+    return !this.#closed;
   }
 
   /** The number of open connections. */

@@ -33,7 +33,7 @@ interface SourceEndpoint {
 
 /** Where to listen, and how. */
 export type ListeningOptions = (Endpoint | InheritedEndpoint | SourceEndpoint) &
-  Pick<ServerOptions, 'backlog' | 'reusePort'>;
+  Pick<ServerOptions, 'backlog' | 'reusePort' | 'ipv6Only'>;
 
 /** What a loop accepts connections from. */
 export interface ListeningSocket {

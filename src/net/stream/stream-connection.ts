@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import { ownedCopy } from '../../base/borrowed.ts';
 import { type Bytes, bytesOf, sendableLength } from '../../base/bytes.ts';
 import type { Stream, StreamSink } from '../../loop/backend.ts';
+import type { Loop } from '../../loop/loop.ts';
 import type { Timer } from '../../loop/timers.ts';
 import { readNamed, writeNamed } from '../../socket/options/calls.ts';
 import type {
@@ -9,18 +10,20 @@ import type {
   OptionValue,
   SettableOptionName,
 } from '../../socket/options/table.ts';
-import { forgetsPeers, peerName } from '../../socket/peer-name.ts';
-import { decodeSockaddr, SOCKADDR_BYTES_MAX, type SocketAddress } from '../../sys/sockaddr.ts';
+import { forgetsPeers, ownName, peerName } from '../../socket/peer-name.ts';
+import type { SocketAddress } from '../../sys/sockaddr.ts';
 import { unacknowledgedBytesOf } from '../../sys/socket-queues.ts';
-import { type SysError, sysError } from '../../sys/sys-error.ts';
-import type { CloseOptions, Connection, ToDuplexOptions } from './connection.ts';
+import type { SysError } from '../../sys/sys-error.ts';
+import type {
+  CloseOptions,
+  Connection,
+  ConnectionHandlers,
+  ToDuplexOptions,
+} from './connection.ts';
 import { ConnectionDuplex, DuplexHandlers } from './connection-duplex.ts';
+import { brokenBy, writeAfterEnd } from './connection-errors.ts';
 import { type ConnectionGroup, checkedTimeout } from './connection-group.ts';
 import { type ConnectionInfo, connectionInfo } from './connection-info.ts';
-
-// Used within one call at a time; each thread has its own copy of this module.
-const name = new Uint8Array(SOCKADDR_BYTES_MAX);
-const nameLength = new Int32Array(1);
 
 /** A connection, and the sink of its stream: an idle connection is these two objects. */
 export class StreamConnection<Data> implements Connection<Data>, StreamSink {
@@ -64,6 +67,10 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
     }
     this.#stream = group.loop.backend.open(fd, this, group.tcp);
     if (group.idleTimeoutMs !== null) this.setTimeout(group.idleTimeoutMs);
+  }
+
+  get loop(): Loop {
+    return this.#group.loop;
   }
 
   get fd(): number {
@@ -111,10 +118,7 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
 
   get localAddress(): SocketAddress | null {
     if (this.#local === null && !this.#isOver) {
-      nameLength[0] = name.length;
-      const { sys } = this.#group.loop;
-      const result = sys.getsockname(this.#stream.fd, name, nameLength);
-      if (result >= 0) this.#local = decodeSockaddr(sys.abi, name, nameLength[0]);
+      this.#local = ownName(this.#group.loop.sys, this.#stream.fd);
     }
     return this.#local;
   }
@@ -281,21 +285,29 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
   }
 
   toDuplex(options: ToDuplexOptions = {}): Duplex {
-    const group = this.#group;
-    const isStream = group.handlers instanceof DuplexHandlers;
-    if (isStream || this.#ended || !this.isOpen) {
-      throw new Error(
-        `cannot make a stream of the connection: ${isStream ? 'it is one' : 'it is over'}`,
-      );
-    }
+    this.#requireOwn('make a stream of the connection', this.#ended);
     const sides = { readable: !this.#peerEnded, writable: !this.#ending };
-    const duplex = new ConnectionDuplex(group.loop, this, options, sides);
-    this.#group = group.forStream(new DuplexHandlers(duplex));
+    const duplex = new ConnectionDuplex(this.#group.loop, this, options, sides);
+    this.#group = this.#group.forOther(new DuplexHandlers(duplex), 'owned');
     return duplex;
   }
 
   info(): ConnectionInfo | null {
     return connectionInfo(this.#group, this.fd);
+  }
+
+  /** Has TLS get what the handlers got: `startTls`. Throws where that cannot be. */
+  handOver(handlers: ConnectionHandlers<Data>): ConnectionGroup<Data> {
+    const group = this.#group;
+    this.#requireOwn('start TLS on the connection', this.#ending || this.#peerEnded);
+    this.#group = group.forOther(handlers, 'borrowed');
+    return group;
+  }
+
+  #requireOwn(attempt: string, isOver: boolean): void {
+    const { isOther } = this.#group;
+    if (!isOther && !isOver && this.isOpen) return;
+    throw new Error(`cannot ${attempt}: ${isOther ? 'a stream or TLS has it' : 'it is over'}`);
   }
 
   getSockOpt<Name extends GettableOptionName>(optionName: Name): OptionValue<Name> {
@@ -381,19 +393,6 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
   }
 
   #brokenBy(errno: number, reason?: string): SysError {
-    const { sys } = this.#group.loop;
-    const remote = this.remoteAddress;
-    // A UNIX client is unnamed.
-    const on =
-      remote === null || (remote.family === 'UNIX' && remote.path === '') ? undefined : remote;
-    const attempt = on === undefined ? 'keep a connection' : 'keep the connection with';
-    const syscall = errno === sys.abi.errno.EPIPE ? 'send' : 'recv';
-    return sysError(sys, -errno, syscall, attempt, on, reason);
+    return brokenBy(this.#group.loop.sys, errno, this.remoteAddress, reason);
   }
-}
-
-/** The error, with the code of Node's own streams for the same mistake. */
-function writeAfterEnd(): Error {
-  const message = 'cannot write: end() has ended this side of the connection';
-  return Object.assign(new Error(message), { code: 'ERR_STREAM_WRITE_AFTER_END' });
 }

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import type { Connection } from './connection.ts';
 
 type Done = (error?: Error | null) => void;
@@ -37,7 +38,7 @@ export class StreamWrites {
   write(chunk: Uint8Array, done: Done): void {
     if (chunk.length > PIECE_BYTES) this.writev([{ chunk }], done);
     else if (this.#connection.write(chunk)) done();
-    else this.#done = done;
+    else this.#done = inContext(done);
   }
 
   /** `_writev` of a Writable. */
@@ -47,13 +48,14 @@ export class StreamWrites {
     this.#offset = 0;
     this.#done = done;
     this.#writeOn();
+    if (this.#done !== null) this.#done = inContext(done);
   }
 
   /** `_final` of a Writable. */
   end(done: Done): void {
     this.#connection.end();
     if (this.#connection.queuedBytes === 0) done();
-    else this.#done = done;
+    else this.#done = inContext(done);
   }
 
   /** The queue is empty. */
@@ -91,4 +93,9 @@ export class StreamWrites {
     this.#index = 0;
     done?.(error);
   }
+}
+
+/** What waits is called in the asynchronous context of its write, as by node:net. */
+function inContext(done: Done): Done {
+  return AsyncResource.bind(done, 'SOCKLOOP_WRITE');
 }

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { nativeSys } from 'sockloop';
 import * as ownNet from 'sockloop/net';
-import { ThreadLoop, useThreadLoop } from '#src/adapters/net/thread-loop.js';
+import { ThreadLoop, useThreadLoop } from '#src/adapters/thread-loop.js';
 import { backends } from '#src/loop/backends.js';
 import { leakCheck } from '#test/harness/leaks.js';
 import { Recorder } from './recorder.ts';

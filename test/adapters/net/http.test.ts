@@ -8,7 +8,7 @@ import * as http2 from 'node:http2';
 import { type TestContext, test } from 'node:test';
 import * as tls from 'node:tls';
 import { connect, createServer, type Server, serveOn } from 'sockloop/net';
-import { ThreadLoop, useThreadLoop } from '#src/adapters/net/thread-loop.js';
+import { ThreadLoop, useThreadLoop } from '#src/adapters/thread-loop.js';
 import { leakCheck } from '#test/harness/leaks.js';
 
 const LIMIT_MS = 20_000;

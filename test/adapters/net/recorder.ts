@@ -50,6 +50,11 @@ export class Recorder {
     }
   }
 
+  /** Takes the sockets of all pairs, which share their names, out of the record. */
+  forgetPairs(): void {
+    for (const name of ['client', 'server']) this.#lines.delete(name);
+  }
+
   /** What was recorded, by name. */
   get record(): Record<string, string[]> {
     return Object.fromEntries([...this.#lines].sort(([one], [other]) => (one < other ? -1 : 1)));

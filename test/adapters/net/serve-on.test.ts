@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { test } from 'node:test';
 import { serveOn } from 'sockloop/net';
-import { ThreadLoop, useThreadLoop } from '#src/adapters/net/thread-loop.js';
+import { ThreadLoop, useThreadLoop } from '#src/adapters/thread-loop.js';
 import { bounded, closed, dial, dismissed, heard, talk } from '#test/harness/clients.js';
 import { leakCheck } from '#test/harness/leaks.js';
 

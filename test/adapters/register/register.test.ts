@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { threadLoop, useThreadLoop } from '#src/adapters/net/thread-loop.js';
+import { threadLoop, useThreadLoop } from '#src/adapters/thread-loop.js';
 import { type Outcome, run, type Scope, start } from '#test/harness/command.js';
 import { leakCheck } from '#test/harness/leaks.js';
 import { reasonWithout, scratch } from '#test/harness/other-programs.js';

@@ -58,8 +58,8 @@ test('sockloop: no command, an unknown one, an unknown option', { timeout }, asy
   assert.match(bare.err, /^Usage: sockloop \[options\] \[command\]\n/);
   const table: [words: string[], why: string][] = [
     [['frob'], "unknown command 'frob'"],
-    [['--frob'], "unknown option '--frob'"],
-    [['serve', '--frob'], "unknown option '--frob'"],
+    [['--xyzzy'], "unknown option '--xyzzy'"],
+    [['serve', '--xyzzy'], "unknown option '--xyzzy'"],
     [['send', '--mode'], "option '--mode <mode>' argument missing"],
     [['serf'], "unknown command 'serf'\n(Did you mean one of send, serve?)"],
   ];
@@ -76,9 +76,9 @@ test('sockloop: wrong usage is status 2, also where nobody can be told', {
   skip: reasonWithoutProc,
 }, async (t) => {
   leakCheck(t);
-  const command = quoted(sockloop('serve', '--frob'));
+  const command = quoted(sockloop('serve', '--xyzzy'));
   const heard = await run(t, ['sh', '-c', `exec ${command}`]);
-  assertOutcome(heard, 2, '', /^sockloop: unknown option '--frob'\nTry /);
+  assertOutcome(heard, 2, '', /^sockloop: unknown option '--xyzzy'\nTry /);
   assertOutcome(await run(t, ['sh', '-c', `exec ${command} 2> /dev/full`]), 2, '', '');
 });
 
@@ -121,8 +121,8 @@ test('an argument that is not UTF-8 is refused', {
     assertOutcome(await run(t, ['sh', '-c', script]), status, '', told);
   }
   // The sign that stands for what is none may be meant itself.
-  const outcome = await run(t, sockloop('serve', '--frob=\ufffd'));
-  assert.match(outcome.err, /^sockloop: unknown option '--frob=\ufffd'/);
+  const outcome = await run(t, sockloop('serve', '--xyzzy=\ufffd'));
+  assert.match(outcome.err, /^sockloop: unknown option '--xyzzy=\ufffd'/);
 });
 
 /** The lowest port that everybody may have: below, it takes a right. */

@@ -10,7 +10,6 @@ import {
   type ServerLoop,
   type ServerPlan,
 } from '../../echo/servers.ts';
-import type { EchoMode } from '../../echo/session.ts';
 import { UsageError } from '../../terminal/exit.ts';
 import { FailureLines } from '../../terminal/failure-lines.ts';
 import {
@@ -26,12 +25,19 @@ import { reportFallback } from '../fallback.ts';
 import { unixPath } from '../unix-flag.ts';
 import { ConnectionEnds, fieldLine } from './connection-ends.ts';
 import { openMetrics } from './metrics.ts';
+import {
+  addMisbehaviour,
+  type MisbehaviourFlags,
+  misbehavedWords,
+  misbehaviourOf,
+  planWords,
+} from './misbehaviour-flags.ts';
 import { addSeenFlags, type SeenFlags, type SeenPlan, seenPlanOf } from './seen-flags.ts';
 
 /** The largest backlog of listen(2). */
 const BACKLOG_MAX = 2 ** 31 - 1;
 
-interface ServeFlags extends SeenFlags {
+interface ServeFlags extends SeenFlags, MisbehaviourFlags {
   readonly host: string;
   readonly port: string;
   readonly unix?: string;
@@ -47,7 +53,7 @@ interface ServeFlags extends SeenFlags {
 
 /** Adds `sockloop serve` to the program. */
 export function addServe(program: Command): void {
-  const serveCommand = program
+  const command = program
     .command('serve')
     .description('run an echo server until Ctrl-C')
     .option('--port <port>', 'port to listen on; 0 takes a free one', '7007')
@@ -67,7 +73,8 @@ export function addServe(program: Command): void {
       `longest line with its newline: 512, 64k; ${LINE_BYTES_MAX} if left out`,
     )
     .option('--trace', 'print each system call on standard error, as strace would');
-  addSeenFlags(serveCommand).action((flags: ServeFlags) => serve(flags));
+  addSeenFlags(command);
+  addMisbehaviour(command).action((flags: ServeFlags) => serve(flags));
 }
 
 async function serve(flags: ServeFlags): Promise<void> {
@@ -89,7 +96,7 @@ async function serve(flags: ServeFlags): Promise<void> {
   try {
     // The reader of this line may send a signal at once, so the handler is installed before.
     const ready = (): void => {
-      log.listening(server, plan.mode);
+      log.listening(server, plan);
       if (metrics !== null) log.measured(metrics.url);
       reportFallback(server.missing, server.loop);
     };
@@ -110,6 +117,8 @@ function loopOf(text: string): ServerLoop {
 
 function planOf(flags: ServeFlags, loop: ServerLoop): ServerPlan {
   const { backlog, maxConnections, idleTimeout, maxLine } = flags;
+  const idleTimeoutMs =
+    idleTimeout === undefined ? null : parseDuration(idleTimeout, '--idle-timeout');
   const countMax = Number.MAX_SAFE_INTEGER;
   return {
     endpoint:
@@ -120,9 +129,10 @@ function planOf(flags: ServeFlags, loop: ServerLoop): ServerPlan {
     backlog: backlog === undefined ? undefined : parseCount(backlog, 0, BACKLOG_MAX, '--backlog'),
     threads: threadsOf(flags, loop),
     maxConnections: maxConnections === undefined ? null : connectionsOf(maxConnections, loop),
-    idleTimeoutMs: idleTimeout === undefined ? null : parseDuration(idleTimeout, '--idle-timeout'),
+    idleTimeoutMs,
     lineBytesMax:
       maxLine === undefined ? LINE_BYTES_MAX : parseSize(maxLine, countMax, '--max-line'),
+    misbehaviour: misbehaviourOf(flags, idleTimeoutMs),
   };
 }
 
@@ -162,7 +172,7 @@ async function untilSignal(
 /** The log of a server. */
 interface ServeLog {
   readonly observer: ServerObserver;
-  listening(server: OpenServer, mode: EchoMode): void;
+  listening(server: OpenServer, plan: ServerPlan): void;
   /** `url` is where the metrics are. */
   measured(url: string): void;
   /** `balance` is how many connections each of several loops had. */
@@ -175,9 +185,10 @@ function textLog(kind: SeenPlan['log'], nowMs: () => number): ServeLog {
   const broken = new FailureLines(printError, nowMs);
   const refused = new FailureLines(printError, nowMs);
   return {
-    listening: ({ address, loop, threads }, mode) => {
+    listening: ({ address, loop, threads }, { mode, misbehaviour = null }) => {
       const loops = threads === 1 ? loop : `${threads} threads of ${loop}`;
       logOut(`listening on ${formatAddress(address)} (${loops}, ${mode})`);
+      if (misbehaviour !== null) logOut(planWords(misbehaviour));
     },
     measured: (url) => logOut(`metrics on ${url}/metrics`),
     observer: {
@@ -211,6 +222,8 @@ function textLog(kind: SeenPlan['log'], nowMs: () => number): ServeLog {
       logOut(
         `served ${connections} ${noun}${remark}: ${receivedBytes} bytes in, ${outWords(totals)}`,
       );
+      const misbehaved = misbehavedWords(totals.misbehaved);
+      if (misbehaved !== null) logOut(misbehaved);
       if (balance !== null) logOut(`connections by thread: ${balance.join(', ')}`);
     },
   };
@@ -234,8 +247,14 @@ function jsonLog(nowMs: () => number): ServeLog {
     ...('code' in failure ? { code: failure.code } : {}),
   });
   return {
-    listening: ({ address, loop, threads }, mode) =>
-      event('listening', { address, loop, ...(threads === 1 ? {} : { threads }), mode }),
+    listening: ({ address, loop, threads }, { mode, misbehaviour = null }) =>
+      event('listening', {
+        address,
+        loop,
+        ...(threads === 1 ? {} : { threads }),
+        mode,
+        ...(misbehaviour === null ? {} : { misbehaviour }),
+      }),
     measured: (url) => event('metrics', { url: `${url}/metrics` }),
     observer: {
       accepted: (address, connection) => {

@@ -2,6 +2,7 @@ import type { LoopName, MissingLoop } from 'sockloop';
 import { serveOnThreads, type ThreadService } from 'sockloop/workers';
 import { newTotals, type ServerObserver, type ServerTotals } from '../iterative-server.ts';
 import { DRAIN_MS, LINGER_MS } from '../limits.ts';
+import { addMisbehaviour, newMisbehaviourTotals } from '../misbehaviour/plan.ts';
 import type { OpenServer, ServerEnvironment, ServerPlan } from '../servers.ts';
 import type { LoopThreadMessage, LoopThreadPlan } from './loop-shared.ts';
 import { errorOf } from './server-shared.ts';
@@ -17,7 +18,9 @@ export async function openLoopThreads(
   const { mode, idleTimeoutMs, lineBytesMax, maxConnections, endpoint, backlog } = plan;
   // A thread without clients would hold its share of the places.
   const threads = Math.min(plan.threads, maxConnections ?? plan.threads);
-  const options = { mode, idleTimeoutMs, lineBytesMax, maxConnections, watched, measured };
+  const { misbehaviour = null } = plan;
+  const limits = { idleTimeoutMs, lineBytesMax, maxConnections };
+  const options = { mode, ...limits, watched, measured, misbehaviour };
   const service = await serveOnThreads({
     module: new URL('./loop-worker.js', import.meta.url),
     threads,
@@ -118,4 +121,7 @@ function addTotals(totals: ServerTotals, more: ServerTotals): void {
   totals.receivedBytes += more.receivedBytes;
   totals.sentBytes += more.sentBytes;
   totals.unacknowledgedBytes += more.unacknowledgedBytes;
+  if (more.misbehaved === undefined) return;
+  totals.misbehaved ??= newMisbehaviourTotals();
+  addMisbehaviour(totals.misbehaved, more.misbehaved);
 }

@@ -2,6 +2,7 @@ import type { MissingLoop } from 'sockloop';
 import type { SocketAddress } from 'sockloop/sys';
 import type { ServerFigures } from '../figures.ts';
 import type { ConnectionTotals, ServerTotals } from '../iterative-server.ts';
+import type { MisbehaviourPlan } from '../misbehaviour/plan.ts';
 import type { EchoMode } from '../session.ts';
 import type { Failure } from './server-shared.ts';
 
@@ -15,6 +16,7 @@ export interface LoopThreadPlan {
   readonly watched: boolean;
   /** True to measure how late callbacks of the loop are. */
   readonly measured: boolean;
+  readonly misbehaviour: MisbehaviourPlan | null;
 }
 
 /** What the owner asks of such a thread. */

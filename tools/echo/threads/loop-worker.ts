@@ -1,6 +1,7 @@
 import type { ServiceThread } from 'sockloop/workers';
 import { EventServer } from '../event-server.ts';
 import type { ConnectionTotals, ServerObserver } from '../iterative-server.ts';
+import { EventMisbehaviour } from '../misbehaviour/event-misbehaviour.ts';
 import type { FiguresRequest, LoopThreadMessage, LoopThreadPlan } from './loop-shared.ts';
 import { failureOf } from './server-shared.ts';
 
@@ -13,13 +14,18 @@ function shareOf(max: number, { index, threads }: ServiceThread): number {
 
 /** Begins to serve. Returns what ends it in order, once it is told to. */
 export function serve(thread: ServiceThread): () => Promise<void> {
-  const { maxConnections, measured, ...plan } = thread.options as LoopThreadPlan;
+  const { maxConnections, measured, misbehaviour, ...plan } = thread.options as LoopThreadPlan;
+  const numberOf = (accepted: number): number => numberIn(thread, accepted);
   const tell = (message: LoopThreadMessage): void => thread.post(message);
   const server = new EventServer(thread.loop, {
     ...plan,
     maxConnections: maxConnections === null ? null : shareOf(maxConnections, thread),
     listen: (settings) => thread.listen(settings),
     observer: observerOf(thread, tell),
+    misbehaviour:
+      misbehaviour === null
+        ? null
+        : new EventMisbehaviour(thread.loop, misbehaviour, plan.mode, numberOf),
   });
   if (measured) thread.loop.measureLag();
   thread.onMessage((message) => {
@@ -31,12 +37,17 @@ export function serve(thread: ServiceThread): () => Promise<void> {
   return async () => tell({ kind: 'ended', totals: await server.shutdown() });
 }
 
-/** Passes on what a server observes. Each connection of the process has a number of its own. */
+/** The number in the process of the n-th connection of a thread: each has one of its own. */
+function numberIn({ index, threads }: ServiceThread, accepted: number): number {
+  return (accepted - 1) * threads + index + 1;
+}
+
+/** Passes on what a server observes. */
 function observerOf(
-  { index, threads }: ServiceThread,
+  thread: ServiceThread,
   tell: (message: LoopThreadMessage) => void,
 ): ServerObserver {
-  const numbered = (connection: number): number => (connection - 1) * threads + index + 1;
+  const numbered = (connection: number): number => numberIn(thread, connection);
   return {
     accepted: (address, connection) =>
       tell({ kind: 'accepted', address, connection: numbered(connection) }),

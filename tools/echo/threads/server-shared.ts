@@ -1,6 +1,12 @@
 import type { AddressFamily, SocketAddress } from 'sockloop/sys';
 import type { ConnectionTotals, ServerTotals } from '../iterative-server.ts';
 import { THREADS_SPARE } from '../limits.ts';
+import {
+  MISBEHAVIOUR_COUNTS,
+  type MisbehaviourPlan,
+  type MisbehaviourTotals,
+  newMisbehaviourTotals,
+} from '../misbehaviour/plan.ts';
 import type { EchoMode } from '../session.ts';
 
 // Shared by the main thread of a ThreadedServer and its workers: memory, and the messages from a
@@ -23,6 +29,7 @@ export interface ThreadPlan {
   /** True to report every connection, else only those that failed. */
   readonly watched: boolean;
   readonly trace: boolean;
+  readonly misbehaviour: MisbehaviourPlan | null;
 }
 
 /** An error sent to another thread, where its class would be lost. */
@@ -70,7 +77,9 @@ const RECEIVED = 2;
 const SENT = 3;
 const ACCEPT_FAILURES = 4;
 const UNACKNOWLEDGED = 5;
-const TOTALS = 6;
+/** The first of {@link MISBEHAVIOUR_COUNTS}. */
+const MISBEHAVED = 6;
+const TOTALS = MISBEHAVED + MISBEHAVIOUR_COUNTS.length;
 
 /** The memory that all threads of a server share. */
 export class SharedState {
@@ -153,6 +162,22 @@ export class SharedState {
     Atomics.add(this.#totals, SENT, BigInt(sentBytes));
     Atomics.add(this.#totals, UNACKNOWLEDGED, BigInt(unacknowledgedBytes));
     if (failed) Atomics.add(this.#totals, FAILED, 1n);
+  }
+
+  /** Adds what a connection suffered on purpose. */
+  countMisbehaved(totals: MisbehaviourTotals): void {
+    for (const [index, count] of MISBEHAVIOUR_COUNTS.entries()) {
+      Atomics.add(this.#totals, MISBEHAVED + index, BigInt(totals[count]));
+    }
+  }
+
+  /** What all connections that have ended suffered on purpose. */
+  get misbehaved(): MisbehaviourTotals {
+    const totals = newMisbehaviourTotals();
+    for (const [index, count] of MISBEHAVIOUR_COUNTS.entries()) {
+      totals[count] = this.#total(MISBEHAVED + index);
+    }
+    return totals;
   }
 
   countAcceptFailure(): void {

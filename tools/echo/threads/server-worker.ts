@@ -5,6 +5,7 @@ import { Farewell } from '../farewell.ts';
 import { idleFailure } from '../figures.ts';
 import { isPassing } from '../iterative-server.ts';
 import { ACCEPT_PAUSE_MS, WAIT_MS } from '../limits.ts';
+import { type MisbehaviourTotals, newMisbehaviourTotals } from '../misbehaviour/plan.ts';
 import { EchoSession } from '../session.ts';
 import { failureOf, SharedState, type ThreadMessage, type ThreadPlan } from './server-shared.ts';
 
@@ -94,8 +95,9 @@ class EchoThread {
 
   #serve(socket: Socket, address: SocketAddress): void {
     const connection = this.#shared.countConnection();
-    const { mode, lineBytesMax, watched } = this.#plan;
-    const session = new EchoSession(this.#sys, socket, mode, lineBytesMax);
+    const { watched, misbehaviour } = this.#plan;
+    const misbehaved = newMisbehaviourTotals();
+    const session = this.#session(socket, connection, misbehaved);
     let failure: Error | null = null;
     let unacknowledgedBytes = 0;
     try {
@@ -116,6 +118,7 @@ class EchoThread {
     const { received: receivedBytes, sent: sentBytes, lines } = session;
     const totals = { connection, receivedBytes, sentBytes, lines, unacknowledgedBytes };
     this.#shared.countClosed(totals, failure !== null);
+    if (misbehaviour !== null) this.#shared.countMisbehaved(misbehaved);
     if (!watched && failure === null) return;
     this.#send({
       kind: 'closed',
@@ -123,6 +126,15 @@ class EchoThread {
       totals,
       failure: failure === null ? null : failureOf(failure),
     });
+  }
+
+  #session(socket: Socket, connection: number, totals: MisbehaviourTotals): EchoSession {
+    const { mode, lineBytesMax, misbehaviour: plan } = this.#plan;
+    if (Misbehaving === null || plan === null) {
+      return new EchoSession(this.#sys, socket, mode, lineBytesMax);
+    }
+    const misbehaviour = { plan, connection, totals };
+    return new Misbehaving(this.#sys, socket, mode, lineBytesMax, misbehaviour);
   }
 
   /** Serves to the end. Returns the failure of the client, or null. */
@@ -162,4 +174,8 @@ class EchoThread {
 const plan = workerData as ThreadPlan;
 // Loading modules is the cost of a thread, and clients wait while a pool grows.
 const Tracing = plan.trace ? (await import('#src/sys/trace/tracing-sys.js')).TracingSys : null;
+const Misbehaving =
+  plan.misbehaviour === null
+    ? null
+    : (await import('../misbehaviour/session.ts')).MisbehavingSession;
 new EchoThread(plan, Tracing).run();

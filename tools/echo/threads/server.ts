@@ -11,6 +11,7 @@ import {
   THREADS_START,
   THREADS_STARTING_MAX,
 } from '../limits.ts';
+import type { MisbehaviourPlan } from '../misbehaviour/plan.ts';
 import { threadReason } from './error.ts';
 import { errorOf, SharedState, type ThreadMessage, type ThreadPlan } from './server-shared.ts';
 
@@ -41,6 +42,7 @@ export class ThreadedServer {
   readonly #observer: ServerObserver;
   readonly #sys: Sys;
   readonly #threadsMax: number;
+  readonly #misbehaviour: MisbehaviourPlan | null;
   readonly #shared = new SharedState();
   readonly #workers = new Set<Worker>();
   /** Workers that are not ready yet. */
@@ -58,6 +60,7 @@ export class ThreadedServer {
     this.#options = options;
     this.#observer = options.observer ?? {};
     this.#sys = options.sys ?? nativeSys();
+    this.#misbehaviour = options.misbehaviour ?? null;
     this.#threadsMax = options.threads ?? THREADS_DEFAULT;
     if (!Number.isInteger(this.#threadsMax) || this.#threadsMax < 1) {
       throw new RangeError(`a pool takes 1 thread and more, not ${this.#threadsMax}`);
@@ -66,7 +69,9 @@ export class ThreadedServer {
 
   /** Totals of all threads; the bytes of a connection count once it has ended. */
   get totals(): ServerTotals {
-    return this.#shared.totals;
+    const { totals } = this.#shared;
+    if (this.#misbehaviour !== null) totals.misbehaved = this.#shared.misbehaved;
+    return totals;
   }
 
   /** The number of threads. */
@@ -155,6 +160,7 @@ export class ThreadedServer {
       lineBytesMax: lineBytesMax ?? LINE_BYTES_MAX,
       watched: watched ?? false,
       trace: trace !== undefined,
+      misbehaviour: this.#misbehaviour,
     };
     const worker = new Worker(new URL('./server-worker.js', import.meta.url), {
       workerData: plan,

@@ -83,6 +83,7 @@ test('compare --json: what was asked for, and figures that agree', { timeout }, 
   assert.deepEqual(document.plan, {
     durationMs: 20,
     warmupMs: 60,
+    threads: 1,
     rounds: 3,
     connections: [1, 3],
     idleConnections: [0, 60],

@@ -52,7 +52,7 @@ test('serve: wrong usage, each with what would be right', { timeout }, async (t)
     [['--unix', ''], '--unix takes a path or @name'],
     [['--unix', '@'], '--unix takes a path or @name'],
     [['--unix', 'a'.repeat(200)], /--unix: a UNIX path takes at most \d+ bytes .*, not 200/.source],
-    [['--frob'], "unknown option '--frob'"],
+    [['--xyzzy'], "unknown option '--xyzzy'"],
     [['--port'], "option '--port <port>' argument missing"],
     [['7007'], "too many arguments for 'serve'. Expected 0 arguments but got 1."],
   ];

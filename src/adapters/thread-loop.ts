@@ -1,5 +1,5 @@
-import type { LoopName } from '../../loop/backends.ts';
-import { EventLoop, type EventLoopOptions } from '../../net/event-loop.ts';
+import type { LoopName } from '../loop/backends.ts';
+import { EventLoop, type EventLoopOptions } from '../net/event-loop.ts';
 
 /** The loop of the sockets and servers of this thread, attached to Node's. */
 export class ThreadLoop {
