@@ -21,10 +21,11 @@ const LIBRARY = ['src'];
 ROOMS['tools/terminal'] = LIBRARY;
 ROOMS['tools/measure'] = [...LIBRARY, 'tools/terminal'];
 ROOMS['tools/echo'] = [...LIBRARY, 'tools/terminal', 'tools/measure'];
+ROOMS['tools/metrics'] = [...ROOMS['tools/echo'], 'tools/echo'];
 ROOMS['tools/load'] = [...ROOMS['tools/echo'], 'tools/echo'];
 ROOMS['tools/compare'] = [...ROOMS['tools/load'], 'tools/load'];
 ROOMS['tools/report'] = [...ROOMS['tools/compare'], 'tools/compare'];
-ROOMS['tools/cli'] = [...ROOMS['tools/report'], 'tools/report'];
+ROOMS['tools/cli'] = [...ROOMS['tools/report'], 'tools/report', 'tools/metrics'];
 
 /** What a simulated kernel may run of the real one: numbers and arithmetic, no calls. */
 const ARITHMETIC = [

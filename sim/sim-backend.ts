@@ -10,6 +10,7 @@ import type {
   Handle,
   Stream,
   StreamSink,
+  StreamTotals,
   Watch,
   WatchSink,
 } from '#src/loop/backend.js';
@@ -192,6 +193,12 @@ export class SimBackend implements Backend, SimHandleOwner {
   fds(): number[] {
     const owned = [...this.#handles.values()].filter(({ ownsFd }) => ownsFd);
     return [...owned, ...this.#closing.keys()].map(({ fd }) => fd);
+  }
+
+  streamTotals(): StreamTotals {
+    const streams = [...this.#handles.values()].filter((handle) => handle instanceof SimStream);
+    const queuedBytes = streams.reduce((sum, stream) => sum + stream.queuedBytesAtMost, 0);
+    return { streams: streams.length, queuedBytes };
   }
 
   destroy(): void {

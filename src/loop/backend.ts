@@ -100,6 +100,12 @@ export interface Backend {
    */
   fds(): number[];
   /**
+   * Counts the open streams: a walk over all of them.
+   *
+   * @returns how many there are, and what they have queued, with the sends of this turn.
+   */
+  streamTotals(): StreamTotals;
+  /**
    * Closes everything that is open, without reports, and the backend itself. Called from a
    * callback it may do so at the end of `poll`.
    *
@@ -228,6 +234,12 @@ export interface ConnectSink {
 export interface WatchSink {
   /** The descriptor is ready. `errno` is an error that the kernel reported with it, else 0. */
   ready(interest: Interest, errno: number): void;
+}
+
+/** The open streams of a backend. */
+export interface StreamTotals {
+  readonly streams: number;
+  readonly queuedBytes: number;
 }
 
 /** Counters of one backend since it was created. */

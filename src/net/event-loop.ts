@@ -1,4 +1,4 @@
-import { requireFlag, requireFunction, requireObject } from '../base/arguments.ts';
+import { requireFlag, requireFunction, requireObject, requireWhole } from '../base/arguments.ts';
 import type { Backend, BackendName, Watch } from '../loop/backend.ts';
 import { chooseBackend, type LoopName, type MissingLoop } from '../loop/backends.ts';
 import { Loop } from '../loop/loop.ts';
@@ -11,6 +11,9 @@ import { type AsyncAdoptSettings, adoptAsyncOn } from './async/adopt-async.ts';
 import type { AsyncConnection } from './async/async-connection.ts';
 import { type AsyncConnectOptions, connectAsyncOn } from './async/connect-async.ts';
 import { loopClosed } from './async/loop-end.ts';
+import { LagProbe } from './lag-probe.ts';
+import { LAG_EVERY_MS, TIMEOUT_MS_MAX } from './limits.ts';
+import { type LoopStats, statsOf } from './loop-stats.ts';
 import { adoptOn } from './stream/adopt.ts';
 import type { Connection, ConnectionSettings } from './stream/connection.ts';
 import { type ConnectOptions, type Connector, connectOn } from './stream/connector.ts';
@@ -61,6 +64,12 @@ export interface EventLoopOptions {
    * ```
    */
   onHandlerError?(error: unknown, connection: Connection<unknown> | null): void;
+}
+
+/** Options of {@link EventLoop.measureLag}. */
+export interface LagOptions {
+  /** How often to measure, in whole milliseconds, 1 and up; null for no more. Default: 50. */
+  readonly everyMs?: number | null;
 }
 
 /** The loop that `eventLoop` holds, for what stands on it outside of this file. */
@@ -129,6 +138,7 @@ export class EventLoop implements Disposable, AsyncDisposable {
    */
   readonly missing: readonly MissingLoop[];
   readonly #loop: Loop;
+  #lag: LagProbe | null = null;
 
   static {
     loopOf = (eventLoop) => eventLoop.#loop;
@@ -179,6 +189,52 @@ export class EventLoop implements Disposable, AsyncDisposable {
   /** The number of turns so far. */
   get turns(): number {
     return this.#loop.turns;
+  }
+
+  /**
+   * The counters of the loop since it was opened, and what it holds now. They are counted in any
+   * case; reading them walks over the open connections: a millisecond for 50,000.
+   *
+   * @returns a copy, plain data that can be posted to another thread.
+   * @example
+   * ```ts
+   * import assert from 'node:assert/strict';
+   * import { EventLoop } from 'sockloop';
+   *
+   * using loop = new EventLoop();
+   * loop.measureLag({ everyMs: 5 });
+   * loop.setTimer(50, () => {
+   *   const until = loop.nowMs + 20;
+   *   while (performance.now() < until); // Keeps everybody waiting.
+   * });
+   * loop.setTimer(60, () => undefined);
+   * await loop.run();
+   * const { turns, connections, lag } = loop.stats();
+   * assert(turns > 10 && connections === 0);
+   * assert(lag !== null && lag.maxUs > 10_000);
+   * ```
+   */
+  stats(): LoopStats {
+    return statsOf(this.#loop, this.#lag);
+  }
+
+  /**
+   * Measures from now on how late the thread of the loop is: at regular times it is to be called
+   * back, and whatever keeps it, a handler or a callback of Node's, makes that late. So late is the
+   * answer to what a client sends. It is known to a millisecond or two, as Node's timers are, and
+   * measured while Node's own loop turns: beside {@link run} and {@link attach}, not between calls
+   * of {@link turn}. {@link stats} has the result in `lag`. It costs a callback for each
+   * measurement, and nothing unless called. It does not keep the process alive.
+   *
+   * @param options how often; `everyMs` null ends it. A second call begins anew.
+   * @throws RangeError for an interval out of its range.
+   * @throws Error on a closed loop.
+   */
+  measureLag({ everyMs = LAG_EVERY_MS }: LagOptions = {}): void {
+    if (everyMs !== null) requireWhole('everyMs', everyMs, 1, TIMEOUT_MS_MAX);
+    if (this.#loop.closed) throw new Error('cannot measure the lag: the loop is closed');
+    this.#lag?.end();
+    this.#lag = everyMs === null ? null : new LagProbe(this.sys, everyMs);
   }
 
   /**
@@ -491,6 +547,7 @@ export class EventLoop implements Disposable, AsyncDisposable {
    * nothing.
    */
   close(): void {
+    this.#lag?.end();
     this.#loop.close();
     loopClosed(this.#loop);
   }

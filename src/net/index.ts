@@ -8,14 +8,24 @@ export type { Timer } from '../loop/timers.ts';
 export type { WakeHandle } from '../poller/poller.ts';
 export { Interest } from '../poller/poller.ts';
 export { wake } from '../poller/wakers.ts';
+export type { TcpState } from '../sys/abi/abi.ts';
 export type { Lookup } from './addresses.ts';
 export type { AsyncAdoptSettings } from './async/adopt-async.ts';
 export { AsyncConnection } from './async/async-connection.ts';
 export type { AsyncConnectOptions, AsyncConnectSettings } from './async/connect-async.ts';
 export type { LineOptions } from './async/lines.ts';
 export type { ShutdownCounts, ShutdownOptions } from './async/shutdown.ts';
-export type { EventLoopOptions, RunOptions } from './event-loop.ts';
+export type {
+  ConnectionCloseMessage,
+  ConnectionOpenMessage,
+  ListenerCloseMessage,
+  ListenerListenMessage,
+  ListenerShedMessage,
+} from './diagnostics.ts';
+export type { EventLoopOptions, LagOptions, RunOptions } from './event-loop.ts';
 export { EventLoop } from './event-loop.ts';
+export type { LagStats } from './lag-probe.ts';
+export type { LoopStats } from './loop-stats.ts';
 export type {
   CloseOptions,
   Connection,
@@ -23,6 +33,7 @@ export type {
   ConnectionSettings,
   ToDuplexOptions,
 } from './stream/connection.ts';
+export type { ConnectionInfo } from './stream/connection-info.ts';
 export type { ConnectOptions, ConnectSettings } from './stream/connector.ts';
 export { Connector } from './stream/connector.ts';
 export type {

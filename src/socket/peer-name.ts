@@ -1,6 +1,7 @@
 import { decodeSockaddr, SOCKADDR_BYTES_MAX, type SocketAddress } from '../sys/sockaddr.ts';
 import type { Sys } from '../sys/sys.ts';
 
+// Used within one call at a time; each thread has its own copy of this module.
 const name = new Uint8Array(SOCKADDR_BYTES_MAX);
 const length = new Int32Array(1);
 
@@ -21,6 +22,12 @@ export function peerName(sys: Sys, fd: number): SocketAddress | null {
     return decodeSockaddr(sys.abi, name, size);
   }
   return null;
+}
+
+/** The own address of `fd`: getsockname(2). Null if it has none any more. */
+export function ownName(sys: Sys, fd: number): SocketAddress | null {
+  length[0] = name.length;
+  return sys.getsockname(fd, name, length) < 0 ? null : decodeSockaddr(sys.abi, name, length[0]);
 }
 
 /** Per kernel, whether it forgets the address of a peer that resets the connection. */

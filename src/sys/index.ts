@@ -13,6 +13,8 @@ export type {
   PlatformName,
   StructLayout,
   Structs,
+  TcpMeaning,
+  TcpState,
 } from './abi/abi.ts';
 export { abiFor } from './abi/index.ts';
 export { Arena } from './arena.ts';

@@ -23,6 +23,7 @@ const CHEAP = [
   ...[
     'async_hooks',
     'buffer',
+    'diagnostics_channel',
     'dns',
     'events',
     'fs',

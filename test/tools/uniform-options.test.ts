@@ -90,7 +90,7 @@ async function optionsOf(t: TestContext, name: (typeof SERVER_LOOPS)[number]) {
       threads: 2,
       maxConnections: null,
     },
-    { sys: nativeSys(), observer: {}, watched: false, trace: undefined },
+    { sys: nativeSys(), observer: {}, watched: false, measured: false, trace: undefined },
   );
   assert(server.address.family === 'IPv4');
   const { port } = server.address;

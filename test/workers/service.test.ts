@@ -17,6 +17,7 @@ import {
   type ThreadService,
 } from 'sockloop/workers';
 import { backends } from '#src/loop/backends.js';
+import { BEAT_MS } from '#src/workers/limits.js';
 import { leakCheck } from '#test/harness/leaks.js';
 import { echoed, heldClients } from './clients.ts';
 import type { Order } from './echo-service.ts';
@@ -108,6 +109,8 @@ for (const backend of LOOPS) {
 
       // The clients of the first thread have heard of its end, and those of the second none.
       await until('the clients are told', () => clients.ended() === open[0]);
+      // What a thread publishes may be as old as a beat: of before the short clients.
+      await pause(3 * BEAT_MS);
       await until('short clients are gone', () => service.threads[1]?.open === open[1]);
       await until('short clients are gone', () => service.threads[0]?.open === 0);
       const counts = await service.shutdown({ deadlineMs: 300 });

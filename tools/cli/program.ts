@@ -15,6 +15,7 @@ const commands: Readonly<Record<string, () => Promise<AddsCommand>>> = {
   serve: async () => (await import('./serve/command.ts')).addServe,
   send: async () => (await import('./send/command.ts')).addSend,
   load: async () => (await import('./load/command.ts')).addLoad,
+  top: async () => (await import('./top/command.ts')).addTop,
   merge: async () => (await import('./merge/command.ts')).addMerge,
   compare: async () => (await import('./compare/command.ts')).addCompare,
   doctor: async () => (await import('./doctor/command.ts')).addDoctor,

@@ -11,6 +11,7 @@ import { NEWLINE } from '#src/base/bytes.js';
 import { LineBuffer } from '#src/framing/line-buffer.js';
 import { acceptErrorKind } from '#src/sys/error-kinds.js';
 import { unreadBytesOf } from '#src/sys/socket-queues.js';
+import { endReasonOf, newEndCounts, type ServerFigures } from './figures.ts';
 import { newTotals, type ServerObserver, type ServerTotals } from './iterative-server.ts';
 import { ACCEPT_REPORT_MS, ACK_MS, DRAIN_MS, LINE_BYTES_MAX, LINGER_MS } from './limits.ts';
 import type { EventMisbehaviour } from './misbehaviour/event-misbehaviour.ts';
@@ -57,6 +58,7 @@ type EchoConnection = Connection<Client | number>;
 export class EventServer {
   readonly totals: ServerTotals = newTotals();
   readonly listener: Listener<Client | number>;
+  readonly #ends = newEndCounts();
   readonly #loop: EventLoop;
   readonly #mode: EchoMode;
   readonly #lineBytesMax: number;
@@ -100,6 +102,20 @@ export class EventServer {
       ...(options.maxConnections == null ? {} : { maxConnections: options.maxConnections }),
       ...(options.idleTimeoutMs == null ? {} : { idleTimeoutMs: options.idleTimeoutMs }),
     });
+  }
+
+  /** What it has done so far: a walk over its connections. */
+  figures(): ServerFigures {
+    const { listener } = this;
+    const { accepted, shed, exhausted, bytesReceived, bytesSent } = listener.stats;
+    let [receivedBytes, sentBytes] = [bytesReceived, bytesSent];
+    for (const connection of listener) {
+      receivedBytes += connection.bytesReceived;
+      sentBytes += connection.bytesSent;
+    }
+    const loop = this.#loop.stats();
+    const counts = { accepted, shed, exhausted, receivedBytes, sentBytes };
+    return { loop, open: listener.connections, ended: this.#ends, ...counts };
   }
 
   /** Serves until {@link stop}. Throws if the listener fails. */
@@ -364,6 +380,7 @@ export class EventServer {
     this.totals.receivedBytes += receivedBytes;
     this.totals.sentBytes += sentBytes;
     if (failure !== null) this.totals.failed += 1;
+    this.#ends[endReasonOf(failure)] += 1;
     if (this.#watched || failure !== null) {
       const { connection: number, address, lines } = this.#client(connection);
       const facts = { connection: number, receivedBytes, sentBytes, lines, unacknowledgedBytes };

@@ -3,6 +3,7 @@ import type { Socket } from 'sockloop/socket';
 import { nativeSys, type SocketAddress, type Sys, SysError } from 'sockloop/sys';
 import { acceptErrorKind } from '#src/sys/error-kinds.js';
 import { Farewell } from './farewell.ts';
+import { idleFailure } from './figures.ts';
 import { ACCEPT_PAUSE_MS, LINE_BYTES_MAX, WAIT_MS } from './limits.ts';
 import {
   type MisbehaviourPlan,
@@ -231,7 +232,7 @@ export class IterativeServer {
       if (session.received + session.sent > movedBefore) movedMs = nowMs;
       else if (this.#idleTimeoutMs !== null && nowMs - movedMs >= this.#idleTimeoutMs) {
         session.resetAtClose();
-        return new RangeError(`the client was idle for ${this.#idleTimeoutMs} ms`);
+        return idleFailure(this.#idleTimeoutMs);
       }
       const stopping = this.#stopping || nowMs >= (this.#drainEndMs ?? Number.POSITIVE_INFINITY);
       const late = farewell.isOver(progress, stopping, nowMs);

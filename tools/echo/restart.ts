@@ -21,6 +21,14 @@ export interface RestartPlan {
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
+/** What listens beside the server on a port that its successor needs, too: metrics. */
+export interface BesideServer {
+  /** Gives the port up. */
+  leave(): void;
+  /** Takes it again: there is no successor. */
+  takeBack(): Promise<void>;
+}
+
 /** Hears of restarts. */
 export interface RestartObserver {
   /** A successor is started. */
@@ -41,6 +49,7 @@ export class Restarts implements Disposable {
   readonly #observer: RestartObserver;
   readonly #attempt = new AbortController();
   #server: OpenServer | null = null;
+  #beside: BesideServer | null = null;
   #watchdog: Watchdog | null = null;
   #starting = false;
   #stopping = false;
@@ -61,8 +70,9 @@ export class Restarts implements Disposable {
   }
 
   /** `server` serves: its starter hears of that, and it may be restarted. */
-  serves(server: OpenServer): void {
+  serves(server: OpenServer, beside: BesideServer | null = null): void {
     this.#server = server;
+    this.#beside = beside;
     this.#tell({ ready: true, status: `serves on ${formatAddress(server.address)}` });
     const onError = (error: Error): void => this.#observer.unheard(error);
     const { timers: loop } = server;
@@ -113,6 +123,7 @@ export class Restarts implements Disposable {
       return name === undefined || name === '' ? { fd } : { fd, name };
     });
     const { signal } = this.#attempt;
+    this.#beside?.leave();
     try {
       const { pid } = await startSuccessor({ sockets, environment, readyTimeoutMs, signal });
       this.#successor = pid;
@@ -122,10 +133,19 @@ export class Restarts implements Disposable {
       this.#observer.handedOver(pid);
     } catch (error) {
       if (this.#stopping) return;
+      await this.#takeBack();
       this.#tell({ ready: true, status: 'the successor has failed' });
       this.#observer.failed(error as Error);
     } finally {
       this.#starting = false;
+    }
+  }
+
+  async #takeBack(): Promise<void> {
+    try {
+      await this.#beside?.takeBack();
+    } catch (error) {
+      this.#observer.unheard(error as Error);
     }
   }
 

@@ -13,6 +13,7 @@ import { JoinedSockets } from '#src/net/stream/joined-sockets.js';
 import { socketFileOf } from '#src/socket/create.js';
 import { inheritedAddress, prepareInherited } from '#src/socket/inherited.js';
 import { EventServer } from './event-server.ts';
+import type { ServerFigures } from './figures.ts';
 import { IterativeServer, type ServerObserver, type ServerTotals } from './iterative-server.ts';
 import { EventMisbehaviour } from './misbehaviour/event-misbehaviour.ts';
 import type { MisbehaviourPlan } from './misbehaviour/plan.ts';
@@ -42,6 +43,8 @@ export interface ServerEnvironment {
   readonly observer: ServerObserver;
   /** True if the observer wants every connection, else only those that failed. */
   readonly watched: boolean;
+  /** True to measure how late callbacks of event loops are. */
+  readonly measured: boolean;
   /** Prints the system calls of other threads; undefined without --trace. */
   readonly trace: ((line: string) => void) | undefined;
 }
@@ -57,6 +60,8 @@ export interface OpenServer extends Disposable {
   readonly threads: number;
   /** How many connections each of several event loops has accepted so far. */
   balance?(): readonly number[];
+  /** What each thread of an event server has done, as of now; null for one that does not answer. */
+  figures?(): Promise<readonly (ServerFigures | null)[]>;
   /** Serves until {@link stop}. */
   run(): Promise<ServerTotals>;
   stop(): void;
@@ -113,9 +118,10 @@ export function openServer(
 function onLoop(name: LoopName): OpensServer {
   return (plan, environment) => {
     if (plan.threads > 1) return openLoopThreads(name, plan, environment);
-    const { sys, observer, watched } = environment;
+    const { sys, observer, watched, measured } = environment;
     const loop = new EventLoop({ backend: name, sys });
     try {
+      if (measured) loop.measureLag();
       const { misbehaviour = null, mode } = plan;
       const where = placeOf(plan, sys);
       const server = new EventServer(loop, {
@@ -132,6 +138,7 @@ function onLoop(name: LoopName): OpensServer {
         missing: loop.missing,
         threads: 1,
         address: server.listener.address,
+        figures: () => Promise.resolve([server.figures()]),
         run: () => server.run(),
         stop: () => server.stop(),
         sockets: 'fds' in plan.endpoint ? plan.endpoint.fds : [server.listener.fd],

@@ -40,6 +40,15 @@ export class RedrawnLines {
     this.#cursor = null;
   }
 
+  /** Leaves the lines as they are; the next output begins below them. */
+  leave(): void {
+    if (this.#drawn.length === 0) return;
+    this.write('\n');
+    this.#drawn = [];
+    this.#cursor?.[Symbol.dispose]();
+    this.#cursor = null;
+  }
+
   /** Draws the lines below the current output. */
   #redraw(): void {
     const lines = this.#drawn;

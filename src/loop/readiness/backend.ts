@@ -24,6 +24,7 @@ import { ClosingList } from '../closing-list.ts';
 import { GatheredSends } from '../gathered-sends.ts';
 import { STALL_MS, WAKE_PERIOD_MS } from '../limits.ts';
 import { ReportList } from '../report-list.ts';
+import { streamTotalsOf } from '../stream-totals.ts';
 import { ReadinessAcceptor } from './acceptor.ts';
 import { CallQueue } from './call-queue.ts';
 import { ReadinessConnectOperation } from './connect-operation.ts';
@@ -60,6 +61,7 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
   readonly #receives: ReceiveList;
   readonly #poller: LoopPoller;
   readonly #handles = new TokenSlab<ReadinessHandle>();
+  readonly streamTotals = () => streamTotalsOf(this.#handles.values());
   /** By descriptor: the handle that is registered for it, or will be. */
   readonly #byFd: (ReadinessHandle | undefined)[] = [];
   /** How many of the handles are a SharedFd. */

@@ -27,6 +27,7 @@ import { ClosingList } from '../closing-list.ts';
 import { GatheredSends } from '../gathered-sends.ts';
 import { DESTROY_MS_MAX, OVERFLOW_ROUNDS_MAX } from '../limits.ts';
 import { ReportList } from '../report-list.ts';
+import { streamTotalsOf } from '../stream-totals.ts';
 import { RingAcceptor } from './acceptor.ts';
 import { RingConnectOperation } from './connect-operation.ts';
 import { Operation, type RingHandle, type RingHandleOwner } from './handle.ts';
@@ -56,6 +57,7 @@ export class RingBackend implements Backend, RingHandleOwner {
   readonly #ring: Ring;
   readonly #waker: RingWaker;
   readonly #handles = new TokenSlab<RingHandle>();
+  readonly streamTotals = () => streamTotalsOf(this.#handles.values());
   readonly #watches = new WatchTable();
   /** How many of the handles are watches that have ended, with a poll in flight. */
   #unwatched = 0;

@@ -1,5 +1,6 @@
 import type { Loop } from '../../loop/loop.ts';
 import { prepareInherited } from '../../socket/inherited.ts';
+import { publishOpen } from '../diagnostics.ts';
 import type { ConnectionSettings } from './connection.ts';
 import { ConnectionGroup } from './connection-group.ts';
 import { inheritedBy } from './inherited.ts';
@@ -14,5 +15,7 @@ export function adoptOn<Data>(
   const tcp = inheritedBy(loop, fd, 'adopt').family !== 'UNIX';
   const group = new ConnectionGroup(loop, settings, tcp, null);
   prepareInherited(loop.sys, fd, 'adopt', group.noDelay);
-  return new StreamConnection(group, fd, null);
+  const connection = new StreamConnection(group, fd, null);
+  publishOpen(connection, null);
+  return connection;
 }

@@ -8,9 +8,14 @@ import {
 import type { Backend } from '../../loop/backend.ts';
 import { mayBePromise } from '../../loop/callbacks.ts';
 import type { Loop } from '../../loop/loop.ts';
+import type { SysError } from '../../sys/sys-error.ts';
+import { publishClose } from '../diagnostics.ts';
 import { QUEUE_BYTES_HIGH, QUEUE_BYTES_MAX, TIMEOUT_MS_MAX } from '../limits.ts';
 import type { Connection, ConnectionHandlers, ConnectionSettings } from './connection.ts';
 import type { StreamConnection } from './stream-connection.ts';
+
+/** Hears of the end of a connection, and of what broke it. */
+type ConnectionClosed<Data> = (connection: StreamConnection<Data>, error: SysError | null) => void;
 
 /** State shared by the connections of one listener or connect operation. */
 export class ConnectionGroup<Data> {
@@ -28,7 +33,7 @@ export class ConnectionGroup<Data> {
   readonly queueBytesHigh: number;
   readonly queueBytesMax: number;
   /** Called before the `close` handler. */
-  readonly onClosed: ((connection: StreamConnection<Data>) => void) | null;
+  readonly #onClosed: ConnectionClosed<Data> | null;
   /** Whether its bytes go elsewhere: see {@link forOther}. */
   isOther = false;
   readonly #onHandlerError: ConnectionSettings<Data>['onHandlerError'];
@@ -37,7 +42,7 @@ export class ConnectionGroup<Data> {
     loop: Loop,
     settings: ConnectionSettings<Data>,
     tcp: boolean,
-    onClosed: ((connection: StreamConnection<Data>) => void) | null,
+    onClosed: ConnectionClosed<Data> | null,
   ) {
     checkHandlers(settings.handlers);
     requireFunction('onHandlerError', settings.onHandlerError);
@@ -51,7 +56,7 @@ export class ConnectionGroup<Data> {
     this.idleTimeoutMs = checkedTimeout(settings.idleTimeoutMs ?? null, 'an idle timeout');
     this.queueBytesMax = settings.queueBytesMax ?? QUEUE_BYTES_MAX;
     this.queueBytesHigh = settings.queueBytesHigh ?? Math.min(QUEUE_BYTES_HIGH, this.queueBytesMax);
-    this.onClosed = onClosed;
+    this.#onClosed = onClosed;
     this.#onHandlerError = settings.onHandlerError?.bind(settings);
     checkBytes('queueBytesMax', this.queueBytesMax);
     checkBytes('queueBytesHigh', this.queueBytesHigh);
@@ -62,15 +67,21 @@ export class ConnectionGroup<Data> {
     handlers: ConnectionHandlers<Data>,
     chunks: 'owned' | 'borrowed',
   ): ConnectionGroup<Data> {
-    const { loop, noDelay, tcp, onClosed } = this;
+    const { loop, noDelay, tcp } = this;
     const onHandlerError = this.#onHandlerError;
     const heard = onHandlerError === undefined ? {} : { onHandlerError };
     // It waits for an empty queue, and queues little by itself.
     const marks = { queueBytesHigh: 0, queueBytesMax: Number.MAX_SAFE_INTEGER };
     const settings = { handlers, chunks, noDelay, ...marks, ...heard };
-    const group = new ConnectionGroup(loop, settings, tcp, onClosed);
+    const group = new ConnectionGroup(loop, settings, tcp, this.#onClosed);
     group.isOther = true;
     return group;
+  }
+
+  /** The descriptor of a connection is closed; its handler is called next. */
+  closed(connection: StreamConnection<Data>, error: SysError | null): void {
+    this.#onClosed?.(connection, error);
+    publishClose(connection, error);
   }
 
   /** A handler has returned `result`. A promise is watched; anything else is ignored. */

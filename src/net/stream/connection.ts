@@ -7,6 +7,7 @@ import type {
 } from '../../socket/options/table.ts';
 import type { SocketAddress } from '../../sys/sockaddr.ts';
 import type { SysError } from '../../sys/sys-error.ts';
+import type { ConnectionInfo } from './connection-info.ts';
 
 /**
  * The handlers of a program: one object for all connections of a listener or of a `connect`.
@@ -371,6 +372,36 @@ export interface Connection<Data = undefined> {
    * ```
    */
   toDuplex(options?: ToDuplexOptions): Duplex;
+  /**
+   * What the kernel knows of the connection now: round-trip time, window, retransmissions. One
+   * system call.
+   *
+   * @returns a copy; null for a UNIX socket, and once the descriptor is closed.
+   * @throws SysError where the call fails.
+   * @example
+   * ```ts
+   * import assert from 'node:assert/strict';
+   * import { createConnection, EventLoop } from 'sockloop';
+   *
+   * using loop = new EventLoop();
+   * const listener = loop.listen({
+   *   host: '127.0.0.1',
+   *   port: 0,
+   *   handlers: {
+   *     open: (connection) => {
+   *       const info = connection.info();
+   *       assert(info !== null && info.rttUs > 0);
+   *       assert.match(info.state, /^(established|close-wait)$/); // The client may have ended.
+   *       listener.close();
+   *     },
+   *   },
+   * });
+   * using client = createConnection({ host: '127.0.0.1', port: listener.port ?? 0 });
+   * client.shutdown('write');
+   * await loop.run();
+   * ```
+   */
+  info(): ConnectionInfo | null;
   /**
    * Reads a socket option: getsockopt(2).
    *

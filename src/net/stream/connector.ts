@@ -23,6 +23,7 @@ import {
   systemLookup,
 } from '../addresses.ts';
 import { AbortWatch, requireSignal } from '../async/abort.ts';
+import { publishOpen } from '../diagnostics.ts';
 import { ATTEMPT_DELAY_MS, TIMEOUT_MS_MAX, UNIX_RETRY_MS } from '../limits.ts';
 import { bindLocal, type LocalEnd, localEnd } from '../local-end.ts';
 import { ConnectAttempt } from './connect-attempt.ts';
@@ -287,6 +288,7 @@ export class Connector<Data = undefined> implements Disposable {
       sys.setsockopt(attempt.fd, level, name, ON, ON.length);
     }
     const connection = new StreamConnection(this.#group, attempt.fd, attempt.address);
+    publishOpen(connection, null);
     connection.opened();
   }
 

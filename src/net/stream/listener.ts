@@ -16,6 +16,7 @@ import { HandOver } from '../async/hand-over.ts';
 import { closedLoopError } from '../async/loop-end.ts';
 import { asyncSettings } from '../async/settings.ts';
 import { Shutdown, type ShutdownCounts, type ShutdownOptions } from '../async/shutdown.ts';
+import { publishListen, publishListenerClose, publishOpen, publishShed } from '../diagnostics.ts';
 import { SHUTDOWN_DEADLINE_MS, TIMEOUT_MS_MAX } from '../limits.ts';
 import type { Connection, ConnectionSettings } from './connection.ts';
 import { ConnectionGroup } from './connection-group.ts';
@@ -53,6 +54,14 @@ export interface ListenerStats {
   shed: number;
   /** How many times descriptors or memory ran out. */
   exhausted: number;
+  /** Connections that were accepted and have closed. */
+  closed: number;
+  /** Those of them that broke, or timed out. */
+  broken: number;
+  /** Bytes that the closed ones have received: `bytesReceived`. */
+  bytesReceived: number;
+  /** Bytes of the closed ones that the kernel has taken: `bytesSent`. */
+  bytesSent: number;
 }
 
 /** Listens on the endpoint of `options`: `EventLoop.listen`. */
@@ -98,8 +107,16 @@ export class Listener<Data = undefined>
 {
   /** Where it listens, with the port that was chosen for port 0. */
   readonly address: SocketAddress;
-  /** What was accepted and turned away so far. */
-  readonly stats: ListenerStats = { accepted: 0, shed: 0, exhausted: 0 };
+  /** What was accepted, turned away and closed so far. */
+  readonly stats: ListenerStats = {
+    accepted: 0,
+    shed: 0,
+    exhausted: 0,
+    closed: 0,
+    broken: 0,
+    bytesReceived: 0,
+    bytesSent: 0,
+  };
   readonly #loop: Loop;
   readonly #group: ConnectionGroup<Data>;
   readonly #onError: ((error: Error) => void) | undefined;
@@ -133,8 +150,10 @@ export class Listener<Data = undefined>
     if (!(Number.isInteger(max) || max === Number.POSITIVE_INFINITY) || max < 1) {
       throw wrongValue(max, 'maxConnections is a whole number from 1 on');
     }
-    const removed = (closed: StreamConnection<Data>): void => this.#removed(closed);
-    this.#group = new ConnectionGroup(loop, this.#settings(options), isTcp(loop, options), removed);
+    const tcp = isTcp(loop, options);
+    this.#group = new ConnectionGroup(loop, this.#settings(options), tcp, (closed, error) =>
+      this.#removed(closed, error),
+    );
     const { from, address, file } = openListening(loop, options, this.#group.noDelay);
     this.address = address;
     this.#file = file;
@@ -147,6 +166,7 @@ export class Listener<Data = undefined>
     const { signal } = options;
     if (signal !== undefined) this.#abort = new AbortWatch(loop, signal, () => this.close());
     if (this.#queue !== null) this.#update();
+    publishListen(this);
   }
 
   /** What its connections share: the handlers of the program, or those of an AsyncConnection. */
@@ -314,6 +334,7 @@ export class Listener<Data = undefined>
     this.#exhaustion?.cancel();
     this.#exhaustion = null;
     this.#abort?.end();
+    publishListenerClose(this, error);
     return this.#queue?.end(error) ?? false;
   }
 
@@ -350,6 +371,7 @@ export class Listener<Data = undefined>
     if (fd >= backend.fdLimit) {
       sys.close(fd);
       this.stats.shed += 1;
+      publishShed(this, 1, tooHigh(fd, backend));
       if (this.#toldOfLimit) return;
       this.#toldOfLimit = true;
       this.#tell(tooHigh(fd, backend));
@@ -359,10 +381,16 @@ export class Listener<Data = undefined>
     this.stats.accepted += 1;
     this.#connections.add(connection);
     if (this.#connections.size >= this.#connectionsMax) this.#update();
+    publishOpen(connection, this);
     connection.opened();
   }
 
-  #removed(connection: StreamConnection<Data>): void {
+  #removed(connection: StreamConnection<Data>, error: SysError | null): void {
+    const { stats } = this;
+    stats.closed += 1;
+    if (error !== null) stats.broken += 1;
+    stats.bytesReceived += connection.bytesReceived;
+    stats.bytesSent += connection.bytesSent;
     this.#connections.delete(connection);
     if (this.#connectionsMax !== Number.POSITIVE_INFINITY) this.#update();
     this.#shutdown?.removed();
@@ -371,11 +399,13 @@ export class Listener<Data = undefined>
   #exhausted(errno: number, shed: number): void {
     this.stats.exhausted += 1;
     this.stats.shed += shed;
+    const error = this.#error(errno);
+    publishShed(this, shed, error);
     this.#exhaustion ??= this.#loop.setTimer(ACCEPT_PAUSE_MS, () => {
       this.#exhaustion = null;
       this.#update();
     });
-    this.#tell(this.#error(errno));
+    this.#tell(error);
   }
 
   /** Calls `onError`. Without it a `final` error is one of a callback. */

@@ -10,8 +10,8 @@ import type {
   OptionValue,
   SettableOptionName,
 } from '../../socket/options/table.ts';
-import { forgetsPeers, peerName } from '../../socket/peer-name.ts';
-import { decodeSockaddr, SOCKADDR_BYTES_MAX, type SocketAddress } from '../../sys/sockaddr.ts';
+import { forgetsPeers, ownName, peerName } from '../../socket/peer-name.ts';
+import type { SocketAddress } from '../../sys/sockaddr.ts';
 import { unacknowledgedBytesOf } from '../../sys/socket-queues.ts';
 import type { SysError } from '../../sys/sys-error.ts';
 import type {
@@ -23,10 +23,7 @@ import type {
 import { ConnectionDuplex, DuplexHandlers } from './connection-duplex.ts';
 import { brokenBy, writeAfterEnd } from './connection-errors.ts';
 import { type ConnectionGroup, checkedTimeout } from './connection-group.ts';
-
-// Used within one call at a time; each thread has its own copy of this module.
-const name = new Uint8Array(SOCKADDR_BYTES_MAX);
-const nameLength = new Int32Array(1);
+import { type ConnectionInfo, connectionInfo } from './connection-info.ts';
 
 /** A connection, and the sink of its stream: an idle connection is these two objects. */
 export class StreamConnection<Data> implements Connection<Data>, StreamSink {
@@ -121,10 +118,7 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
 
   get localAddress(): SocketAddress | null {
     if (this.#local === null && !this.#isOver) {
-      nameLength[0] = name.length;
-      const { sys } = this.#group.loop;
-      const result = sys.getsockname(this.#stream.fd, name, nameLength);
-      if (result >= 0) this.#local = decodeSockaddr(sys.abi, name, nameLength[0]);
+      this.#local = ownName(this.#group.loop.sys, this.#stream.fd);
     }
     return this.#local;
   }
@@ -298,6 +292,10 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
     return duplex;
   }
 
+  info(): ConnectionInfo | null {
+    return connectionInfo(this.#group, this.fd);
+  }
+
   /** Has TLS get what the handlers got: `startTls`. Throws where that cannot be. */
   handOver(handlers: ConnectionHandlers<Data>): ConnectionGroup<Data> {
     const group = this.#group;
@@ -386,7 +384,7 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
 
   closed(): void {
     this.#closed = true;
-    this.#group.onClosed?.(this);
+    this.#group.closed(this, this.#error);
     try {
       this.#group.returned(this.#group.handlers.close?.(this, this.#error), this);
     } catch (error) {

@@ -6,6 +6,7 @@ import type {
 } from '../../socket/options/table.ts';
 import type { SocketAddress } from '../../sys/sockaddr.ts';
 import type { Connection } from '../stream/connection.ts';
+import type { ConnectionInfo } from '../stream/connection-info.ts';
 import { TlsError, withPeer } from './tls-error.ts';
 
 /** What a TLS connection tells of the connection below, and of the socket of node:tls. */
@@ -51,6 +52,10 @@ export abstract class TlsFacts {
 
   setTimeout(idleMs: number | null): void {
     this.connection.setTimeout(idleMs);
+  }
+
+  info(): ConnectionInfo | null {
+    return this.connection.info();
   }
 
   getSockOpt<Name extends GettableOptionName>(optionName: Name): OptionValue<Name> {

@@ -387,6 +387,31 @@ export interface Behaviours {
   readonly pacingRateBytes: 4 | 8;
 }
 
+/** A state of TCP (RFC 9293). */
+export type TcpState =
+  | 'closed'
+  | 'listen'
+  | 'syn-sent'
+  | 'syn-received'
+  | 'established'
+  | 'close-wait'
+  | 'fin-wait-1'
+  | 'closing'
+  | 'last-ack'
+  | 'fin-wait-2'
+  | 'time-wait';
+
+/** What the fields of TCP_INFO and TCP_CONNECTION_INFO mean, which no header's layout tells. */
+export interface TcpMeaning {
+  readonly option: 'TCP_INFO' | 'TCP_CONNECTION_INFO';
+  /** By the number in `tcpi_state`. */
+  readonly states: readonly TcpState[];
+  /** Microseconds in the unit of its times: 1, but 1000 on macOS. */
+  readonly usPerTime: number;
+  /** `tcpi_snd_cwnd` counts bytes: the BSDs. Linux counts segments. */
+  readonly windowInBytes: boolean;
+}
+
 /** The table of a platform. */
 export interface Abi {
   readonly platform: PlatformName;
@@ -394,6 +419,7 @@ export interface Abi {
   readonly errno: Readonly<Record<ErrnoName, number>> & Readonly<Record<string, number>>;
   readonly structs: Structs;
   readonly behaviours: Behaviours;
+  readonly tcp: TcpMeaning;
   /** Null on macOS and FreeBSD. */
   readonly ioUring: IoUringAbi | null;
   /**

@@ -1,4 +1,5 @@
 import type { Abi } from './abi.ts';
+import { BSD_TCP_STATES } from './bsd-tcp-states.ts';
 
 /** macOS: x64 and arm64 have the same numbers and layouts. `ELAST` is no errno. */
 export const darwin = {
@@ -394,6 +395,12 @@ export const darwin = {
     lingerTicksPerSecond: 100,
     controlAlignBytes: 4,
     pacingRateBytes: 4,
+  },
+  tcp: {
+    option: 'TCP_CONNECTION_INFO',
+    states: BSD_TCP_STATES,
+    usPerTime: 1000,
+    windowInBytes: true,
   },
   options: {
     SO_ACCEPTCONN: 2,

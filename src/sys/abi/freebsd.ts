@@ -1,4 +1,5 @@
 import type { Abi } from './abi.ts';
+import { BSD_TCP_STATES } from './bsd-tcp-states.ts';
 
 /** FreeBSD: x64 and arm64 have the same numbers and layouts. `ELAST` is no errno. */
 export const freebsd = {
@@ -385,6 +386,12 @@ export const freebsd = {
     lingerTicksPerSecond: 1,
     controlAlignBytes: 8,
     pacingRateBytes: 4,
+  },
+  tcp: {
+    option: 'TCP_INFO',
+    states: BSD_TCP_STATES,
+    usPerTime: 1,
+    windowInBytes: true,
   },
   options: {
     SO_ACCEPTCONN: 2,

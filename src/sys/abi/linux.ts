@@ -452,6 +452,27 @@ export const linux = {
     controlAlignBytes: 8,
     pacingRateBytes: 8,
   },
+  tcp: {
+    option: 'TCP_INFO',
+    // include/net/tcp_states.h; 12 is a request that is not a socket yet.
+    states: [
+      'closed',
+      'established',
+      'syn-sent',
+      'syn-received',
+      'fin-wait-1',
+      'fin-wait-2',
+      'time-wait',
+      'closed',
+      'close-wait',
+      'last-ack',
+      'listen',
+      'closing',
+      'syn-received',
+    ],
+    usPerTime: 1,
+    windowInBytes: false,
+  },
   options: {
     SO_ACCEPTCONN: 30,
     SO_BINDTODEVICE: 25,

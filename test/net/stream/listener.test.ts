@@ -3,8 +3,16 @@
 // Method: many connects on one loop, over each poller; the limit on descriptors really falls.
 
 import assert from 'node:assert/strict';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { existsSync } from 'node:fs';
-import { type Connection, EventLoop, type Listener, nativeSys, SysError } from 'sockloop';
+import {
+  type Connection,
+  EventLoop,
+  type Listener,
+  type ListenerShedMessage,
+  nativeSys,
+  SysError,
+} from 'sockloop';
 import { writeInteger } from '#src/sys/struct.js';
 import { openFds } from '#test/harness/leaks.js';
 import { bytesOf, overPollers, run, unixPath } from './pollers.ts';
@@ -194,6 +202,12 @@ overPollers('out of descriptors: it sheds, pauses, does not spin, and goes on', 
   const opened: Connection[] = [];
   const errors: string[] = [];
   const closed: (string | null)[] = [];
+  let toldOf = 0;
+  const heard = (message: unknown): void => {
+    toldOf += (message as ListenerShedMessage).count;
+  };
+  subscribe('sockloop.listener.shed', heard);
+  t.after(() => unsubscribe('sockloop.listener.shed', heard));
   const listener: Listener = loop.listen({
     host: '127.0.0.1',
     port: 0,
@@ -227,6 +241,7 @@ overPollers('out of descriptors: it sheds, pauses, does not spin, and goes on', 
   const { accepted, shed, exhausted } = listener.stats;
   assert.ok(accepted >= 2 && accepted < 10, `${accepted} accepted`);
   assert.equal(accepted + shed, 10);
+  assert.equal(toldOf, shed);
   assert.ok(exhausted >= 1 && exhausted <= 4, `${exhausted} times`);
   assert.match(errors[0] ?? '', /^cannot accept a connection on 127\.0\.0\.1:\d+: EMFILE \(/);
   while (closed.length < shed) clients.turn(10);

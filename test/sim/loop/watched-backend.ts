@@ -8,6 +8,7 @@ import type {
   Handle,
   Stream,
   StreamSink,
+  StreamTotals,
   Watch,
   WatchSink,
 } from '#src/loop/backend.js';
@@ -156,6 +157,10 @@ export class WatchedBackend implements Backend {
 
   fds(): number[] {
     return this.#inner.fds();
+  }
+
+  streamTotals(): StreamTotals {
+    return this.#inner.streamTotals();
   }
 
   destroy(atOnce?: boolean): void {

@@ -25,6 +25,8 @@ import { logOut, printError, setDroppedWords } from '../../terminal/output.ts';
 import { onStopSignals } from '../../terminal/stop-signals.ts';
 import { reportFallback } from '../fallback.ts';
 import { unixPath } from '../unix-flag.ts';
+import { ConnectionEnds, fieldLine } from './connection-ends.ts';
+import { openMetrics, type ServeMetrics } from './metrics.ts';
 import {
   addMisbehaviour,
   type MisbehaviourFlags,
@@ -41,11 +43,12 @@ import {
   restartPlan,
 } from './restart-flags.ts';
 import { restartLog } from './restart-log.ts';
+import { addSeenFlags, type SeenFlags, type SeenPlan, seenPlanOf } from './seen-flags.ts';
 
 /** The largest backlog of listen(2). */
 const BACKLOG_MAX = 2 ** 31 - 1;
 
-interface ServeFlags extends MisbehaviourFlags, RestartFlags {
+interface ServeFlags extends SeenFlags, MisbehaviourFlags, RestartFlags {
   readonly host: string;
   readonly port: string;
   readonly unix?: string;
@@ -57,8 +60,6 @@ interface ServeFlags extends MisbehaviourFlags, RestartFlags {
   readonly idleTimeout?: string;
   readonly maxLine?: string;
   readonly trace?: true;
-  readonly verbose?: true;
-  readonly json?: true;
 }
 
 /** Adds `sockloop serve` to the program. */
@@ -82,9 +83,8 @@ export function addServe(program: Command): void {
       '--max-line <size>',
       `longest line with its newline: 512, 64k; ${LINE_BYTES_MAX} if left out`,
     )
-    .option('--trace', 'print each system call on standard error, as strace would')
-    .option('--verbose', 'print a line for each connection')
-    .option('--json', 'print one JSON document per event on standard output');
+    .option('--trace', 'print each system call on standard error, as strace would');
+  addSeenFlags(serveCommand);
   addRestartFlags(serveCommand);
   addMisbehaviour(serveCommand).action((flags: ServeFlags, command: Command) =>
     serve(flags, activatedSockets(command)),
@@ -95,23 +95,30 @@ async function serve(flags: ServeFlags, activated: ActivatedSockets | null): Pro
   const loop = loopOf(flags.loop);
   const plan = planOf(flags, loop, activated);
   const restart = restartPlan(flags, activated);
-  using restarts = new Restarts(restart, restartLog(flags.json === true, restart.drainMs));
   const native = nativeSys();
-  const log =
-    flags.json === true ? jsonLog() : textLog(flags.verbose === true, () => native.monotonicMs());
+  const seen = seenPlanOf(flags, loop);
+  using restarts = new Restarts(restart, restartLog(seen.log === 'json', restart.drainMs));
+  const nowMs = (): number => native.monotonicMs();
+  const log = seen.log === 'json' ? jsonLog(nowMs) : textLog(seen.log, nowMs);
   const trace = flags.trace === true ? printError : undefined;
   const sys = trace === undefined ? native : new TracingSys(native, trace);
   const { observer } = log;
-  const watched = flags.json === true || flags.verbose === true;
-  using server = await openServer(loop, plan, { sys, observer, watched, trace });
+  const watched = seen.log !== 'failures';
+  // Ahead of the server: a port in use is to be known before there are clients.
+  using metrics = await openMetrics(seen.metrics);
+  const measured = metrics !== null;
+  using server = await openServer(loop, plan, { sys, observer, watched, measured, trace });
   const file = inheritedFile(activated, server.address, sys);
+  metrics?.observe(server, plan.mode);
   try {
     // The reader of this line may send a signal at once, so the handler is installed before.
     const ready = (): void => {
       log.listening(server, plan);
+      if (metrics !== null) log.measured(metrics.url);
       reportFallback(server.missing, server.loop);
     };
-    log.stopped(await untilSignal(server, restarts, ready), server.balance?.() ?? null);
+    const totals = await untilSignal(server, restarts, metrics, ready);
+    log.stopped(totals, server.balance?.() ?? null);
   } finally {
     // A UNIX socket outlives its server as a file.
     const failure = restarts.handedOver ? null : (server.removeFile() ?? file?.remove() ?? null);
@@ -173,16 +180,18 @@ function connectionsOf(text: string, loop: ServerLoop): number {
 async function untilSignal(
   server: OpenServer,
   restarts: Restarts,
+  metrics: ServeMetrics | null,
   ready: () => void,
 ): Promise<ServerTotals> {
   using _ = onStopSignals((signal) => {
     if (process.stderr.isTTY)
       printError(`sockloop: ${signal}, stopping; once more to stop at once`);
+    metrics?.drain();
     restarts.stop();
     server.stop();
   });
+  restarts.serves(server, metrics);
   ready();
-  restarts.serves(server);
   return await server.run();
 }
 
@@ -190,11 +199,15 @@ async function untilSignal(
 interface ServeLog {
   readonly observer: ServerObserver;
   listening(server: OpenServer, plan: ServerPlan): void;
+  /** `url` is where the metrics are. */
+  measured(url: string): void;
   /** `balance` is how many connections each of several loops had. */
   stopped(totals: ServerTotals, balance: readonly number[] | null): void;
 }
 
-function textLog(verbose: boolean, nowMs: () => number): ServeLog {
+function textLog(kind: SeenPlan['log'], nowMs: () => number): ServeLog {
+  const verbose = kind === 'verbose';
+  const ends = new ConnectionEnds(nowMs);
   const broken = new FailureLines(printError, nowMs);
   const refused = new FailureLines(printError, nowMs);
   return {
@@ -203,10 +216,12 @@ function textLog(verbose: boolean, nowMs: () => number): ServeLog {
       logOut(`listening on ${formatAddress(address)} (${loops}, ${mode})`);
       if (misbehaviour !== null) logOut(planWords(misbehaviour));
     },
+    measured: (url) => logOut(`metrics on ${url}/metrics`),
     observer: {
       accepted: (address, connection) => {
         const from = address === null ? 'a client that has left' : formatAddress(address);
         if (verbose) logOut(`connection ${connection} from ${from}`);
+        if (kind === 'text') ends.accepted(address, connection);
       },
       closed: (address, totals, failure) => {
         const { connection, receivedBytes } = totals;
@@ -214,6 +229,7 @@ function textLog(verbose: boolean, nowMs: () => number): ServeLog {
           const from = address === null ? '' : ` (${formatAddress(address)})`;
           broken.add(`sockloop: connection ${connection}${from}: ${failure.message}`);
         }
+        if (kind === 'text') logOut(fieldLine(ends.ended(address, totals, failure), failure));
         if (!verbose) return;
         logOut(`connection ${connection} closed: ${receivedBytes} bytes in, ${outWords(totals)}`);
       },
@@ -247,7 +263,8 @@ function outWords({ sentBytes, unacknowledgedBytes }: SentTotals): string {
 
 type SentTotals = Pick<ServerTotals, 'sentBytes' | 'unacknowledgedBytes'>;
 
-function jsonLog(): ServeLog {
+function jsonLog(nowMs: () => number): ServeLog {
+  const ends = new ConnectionEnds(nowMs);
   setDroppedWords((lines) => JSON.stringify({ event: 'dropped', lines }));
   const event = (name: string, facts: object): void =>
     logOut(JSON.stringify({ event: name, ...facts }));
@@ -264,10 +281,16 @@ function jsonLog(): ServeLog {
         mode,
         ...(misbehaviour === null ? {} : { misbehaviour }),
       }),
+    measured: (url) => event('metrics', { url: `${url}/metrics` }),
     observer: {
-      accepted: (address, connection) => event('accepted', { connection, address }),
-      closed: (_, totals, failure) =>
-        event('closed', { ...totals, ...(failure === null ? {} : { failure: message(failure) }) }),
+      accepted: (address, connection) => {
+        ends.accepted(address, connection);
+        event('accepted', { connection, address });
+      },
+      closed: (address, totals, failure) => {
+        const end = ends.ended(address, totals, failure);
+        event('closed', { ...end, ...(failure === null ? {} : { failure: message(failure) }) });
+      },
       acceptFailed: (failure) => event('acceptFailed', { failure: message(failure) }),
     },
     stopped: (totals, balance) =>

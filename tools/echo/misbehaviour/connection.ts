@@ -2,6 +2,7 @@ import type {
   CloseOptions,
   Connection,
   ConnectionHandlers,
+  ConnectionInfo,
   EventLoop,
   GettableOptionName,
   OptionValue,
@@ -167,6 +168,10 @@ export class MisbehavingConnection<Data> implements Connection<Data> {
 
   toDuplex(options?: ToDuplexOptions): ReturnType<Connection['toDuplex']> {
     return this.#raw.toDuplex(options);
+  }
+
+  info(): ConnectionInfo | null {
+    return this.#raw.info();
   }
 
   getSockOpt<Name extends GettableOptionName>(name: Name): OptionValue<Name> {

@@ -6,19 +6,21 @@ import { addMisbehaviour, newMisbehaviourTotals } from '../misbehaviour/plan.ts'
 import type { OpenServer, ServerEnvironment, ServerPlan } from '../servers.ts';
 import type { LoopThreadMessage, LoopThreadPlan } from './loop-shared.ts';
 import { errorOf } from './server-shared.ts';
+import { ThreadFigures } from './thread-figures.ts';
 
 /** Opens an echo server whose threads have an event loop each. Rejects if it cannot listen. */
 export async function openLoopThreads(
   loop: LoopName,
   plan: ServerPlan,
-  { observer, watched }: ServerEnvironment,
+  { observer, watched, measured }: ServerEnvironment,
 ): Promise<OpenServer> {
   const server = new LoopThreads(observer);
   const { mode, idleTimeoutMs, lineBytesMax, maxConnections, endpoint, backlog } = plan;
   // A thread without clients would hold its share of the places.
   const threads = Math.min(plan.threads, maxConnections ?? plan.threads);
   const { misbehaviour = null } = plan;
-  const options = { mode, idleTimeoutMs, lineBytesMax, maxConnections, watched, misbehaviour };
+  const limits = { idleTimeoutMs, lineBytesMax, maxConnections };
+  const options = { mode, ...limits, watched, measured, misbehaviour };
   const service = await serveOnThreads({
     module: new URL('./loop-worker.js', import.meta.url),
     threads,
@@ -27,7 +29,7 @@ export async function openLoopThreads(
     options: options satisfies LoopThreadPlan,
     // A full thread must not be given what another one has room for.
     ...(maxConnections === null ? {} : { balance: 'acceptor' }),
-    onMessage: (message) => server.received(message as LoopThreadMessage),
+    onMessage: (message, index) => server.received(message as LoopThreadMessage, index),
     onError: (error) => observer.acceptFailed?.(error),
   });
   return server.opened(service);
@@ -41,6 +43,7 @@ class LoopThreads {
   #missing: readonly MissingLoop[] = [];
   #failure: unknown = null;
   #service: ThreadService | null = null;
+  readonly #figures = new ThreadFigures();
 
   constructor(observer: ServerObserver) {
     this.#observer = observer;
@@ -56,6 +59,7 @@ class LoopThreads {
       missing: this.#missing,
       threads: service.threads.length,
       balance: () => service.threads.map(({ accepted }) => accepted),
+      figures: () => this.#figures.ask(service),
       address: service.address,
       run: () => this.#run(service),
       stop: () => stop(),
@@ -78,9 +82,9 @@ class LoopThreads {
     return this.#totals;
   }
 
-  received(message: LoopThreadMessage): void {
+  received(message: LoopThreadMessage, index: number): void {
     try {
-      this.#handle(message);
+      this.#handle(message, index);
     } catch (error) {
       // The reader of the observer's output has gone.
       this.#failure ??= error;
@@ -88,7 +92,7 @@ class LoopThreads {
     }
   }
 
-  #handle(message: LoopThreadMessage): void {
+  #handle(message: LoopThreadMessage, index: number): void {
     switch (message.kind) {
       case 'listens':
         this.#loop = message.loop;
@@ -104,6 +108,9 @@ class LoopThreads {
       }
       case 'acceptFailed':
         this.#observer.acceptFailed?.(errorOf(message.failure));
+        break;
+      case 'figures':
+        this.#figures.answered(index, message.request, message.figures);
         break;
       case 'ended':
         addTotals(this.#totals, message.totals);

@@ -1,5 +1,6 @@
 import type { MissingLoop } from 'sockloop';
 import type { SocketAddress } from 'sockloop/sys';
+import type { ServerFigures } from '../figures.ts';
 import type { ConnectionTotals, ServerTotals } from '../iterative-server.ts';
 import type { MisbehaviourPlan } from '../misbehaviour/plan.ts';
 import type { EchoMode } from '../session.ts';
@@ -13,7 +14,15 @@ export interface LoopThreadPlan {
   /** The most clients of this server at a time, which its threads share out; null for any. */
   readonly maxConnections: number | null;
   readonly watched: boolean;
+  /** True to measure how late callbacks of the loop are. */
+  readonly measured: boolean;
   readonly misbehaviour: MisbehaviourPlan | null;
+}
+
+/** What the owner asks of such a thread. */
+export interface FiguresRequest {
+  readonly kind: 'figures';
+  readonly request: number;
 }
 
 /** What such a thread tells. */
@@ -32,5 +41,7 @@ export type LoopThreadMessage =
       readonly failure: Failure | null;
     }
   | { readonly kind: 'acceptFailed'; readonly failure: Failure }
+  /** The answer to a {@link FiguresRequest}. */
+  | { readonly kind: 'figures'; readonly request: number; readonly figures: ServerFigures }
   /** Its totals, when it has ended in order. */
   | { readonly kind: 'ended'; readonly totals: ServerTotals };

@@ -2,7 +2,7 @@ import type { ServiceThread } from 'sockloop/workers';
 import { EventServer } from '../event-server.ts';
 import type { ConnectionTotals, ServerObserver } from '../iterative-server.ts';
 import { EventMisbehaviour } from '../misbehaviour/event-misbehaviour.ts';
-import type { LoopThreadMessage, LoopThreadPlan } from './loop-shared.ts';
+import type { FiguresRequest, LoopThreadMessage, LoopThreadPlan } from './loop-shared.ts';
 import { failureOf } from './server-shared.ts';
 
 // One thread of an echo server on event loops.
@@ -14,7 +14,7 @@ function shareOf(max: number, { index, threads }: ServiceThread): number {
 
 /** Begins to serve. Returns what ends it in order, once it is told to. */
 export function serve(thread: ServiceThread): () => Promise<void> {
-  const { maxConnections, misbehaviour, ...plan } = thread.options as LoopThreadPlan;
+  const { maxConnections, measured, misbehaviour, ...plan } = thread.options as LoopThreadPlan;
   const numberOf = (accepted: number): number => numberIn(thread, accepted);
   const tell = (message: LoopThreadMessage): void => thread.post(message);
   const server = new EventServer(thread.loop, {
@@ -26,6 +26,11 @@ export function serve(thread: ServiceThread): () => Promise<void> {
       misbehaviour === null
         ? null
         : new EventMisbehaviour(thread.loop, misbehaviour, plan.mode, numberOf),
+  });
+  if (measured) thread.loop.measureLag();
+  thread.onMessage((message) => {
+    const { request } = message as FiguresRequest;
+    tell({ kind: 'figures', request, figures: server.figures() });
   });
   const { backendName, missing } = thread.loop;
   tell({ kind: 'listens', loop: backendName, missing });

@@ -2,6 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { Socket } from 'sockloop/socket';
 import { nativeSys, type SocketAddress, type Sys, SysError, type TracingSys } from 'sockloop/sys';
 import { Farewell } from '../farewell.ts';
+import { idleFailure } from '../figures.ts';
 import { isPassing } from '../iterative-server.ts';
 import { ACCEPT_PAUSE_MS, WAIT_MS } from '../limits.ts';
 import { type MisbehaviourTotals, newMisbehaviourTotals } from '../misbehaviour/plan.ts';
@@ -157,7 +158,7 @@ class EchoThread {
       }
       if (idleTimeoutMs !== null && nowMs - movedMs >= idleTimeoutMs) {
         session.resetAtClose();
-        return new RangeError(`the client was idle for ${idleTimeoutMs} ms`);
+        return idleFailure(idleTimeoutMs);
       }
       const late = farewell.isOver(progress, stopping, nowMs);
       if (late !== false) return session.failure ?? late;

@@ -248,7 +248,10 @@ test('threads: --idle-timeout ends the silent client alone', { timeout }, async 
   while (!isOver) await answered(busy);
   await end;
   assert.ok(performance.now() - startMs >= 495, 'not before its time');
-  await command.until('out', /"failure":\{"message":"the client was idle for 500 ms"\}/);
+  await command.until(
+    'out',
+    /"reason":"timeout","failure":\{"message":"the client was idle for 500 ms"/,
+  );
   await answered(busy);
   await closed(busy);
   assert.equal((await command.stop()).status, 0);

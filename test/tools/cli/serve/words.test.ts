@@ -46,6 +46,12 @@ test('serve --json: one document for each event, nothing else', { timeout }, asy
     .map((line) => JSON.parse(line));
   const address = { family: 'IPv4', address: '127.0.0.1' };
   const ports = documents.map((document) => document.address?.port);
+  const endOf = (place: number, reason: string): object => {
+    const { durationMs } = documents[place];
+    assert.ok(durationMs > 0, `${durationMs} ms`);
+    const from = { ...address, port: ports[place - 1] };
+    return { unacknowledgedBytes, address: from, durationMs, reason };
+  };
   const unacknowledgedBytes = 0;
   const sums = { connections: 2, failed: 1, turnedAway: 0, receivedBytes: 34, sentBytes: 10 };
   const totals = { ...sums, unacknowledgedBytes };
@@ -55,9 +61,9 @@ test('serve --json: one document for each event, nothing else', { timeout }, asy
   assert.deepEqual(documents, [
     { event: 'listening', address: { ...address, port }, loop: 'blocking', mode: 'line' },
     { event: 'accepted', connection: 1, address: { ...address, port: ports[1] } },
-    { event: 'closed', connection: 1, ...ten, sentBytes: 10, lines: 2, unacknowledgedBytes },
+    { event: 'closed', connection: 1, ...ten, sentBytes: 10, lines: 2, ...endOf(2, 'done') },
     { event: 'accepted', connection: 2, address: { ...address, port: ports[3] } },
-    { event: 'closed', connection: 2, ...many, lines: 0, unacknowledgedBytes, failure },
+    { event: 'closed', connection: 2, ...many, lines: 0, ...endOf(4, 'refused'), failure },
     { event: 'stopped', totals },
   ]);
 });
@@ -70,14 +76,19 @@ test('serve --json: a broken connection has its code', { timeout }, async (t) =>
   await heard(socket);
   socket.resetAndDestroy();
   const [line = ''] = await command.until('out', /^.*"closed".*$/m);
-  const peerName = `127.0.0.1:${socketPort(command.out)}`;
-  assert.deepEqual(JSON.parse(line), {
+  const address = addressIn(command.out);
+  const peerName = `127.0.0.1:${address.port}`;
+  const { durationMs, ...facts } = JSON.parse(line);
+  assert.ok(durationMs > 0);
+  assert.deepEqual(facts, {
     event: 'closed',
     connection: 1,
     receivedBytes: 1,
     sentBytes: 1,
     lines: 0,
     unacknowledgedBytes: 0,
+    address,
+    reason: 'reset',
     failure: {
       message: `cannot receive from ${peerName}: ECONNRESET (connection reset by peer)`,
       code: 'ECONNRESET',
@@ -85,9 +96,9 @@ test('serve --json: a broken connection has its code', { timeout }, async (t) =>
   });
 });
 
-/** The port of the client in the document that says it was accepted. */
-function socketPort(out: string): number {
-  return JSON.parse(/^.*"accepted".*$/m.exec(out)?.[0] ?? '').address.port;
+/** The address of the client in the document that says it was accepted. */
+function addressIn(out: string): { port: number } {
+  return JSON.parse(/^.*"accepted".*$/m.exec(out)?.[0] ?? '').address;
 }
 
 test('serve --trace: each call as strace would print it', { timeout }, async (t) => {
