@@ -23,6 +23,12 @@ export function peerName(sys: Sys, fd: number): SocketAddress | null {
   return null;
 }
 
+/** The own address of `fd`: getsockname(2). Null if there is none. */
+export function ownName(sys: Sys, fd: number): SocketAddress | null {
+  length[0] = name.length;
+  return sys.getsockname(fd, name, length) < 0 ? null : decodeSockaddr(sys.abi, name, length[0]);
+}
+
 /** Per kernel, whether it forgets the address of a peer that resets the connection. */
 const answers = new WeakMap<Sys, boolean>();
 

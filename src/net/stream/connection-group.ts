@@ -29,6 +29,8 @@ export class ConnectionGroup<Data> {
   readonly queueBytesMax: number;
   /** Called before the `close` handler. */
   readonly onClosed: ((connection: StreamConnection<Data>) => void) | null;
+  /** Called when one is closed for being idle. */
+  onIdle: (() => void) | null = null;
   readonly #onHandlerError: ConnectionSettings<Data>['onHandlerError'];
 
   constructor(
@@ -101,4 +103,10 @@ function copiesChunks(chunks: ConnectionSettings['chunks'] = 'owned'): boolean {
 function checkBytes(name: string, bytes: number): void {
   if (Number.isSafeInteger(bytes) && bytes >= 0) return;
   throw wrongValue(bytes, `${name} is a number of bytes, 0 and up`);
+}
+
+/** The error, with the code of Node's own streams for the same mistake. */
+export function writeAfterEnd(): Error {
+  const message = 'cannot write: end() has ended this side of the connection';
+  return Object.assign(new Error(message), { code: 'ERR_STREAM_WRITE_AFTER_END' });
 }

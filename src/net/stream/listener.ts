@@ -15,6 +15,8 @@ import { ConnectionQueue } from '../async/connection-queue.ts';
 import { closedLoopError } from '../async/loop-end.ts';
 import { asyncSettings } from '../async/settings.ts';
 import { Shutdown, type ShutdownCounts, type ShutdownOptions } from '../async/shutdown.ts';
+import { Gate, type GuardSettings } from '../guards/gate.ts';
+import { newRefusalCounts, type RefusalCounts } from '../guards/refusals.ts';
 import { SHUTDOWN_DEADLINE_MS, TIMEOUT_MS_MAX } from '../limits.ts';
 import type { Connection, ConnectionSettings } from './connection.ts';
 import { ConnectionGroup } from './connection-group.ts';
@@ -36,6 +38,7 @@ export type AsyncListenSettings = Omit<
 /** How to listen. */
 export interface ListenSettings<Data = undefined>
   extends ConnectionSettings<Data>,
+    GuardSettings,
     Pick<ServerOptions, 'backlog' | 'reusePort'> {
   /**
    * The most open connections, 1 and up: further ones wait in the queue of listen(2) until one is
@@ -63,6 +66,8 @@ export interface ListenerStats {
   shed: number;
   /** How many times descriptors or memory ran out. */
   exhausted: number;
+  /** Connections that guards have refused or given up, and idle ones. */
+  readonly refused: RefusalCounts;
 }
 
 /** Listens on the endpoint of `options`: `EventLoop.listen`. */
@@ -109,12 +114,19 @@ export class Listener<Data = undefined>
   /** Where it listens, with the port that was chosen for port 0. */
   readonly address: SocketAddress;
   /** What was accepted and turned away so far. */
-  readonly stats: ListenerStats = { accepted: 0, shed: 0, exhausted: 0 };
+  readonly stats: ListenerStats = {
+    accepted: 0,
+    shed: 0,
+    exhausted: 0,
+    refused: newRefusalCounts(),
+  };
   readonly #loop: Loop;
   readonly #group: ConnectionGroup<Data>;
   readonly #onError: ((error: Error) => void) | undefined;
   readonly #connectionsMax: number;
   readonly #connections = new ArrivalList<StreamConnection<Data>>();
+  /** Null without guards. */
+  readonly #gate: Gate<Data> | null;
   readonly #subscription: Subscription;
   readonly #file: SocketFile | null;
   /** The connections for `for await`; null with handlers. */
@@ -144,6 +156,10 @@ export class Listener<Data = undefined>
     }
     const removed = (closed: StreamConnection<Data>): void => this.#removed(closed);
     this.#group = new ConnectionGroup(loop, this.#settings(options), isTcp(loop, options), removed);
+    this.#group.onIdle = () => {
+      this.stats.refused.idle += 1;
+    };
+    this.#gate = this.#gateOf(options);
     const { from, address, file } = openListening(loop, options, this.#group.noDelay);
     this.address = address;
     this.#file = file;
@@ -164,6 +180,19 @@ export class Listener<Data = undefined>
     const opened = (connection: AsyncConnection): void => this.#queue?.push(connection);
     // Without handlers, Data is AsyncConnection.
     return asyncSettings(this.#loop, options, opened) as unknown as ConnectionSettings<Data>;
+  }
+
+  #gateOf(options: GuardSettings): Gate<Data> | null {
+    if (options.guards === undefined && options.proxyProtocol === undefined) return null;
+    const connections = this.#connections;
+    return new Gate(this.#loop, this.#group, options, {
+      refused: this.stats.refused,
+      get connections() {
+        return connections.size;
+      },
+      admit: (connection) => this.#admit(connection),
+      gone: () => this.#update(),
+    });
   }
 
   /** The port on which it listens; null for a UNIX socket. */
@@ -299,12 +328,18 @@ export class Listener<Data = undefined>
     this.#exhaustion?.cancel();
     this.#exhaustion = null;
     this.#abort?.end();
+    this.#gate?.close();
     return this.#queue?.end(error) ?? false;
+  }
+
+  /** The connections that `maxConnections` bounds. */
+  get #count(): number {
+    return this.#connections.size + (this.#gate?.waiting ?? 0);
   }
 
   #update(): void {
     if (this.#closed) return;
-    const full = this.#connections.size >= this.#connectionsMax;
+    const full = this.#count >= this.#connectionsMax;
     const unwanted = this.#queue !== null && !this.#queue.isHungry;
     if (this.#paused || full || unwanted || this.#exhaustion !== null) {
       this.#subscription.pause();
@@ -336,10 +371,15 @@ export class Listener<Data = undefined>
       this.#tell(tooHigh(fd, backend));
       return;
     }
-    const connection = new StreamConnection(this.#group, fd, null);
+    const gate = this.#gate;
+    if (gate === null) this.#admit(new StreamConnection(this.#group, fd, null));
+    else gate.arrived(fd);
+    if (this.#count >= this.#connectionsMax) this.#update();
+  }
+
+  #admit(connection: StreamConnection<Data>): void {
     this.stats.accepted += 1;
     this.#connections.add(connection);
-    if (this.#connections.size >= this.#connectionsMax) this.#update();
     connection.opened();
   }
 

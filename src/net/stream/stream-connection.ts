@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { ownedCopy } from '../../base/borrowed.ts';
 import { type Bytes, bytesOf, sendableLength } from '../../base/bytes.ts';
+import type { ProxyHeader } from '../../framing/proxy-header.ts';
 import type { Stream, StreamSink } from '../../loop/backend.ts';
 import type { Timer } from '../../loop/timers.ts';
 import { readNamed, writeNamed } from '../../socket/options/calls.ts';
@@ -9,17 +10,13 @@ import type {
   OptionValue,
   SettableOptionName,
 } from '../../socket/options/table.ts';
-import { forgetsPeers, peerName } from '../../socket/peer-name.ts';
-import { decodeSockaddr, SOCKADDR_BYTES_MAX, type SocketAddress } from '../../sys/sockaddr.ts';
+import { forgetsPeers, ownName, peerName } from '../../socket/peer-name.ts';
+import type { SocketAddress } from '../../sys/sockaddr.ts';
 import { unacknowledgedBytesOf } from '../../sys/socket-queues.ts';
 import { type SysError, sysError } from '../../sys/sys-error.ts';
 import type { CloseOptions, Connection, ToDuplexOptions } from './connection.ts';
 import { ConnectionDuplex, DuplexHandlers } from './connection-duplex.ts';
-import { type ConnectionGroup, checkedTimeout } from './connection-group.ts';
-
-// Used within one call at a time; each thread has its own copy of this module.
-const name = new Uint8Array(SOCKADDR_BYTES_MAX);
-const nameLength = new Int32Array(1);
+import { type ConnectionGroup, checkedTimeout, writeAfterEnd } from './connection-group.ts';
 
 /** A connection, and the sink of its stream: an idle connection is these two objects. */
 export class StreamConnection<Data> implements Connection<Data>, StreamSink {
@@ -85,6 +82,11 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
     return queued;
   }
 
+  /** As {@link queuedBytes}, without a call: sends of this turn may count although taken. */
+  protected get queuedAtMost(): number {
+    return this.#closing ? 0 : this.#stream.queuedBytesAtMost;
+  }
+
   get unacknowledgedBytes(): number | null {
     if (this.#closing) return this.#unacknowledged;
     if (!this.#group.tcp) return null;
@@ -110,12 +112,13 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
 
   get localAddress(): SocketAddress | null {
     if (this.#local === null && !this.#isOver) {
-      nameLength[0] = name.length;
-      const { sys } = this.#group.loop;
-      const result = sys.getsockname(this.#stream.fd, name, nameLength);
-      if (result >= 0) this.#local = decodeSockaddr(sys.abi, name, nameLength[0]);
+      this.#local = ownName(this.#group.loop.sys, this.#stream.fd);
     }
     return this.#local;
+  }
+
+  get proxy(): ProxyHeader | null {
+    return null;
   }
 
   write(data: Bytes, offset = 0, byteLength?: number): boolean {
@@ -200,6 +203,17 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
     this.#stream.close();
   }
 
+  /** Closes it with `error`. False if it is closing already. */
+  abandon(error: SysError): boolean {
+    if (this.#closing) return false;
+    this.#error = error;
+    this.#unacknowledged = this.unacknowledgedBytes;
+    // A plain end would look like the end of a complete answer.
+    if (this.#stream.queuedBytes > 0) this.reset();
+    else this.#closeNow();
+    return true;
+  }
+
   #linger(lingerMs: number): void {
     const { loop } = this.#group;
     this.#lingering = true;
@@ -221,14 +235,9 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
     if (this.#closing || this.#stream.broken) return;
     const { queuedBytes } = this.#stream;
     const left = queuedBytes + (this.unacknowledgedBytes ?? 0);
-    if (left > 0) {
-      const { ETIMEDOUT } = this.#group.loop.sys.abi.errno;
-      const reason = `the peer did not take the last ${left} bytes within ${lingerMs} ms`;
-      this.#error = this.#brokenBy(ETIMEDOUT, reason);
-    }
-    // A plain end would look like the end of a complete answer.
-    if (queuedBytes > 0) this.reset();
-    else this.#closeNow();
+    const reason = `the peer did not take the last ${left} bytes within ${lingerMs} ms`;
+    if (left === 0) this.#closeNow();
+    else this.abandon(this.#brokenBy(this.#group.loop.sys.abi.errno.ETIMEDOUT, reason));
   }
 
   /** Stops all handlers but `close`. */
@@ -260,10 +269,8 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
     loop.defer(() => {
       if (this.#idleTimer !== timer || this.#rearmed()) return;
       const { ETIMEDOUT } = loop.sys.abi.errno;
-      this.#error = this.#brokenBy(ETIMEDOUT, `nothing moved within ${this.#idleMs} ms`);
-      this.#unacknowledged = this.unacknowledgedBytes;
-      if (this.#stream.queuedBytes > 0) this.reset();
-      else this.#closeNow();
+      const reason = `nothing moved within ${this.#idleMs} ms`;
+      if (this.abandon(this.#brokenBy(ETIMEDOUT, reason))) this.#group.onIdle?.();
     });
   }
 
@@ -289,7 +296,7 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
     }
     const sides = { readable: !this.#peerEnded, writable: !this.#ending };
     const duplex = new ConnectionDuplex(group.loop, this, options, sides);
-    this.#group = group.forStream(new DuplexHandlers(duplex));
+    this.enter(group.forStream(new DuplexHandlers(duplex)));
     return duplex;
   }
 
@@ -304,6 +311,11 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
 
   setSockOpt<Name extends SettableOptionName>(optionName: Name, value: OptionValue<Name>): void {
     writeNamed(this.#group.loop.sys, this.fd, optionName, value);
+  }
+
+  /** Its handlers and settings are those of `group` from now on. */
+  enter(group: ConnectionGroup<Data>): void {
+    this.#group = group;
   }
 
   /** The connection is established, and everything about it is in place. */
@@ -385,10 +397,4 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
     const syscall = errno === sys.abi.errno.EPIPE ? 'send' : 'recv';
     return sysError(sys, -errno, syscall, attempt, on, reason);
   }
-}
-
-/** The error, with the code of Node's own streams for the same mistake. */
-function writeAfterEnd(): Error {
-  const message = 'cannot write: end() has ended this side of the connection';
-  return Object.assign(new Error(message), { code: 'ERR_STREAM_WRITE_AFTER_END' });
 }
