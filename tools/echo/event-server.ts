@@ -11,6 +11,7 @@ import { NEWLINE } from '#src/base/bytes.js';
 import { LineBuffer } from '#src/framing/line-buffer.js';
 import { acceptErrorKind } from '#src/sys/error-kinds.js';
 import { unreadBytesOf } from '#src/sys/socket-queues.js';
+import { type GuardPlan, guardSettings } from './guard-plan.ts';
 import { newTotals, type ServerObserver, type ServerTotals } from './iterative-server.ts';
 import { ACCEPT_REPORT_MS, ACK_MS, DRAIN_MS, LINE_BYTES_MAX, LINGER_MS } from './limits.ts';
 import type { EchoMode } from './session.ts';
@@ -29,6 +30,8 @@ interface EventServerOptions {
   /** Observes every connection if `watched`, else only those that failed. */
   readonly observer?: ServerObserver;
   readonly watched?: boolean;
+  /** What it refuses and gives up; null or left out for nothing. */
+  readonly guarding?: GuardPlan | null;
 }
 
 /** State of a connection that is reported or has an incomplete line. */
@@ -88,7 +91,9 @@ export class EventServer {
       queueBytesMax: Number.MAX_SAFE_INTEGER,
       ...(options.maxConnections == null ? {} : { maxConnections: options.maxConnections }),
       ...(options.idleTimeoutMs == null ? {} : { idleTimeoutMs: options.idleTimeoutMs }),
+      ...guardSettings(options.guarding ?? null, this.#watched ? this.#observer : {}),
     });
+    if (options.guarding != null) this.totals.refused = this.listener.stats.refused;
   }
 
   /** Serves until {@link stop}. Throws if the listener fails. */

@@ -3,6 +3,7 @@ import type { Socket } from 'sockloop/socket';
 import { nativeSys, type SocketAddress, type Sys, SysError } from 'sockloop/sys';
 import { acceptErrorKind } from '#src/sys/error-kinds.js';
 import { Farewell } from './farewell.ts';
+import type { RefusalTotals } from './guard-plan.ts';
 import { ACCEPT_PAUSE_MS, LINE_BYTES_MAX, WAIT_MS } from './limits.ts';
 import { turnOfNode } from './node-turn.ts';
 import { type EchoMode, EchoSession } from './session.ts';
@@ -55,6 +56,8 @@ export interface ServerTotals {
   sentBytes: number;
   /** Bytes sent but not acknowledged by clients that broke or were given up. */
   unacknowledgedBytes: number;
+  /** Connections that its guards have refused or given up; only on event loops. */
+  refused?: RefusalTotals;
 }
 
 /**

@@ -11,6 +11,7 @@ import {
 import type { Sys } from 'sockloop/sys';
 import { socketFileOf } from '#src/socket/create.js';
 import { EventServer } from './event-server.ts';
+import type { GuardPlan } from './guard-plan.ts';
 import { IterativeServer, type ServerObserver, type ServerTotals } from './iterative-server.ts';
 import type { EchoMode } from './session.ts';
 import { openLoopThreads } from './threads/loop-server.ts';
@@ -27,6 +28,8 @@ export interface ServerPlan {
   readonly threads: number;
   /** The most clients at a time; null for as many as the loop holds. */
   readonly maxConnections: number | null;
+  /** What it refuses and gives up, on an event loop; null or left out for nothing. */
+  readonly guarding?: GuardPlan | null;
 }
 
 /** The environment of a server. */

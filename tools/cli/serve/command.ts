@@ -24,11 +24,12 @@ import { logOut, printError, setDroppedWords } from '../../terminal/output.ts';
 import { onStopSignals } from '../../terminal/stop-signals.ts';
 import { reportFallback } from '../fallback.ts';
 import { unixPath } from '../unix-flag.ts';
+import { addGuards, type GuardFlags, guardPlanOf, refusedWords } from './guard-flags.ts';
 
 /** The largest backlog of listen(2). */
 const BACKLOG_MAX = 2 ** 31 - 1;
 
-interface ServeFlags {
+interface ServeFlags extends GuardFlags {
   readonly host: string;
   readonly port: string;
   readonly unix?: string;
@@ -46,7 +47,7 @@ interface ServeFlags {
 
 /** Adds `sockloop serve` to the program. */
 export function addServe(program: Command): void {
-  program
+  const command = program
     .command('serve')
     .description('run an echo server until Ctrl-C')
     .option('--port <port>', 'port to listen on; 0 takes a free one', '7007')
@@ -67,8 +68,8 @@ export function addServe(program: Command): void {
     )
     .option('--trace', 'print each system call on standard error, as strace would')
     .option('--verbose', 'print a line for each connection')
-    .option('--json', 'print one JSON document per event on standard output')
-    .action((flags: ServeFlags) => serve(flags));
+    .option('--json', 'print one JSON document per event on standard output');
+  addGuards(command).action((flags: ServeFlags) => serve(flags));
 }
 
 async function serve(flags: ServeFlags): Promise<void> {
@@ -117,6 +118,7 @@ function planOf(flags: ServeFlags, loop: ServerLoop): ServerPlan {
     idleTimeoutMs: idleTimeout === undefined ? null : parseDuration(idleTimeout, '--idle-timeout'),
     lineBytesMax:
       maxLine === undefined ? LINE_BYTES_MAX : parseSize(maxLine, countMax, '--max-line'),
+    guarding: guardPlanOf(flags, { loop, host: flags.unix === undefined ? flags.host : null }),
   };
 }
 
@@ -193,6 +195,8 @@ function textLog(verbose: boolean, nowMs: () => number): ServeLog {
       logOut(
         `served ${connections} ${noun}${remark}: ${receivedBytes} bytes in, ${outWords(totals)}`,
       );
+      const refusals = refusedWords(totals.refused);
+      if (refusals !== null) logOut(refusals);
       if (balance !== null) logOut(`connections by thread: ${balance.join(', ')}`);
     },
   };

@@ -1,5 +1,6 @@
 import type { LoopName, MissingLoop } from 'sockloop';
 import { serveOnThreads, type ThreadService } from 'sockloop/workers';
+import { addRefusals } from '../guard-plan.ts';
 import { newTotals, type ServerObserver, type ServerTotals } from '../iterative-server.ts';
 import { DRAIN_MS, LINGER_MS } from '../limits.ts';
 import type { OpenServer, ServerEnvironment, ServerPlan } from '../servers.ts';
@@ -14,9 +15,10 @@ export async function openLoopThreads(
 ): Promise<OpenServer> {
   const server = new LoopThreads(observer);
   const { mode, idleTimeoutMs, lineBytesMax, maxConnections, endpoint, backlog } = plan;
+  const { guarding = null } = plan;
   // A thread without clients would hold its share of the places.
   const threads = Math.min(plan.threads, maxConnections ?? plan.threads);
-  const options = { mode, idleTimeoutMs, lineBytesMax, maxConnections, watched };
+  const options = { mode, idleTimeoutMs, lineBytesMax, maxConnections, watched, guarding };
   const service = await serveOnThreads({
     module: new URL('./loop-worker.js', import.meta.url),
     threads,
@@ -112,4 +114,7 @@ function addTotals(totals: ServerTotals, more: ServerTotals): void {
   totals.receivedBytes += more.receivedBytes;
   totals.sentBytes += more.sentBytes;
   totals.unacknowledgedBytes += more.unacknowledgedBytes;
+  if (more.refused === undefined) return;
+  if (totals.refused === undefined) totals.refused = more.refused;
+  else addRefusals(totals.refused, more.refused);
 }

@@ -1,5 +1,6 @@
 import type { MissingLoop } from 'sockloop';
 import type { SocketAddress } from 'sockloop/sys';
+import type { GuardPlan } from '../guard-plan.ts';
 import type { ConnectionTotals, ServerTotals } from '../iterative-server.ts';
 import type { EchoMode } from '../session.ts';
 import type { Failure } from './server-shared.ts';
@@ -12,6 +13,7 @@ export interface LoopThreadPlan {
   /** The most clients of this server at a time, which its threads share out; null for any. */
   readonly maxConnections: number | null;
   readonly watched: boolean;
+  readonly guarding: GuardPlan | null;
 }
 
 /** What such a thread tells. */

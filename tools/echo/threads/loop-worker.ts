@@ -1,5 +1,6 @@
 import type { ServiceThread } from 'sockloop/workers';
 import { EventServer } from '../event-server.ts';
+import { guardsOfThread } from '../guard-plan.ts';
 import type { ConnectionTotals, ServerObserver } from '../iterative-server.ts';
 import type { LoopThreadMessage, LoopThreadPlan } from './loop-shared.ts';
 import { failureOf } from './server-shared.ts';
@@ -13,11 +14,12 @@ function shareOf(max: number, { index, threads }: ServiceThread): number {
 
 /** Begins to serve. Returns what ends it in order, once it is told to. */
 export function serve(thread: ServiceThread): () => Promise<void> {
-  const { maxConnections, ...plan } = thread.options as LoopThreadPlan;
+  const { maxConnections, guarding, ...plan } = thread.options as LoopThreadPlan;
   const tell = (message: LoopThreadMessage): void => thread.post(message);
   const server = new EventServer(thread.loop, {
     ...plan,
     maxConnections: maxConnections === null ? null : shareOf(maxConnections, thread),
+    guarding: guardsOfThread(guarding, thread.threads),
     listen: (settings) => thread.listen(settings),
     observer: observerOf(thread, tell),
   });
