@@ -3,6 +3,7 @@ import type { Loop } from '../../loop/loop.ts';
 import { resetOnClose } from '../../loop/reset-on-close.ts';
 import { peerName } from '../../socket/peer-name.ts';
 import type { SocketAddress } from '../../sys/sockaddr.ts';
+import { noteClosing } from '../../sys/thread-resources.ts';
 import type { ConnectionGroup } from '../stream/connection-group.ts';
 import { addressWords } from './address-ranges.ts';
 import { type AddressKey, AddressTable, keyOf } from './address-table.ts';
@@ -143,6 +144,7 @@ export class Gate<Data> implements ConnectionGuard {
       return;
     }
     connection.enter(this.#group);
+    connection.setTimeout(this.#group.idleTimeoutMs);
     this.#owner.admit(connection);
     connection.deliverRest(rest);
   }
@@ -179,6 +181,7 @@ export class Gate<Data> implements ConnectionGuard {
     const { sys } = this.#loop;
     this.count(kind);
     resetOnClose(sys, fd);
+    noteClosing(fd);
     sys.close(fd);
     this.#tell(kind, remote, REASONS[kind]);
   }

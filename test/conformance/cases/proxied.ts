@@ -253,6 +253,19 @@ export const proxyCases: readonly Case[] = [
     }),
   },
   {
+    name: 'proxy: the idle timeout of the listener holds behind the header',
+    laws: [],
+    run: inEnvironment((environment) => {
+      const proxied = serve(environment, TRUSTED, { idleTimeoutMs: 100 });
+      const client = send(environment, proxied.listener, [HEADER, 'x']);
+      until(environment, () => client.closed, 'it is closed');
+      assert.equal(proxied.text, 'x');
+      assert.equal(proxied.closed, 1);
+      assert.equal(proxied.listener.stats.refused.idle, 1);
+      finish(environment, proxied);
+    }),
+  },
+  {
     name: 'proxy: close() of a listener resets those whose header has not come',
     laws: [6],
     run: inEnvironment((environment) => {

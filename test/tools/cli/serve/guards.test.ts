@@ -6,10 +6,10 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { encodeProxyHeader } from 'sockloop';
 import { dial, dismissed, heard, talk } from '#test/harness/clients.js';
-import { run } from '#test/harness/command.js';
+import { sockloopHere } from '#test/harness/in-process.js';
 import { leakCheck } from '#test/harness/leaks.js';
 import { sharedKinds } from '#test/harness/loops.js';
-import { serve, sockloop } from '#test/harness/programs.js';
+import { serve } from '#test/harness/programs.js';
 import { guardPlanOf } from '#tools/cli/serve/guard-flags.js';
 
 const timeout = 60_000;
@@ -105,7 +105,7 @@ for (const [words, reason] of [
 ] as const) {
   test(`serve ${words.join(' ')}: refused with a sentence`, { timeout }, async (t) => {
     leakCheck(t);
-    const { status, err } = await run(t, sockloop('serve', '--port', '0', ...words));
+    const { status, err } = await sockloopHere('serve', '--port', '0', ...words);
     assert.equal(status, 2);
     assert.match(err, reason);
   });
