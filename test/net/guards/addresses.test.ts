@@ -1,5 +1,5 @@
-// Goal: an address is in a list exactly where its blocks say so, whatever its form, and the table of
-// addresses holds no more than there are connections.
+// Goal: an address is in a list exactly where its blocks say so, whatever its form, and the table
+// of addresses holds no more than there are connections.
 // Method: any blocks and addresses against the BlockList of node:net; thousands of addresses.
 
 import assert from 'node:assert/strict';

@@ -1,4 +1,4 @@
-// Goal: what the guards of a listener share with its other options and with the rest of the library.
+// Goal: the guards of a listener go with its other options and with the rest of the library.
 // Method: the real kernel, one loop; wrong options; iterators, UNIX sockets, IPv6, streams.
 
 import assert from 'node:assert/strict';

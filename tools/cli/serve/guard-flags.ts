@@ -6,11 +6,11 @@ import type { ServerLoop } from '../../echo/servers.ts';
 import { UsageError } from '../../terminal/exit.ts';
 import { parseCount, parseDuration, parseRate } from '../../terminal/flags.ts';
 
-/** On an open network, in milliseconds: a client that says nothing, and one that takes nothing. */
+/** On an open network: a client that says nothing, and one that takes nothing. */
 const OPEN_FIRST_BYTE_MS = 30_000;
 const OPEN_WRITE_STALL_MS = 30_000;
 
-/** On an open network, the connections of one address: one client must not take every descriptor. */
+/** On an open network, the connections of one address: it must not take every descriptor. */
 const OPEN_PER_ADDRESS_MAX = 1024;
 
 const COUNT_MAX = Number.MAX_SAFE_INTEGER;
@@ -68,7 +68,7 @@ interface Place {
   readonly host: string | null;
 }
 
-/** The plan of the flags; null for a server without guards. Throws a UsageError for a wrong value. */
+/** The plan of the flags; null without guards. Throws a UsageError for a wrong value. */
 export function guardPlanOf(flags: GuardFlags, { loop, host }: Place): GuardPlan | null {
   const given = (Object.keys(NAMES) as (keyof GuardFlags)[]).filter((name) => name in flags);
   if (loop === 'threads' || loop === 'blocking') {
