@@ -206,6 +206,7 @@ export class SimStream extends SimHandle implements Stream {
       return 0;
     }
     this.#queue.push(bytes, offset, count);
+    this.#sink.queued?.(this.#queue.length);
     return this.#queue.length;
   }
 

@@ -218,6 +218,11 @@ export interface StreamSink {
   failed(errno: number): void;
   /** The send queue has become empty. */
   drained(): void;
+  /**
+   * The send queue has grown to `bytes`. It shrinks unreported until `drained`. Alone of all, it is
+   * also called inside of `send`: it may take note, and act in a task of the loop.
+   */
+  queued?(bytes: number): void;
   /** The descriptor is closed. */
   closed(): void;
 }

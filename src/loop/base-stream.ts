@@ -184,6 +184,7 @@ export abstract class BaseStream<Owner extends StreamOwner>
     this.outbox ??= new Outbox();
     this.outbox.append(bytes, offset, length);
     this.outboxFilled();
+    this.sink.queued?.(this.outbox.length);
     return this.outbox.length;
   }
 
@@ -223,6 +224,7 @@ export abstract class BaseStream<Owner extends StreamOwner>
     this.outbox ??= new Outbox();
     this.outbox.prepend(rest);
     this.outboxFilled();
+    this.sink.queued?.(this.outbox.length);
   }
 
   finish(): void {

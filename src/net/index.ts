@@ -1,6 +1,17 @@
 export type { PrefixBytes } from '../framing/length-prefix.ts';
 export { encodeFrame, encodeLength, FrameBuffer } from '../framing/length-prefix.ts';
 export { LineBuffer } from '../framing/line-buffer.ts';
+export type { ProxyHeaderOptions } from '../framing/proxy-encoder.ts';
+export { encodeProxyHeader } from '../framing/proxy-encoder.ts';
+export type { ProxyHeaderErrorCode } from '../framing/proxy-error.ts';
+export { ProxyHeaderError } from '../framing/proxy-error.ts';
+export type {
+  ProxyAddress,
+  ProxyHeader,
+  ProxyTls,
+  ProxyTlv,
+} from '../framing/proxy-header.ts';
+export { parseProxyHeader } from '../framing/proxy-protocol.ts';
 export type { Backend, BackendName, Watch } from '../loop/backend.ts';
 export type { LoopName, MissingLoop } from '../loop/backends.ts';
 export { closeDescriptors } from '../loop/close-descriptors.ts';
@@ -24,6 +35,11 @@ export type {
 } from './diagnostics.ts';
 export type { EventLoopOptions, LagOptions, RunOptions } from './event-loop.ts';
 export { EventLoop } from './event-loop.ts';
+export type { GuardSettings } from './guards/gate.ts';
+export type { Guards } from './guards/guards.ts';
+export type { ProxyProtocolSettings } from './guards/proxy-phase.ts';
+export type { RefusalCounts, RefusalKind } from './guards/refusals.ts';
+export { RefusalError } from './guards/refusals.ts';
 export type { LagStats } from './lag-probe.ts';
 export type { LoopStats } from './loop-stats.ts';
 export type {

@@ -43,3 +43,12 @@ export const DISPOSAL_LINGER_MS = 5000;
 
 /** The default of `deadlineMs` of a shutdown. */
 export const SHUTDOWN_DEADLINE_MS = 5000;
+
+/** The default of the time for a header of the PROXY protocol. */
+export const PROXY_TIMEOUT_MS = 10_000;
+
+/** How often a queue is looked at in the time of a write stall. */
+export const QUEUE_LOOKS = 4;
+
+/** How often a queue is looked at to find the slowest peer, without a time for a write stall. */
+export const QUEUE_LOOK_MS = 250;

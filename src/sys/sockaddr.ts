@@ -1,6 +1,6 @@
 import { requirePort, requireText, requireWhole, shown } from '../base/arguments.ts';
+import { formatIPv4, formatIPv6, parseIPv4, parseIPv6 } from '../base/ip-address.ts';
 import type { Abi } from './abi/abi.ts';
-import { formatIPv4, formatIPv6, parseIPv4, parseIPv6 } from './ip-address.ts';
 
 /** An IPv4 address and port. */
 export interface IPv4Address {

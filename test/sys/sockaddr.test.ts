@@ -4,9 +4,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { formatIPv6 } from '#src/base/ip-address.js';
 import type { Abi } from '#src/sys/abi/abi.js';
 import { abis } from '#src/sys/abi/index.js';
-import { formatIPv6 } from '#src/sys/ip-address.js';
 import {
   decodeSockaddr,
   encodeSockaddr,

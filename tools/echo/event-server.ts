@@ -11,7 +11,8 @@ import { NEWLINE } from '#src/base/bytes.js';
 import { LineBuffer } from '#src/framing/line-buffer.js';
 import { acceptErrorKind } from '#src/sys/error-kinds.js';
 import { unreadBytesOf } from '#src/sys/socket-queues.js';
-import { endReasonOf, newEndCounts, type ServerFigures } from './figures.ts';
+import { endReasonOf, figuresOf, newEndCounts, type ServerFigures } from './figures.ts';
+import { type GuardPlan, guardSettings } from './guard-plan.ts';
 import { newTotals, type ServerObserver, type ServerTotals } from './iterative-server.ts';
 import { ACCEPT_REPORT_MS, ACK_MS, DRAIN_MS, LINE_BYTES_MAX, LINGER_MS } from './limits.ts';
 import type { EventMisbehaviour } from './misbehaviour/event-misbehaviour.ts';
@@ -31,6 +32,8 @@ interface EventServerOptions {
   /** Observes every connection if `watched`, else only those that failed. */
   readonly observer?: ServerObserver;
   readonly watched?: boolean;
+  /** What it refuses and gives up; null or left out for nothing. */
+  readonly guarding?: GuardPlan | null;
   /** Comes between the connections and this server; null or left out for a server that behaves. */
   readonly misbehaviour?: EventMisbehaviour<Client | number> | null;
 }
@@ -101,21 +104,14 @@ export class EventServer {
       queueBytesMax: Number.MAX_SAFE_INTEGER,
       ...(options.maxConnections == null ? {} : { maxConnections: options.maxConnections }),
       ...(options.idleTimeoutMs == null ? {} : { idleTimeoutMs: options.idleTimeoutMs }),
+      ...guardSettings(options.guarding ?? null, this.#watched ? this.#observer : {}),
     });
+    if (options.guarding != null) this.totals.refused = this.listener.stats.refused;
   }
 
   /** What it has done so far: a walk over its connections. */
   figures(): ServerFigures {
-    const { listener } = this;
-    const { accepted, shed, exhausted, bytesReceived, bytesSent } = listener.stats;
-    let [receivedBytes, sentBytes] = [bytesReceived, bytesSent];
-    for (const connection of listener) {
-      receivedBytes += connection.bytesReceived;
-      sentBytes += connection.bytesSent;
-    }
-    const loop = this.#loop.stats();
-    const counts = { accepted, shed, exhausted, receivedBytes, sentBytes };
-    return { loop, open: listener.connections, ended: this.#ends, ...counts };
+    return figuresOf(this.#loop, this.listener, this.#ends);
   }
 
   /** Serves until {@link stop}. Throws if the listener fails. */

@@ -1,4 +1,4 @@
-import type { LoopStats } from 'sockloop';
+import type { EventLoop, Listener, LoopStats } from 'sockloop';
 
 /** Why connections end, as far as the server knows. */
 export const END_REASONS = ['done', 'reset', 'timeout', 'refused', 'error'] as const;
@@ -46,4 +46,20 @@ export interface ServerFigures {
   /** Bytes of all connections, open or not. */
   readonly receivedBytes: number;
   readonly sentBytes: number;
+}
+
+/** The figures of a server on `loop`: a walk over its connections. */
+export function figuresOf<Data>(
+  loop: EventLoop,
+  listener: Listener<Data>,
+  ended: Readonly<EndCounts>,
+): ServerFigures {
+  const { accepted, shed, exhausted, bytesReceived, bytesSent } = listener.stats;
+  let [receivedBytes, sentBytes] = [bytesReceived, bytesSent];
+  for (const connection of listener) {
+    receivedBytes += connection.bytesReceived;
+    sentBytes += connection.bytesSent;
+  }
+  const counts = { accepted, shed, exhausted, receivedBytes, sentBytes };
+  return { loop: loop.stats(), open: listener.connections, ended, ...counts };
 }

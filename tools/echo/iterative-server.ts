@@ -4,6 +4,7 @@ import { nativeSys, type SocketAddress, type Sys, SysError } from 'sockloop/sys'
 import { acceptErrorKind } from '#src/sys/error-kinds.js';
 import { Farewell } from './farewell.ts';
 import { idleFailure } from './figures.ts';
+import type { RefusalTotals } from './guard-plan.ts';
 import { ACCEPT_PAUSE_MS, LINE_BYTES_MAX, WAIT_MS } from './limits.ts';
 import {
   type MisbehaviourPlan,
@@ -64,6 +65,8 @@ export interface ServerTotals {
   sentBytes: number;
   /** Bytes sent but not acknowledged by clients that broke or were given up. */
   unacknowledgedBytes: number;
+  /** Connections that its guards have refused or given up; only on event loops. */
+  refused?: RefusalTotals;
   /** What a server that misbehaves has done on purpose. */
   misbehaved?: MisbehaviourTotals;
 }

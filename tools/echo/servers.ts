@@ -14,6 +14,7 @@ import { socketFileOf } from '#src/socket/create.js';
 import { inheritedAddress, prepareInherited } from '#src/socket/inherited.js';
 import { EventServer } from './event-server.ts';
 import type { ServerFigures } from './figures.ts';
+import type { GuardPlan } from './guard-plan.ts';
 import { IterativeServer, type ServerObserver, type ServerTotals } from './iterative-server.ts';
 import { EventMisbehaviour } from './misbehaviour/event-misbehaviour.ts';
 import type { MisbehaviourPlan } from './misbehaviour/plan.ts';
@@ -33,6 +34,8 @@ export interface ServerPlan {
   readonly threads: number;
   /** The most clients at a time; null for as many as the loop holds. */
   readonly maxConnections: number | null;
+  /** What it refuses and gives up, on an event loop; null or left out for nothing. */
+  readonly guarding?: GuardPlan | null;
   /** How it misbehaves; null or left out for a server that behaves. */
   readonly misbehaviour?: MisbehaviourPlan | null;
 }

@@ -45,11 +45,11 @@ export function parseCount(text: string, min: number, max: number, what: string)
   throw new UsageError(`${what} takes a number from ${min} to ${max}${forms}, not "${text}"`);
 }
 
-/** A rate (`500`, `0.5`, `20k`) in messages per second, above 0 and up to `max`. */
-export function parseRate(text: string, max: number, what: string): number {
+/** A rate (`500`, `0.5`, `20k`) of `things` per second, above 0 and up to `max`. */
+export function parseRate(text: string, max: number, what: string, things = 'messages'): number {
   const rate = parseNumber(text.replace(/\/s$/, ''));
   if (rate > 0 && rate <= max) return rate;
-  const range = `messages per second, above 0 and up to ${max}, such as 500 or 20k`;
+  const range = `${things} per second, above 0 and up to ${max}, such as 500 or 20k`;
   throw new UsageError(`${what} takes ${range}, not "${text}"`);
 }
 

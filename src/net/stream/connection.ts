@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { Bytes } from '../../base/bytes.ts';
+import type { ProxyHeader } from '../../framing/proxy-header.ts';
 import type {
   GettableOptionName,
   OptionValue,
@@ -216,6 +217,8 @@ export interface Connection<Data = undefined> {
   readonly remoteAddress: SocketAddress | null;
   /** The connection's own address, read on first use: getsockname(2). */
   readonly localAddress: SocketAddress | null;
+  /** The header of the PROXY protocol that it began with; null without one. */
+  readonly proxy: ProxyHeader | null;
   /** How many bytes were received. */
   readonly bytesReceived: number;
   /**

@@ -1,4 +1,5 @@
 import { requireFunction, requireHost, requirePort, requireWhole } from '../../base/arguments.ts';
+import { encodeProxyHeader, type ProxyHeaderOptions } from '../../framing/proxy-encoder.ts';
 import type { Loop } from '../../loop/loop.ts';
 import type { Timer } from '../../loop/timers.ts';
 import { tooHigh } from '../../loop/watchable.ts';
@@ -53,6 +54,11 @@ export interface ConnectSettings<Data = undefined> extends ConnectionSettings<Da
   readonly localAddress?: string;
   /** The port to connect from, 1 to 65535; not with a path. Default: the kernel's choice. */
   readonly localPort?: number;
+  /**
+   * A header of the PROXY protocol that is sent as the first bytes, before `open` is called: it
+   * tells a server for whom this program connects. It counts as sent. Default: none.
+   */
+  readonly proxyProtocol?: ProxyHeaderOptions;
   /** Looks the name up. Default: the system's resolver. */
   readonly lookup?: Lookup;
   /**
@@ -113,6 +119,8 @@ export class Connector<Data = undefined> implements Disposable {
   readonly #group: ConnectionGroup<Data>;
   readonly #attemptDelayMs: number;
   readonly #local: LocalEnd | null;
+  /** The PROXY header to begin with. */
+  readonly #header: Uint8Array | null;
   readonly #attempts = new Set<ConnectAttempt>();
   readonly #errors: Error[] = [];
   #addresses: SocketAddress[] = [];
@@ -137,6 +145,8 @@ export class Connector<Data = undefined> implements Disposable {
     requireFunction('onError', options.onError);
     requireSignal(options.signal);
     this.#local = localEnd(loop.sys, options);
+    const { proxyProtocol } = options;
+    this.#header = proxyProtocol === undefined ? null : encodeProxyHeader(proxyProtocol);
     const timeoutMs = checkedTimeout(options.timeoutMs ?? null, 'a timeout');
     const { signal } = options;
     if (signal?.aborted === true) {
@@ -288,6 +298,7 @@ export class Connector<Data = undefined> implements Disposable {
       sys.setsockopt(attempt.fd, level, name, ON, ON.length);
     }
     const connection = new StreamConnection(this.#group, attempt.fd, attempt.address);
+    if (this.#header !== null) connection.write(this.#header);
     publishOpen(connection, null);
     connection.opened();
   }

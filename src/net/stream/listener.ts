@@ -17,6 +17,8 @@ import { closedLoopError } from '../async/loop-end.ts';
 import { asyncSettings } from '../async/settings.ts';
 import { Shutdown, type ShutdownCounts, type ShutdownOptions } from '../async/shutdown.ts';
 import { publishListen, publishListenerClose, publishOpen, publishShed } from '../diagnostics.ts';
+import { Gate, type GuardSettings } from '../guards/gate.ts';
+import { newRefusalCounts, type RefusalCounts } from '../guards/refusals.ts';
 import { SHUTDOWN_DEADLINE_MS, TIMEOUT_MS_MAX } from '../limits.ts';
 import type { Connection, ConnectionSettings } from './connection.ts';
 import { ConnectionGroup } from './connection-group.ts';
@@ -27,6 +29,7 @@ import { StreamConnection } from './stream-connection.ts';
 /** How to listen. */
 export interface ListenSettings<Data = undefined>
   extends ConnectionSettings<Data>,
+    GuardSettings,
     Pick<ServerOptions, 'backlog' | 'reusePort' | 'ipv6Only'> {
   /**
    * The most open connections, 1 and up: further ones wait in the queue of listen(2) until one is
@@ -62,6 +65,8 @@ export interface ListenerStats {
   bytesReceived: number;
   /** Bytes of the closed ones that the kernel has taken: `bytesSent`. */
   bytesSent: number;
+  /** Connections that guards have refused or given up, and idle ones. */
+  readonly refused: RefusalCounts;
 }
 
 /** Listens on the endpoint of `options`: `EventLoop.listen`. */
@@ -116,12 +121,15 @@ export class Listener<Data = undefined>
     broken: 0,
     bytesReceived: 0,
     bytesSent: 0,
+    refused: newRefusalCounts(),
   };
   readonly #loop: Loop;
   readonly #group: ConnectionGroup<Data>;
   readonly #onError: ((error: Error) => void) | undefined;
   readonly #connectionsMax: number;
   readonly #connections = new ArrivalList<StreamConnection<Data>>();
+  /** Null without guards. */
+  readonly #gate: Gate<Data> | null;
   readonly #subscription: Acceptance;
   readonly #file: SocketFile | null;
   /** The connections for `for await`; null with handlers. */
@@ -154,6 +162,10 @@ export class Listener<Data = undefined>
     this.#group = new ConnectionGroup(loop, this.#settings(options), tcp, (closed, error) =>
       this.#removed(closed, error),
     );
+    this.#group.onIdle = () => {
+      this.stats.refused.idle += 1;
+    };
+    this.#gate = this.#gateOf(options);
     const { from, address, file } = openListening(loop, options, this.#group.noDelay);
     this.address = address;
     this.#file = file;
@@ -175,6 +187,19 @@ export class Listener<Data = undefined>
     const opened = (connection: AsyncConnection): void => this.#queue?.push(connection);
     // Without handlers, Data is AsyncConnection.
     return asyncSettings(this.#loop, options, opened) as unknown as ConnectionSettings<Data>;
+  }
+
+  #gateOf(options: GuardSettings): Gate<Data> | null {
+    if (options.guards === undefined && options.proxyProtocol === undefined) return null;
+    const connections = this.#connections;
+    return new Gate(this.#loop, this.#group, options, {
+      refused: this.stats.refused,
+      get connections() {
+        return connections.size;
+      },
+      admit: (connection) => this.#admit(connection),
+      gone: () => this.#update(),
+    });
   }
 
   /** The port on which it listens; null for a UNIX socket. */
@@ -334,13 +359,19 @@ export class Listener<Data = undefined>
     this.#exhaustion?.cancel();
     this.#exhaustion = null;
     this.#abort?.end();
+    this.#gate?.close();
     publishListenerClose(this, error);
     return this.#queue?.end(error) ?? false;
   }
 
+  /** The connections that `maxConnections` bounds. */
+  get #count(): number {
+    return this.#connections.size + (this.#gate?.waiting ?? 0);
+  }
+
   #update(): void {
     if (this.#closed || this.#handOver !== null) return;
-    const full = this.#connections.size >= this.#connectionsMax;
+    const full = this.#count >= this.#connectionsMax;
     const unwanted = this.#queue !== null && !this.#queue.isHungry;
     if (this.#paused || full || unwanted || this.#exhaustion !== null) {
       this.#subscription.pause();
@@ -377,10 +408,15 @@ export class Listener<Data = undefined>
       this.#tell(tooHigh(fd, backend));
       return;
     }
-    const connection = new StreamConnection(this.#group, fd, null);
+    const gate = this.#gate;
+    if (gate === null) this.#admit(new StreamConnection(this.#group, fd, null));
+    else gate.arrived(fd);
+    if (this.#count >= this.#connectionsMax) this.#update();
+  }
+
+  #admit(connection: StreamConnection<Data>): void {
     this.stats.accepted += 1;
     this.#connections.add(connection);
-    if (this.#connections.size >= this.#connectionsMax) this.#update();
     publishOpen(connection, this);
     connection.opened();
   }

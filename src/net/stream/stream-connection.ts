@@ -4,12 +4,6 @@ import { type Bytes, bytesOf, sendableLength } from '../../base/bytes.ts';
 import type { Stream, StreamSink } from '../../loop/backend.ts';
 import type { Loop } from '../../loop/loop.ts';
 import type { Timer } from '../../loop/timers.ts';
-import { readNamed, writeNamed } from '../../socket/options/calls.ts';
-import type {
-  GettableOptionName,
-  OptionValue,
-  SettableOptionName,
-} from '../../socket/options/table.ts';
 import { forgetsPeers, ownName, peerName } from '../../socket/peer-name.ts';
 import type { SocketAddress } from '../../sys/sockaddr.ts';
 import { unacknowledgedBytesOf } from '../../sys/socket-queues.ts';
@@ -23,10 +17,10 @@ import type {
 import { ConnectionDuplex, DuplexHandlers } from './connection-duplex.ts';
 import { brokenBy, writeAfterEnd } from './connection-errors.ts';
 import { type ConnectionGroup, checkedTimeout } from './connection-group.ts';
-import { type ConnectionInfo, connectionInfo } from './connection-info.ts';
+import { SocketFacts } from './socket-facts.ts';
 
 /** A connection, and the sink of its stream: an idle connection is these two objects. */
-export class StreamConnection<Data> implements Connection<Data>, StreamSink {
+export class StreamConnection<Data> extends SocketFacts implements Connection<Data>, StreamSink {
   // Undefined until the program sets it; the type is that of the value to come.
   data: Data = undefined as Data;
   /** Its place in the list of its listener. */
@@ -60,6 +54,7 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
 
   /** Takes ownership of the connected, non-blocking `fd`. Call it in a turn of the loop. */
   constructor(group: ConnectionGroup<Data>, fd: number, remote: SocketAddress | null) {
+    super();
     this.#group = group;
     this.#remote = remote;
     if (remote === null && group.tcp && forgetsPeers(group.loop.sys, fd)) {
@@ -71,6 +66,14 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
 
   get loop(): Loop {
     return this.#group.loop;
+  }
+
+  protected get isTcp(): boolean {
+    return this.#group.tcp;
+  }
+
+  protected broken(errno: number): void {
+    this.#stream.fail(errno);
   }
 
   get fd(): number {
@@ -91,6 +94,11 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
     // A ring may have taken less than `write` assumed; a caller that sees it waits for `drain`.
     if (queued > this.#group.queueBytesHigh) this.#drainOwed = true;
     return queued;
+  }
+
+  /** As {@link queuedBytes}, without a call: sends of this turn may count although taken. */
+  protected get queuedAtMost(): number {
+    return this.#closing ? 0 : this.#stream.queuedBytesAtMost;
   }
 
   get unacknowledgedBytes(): number | null {
@@ -205,6 +213,17 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
     this.#stream.close();
   }
 
+  /** Closes it with `error`. False if it is closing already. */
+  abandon(error: SysError): boolean {
+    if (this.#closing) return false;
+    this.#error = error;
+    this.#unacknowledged = this.unacknowledgedBytes;
+    // A plain end would look like the end of a complete answer.
+    if (this.#stream.queuedBytes > 0) this.reset();
+    else this.#closeNow();
+    return true;
+  }
+
   #linger(lingerMs: number): void {
     const { loop } = this.#group;
     this.#lingering = true;
@@ -226,14 +245,9 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
     if (this.#closing || this.#stream.broken) return;
     const { queuedBytes } = this.#stream;
     const left = queuedBytes + (this.unacknowledgedBytes ?? 0);
-    if (left > 0) {
-      const { ETIMEDOUT } = this.#group.loop.sys.abi.errno;
-      const reason = `the peer did not take the last ${left} bytes within ${lingerMs} ms`;
-      this.#error = this.#brokenBy(ETIMEDOUT, reason);
-    }
-    // A plain end would look like the end of a complete answer.
-    if (queuedBytes > 0) this.reset();
-    else this.#closeNow();
+    const reason = `the peer did not take the last ${left} bytes within ${lingerMs} ms`;
+    if (left === 0) this.#closeNow();
+    else this.abandon(this.#brokenBy(this.#group.loop.sys.abi.errno.ETIMEDOUT, reason));
   }
 
   /** Stops all handlers but `close`. */
@@ -265,10 +279,8 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
     loop.defer(() => {
       if (this.#idleTimer !== timer || this.#rearmed()) return;
       const { ETIMEDOUT } = loop.sys.abi.errno;
-      this.#error = this.#brokenBy(ETIMEDOUT, `nothing moved within ${this.#idleMs} ms`);
-      this.#unacknowledged = this.unacknowledgedBytes;
-      if (this.#stream.queuedBytes > 0) this.reset();
-      else this.#closeNow();
+      const reason = `nothing moved within ${this.#idleMs} ms`;
+      if (this.abandon(this.#brokenBy(ETIMEDOUT, reason))) this.#group.onIdle?.();
     });
   }
 
@@ -288,12 +300,8 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
     this.#requireOwn('make a stream of the connection', this.#ended);
     const sides = { readable: !this.#peerEnded, writable: !this.#ending };
     const duplex = new ConnectionDuplex(this.#group.loop, this, options, sides);
-    this.#group = this.#group.forOther(new DuplexHandlers(duplex), 'owned');
+    this.enter(this.#group.forOther(new DuplexHandlers(duplex), 'owned'));
     return duplex;
-  }
-
-  info(): ConnectionInfo | null {
-    return connectionInfo(this.#group, this.fd);
   }
 
   /** Has TLS get what the handlers got: `startTls`. Throws where that cannot be. */
@@ -310,17 +318,9 @@ export class StreamConnection<Data> implements Connection<Data>, StreamSink {
     throw new Error(`cannot ${attempt}: ${isOther ? 'a stream or TLS has it' : 'it is over'}`);
   }
 
-  getSockOpt<Name extends GettableOptionName>(optionName: Name): OptionValue<Name> {
-    const value = readNamed(this.#group.loop.sys, this.fd, optionName);
-    // Reading SO_ERROR clears it; the next receive would look like an end.
-    if (optionName === 'SO_ERROR' && typeof value === 'number' && value !== 0) {
-      this.#stream.fail(value);
-    }
-    return value;
-  }
-
-  setSockOpt<Name extends SettableOptionName>(optionName: Name, value: OptionValue<Name>): void {
-    writeNamed(this.#group.loop.sys, this.fd, optionName, value);
+  /** Its handlers and settings are those of `group` from now on. */
+  enter(group: ConnectionGroup<Data>): void {
+    this.#group = group;
   }
 
   /** The connection is established, and everything about it is in place. */

@@ -1,4 +1,5 @@
 import type { CipherNameAndProtocol, PeerCertificate, TLSSocket } from 'node:tls';
+import type { ProxyHeader } from '../../framing/proxy-header.ts';
 import type {
   GettableOptionName,
   OptionValue,
@@ -52,6 +53,10 @@ export abstract class TlsFacts {
 
   setTimeout(idleMs: number | null): void {
     this.connection.setTimeout(idleMs);
+  }
+
+  get proxy(): ProxyHeader | null {
+    return this.connection.proxy;
   }
 
   info(): ConnectionInfo | null {

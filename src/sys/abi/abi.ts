@@ -187,6 +187,7 @@ export type ErrnoName =
   | 'EPIPE'
   | 'EPROTO'
   | 'ETIMEDOUT'
+  | 'EUSERS'
   | 'EWOULDBLOCK';
 
 /** The structures of the calls, with the fields that the code reads or writes. */

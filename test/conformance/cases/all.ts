@@ -7,11 +7,13 @@ import { closedCases } from './closed.ts';
 import { closingCases } from './closing.ts';
 import { connectCases } from './connects.ts';
 import { errorCases } from './errors.ts';
+import { guardCases } from './guards.ts';
 import { handlerCases } from './handlers.ts';
 import { lingerCases } from './linger.ts';
 import { listenerCases } from './listener.ts';
 import { loopCases } from './loop.ts';
 import { ownedChunkCases } from './owned-chunks.ts';
+import { proxyCases } from './proxied.ts';
 import { sendCases } from './sends.ts';
 import { streamCases } from './stream.ts';
 import { turnCases } from './turns.ts';
@@ -36,4 +38,6 @@ export const cases: readonly Case[] = [
   ...closedCases,
   ...watchCases,
   ...asyncCases,
+  ...guardCases,
+  ...proxyCases,
 ];

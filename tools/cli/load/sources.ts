@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { formatIPv4, parseIPv4 } from '#src/sys/ip-address.js';
+import { formatIPv4, parseIPv4 } from '#src/base/ip-address.js';
 import { UsageError } from '../../terminal/exit.ts';
 import { parsePort } from '../../terminal/flags.ts';
 

@@ -26,6 +26,7 @@ import { onStopSignals } from '../../terminal/stop-signals.ts';
 import { reportFallback } from '../fallback.ts';
 import { unixPath } from '../unix-flag.ts';
 import { ConnectionEnds, fieldLine } from './connection-ends.ts';
+import { addGuards, type GuardFlags, guardPlanOf, refusedWords } from './guard-flags.ts';
 import { openMetrics, type ServeMetrics } from './metrics.ts';
 import {
   addMisbehaviour,
@@ -48,7 +49,7 @@ import { addSeenFlags, type SeenFlags, type SeenPlan, seenPlanOf } from './seen-
 /** The largest backlog of listen(2). */
 const BACKLOG_MAX = 2 ** 31 - 1;
 
-interface ServeFlags extends SeenFlags, MisbehaviourFlags, RestartFlags {
+interface ServeFlags extends SeenFlags, GuardFlags, MisbehaviourFlags, RestartFlags {
   readonly host: string;
   readonly port: string;
   readonly unix?: string;
@@ -86,6 +87,7 @@ export function addServe(program: Command): void {
     .option('--trace', 'print each system call on standard error, as strace would');
   addSeenFlags(serveCommand);
   addRestartFlags(serveCommand);
+  addGuards(serveCommand);
   addMisbehaviour(serveCommand).action((flags: ServeFlags, command: Command) =>
     serve(flags, activatedSockets(command)),
   );
@@ -151,6 +153,7 @@ function planOf(
     lineBytesMax:
       maxLine === undefined ? LINE_BYTES_MAX : parseSize(maxLine, countMax, '--max-line'),
     misbehaviour: misbehaviourOf(flags, idleTimeoutMs),
+    guarding: guardPlanOf(flags, { loop, host: flags.unix === undefined ? flags.host : null }),
   };
 }
 
@@ -250,6 +253,8 @@ function textLog(kind: SeenPlan['log'], nowMs: () => number): ServeLog {
       );
       const misbehaved = misbehavedWords(totals.misbehaved);
       if (misbehaved !== null) logOut(misbehaved);
+      const refusals = refusedWords(totals.refused);
+      if (refusals !== null) logOut(refusals);
       if (balance !== null) logOut(`connections by thread: ${balance.join(', ')}`);
     },
   };

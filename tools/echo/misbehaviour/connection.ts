@@ -6,6 +6,7 @@ import type {
   EventLoop,
   GettableOptionName,
   OptionValue,
+  ProxyHeader,
   SettableOptionName,
   SocketAddress,
   Timer,
@@ -168,6 +169,10 @@ export class MisbehavingConnection<Data> implements Connection<Data> {
 
   toDuplex(options?: ToDuplexOptions): ReturnType<Connection['toDuplex']> {
     return this.#raw.toDuplex(options);
+  }
+
+  get proxy(): ProxyHeader | null {
+    return this.#raw.proxy;
   }
 
   info(): ConnectionInfo | null {

@@ -1,5 +1,6 @@
 import type { LoopName, MissingLoop } from 'sockloop';
 import { serveOnThreads, type ThreadService } from 'sockloop/workers';
+import { addRefusals } from '../guard-plan.ts';
 import { newTotals, type ServerObserver, type ServerTotals } from '../iterative-server.ts';
 import { DRAIN_MS, LINGER_MS } from '../limits.ts';
 import { addMisbehaviour, newMisbehaviourTotals } from '../misbehaviour/plan.ts';
@@ -16,11 +17,12 @@ export async function openLoopThreads(
 ): Promise<OpenServer> {
   const server = new LoopThreads(observer);
   const { mode, idleTimeoutMs, lineBytesMax, maxConnections, endpoint, backlog } = plan;
+  const { guarding = null } = plan;
   // A thread without clients would hold its share of the places.
   const threads = Math.min(plan.threads, maxConnections ?? plan.threads);
   const { misbehaviour = null } = plan;
   const limits = { idleTimeoutMs, lineBytesMax, maxConnections };
-  const options = { mode, ...limits, watched, measured, misbehaviour };
+  const options = { mode, ...limits, watched, measured, misbehaviour, guarding };
   const service = await serveOnThreads({
     module: new URL('./loop-worker.js', import.meta.url),
     threads,
@@ -126,7 +128,11 @@ function addTotals(totals: ServerTotals, more: ServerTotals): void {
   totals.receivedBytes += more.receivedBytes;
   totals.sentBytes += more.sentBytes;
   totals.unacknowledgedBytes += more.unacknowledgedBytes;
-  if (more.misbehaved === undefined) return;
-  totals.misbehaved ??= newMisbehaviourTotals();
-  addMisbehaviour(totals.misbehaved, more.misbehaved);
+  if (more.misbehaved !== undefined) {
+    totals.misbehaved ??= newMisbehaviourTotals();
+    addMisbehaviour(totals.misbehaved, more.misbehaved);
+  }
+  if (more.refused === undefined) return;
+  if (totals.refused === undefined) totals.refused = more.refused;
+  else addRefusals(totals.refused, more.refused);
 }

@@ -1,6 +1,7 @@
 import type { MissingLoop } from 'sockloop';
 import type { SocketAddress } from 'sockloop/sys';
 import type { ServerFigures } from '../figures.ts';
+import type { GuardPlan } from '../guard-plan.ts';
 import type { ConnectionTotals, ServerTotals } from '../iterative-server.ts';
 import type { MisbehaviourPlan } from '../misbehaviour/plan.ts';
 import type { EchoMode } from '../session.ts';
@@ -17,6 +18,7 @@ export interface LoopThreadPlan {
   /** True to measure how late callbacks of the loop are. */
   readonly measured: boolean;
   readonly misbehaviour: MisbehaviourPlan | null;
+  readonly guarding: GuardPlan | null;
 }
 
 /** What the owner asks of such a thread. */

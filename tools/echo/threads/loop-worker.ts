@@ -1,5 +1,6 @@
 import type { ServiceThread } from 'sockloop/workers';
 import { EventServer } from '../event-server.ts';
+import { guardsOfThread } from '../guard-plan.ts';
 import type { ConnectionTotals, ServerObserver } from '../iterative-server.ts';
 import { EventMisbehaviour } from '../misbehaviour/event-misbehaviour.ts';
 import type { FiguresRequest, LoopThreadMessage, LoopThreadPlan } from './loop-shared.ts';
@@ -14,12 +15,14 @@ function shareOf(max: number, { index, threads }: ServiceThread): number {
 
 /** Begins to serve. Returns what ends it in order, once it is told to. */
 export function serve(thread: ServiceThread): () => Promise<void> {
-  const { maxConnections, measured, misbehaviour, ...plan } = thread.options as LoopThreadPlan;
+  const { maxConnections, measured, misbehaviour, guarding, ...plan } =
+    thread.options as LoopThreadPlan;
   const numberOf = (accepted: number): number => numberIn(thread, accepted);
   const tell = (message: LoopThreadMessage): void => thread.post(message);
   const server = new EventServer(thread.loop, {
     ...plan,
     maxConnections: maxConnections === null ? null : shareOf(maxConnections, thread),
+    guarding: guardsOfThread(guarding, thread.threads),
     listen: (settings) => thread.listen(settings),
     observer: observerOf(thread, tell),
     misbehaviour:

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { isIPv4, isIPv6 } from 'node:net';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { formatIPv4, formatIPv6, parseIPv4, parseIPv6 } from '#src/sys/ip-address.js';
+import { formatIPv4, formatIPv6, parseIPv4, parseIPv6 } from '#src/base/ip-address.js';
 import { nativeSys } from '#src/sys/native.js';
 import { encodeSockaddr, SOCKADDR_BYTES_MAX } from '#src/sys/sockaddr.js';
 import { leakCheck } from '#test/harness/leaks.js';
