@@ -186,8 +186,8 @@ for (const [name, options, expected] of [
   ['is no function', { module: new URL('data:text/javascript,') }, /no function named serve/],
   [
     'is never ready',
-    { module: serving('return new Promise(() => undefined)'), startTimeoutMs: 1500 },
-    /thread 0 of the service on 127.0.0.1:\d+ was not ready within 1500 ms/,
+    { module: serving('return new Promise(() => undefined)'), startTimeoutMs: 5000 },
+    /thread 0 of the service on 127.0.0.1:\d+ was not ready within 5000 ms/,
   ],
   ['exits', { module: serving('process.exit(0)') }, /has ended by itself/],
   ['listens twice', { module: serving('thread.listen(); thread.listen()') }, /listens already/],

@@ -94,10 +94,10 @@ function figures(ms: readonly number[], clients: number): string {
 }
 
 const CASES: readonly (readonly [loop: string, restarts: number, words: string[]])[] = [
-  ['epoll', 5, []],
-  ['io_uring', 3, []],
-  ['epoll', 2, ['--threads', '2']],
-  ['io_uring', 2, ['--threads', '2', '--max-connections', '100']],
+  ['epoll', 3, []],
+  ['io_uring', 2, []],
+  ['epoll', 1, ['--threads', '2']],
+  ['io_uring', 1, ['--threads', '2', '--max-connections', '100']],
   ['poll', 1, ['--mode', 'line']],
   ['threads', 1, []],
 ];

@@ -162,7 +162,7 @@ test('the same seed does the same on every loop, and the client finds what was d
   }
 });
 
-for (const loop of loops) {
+for (const loop of [...fewLoops, 'threads']) {
   test(`${loop}: the load client counts what the server did`, { timeout }, async (t) => {
     leakCheck(t);
     const words = ['--drop', '2%', '--corrupt', '0.05%'];
