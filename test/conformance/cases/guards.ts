@@ -238,7 +238,12 @@ export const guardCases: readonly Case[] = [
       const startMs = environment.nowMs();
       const client = connect(environment, served.listener, {
         open: (connection) => connection.write(pattern(100)),
-        data: (connection, chunk) => connection.write(chunk),
+        // Now and then: a message in each turn would use up the turns of the case.
+        data: (connection) => {
+          environment.loop.setTimer(5, () => {
+            if (connection.isOpen) connection.write(pattern(100));
+          });
+        },
       });
       until(environment, () => client.closed && served.kinds.length === 1, 'it is closed');
       assert.deepEqual(served.kinds, ['lifetime']);
