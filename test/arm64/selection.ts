@@ -45,6 +45,8 @@ export const everyTime: readonly Selected[] = [
       'epoll: a timer runs in time',
       // What lies above the calls is the same on every machine.
       'epoll: async: ',
+      'epoll: guards: ',
+      'epoll: proxy: ',
       'epoll: an error of',
       'epoll: an error that nobody',
       'epoll: rejections of',

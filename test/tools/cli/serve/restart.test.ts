@@ -293,6 +293,8 @@ for (const words of [[], ['--threads', '2']]) {
     const client = talk({ path }, 'first');
     await command.until('err', /^sockloop: --port is ignored: LISTEN_FDS says where to listen/m);
     assert.equal(String(await client), 'first');
+    // A thread may answer before all of them serve.
+    await command.until('out', /^listening on /m);
     process.kill(command.pid, 'SIGUSR2');
     const [, pid] = await command.until('err', /^sockloop: process (\d+) serves/m);
     assert.equal(String(await talk({ path }, 'second')), 'second');
