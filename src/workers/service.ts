@@ -1,5 +1,5 @@
 import { requireWhole, wrongValue } from '../base/arguments.ts';
-import type { ShutdownCounts, ShutdownOptions } from '../net/async/shutdown.ts';
+import { deadlineError, type ShutdownCounts, type ShutdownOptions } from '../net/async/shutdown.ts';
 import { SHUTDOWN_DEADLINE_MS, TIMEOUT_MS_MAX } from '../net/limits.ts';
 import { nativeSys } from '../sys/native.ts';
 import { openFilesLimit } from '../sys/rlimit.ts';
@@ -225,11 +225,8 @@ export class ThreadService implements AsyncDisposable {
    * @returns a promise of what became of the connections: {@link done}.
    */
   shutdown({ deadlineMs = SHUTDOWN_DEADLINE_MS }: ShutdownOptions = {}): Promise<ShutdownCounts> {
-    const isDeadline =
-      typeof deadlineMs === 'number' && deadlineMs >= 0 && deadlineMs <= TIMEOUT_MS_MAX;
-    if (!isDeadline) {
-      return Promise.reject(wrongValue(deadlineMs, `a deadline is 0 to ${TIMEOUT_MS_MAX} ms`));
-    }
+    const error = deadlineError(deadlineMs);
+    if (error !== null) return Promise.reject(error);
     if (!this.#stopping) {
       this.#stopping = true;
       this.#cancelRestarts();

@@ -4,7 +4,7 @@ import { type ConnectSettings, connectOn } from '../stream/connector.ts';
 import { AbortWatch, requireSignal } from './abort.ts';
 import type { AsyncConnection } from './async-connection.ts';
 import { closedLoopError, type LoopSink, register, unregister } from './loop-end.ts';
-import { asyncSettings } from './settings.ts';
+import { type AsyncParts, asyncSettings } from './settings.ts';
 
 /** Where and how to connect: `EventLoop.connectAsync`. */
 export type AsyncConnectOptions = Endpoint & AsyncConnectSettings;
@@ -16,9 +16,15 @@ export type AsyncConnectSettings = Omit<
 >;
 
 /** Connects: `EventLoop.connectAsync`. */
-export function connectAsyncOn(
+export function connectAsyncOn(loop: Loop, options: AsyncConnectOptions): Promise<AsyncConnection> {
+  return connectAsyncBy(loop, options, (settings) => connectOn(loop, settings));
+}
+
+/** Connects by `begin`, which gets the settings of an {@link AsyncConnection} and an `onError`. */
+export function connectAsyncBy<Options extends { readonly signal?: AbortSignal }>(
   loop: Loop,
-  { signal, ...options }: AsyncConnectOptions,
+  { signal, ...options }: Options,
+  begin: (settings: AsyncBeginning<Options>) => { cancel(): void },
 ): Promise<AsyncConnection> {
   return new Promise((resolve, reject) => {
     requireSignal(signal);
@@ -36,7 +42,8 @@ export function connectAsyncOn(
       over();
       reject(error);
     };
-    const connector = connectOn(loop, { ...settings, onError });
+    // A rest of a union of endpoints is known as their common part alone.
+    const connector = begin({ ...settings, onError } as unknown as AsyncBeginning<Options>);
     register(loop, sink);
     // A promise may reject outside of a turn, where a handler would have to wait for one.
     const watch =
@@ -47,3 +54,6 @@ export function connectAsyncOn(
       });
   });
 }
+
+/** What {@link connectAsyncBy} begins with. */
+type AsyncBeginning<Options> = Options & AsyncParts & { readonly onError: (error: Error) => void };

@@ -105,3 +105,9 @@ export class ConnectionQueue<Accepted extends { close(): unknown } = AsyncConnec
     for (const iterator of this.#iterators) iterator.wake();
   }
 }
+
+/** Iterates over the next connections of a listener; without a queue its handlers get them. */
+export function iterateOver(queue: ConnectionQueue | null): PullIterator<AsyncConnection> {
+  if (queue !== null) return queue.iterate();
+  throw new Error('cannot iterate over the next connections: the handlers of listen() get them');
+}

@@ -23,7 +23,8 @@ export function asyncSettings<Settings extends QueueSettings>(
   return { ...settings, queueBytesHigh: 0, chunks: 'owned', handlers };
 }
 
-interface AsyncParts {
+/** What {@link asyncSettings} adds. */
+export interface AsyncParts {
   readonly handlers: ConnectionHandlers<AsyncConnection>;
   readonly queueBytesHigh: number;
   readonly chunks: 'owned';

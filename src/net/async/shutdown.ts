@@ -1,3 +1,4 @@
+import { wrongValue } from '../../base/arguments.ts';
 import type { ArrivalList } from '../../base/arrival-list.ts';
 import type { Loop } from '../../loop/loop.ts';
 import type { Timer } from '../../loop/timers.ts';
@@ -20,6 +21,13 @@ export interface ShutdownCounts {
   readonly ended: number;
   /** Connections that the deadline reset. */
   readonly reset: number;
+}
+
+/** The error for a deadline out of its range; null for a good one. */
+export function deadlineError(deadlineMs: unknown): Error | null {
+  const isDeadline =
+    typeof deadlineMs === 'number' && deadlineMs >= 0 && deadlineMs <= TIMEOUT_MS_MAX;
+  return isDeadline ? null : wrongValue(deadlineMs, `a deadline is 0 to ${TIMEOUT_MS_MAX} ms`);
 }
 
 interface Closable {

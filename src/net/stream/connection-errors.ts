@@ -22,3 +22,10 @@ export function writeAfterEnd(): Error {
   const message = 'cannot write: end() has ended this side of the connection';
   return Object.assign(new Error(message), { code: 'ERR_STREAM_WRITE_AFTER_END' });
 }
+
+/** The error of a write that `queueBytesMax` does not allow. */
+export function queueTooLong(neededBytes: number, queueBytesMax: number): RangeError {
+  return new RangeError(
+    `cannot write: ${neededBytes} bytes would be queued, above queueBytesMax (${queueBytesMax})`,
+  );
+}

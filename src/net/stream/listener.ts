@@ -11,15 +11,20 @@ import type { SocketAddress } from '../../sys/sockaddr.ts';
 import { type SysError, sysError } from '../../sys/sys-error.ts';
 import { AbortWatch, requireSignal } from '../async/abort.ts';
 import type { AsyncConnection } from '../async/async-connection.ts';
-import { ConnectionQueue } from '../async/connection-queue.ts';
+import { ConnectionQueue, iterateOver } from '../async/connection-queue.ts';
 import { HandOver } from '../async/hand-over.ts';
 import { closedLoopError } from '../async/loop-end.ts';
 import { asyncSettings } from '../async/settings.ts';
-import { Shutdown, type ShutdownCounts, type ShutdownOptions } from '../async/shutdown.ts';
+import {
+  deadlineError,
+  Shutdown,
+  type ShutdownCounts,
+  type ShutdownOptions,
+} from '../async/shutdown.ts';
 import { publishListen, publishListenerClose, publishOpen, publishShed } from '../diagnostics.ts';
 import { Gate, type GuardSettings } from '../guards/gate.ts';
 import { newRefusalCounts, type RefusalCounts } from '../guards/refusals.ts';
-import { SHUTDOWN_DEADLINE_MS, TIMEOUT_MS_MAX } from '../limits.ts';
+import { SHUTDOWN_DEADLINE_MS } from '../limits.ts';
 import type { Connection, ConnectionSettings } from './connection.ts';
 import { ConnectionGroup } from './connection-group.ts';
 import type { AsyncListenOptions, ListenOptions } from './listen-options.ts';
@@ -242,8 +247,7 @@ export class Listener<Data = undefined>
    * @throws Error where the listener has handlers, which get the connections.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<AsyncConnection, undefined> {
-    if (this.#queue !== null) return this.#queue.iterate();
-    throw new Error('cannot iterate over the next connections: the handlers of listen() get them');
+    return iterateOver(this.#queue);
   }
 
   /** Stops accepting until {@link resume}; connections wait in the queue of listen(2). */
@@ -318,11 +322,8 @@ export class Listener<Data = undefined>
    * ```
    */
   shutdown({ deadlineMs = SHUTDOWN_DEADLINE_MS }: ShutdownOptions = {}): Promise<ShutdownCounts> {
-    const isDeadline =
-      typeof deadlineMs === 'number' && deadlineMs >= 0 && deadlineMs <= TIMEOUT_MS_MAX;
-    if (!isDeadline) {
-      return Promise.reject(wrongValue(deadlineMs, `a deadline is 0 to ${TIMEOUT_MS_MAX} ms`));
-    }
+    const error = deadlineError(deadlineMs);
+    if (error !== null) return Promise.reject(error);
     if (this.#loop.closed) return Promise.reject(closedLoopError('shut down'));
     this.#queue?.forget();
     this.close();

@@ -15,7 +15,7 @@ import type {
   ToDuplexOptions,
 } from './connection.ts';
 import { ConnectionDuplex, DuplexHandlers } from './connection-duplex.ts';
-import { brokenBy, writeAfterEnd } from './connection-errors.ts';
+import { brokenBy, queueTooLong, writeAfterEnd } from './connection-errors.ts';
 import { type ConnectionGroup, checkedTimeout } from './connection-group.ts';
 import { SocketFacts } from './socket-facts.ts';
 
@@ -151,9 +151,7 @@ export class StreamConnection<Data> extends SocketFacts implements Connection<Da
     const { queueBytesMax } = this.#group;
     const needed = this.#stream.queuedBytes + length;
     if (needed <= queueBytesMax) return;
-    throw new RangeError(
-      `cannot write: ${needed} bytes would be queued, above queueBytesMax (${queueBytesMax})`,
-    );
+    throw queueTooLong(needed, queueBytesMax);
   }
 
   end(data?: Bytes): void {

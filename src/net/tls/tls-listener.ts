@@ -1,15 +1,20 @@
 import type { SecureContextOptions, Server } from 'node:tls';
-import { requireFunction, requireText, requireWhole, wrongValue } from '../../base/arguments.ts';
+import { requireFunction, requireText, requireWhole } from '../../base/arguments.ts';
 import { ArrivalList } from '../../base/arrival-list.ts';
 import type { Loop } from '../../loop/loop.ts';
 import type { Endpoint } from '../../socket/create.ts';
 import type { SocketAddress } from '../../sys/sockaddr.ts';
 import type { AsyncConnection } from '../async/async-connection.ts';
-import { ConnectionQueue } from '../async/connection-queue.ts';
+import { ConnectionQueue, iterateOver } from '../async/connection-queue.ts';
 import { closedLoopError } from '../async/loop-end.ts';
 import { asyncSettings } from '../async/settings.ts';
-import { Shutdown, type ShutdownCounts, type ShutdownOptions } from '../async/shutdown.ts';
-import { SHUTDOWN_DEADLINE_MS, TIMEOUT_MS_MAX } from '../limits.ts';
+import {
+  deadlineError,
+  Shutdown,
+  type ShutdownCounts,
+  type ShutdownOptions,
+} from '../async/shutdown.ts';
+import { SHUTDOWN_DEADLINE_MS } from '../limits.ts';
 import type { ConnectionHandlers } from '../stream/connection.ts';
 import { type Listener, type ListenSettings, listenOn } from '../stream/listener.ts';
 import type { InheritedEndpoint } from '../stream/listening-socket.ts';
@@ -283,12 +288,7 @@ export class TlsListener<Data = undefined>
    * @throws Error where the listener has handlers, which get the connections.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<AsyncTlsConnection, undefined> {
-    if (this.#queue === null) {
-      throw new Error(
-        'cannot iterate over the next connections: the handlers of listen() get them',
-      );
-    }
-    return this.#queue.iterate() as AsyncIterableIterator<AsyncTlsConnection, undefined>;
+    return iterateOver(this.#queue) as AsyncIterableIterator<AsyncTlsConnection, undefined>;
   }
 
   /**
@@ -365,11 +365,8 @@ export class TlsListener<Data = undefined>
    * @returns a promise of what became of the connections; see `Listener` of sockloop.
    */
   shutdown({ deadlineMs = SHUTDOWN_DEADLINE_MS }: ShutdownOptions = {}): Promise<ShutdownCounts> {
-    const isDeadline =
-      typeof deadlineMs === 'number' && deadlineMs >= 0 && deadlineMs <= TIMEOUT_MS_MAX;
-    if (!isDeadline) {
-      return Promise.reject(wrongValue(deadlineMs, `a deadline is 0 to ${TIMEOUT_MS_MAX} ms`));
-    }
+    const error = deadlineError(deadlineMs);
+    if (error !== null) return Promise.reject(error);
     if (this.#loop.closed) return Promise.reject(closedLoopError('shut down'));
     this.#queue?.forget();
     this.close();
