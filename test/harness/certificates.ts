@@ -32,7 +32,7 @@ export class CertificateAuthority implements Disposable {
   constructor(name = 'sockloop test authority') {
     this.folder = mkdtempSync(join(tmpdir(), 'sockloop-certificates-'));
     const ca = ['-keyout', this.path('ca.key'), '-out', this.path('ca.pem'), '-days', '2'];
-    this.#openssl(['req', '-x509', ...NEW_KEY, ...ca, '-subj', `/CN=${name}`]);
+    openssl(['req', '-x509', ...NEW_KEY, ...ca, '-subj', `/CN=${name}`]);
     this.cert = this.#read('ca.pem');
   }
 
@@ -42,21 +42,11 @@ export class CertificateAuthority implements Disposable {
   }
 
   /** Issues a certificate, whose files are `NAME.key` and `NAME.pem`. */
-  issue(file: string, { name, altNames, days = 1 }: Subject): Certificate {
-    const [key, request, cert] = ['key', 'csr', 'pem'].map((kind) => this.path(`${file}.${kind}`));
-    const subject = ['-subj', `/CN=${name}`];
-    const names = altNames === undefined ? [] : ['-addext', `subjectAltName=${altNames}`];
-    this.#openssl(['req', ...NEW_KEY, '-keyout', key, '-out', request, ...subject, ...names]);
+  issue(file: string, subject: Subject): Certificate {
     this.#serial += 1;
-    const issuer = ['-CA', this.path('ca.pem'), '-CAkey', this.path('ca.key')];
-    const lasts = ['-days', String(days), '-set_serial', String(this.#serial)];
-    const rest = ['-copy_extensions', 'copyall', '-in', request, '-out', cert];
-    this.#openssl(['x509', '-req', ...issuer, ...lasts, ...rest]);
-    return { key: this.#read(`${file}.key`), cert: this.#read(`${file}.pem`) };
-  }
-
-  #openssl(words: readonly (string | undefined)[]): void {
-    execFileSync('openssl', words as string[], { stdio: 'pipe' });
+    const signer = ['-CA', this.path('ca.pem'), '-CAkey', this.path('ca.key')];
+    const serial = ['-set_serial', String(this.#serial)];
+    return certify(this.folder, file, subject, [...signer, ...serial]);
   }
 
   #read(file: string): string {
@@ -66,6 +56,32 @@ export class CertificateAuthority implements Disposable {
   [Symbol.dispose](): void {
     rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+/** A certificate that vouches for itself. Its files stay in `folder`: `NAME.key`, `NAME.pem`. */
+export function selfSigned(folder: string, file: string, subject: Subject): Certificate {
+  return certify(folder, file, subject, ['-signkey', join(folder, `${file}.key`)]);
+}
+
+function certify(
+  folder: string,
+  file: string,
+  { name, altNames, days = 1 }: Subject,
+  signer: readonly string[],
+): Certificate {
+  const [key = '', request = '', cert = ''] = ['key', 'csr', 'pem'].map((kind) =>
+    join(folder, `${file}.${kind}`),
+  );
+  const names = altNames === undefined ? [] : ['-addext', `subjectAltName=${altNames}`];
+  const subject = ['-subj', `/CN=${name}`, ...names];
+  openssl(['req', ...NEW_KEY, '-keyout', key, '-out', request, ...subject]);
+  const lasts = ['-days', String(days), '-copy_extensions', 'copyall'];
+  openssl(['x509', '-req', ...signer, ...lasts, '-in', request, '-out', cert]);
+  return { key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') };
+}
+
+function openssl(words: readonly string[]): void {
+  execFileSync('openssl', words, { stdio: 'pipe' });
 }
 
 /** A key on P-256, without a passphrase: made in a millisecond. */

@@ -27,6 +27,11 @@ export const loops: readonly LoopUnderTest[] = [
   }),
 ];
 
+/** The reason to skip what needs the loop `name`, or false. */
+export function reasonWithoutLoop(name: LoopUnderTest['name']): string | false {
+  return loops.find((loop) => loop.name === name)?.skip ?? `no ${name} on this platform`;
+}
+
 const readiness = loops.find(({ name, skip, shared }) => {
   return shared && skip === false && name !== 'io_uring';
 });

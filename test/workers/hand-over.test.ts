@@ -13,20 +13,15 @@ import {
   type ThreadEnd,
   type ThreadService,
 } from 'sockloop/workers';
-import { backends } from '#src/loop/backends.js';
 import { eventually } from '#test/harness/command.js';
 import { leakCheck } from '#test/harness/leaks.js';
+import { reasonWithoutLoop } from '#test/harness/loops.js';
 import { echoed, heldClients } from './clients.ts';
 
 const timeout = 120_000;
 const LOOPS = ['epoll', 'io_uring'] as const;
 const module = new URL('./echo-service.js', import.meta.url);
 const listen = { host: '127.0.0.1', port: 0 };
-const why = (name: string): string | false => {
-  const available = backends.find((one) => one.name === name)?.available(nativeSys()) ?? null;
-  if (available === null) return `no ${name} on this platform`;
-  return available === true ? false : available.reason;
-};
 
 async function start(options: Partial<ServeOnThreadsOptions>) {
   const ends: ThreadEnd[] = [];
@@ -44,7 +39,7 @@ async function start(options: Partial<ServeOnThreadsOptions>) {
 for (const backend of LOOPS) {
   for (const balance of ['kernel', 'acceptor'] as const) {
     const title = `inherited sockets are served and handed over, by ${balance} (${backend})`;
-    test(title, { skip: why(backend), timeout }, async (t) => {
+    test(title, { skip: reasonWithoutLoop(backend), timeout }, async (t) => {
       leakCheck(t);
       const one = createServer({ host: '127.0.0.1', port: 0 }, { reusePort: true });
       const address = one.getSockName();

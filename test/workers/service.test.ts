@@ -9,16 +9,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import { nativeSys } from 'sockloop';
 import {
   type ServeOnThreadsOptions,
   serveOnThreads,
   type ThreadEnd,
   type ThreadService,
 } from 'sockloop/workers';
-import { backends } from '#src/loop/backends.js';
 import { BEAT_MS } from '#src/workers/limits.js';
 import { leakCheck } from '#test/harness/leaks.js';
+import { reasonWithoutLoop } from '#test/harness/loops.js';
 import { echoed, heldClients } from './clients.ts';
 import type { Order } from './echo-service.ts';
 
@@ -26,11 +25,6 @@ const timeout = 120_000;
 const LOOPS = ['epoll', 'io_uring'] as const;
 const module = new URL('./echo-service.js', import.meta.url);
 const listen = { host: '127.0.0.1', port: 0 };
-const why = (name: string): string | false => {
-  const available = backends.find((one) => one.name === name)?.available(nativeSys()) ?? null;
-  if (available === null) return `no ${name} on this platform`;
-  return available === true ? false : available.reason;
-};
 
 interface Watched {
   readonly service: ThreadService;
@@ -77,7 +71,7 @@ async function replaced({ service, ends }: Watched, order: Order, restarts: numb
 
 for (const backend of LOOPS) {
   for (const balance of ['kernel', 'acceptor'] as const) {
-    const skip = why(backend);
+    const skip = reasonWithoutLoop(backend);
     test(`service: ${backend}: ${balance}`, { timeout, skip }, async (t) => {
       leakCheck(t);
       const watched = await start({ backend, balance, stallMs: 1500, threads: 2 });

@@ -6,7 +6,7 @@
 import { type EventEmitter, once } from 'node:events';
 import * as http from 'node:http';
 import type { Socket } from 'node:net';
-import { after, before, describe, it } from 'node:test';
+import { after, describe, it } from 'node:test';
 import pg from 'pg';
 import { Client, Pool } from 'undici';
 import { WebSocketServer } from 'ws';
@@ -15,8 +15,8 @@ import { reasonWithout } from '#test/harness/other-programs.js';
 import { compared } from './compared.ts';
 import {
   freePort,
-  type Identities,
   identities,
+  identitiesOfSuite,
   postgresFiles,
   reasonWithoutPostgres,
   startMosquitto,
@@ -241,17 +241,7 @@ async function cutHttp2(net: Net, cut: Cut, identity: Identity): Promise<unknown
 }
 
 describe('a server that cuts connections', { skip: reasonWithout('openssl') }, () => {
-  const steps: (() => Promise<void> | void)[] = [];
-  const scope: Scope = { after: (step) => steps.unshift(step) };
-  let made: Identities;
-
-  before(() => {
-    made = identities(scope);
-  });
-
-  after(async () => {
-    for (const step of steps) await step();
-  });
+  const suite = identitiesOfSuite();
 
   for (const [how, cut] of Object.entries(CUTS)) {
     it(`undici and http, amid an answer: ${how}`, { timeout }, (t) =>
@@ -261,7 +251,7 @@ describe('a server that cuts connections', { skip: reasonWithout('openssl') }, (
     it(`ws: ${how}`, { timeout }, (t) => compared(t, (net) => cutWebSocket(net, cut)));
 
     it(`http2, amid streams: ${how}`, { timeout }, (t) =>
-      compared(t, (net) => cutHttp2(net, cut, made.good)),
+      compared(t, (net) => cutHttp2(net, cut, suite.made.good)),
     );
   }
 });

@@ -4,9 +4,11 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { chownSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { after, before } from 'node:test';
+import { selfSigned } from '#test/harness/certificates.js';
 import { type Command, type Scope, start } from '#test/harness/command.js';
 import { reasonWithout, scratch } from '#test/harness/other-programs.js';
 import type { Identity } from './work/net.ts';
@@ -123,34 +125,30 @@ export interface Identities {
 /** Makes keys and certificates that vouch for themselves. */
 export function identities(scope: Scope): Identities {
   const folder = scratch(scope);
-  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
-  const read = (name: string): Identity => ({
-    key: readFileSync(join(folder, `${name}.key`), 'utf8'),
-    cert: readFileSync(join(folder, `${name}.pem`), 'utf8'),
-  });
-  const make = (name: string, subject: string, names: string): Identity => {
-    const out = ['-keyout', `${name}.key`, '-out', `${name}.pem`, '-subj', `/CN=${subject}`];
-    const holds = ['-days', '2', '-addext', `subjectAltName=${names}`];
-    ran(['openssl', 'req', '-x509', ...curve, ...out, ...holds], folder);
-    return read(name);
-  };
-  const expire = (name: string): Identity => {
-    const config = `[ca]\ndefault_ca=own\n[own]\ndatabase=index\nnew_certs_dir=.\nrand_serial=yes
-default_md=sha256\npolicy=any\n[any]\ncommonName=supplied\n`;
-    writeFileSync(join(folder, 'ca.conf'), config);
-    writeFileSync(join(folder, 'index'), '');
-    const request = ['-keyout', `${name}.key`, '-out', `${name}.csr`, '-subj', '/CN=localhost'];
-    ran(['openssl', 'req', ...curve, ...request], folder);
-    const signed = ['-batch', '-notext', '-selfsign', '-keyfile', `${name}.key`];
-    const days = ['-startdate', '20200101000000Z', '-enddate', '20200102000000Z'];
-    const files = ['-config', 'ca.conf', '-in', `${name}.csr`, '-out', `${name}.pem`];
-    ran(['openssl', 'ca', ...signed, ...days, ...files], folder);
-    return read(name);
-  };
+  const altNames = 'DNS:localhost,IP:127.0.0.1';
+  const elsewhere = { name: 'elsewhere', altNames: 'DNS:elsewhere.example' };
   return {
-    good: make('good', 'localhost', 'DNS:localhost,IP:127.0.0.1'),
-    wrongName: make('wrong-name', 'elsewhere', 'DNS:elsewhere.example'),
-    expired: expire('expired'),
+    good: selfSigned(folder, 'good', { name: 'localhost', altNames }),
+    wrongName: selfSigned(folder, 'wrong-name', elsewhere),
+    expired: selfSigned(folder, 'expired', { name: 'localhost', days: -1 }),
+  };
+}
+
+/** Makes the certificates before the tests of this suite, and removes them behind it. */
+export function identitiesOfSuite(): { readonly made: Identities } {
+  const steps: (() => Promise<void> | void)[] = [];
+  let made: Identities | null = null;
+  before(() => {
+    made = identities({ after: (step) => steps.unshift(step) });
+  });
+  after(async () => {
+    for (const step of steps) await step();
+  });
+  return {
+    get made() {
+      assert.ok(made !== null, 'asked for before the suite runs');
+      return made;
+    },
   };
 }
 

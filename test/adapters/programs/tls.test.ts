@@ -6,12 +6,11 @@ import { once } from 'node:events';
 import * as http from 'node:http';
 import * as https from 'node:https';
 import type { Server, Socket } from 'node:net';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import type * as tls from 'node:tls';
-import type { Scope } from '#test/harness/command.js';
 import { reasonWithout } from '#test/harness/other-programs.js';
 import { compared } from './compared.ts';
-import { type Identities, identities } from './servers.ts';
+import { identitiesOfSuite } from './servers.ts';
 import { bytesOf, closed, type Identity, type Net, portOf, secure } from './work/net.ts';
 
 const timeout = 120_000;
@@ -129,21 +128,11 @@ async function truncated(net: Net, identity: Identity, headers: object): Promise
 
 // biome-ignore lint/complexity/noExcessiveLinesPerFunction: a suite of tests
 describe('https on sockets', { skip: reasonWithout('openssl') }, () => {
-  const steps: (() => Promise<void> | void)[] = [];
-  const scope: Scope = { after: (step) => steps.unshift(step) };
-  let made: Identities;
-
-  before(() => {
-    made = identities(scope);
-  });
-
-  after(async () => {
-    for (const step of steps) await step();
-  });
+  const suite = identitiesOfSuite();
 
   it('certificates that do not hold', { timeout }, (t) =>
     compared(t, async (net) => {
-      const { good, wrongName, expired } = made;
+      const { good, wrongName, expired } = suite.made;
       const found = [
         await refused(net, good, { ca: good.cert }),
         await refused(net, good, {}),
@@ -167,7 +156,7 @@ describe('https on sockets', { skip: reasonWithout('openssl') }, () => {
 
   it('a certificate of the client that is missing', { timeout }, (t) =>
     compared(t, async (net) => {
-      const { good, wrongName } = made;
+      const { good, wrongName } = suite.made;
       const server = {
         ...good,
         requestCert: true,
@@ -183,12 +172,16 @@ describe('https on sockets', { skip: reasonWithout('openssl') }, () => {
 
   it('bytes that are no TLS, or a part of it', { timeout }, (t) =>
     compared(t, async (net) => [
-      await attacked(net, made.good, (socket) => void socket.write('GET / HTTP/1.1\r\n\r\n')),
-      await attacked(net, made.good, (socket) => void socket.write(Buffer.alloc(70_000, 0xff))),
-      await attacked(net, made.good, (socket) => void socket.write(Buffer.alloc(70_000))),
-      await attacked(net, made.good, (socket) => void socket.end('\x16\x03\x01\x02')),
-      await attacked(net, made.good, (socket) => void socket.end()),
-      await attacked(net, { ...made.good, handshakeTimeout: 50 }, (socket) => {
+      await attacked(net, suite.made.good, (socket) => void socket.write('GET / HTTP/1.1\r\n\r\n')),
+      await attacked(
+        net,
+        suite.made.good,
+        (socket) => void socket.write(Buffer.alloc(70_000, 0xff)),
+      ),
+      await attacked(net, suite.made.good, (socket) => void socket.write(Buffer.alloc(70_000))),
+      await attacked(net, suite.made.good, (socket) => void socket.end('\x16\x03\x01\x02')),
+      await attacked(net, suite.made.good, (socket) => void socket.end()),
+      await attacked(net, { ...suite.made.good, handshakeTimeout: 50 }, (socket) => {
         socket.write('\x16\x03\x01\x02', 'latin1');
       }),
     ]),
@@ -196,9 +189,9 @@ describe('https on sockets', { skip: reasonWithout('openssl') }, () => {
 
   it('a server that speaks no TLS', { timeout }, (t) =>
     compared(t, async (net) => [
-      await answeredBy(net, 'HTTP/1.1 400 Bad Request\r\n\r\n', made.good.cert),
-      await answeredBy(net, '\x15\x03\x01\x00\x02\x02\x28', made.good.cert),
-      await answeredBy(net, '', made.good.cert),
+      await answeredBy(net, 'HTTP/1.1 400 Bad Request\r\n\r\n', suite.made.good.cert),
+      await answeredBy(net, '\x15\x03\x01\x00\x02\x02\x28', suite.made.good.cert),
+      await answeredBy(net, '', suite.made.good.cert),
     ]),
   );
 
@@ -213,7 +206,7 @@ describe('https on sockets', { skip: reasonWithout('openssl') }, () => {
       });
       const listener = net.serveOn(server);
       const port = await portOf(listener);
-      const client = await answered(() => secure(net, port, { ca: made.good.cert }));
+      const client = await answered(() => secure(net, port, { ca: suite.made.good.cert }));
       const found = [client, await told];
       await closed(listener);
       return found;
@@ -221,14 +214,14 @@ describe('https on sockets', { skip: reasonWithout('openssl') }, () => {
   );
 
   it('a peer that ends below TLS', { timeout }, (t) =>
-    compared(t, (net) => leftBelow(net, made.good)),
+    compared(t, (net) => leftBelow(net, suite.made.good)),
   );
 
   it('an answer that is cut below TLS', { timeout }, (t) =>
     compared(t, async (net) => [
-      await truncated(net, made.good, { 'content-length': 1000 }),
-      await truncated(net, made.good, { 'transfer-encoding': 'chunked' }),
-      await truncated(net, made.good, { connection: 'close' }),
+      await truncated(net, suite.made.good, { 'content-length': 1000 }),
+      await truncated(net, suite.made.good, { 'transfer-encoding': 'chunked' }),
+      await truncated(net, suite.made.good, { connection: 'close' }),
     ]),
   );
 });

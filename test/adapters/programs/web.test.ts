@@ -1,11 +1,10 @@
 // Goal: servers and clients of the web run on sockets of sockloop/net as on those of node:net.
 // Method: http, https and http2 of Node, ws and undici do their ordinary work with both ends on it.
 
-import { after, before, describe, it } from 'node:test';
-import type { Scope } from '#test/harness/command.js';
+import { describe, it } from 'node:test';
 import { reasonWithout } from '#test/harness/other-programs.js';
 import { compared } from './compared.ts';
-import { type Identities, identities } from './servers.ts';
+import { identitiesOfSuite } from './servers.ts';
 import { useHttp, useHttps } from './work/http.ts';
 import { useHttp2 } from './work/http2.ts';
 import { useUndici } from './work/undici.ts';
@@ -14,36 +13,26 @@ import { useSecureWebSocket, useWebSocket } from './work/websocket.ts';
 const timeout = 120_000;
 
 describe('programs of the web', { skip: reasonWithout('openssl') }, () => {
-  const steps: (() => Promise<void> | void)[] = [];
-  const scope: Scope = { after: (step) => steps.unshift(step) };
-  let made: Identities;
-
-  before(() => {
-    made = identities(scope);
-  });
-
-  after(async () => {
-    for (const step of steps) await step();
-  });
+  const suite = identitiesOfSuite();
 
   it('http: a server and an agent', { timeout }, (t) => compared(t, useHttp));
 
   it('https: a server and an agent', { timeout }, (t) =>
-    compared(t, (net) => useHttps(net, made.good)),
+    compared(t, (net) => useHttps(net, suite.made.good)),
   );
 
   it('http2: a server and a session by TLS', { timeout }, (t) =>
-    compared(t, (net) => useHttp2(net, made.good)),
+    compared(t, (net) => useHttp2(net, suite.made.good)),
   );
 
   it('ws: servers and clients, by TLS and without', { timeout }, (t) =>
     compared(t, async (net) => {
       await useWebSocket(net);
-      await useSecureWebSocket(net, made.good);
+      await useSecureWebSocket(net, suite.made.good);
     }),
   );
 
   it('undici: a pool, by TLS and http2', { timeout }, (t) =>
-    compared(t, (net) => useUndici(net, made.good)),
+    compared(t, (net) => useUndici(net, suite.made.good)),
   );
 });
