@@ -5,41 +5,18 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Scope, start } from '#test/harness/command.js';
+import { startRedis } from '#test/adapters/programs/servers.js';
+import { freePort } from '#test/harness/clients.js';
+import { start } from '#test/harness/command.js';
 import { leakCheck } from '#test/harness/leaks.js';
-import { reasonWithout, scratch } from '#test/harness/other-programs.js';
+import { reasonWithout } from '#test/harness/other-programs.js';
 import { root } from '#test/harness/programs.js';
 
 const timeout = 120_000;
 const file = `${root}build/examples/beside-node.js`;
-
-/** A redis server, which keeps nothing. */
-async function redisServer(scope: Scope): Promise<string> {
-  for (let attempt = 1; ; attempt++) {
-    const port = await freePort();
-    const words = ['--bind', '127.0.0.1', '--port', port, '--save', '', '--dir', scratch(scope)];
-    const server = start(scope, ['redis-server', ...words]);
-    try {
-      await server.until('out', /Ready to accept connections/);
-      return port;
-    } catch (error) {
-      // Another program may have taken the port.
-      if (attempt === 3) throw error;
-    }
-  }
-}
-
-/** redis takes no port 0. */
-async function freePort(): Promise<string> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  return String(port);
-}
 
 /** The line that the server at `port` answers `line` with. */
 async function answerTo(port: number, line: string): Promise<string> {
@@ -62,8 +39,10 @@ const skip = reasonWithout('redis-server');
 
 test('examples/beside-node.ts: HTTP, a timer, redis and a loop', { skip, timeout }, async (t) => {
   leakCheck(t);
-  const redisPort = await redisServer(t);
-  const program = start(t, [process.execPath, file, redisPort]);
+  // redis takes no port 0.
+  const redisPort = await freePort();
+  await startRedis(t, redisPort);
+  const program = start(t, [process.execPath, file, `${redisPort}`]);
   const ports = /^HTTP on port (\d+), lines on port (\d+)$/m;
   const [, http = '', lines = ''] = await program.until('out', ports);
 

@@ -1,6 +1,7 @@
 /** Clients and servers inside the test, written with Node's own net: polite ones and rude ones. */
 
 import assert from 'node:assert/strict';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -212,13 +213,22 @@ function portOf(server: Server): number {
   return (server.address() as AddressInfo).port;
 }
 
-/** A port without a listener, as of a moment ago. */
+/**
+ * A port without a listener. It lies below those that systems give to connections, and so is still
+ * free when a server is started there, or started again.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await bounded(once(server, 'listening'), 'listening');
-  const port = portOf(server);
-  const gone = once(server, 'close');
-  server.close();
-  await bounded(gone, 'closing a server');
-  return port;
+  for (;;) {
+    const port = randomInt(20_000, 32_000);
+    const server = createServer().listen(port, '127.0.0.1');
+    const isFree = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    );
+    if (!isFree) continue;
+    const gone = once(server, 'close');
+    server.close();
+    await bounded(gone, 'closing a server');
+    return port;
+  }
 }

@@ -4,7 +4,6 @@ import assert from 'node:assert/strict';
 import { cpSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
-  freePort,
   identities,
   postgresFiles,
   reasonWithoutPostgres,
@@ -13,6 +12,7 @@ import {
   startRedis,
 } from '#test/adapters/programs/servers.js';
 import type { Places } from '#test/adapters/programs/work/main.js';
+import { freePort } from '#test/harness/clients.js';
 import { type Scope, start } from '#test/harness/command.js';
 import { reasonWithout } from '#test/harness/other-programs.js';
 import { root } from '#test/harness/programs.js';

@@ -3,11 +3,11 @@
 // killed amid it and started again.
 
 import { after, before, describe, it } from 'node:test';
+import { freePort } from '#test/harness/clients.js';
 import type { Scope } from '#test/harness/command.js';
 import { reasonWithout } from '#test/harness/other-programs.js';
 import { compared } from './compared.ts';
 import {
-  freePort,
   identities,
   postgresFiles,
   reasonWithoutPostgres,

@@ -10,11 +10,11 @@ import { after, describe, it } from 'node:test';
 import pg from 'pg';
 import { Client, Pool } from 'undici';
 import { WebSocketServer } from 'ws';
+import { freePort } from '#test/harness/clients.js';
 import type { Scope } from '#test/harness/command.js';
 import { reasonWithout } from '#test/harness/other-programs.js';
 import { compared } from './compared.ts';
 import {
-  freePort,
   identities,
   identitiesOfSuite,
   postgresFiles,

@@ -2,10 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { randomInt } from 'node:crypto';
-import { once } from 'node:events';
 import { chownSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
 import { selfSigned } from '#test/harness/certificates.js';
@@ -17,25 +14,6 @@ const HOST = '127.0.0.1';
 /** The user `nobody` of Debian: PostgreSQL refuses to run as root. */
 const NOBODY = 65_534;
 const isRoot = process.getuid?.() === 0;
-
-/**
- * A port that nothing listens on. It lies below those that systems give to connections, and so is
- * still free when a server is started again.
- */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = randomInt(20_000, 32_000);
-    const server = createServer().listen(port, HOST);
-    const isFree = await once(server, 'listening').then(
-      () => true,
-      () => false,
-    );
-    if (!isFree) continue;
-    server.close();
-    await once(server, 'close');
-    return port;
-  }
-}
 
 /** Starts a redis server, which keeps nothing. */
 export async function startRedis(scope: Scope, port: number): Promise<Command> {

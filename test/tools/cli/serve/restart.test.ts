@@ -11,7 +11,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { backends } from '#src/loop/backends.js';
 import { nativeSys } from '#src/sys/native.js';
 import { Churn, LongClient } from '#test/harness/churn.js';
-import { talk } from '#test/harness/clients.js';
+import { freePort, talk } from '#test/harness/clients.js';
 import { type Command, eventually, start } from '#test/harness/command.js';
 import { leakCheck } from '#test/harness/leaks.js';
 import { reasonWithout, scratch } from '#test/harness/other-programs.js';
@@ -224,6 +224,33 @@ for (const [what, program, message] of FAILURES) {
     await server.end();
   });
 }
+
+test('the port of metrics goes to a successor, and comes back if there is none', {
+  timeout,
+}, async (t) => {
+  leakCheck(t);
+  const file = join(scratch(t), 'preloaded.cjs');
+  writeFileSync(file, "if (process.env.SOCKLOOP_PREDECESSOR) process['exit'](7)");
+  const env = { ...process.env, NODE_OPTIONS: `--require=${file}` };
+  const metrics = await freePort();
+  const words = ['--port', '0', '--loop', 'epoll', '--metrics', `${metrics}`];
+  const server = new Restarted(t, words, env);
+  await server.port();
+  const state = async (): Promise<string> => {
+    const headers = { connection: 'close' };
+    return (await fetch(`http://127.0.0.1:${metrics}/healthz`, { headers })).text();
+  };
+  assert.equal(await state(), 'serving\n');
+  process.kill(server.pid, 'SIGUSR2');
+  await server.command.until('err', /ended with status 7 before it was ready; this process/);
+  assert.equal(await state(), 'serving\n');
+  writeFileSync(file, '');
+  const first = server.pid;
+  await server.restart();
+  await eventually(() => assert.ok(!isAlive(first)));
+  assert.equal(await state(), 'serving\n');
+  await server.end();
+});
 
 test('a server that is stopped while its successor starts ends both', { timeout }, async (t) => {
   leakCheck(t);
