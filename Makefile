@@ -29,7 +29,7 @@ ATTW = node_modules/.bin/attw --profile esm-only --no-emoji --no-color
 # file may take five minutes.
 TEST_FLAGS = --test-concurrency=3 --test-timeout=300000
 
-.PHONY: all build demo package test test-arm64 check reference bench bench-quick docs docs-pictures \
+.PHONY: all build demo package bill test test-arm64 check reference bench bench-quick docs docs-pictures \
   clean help
 
 all: build ## Same as build (the default).
@@ -46,6 +46,10 @@ package: build ## Write what is published, to look at or to install: build/sockl
 	@node packing/make.mjs stage build/package
 	@npm pack --silent --ignore-scripts --pack-destination build ./build/package >/dev/null
 	@ls build/sockloop-*.tgz
+
+bill: package ## List what the package is made of, in CycloneDX: build/package.cdx.json.
+	@node packing/make.mjs bill build/package
+	@ls build/package.cdx.json
 
 # The list is made from the sources: a compiled test whose source is gone must not run, and Node 20
 # and 22 disagree about what a directory argument means.

@@ -1,12 +1,14 @@
 // Run by `make package`, and by npm before and after it packs or publishes the project itself.
 //
 //   stage FOLDER   write the files of the tarball to FOLDER
+//   bill FOLDER    write the bill of materials of FOLDER beside it: FOLDER.cdx.json
 //   prepack        write them to build/package, and put that dist/ in the place of the compiler's
 //   postpack       put the compiler's back
 
 import { cpSync, existsSync, renameSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { root } from './root.mjs';
+import { writeBill } from './sbom.mjs';
 import { stage } from './stage.mjs';
 
 const dist = join(root, 'dist');
@@ -29,6 +31,8 @@ function postpack() {
 
 const [step, folder] = process.argv.slice(2);
 if (step === 'stage' && folder !== undefined) await stage(resolve(folder));
-else if (step === 'prepack') await prepack();
+else if (step === 'bill' && folder !== undefined) {
+  writeBill(resolve(folder), `${resolve(folder)}.cdx.json`);
+} else if (step === 'prepack') await prepack();
 else if (step === 'postpack') postpack();
-else throw new Error('usage: make.mjs stage FOLDER | prepack | postpack');
+else throw new Error('usage: make.mjs stage FOLDER | bill FOLDER | prepack | postpack');

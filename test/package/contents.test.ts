@@ -2,7 +2,15 @@
 // Method: the files that packing/ writes are read; tools of `make check` meet planted faults.
 
 import assert from 'node:assert/strict';
-import { cpSync, existsSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join, posix } from 'node:path';
 import { after, before, test } from 'node:test';
 import { stripVTControlCharacters } from 'node:util';
@@ -138,6 +146,26 @@ licences(['dist/tools/cli/main.js', 'node_modules/@assemblyscript/loader/index.j
   const { status, err } = await run(t, [process.execPath, '--input-type=module', '-e', script]);
   assert.equal(status, 1);
   assert.match(err, /@assemblyscript\/loader [\d.]+ has no licence file to pass on/);
+});
+
+test('package: its bill of materials names koffi and what is joined to the tools', {
+  timeout,
+  skip,
+}, async (t) => {
+  leakCheck(t);
+  const words = [process.execPath, `${root}packing/make.mjs`, 'bill', folder];
+  const { status, err } = await runStep(t, words);
+  assert.equal(status, 0, err);
+  t.after(() => rmSync(`${folder}.cdx.json`));
+  const { components } = JSON.parse(readFileSync(`${folder}.cdx.json`, 'utf8')) as {
+    components: { name: string; hashes?: object[]; properties?: object[] }[];
+  };
+  const ours = components.filter(({ name }) => !name.startsWith('@koromix/'));
+  const notices = packedTexts().get('dist/tools/THIRD-PARTY-LICENSES') ?? '';
+  const joined = [...notices.matchAll(/^(\S+) \d\S* \(/gm)].map(([, name]) => name);
+  assert.deepEqual(ours.map(({ name }) => name).sort(), [...joined, 'koffi'].sort());
+  assert.ok(ours.every(({ hashes = [] }) => hashes.length > 0));
+  assert.doesNotMatch(JSON.stringify(components), /npm:package:development/);
 });
 
 test('package: npm packs the same files from the root, and leaves dist/ as it was', {

@@ -66,6 +66,11 @@ export function report(program: string, failure: unknown, command: string = prog
     printError(`${program}: ${output}`);
     return EXIT.failed;
   }
+  const permission = deniedPermission(error);
+  if (permission !== null) {
+    printError(`${program}: the permission model of Node.js denies ${permission}`);
+    return EXIT.failed;
+  }
   const expected =
     error instanceof SysError || error instanceof ResolveError || error instanceof ExpectedError;
   if (expected || (error instanceof Error && error.constructor === Error)) {
@@ -93,6 +98,16 @@ export function outputFailure(error: unknown): string | null {
   if (!(error instanceof Error) || error instanceof SysError) return null;
   const [, code, why] = /^(E[A-Z]+): (.*), write$/.exec(error.message) ?? [];
   return code === undefined ? null : `cannot write to standard output: ${code} (${why})`;
+}
+
+/** What `--permission` of Node.js has denied: `WorkerThreads`; null for another error. */
+function deniedPermission(error: unknown): string | null {
+  if (!(error instanceof Error && 'code' in error && error.code === 'ERR_ACCESS_DENIED')) {
+    return null;
+  }
+  const permission = 'permission' in error ? String(error.permission) : 'access';
+  const resource = 'resource' in error ? String(error.resource) : '';
+  return resource === '' ? permission : `${permission} of ${resource}`;
 }
 
 /** True if the reader of our output has closed its end. */

@@ -45,11 +45,12 @@ import {
 } from './restart-flags.ts';
 import { restartLog } from './restart-log.ts';
 import { addSeenFlags, type SeenFlags, type SeenPlan, seenPlanOf } from './seen-flags.ts';
+import { addUserFlag, become, serverUserOf, type UserFlag } from './user-flag.ts';
 
 /** The largest backlog of listen(2). */
 const BACKLOG_MAX = 2 ** 31 - 1;
 
-interface ServeFlags extends SeenFlags, GuardFlags, MisbehaviourFlags, RestartFlags {
+interface ServeFlags extends SeenFlags, GuardFlags, MisbehaviourFlags, RestartFlags, UserFlag {
   readonly host: string;
   readonly port: string;
   readonly unix?: string;
@@ -87,6 +88,7 @@ export function addServe(program: Command): void {
     .option('--trace', 'print each system call on standard error, as strace would');
   addSeenFlags(serveCommand);
   addRestartFlags(serveCommand);
+  addUserFlag(serveCommand);
   addGuards(serveCommand);
   addMisbehaviour(serveCommand).action((flags: ServeFlags, command: Command) =>
     serve(flags, activatedSockets(command)),
@@ -99,6 +101,7 @@ async function serve(flags: ServeFlags, activated: ActivatedSockets | null): Pro
   const restart = restartPlan(flags, activated);
   const native = nativeSys();
   const seen = seenPlanOf(flags, loop);
+  const user = serverUserOf(flags);
   using restarts = new Restarts(restart, restartLog(seen.log === 'json', restart.drainMs));
   const nowMs = (): number => native.monotonicMs();
   const log = seen.log === 'json' ? jsonLog(nowMs) : textLog(seen.log, nowMs);
@@ -113,6 +116,7 @@ async function serve(flags: ServeFlags, activated: ActivatedSockets | null): Pro
   const file = inheritedFile(activated, server.address, sys);
   metrics?.observe(server, plan.mode);
   try {
+    if (user !== null) become(user);
     // The reader of this line may send a signal at once, so the handler is installed before.
     const ready = (): void => {
       log.listening(server, plan);
