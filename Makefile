@@ -29,7 +29,7 @@ ATTW = node_modules/.bin/attw --profile esm-only --no-emoji --no-color
 # file may take five minutes.
 TEST_FLAGS = --test-concurrency=3 --test-timeout=300000
 
-.PHONY: all build demo package bill test test-arm64 check reference bench bench-quick docs docs-pictures \
+.PHONY: all build demo package bill test test-arm64 mutants check reference bench bench-quick docs docs-pictures \
   clean help
 
 all: build ## Same as build (the default).
@@ -80,6 +80,10 @@ reference: node_modules/.package-lock.json ## Write the reference of the public 
 docs: build ## Write the pages of docs/ that are made from a run: the matrix of the loops.
 	@CONFORMANCE_PAGE=docs/conformance.md node --test --test-reporter=dot \
 	  build/test/conformance/conformance.test.js
+
+# Twenty minutes of CPU time for the 160 of the default; MUTANTS="--rooms ring --count 50 --seed 7".
+mutants: build ## Change one place of the library at a time, and see which changes no test notices.
+	@node build/test/mutants/run.js $(MUTANTS)
 
 # Both say which of their tools are missing, and go on without what they can spare.
 bench: build ## Measure echo servers side by side and write docs/benchmarks.md: ten minutes, Linux.
