@@ -1,3 +1,4 @@
+import { TokenBucket } from '../../base/token-bucket.ts';
 import type { ProxyHeader } from '../../framing/proxy-header.ts';
 import type { Loop } from '../../loop/loop.ts';
 import { resetOnClose } from '../../loop/reset-on-close.ts';
@@ -12,7 +13,6 @@ import { type ConnectionGuard, GuardedConnection } from './guarded-connection.ts
 import { type GuardPlan, type Guards, guardPlan } from './guards.ts';
 import { ProxyPhase, type ProxyProtocolSettings } from './proxy-phase.ts';
 import { type RefusalCounts, type RefusalKind, refusalError } from './refusals.ts';
-import { TokenBucket } from './token-bucket.ts';
 
 /** The guards of a listener, as its options have them. */
 export interface GuardSettings {
@@ -70,7 +70,7 @@ export class Gate<Data> implements ConnectionGuard {
     this.#bucket =
       acceptsPerSecondMax === null
         ? null
-        : new TokenBucket(acceptsPerSecondMax, acceptsBurstMax, loop.nowMs);
+        : new TokenBucket({ perSecond: acceptsPerSecondMax, burst: acceptsBurstMax }, loop.nowMs);
     this.#phase =
       proxyProtocol === undefined
         ? null
@@ -173,7 +173,7 @@ export class Gate<Data> implements ConnectionGuard {
 
   #loadRefusal(): 'connections' | 'acceptRate' | null {
     if (this.#owner.connections + this.waiting >= this.plan.connectionsMax) return 'connections';
-    return this.#bucket === null || this.#bucket.take(this.#loop.nowMs) ? null : 'acceptRate';
+    return this.#bucket === null || this.#bucket.take(this.#loop.nowMs) > 0 ? null : 'acceptRate';
   }
 
   /** Turns a connection away that has no object yet. */
