@@ -58,9 +58,11 @@ export interface Backend {
    * @param sink receives the bytes and the events.
    * @param tcp true for a TCP socket, on which a short receive has emptied the socket: epoll(7),
    *   question 9.
+   * @param inherited true where another process may have the socket as well, which a close then
+   *   leaves open.
    * @returns the stream, to send on it or close it.
    */
-  open(fd: number, sink: StreamSink, tcp?: boolean): Stream;
+  open(fd: number, sink: StreamSink, tcp?: boolean, inherited?: boolean): Stream;
   /**
    * Connects a socket.
    *

@@ -8,7 +8,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { start } from '#test/harness/command.js';
 import { leakCheck } from '#test/harness/leaks.js';
 import { reasonWithout } from '#test/harness/other-programs.js';
-import { root } from '#test/harness/programs.js';
+import { root, sockloop } from '#test/harness/programs.js';
 import { installForArm64 } from './packages.ts';
 import { everyTime, everything, leftOut, type Selected } from './selection.ts';
 
@@ -76,7 +76,7 @@ const skip = reasonWithoutEmulation();
 describe('arm64, emulated', () => {
   it('doctor: it is an arm64, with the loops of Linux', { skip }, async (t) => {
     leakCheck(t);
-    const words = [node, `${root}dist/tools/cli/main.js`, 'doctor', '--json'];
+    const words = sockloop('doctor', '--json').with(0, node);
     const { status, out, err } = await start(t, words).end(FILE_MS_MAX);
     assert.deepEqual([status, err], [0, '']);
     const { platform, loops } = JSON.parse(out);

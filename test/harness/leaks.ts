@@ -30,8 +30,8 @@ export function openFds(): Map<number, string> {
   const fds = new Map<number, string>();
   for (const name of readdirSync(FD_DIRECTORY)) {
     const fd = Number(name);
-    // The list contains the descriptor of the scan itself, closed by now.
-    if (isOpen(fd)) fds.set(fd, targetOf(name));
+    const target = targetOf(name, fd);
+    if (target !== null) fds.set(fd, target);
   }
   return fds;
 }
@@ -87,21 +87,22 @@ function openWhatNodeOpensLate(): void {
   void process.stderr;
 }
 
+/** Null for the descriptor of the scan itself: the list contains it, and it is closed by now. */
+function targetOf(name: string, fd: number): string | null {
+  try {
+    return readlinkSync(`${FD_DIRECTORY}/${name}`);
+  } catch {
+    // /dev/fd may hold devices instead of links: the number has to do.
+    return isOpen(fd) ? 'open' : null;
+  }
+}
+
 function isOpen(fd: number): boolean {
   try {
     fstatSync(fd);
     return true;
   } catch {
     return false;
-  }
-}
-
-function targetOf(name: string): string {
-  try {
-    return readlinkSync(`${FD_DIRECTORY}/${name}`);
-  } catch {
-    // /dev/fd may hold devices instead of links: the number has to do.
-    return 'open';
   }
 }
 

@@ -12,7 +12,7 @@ import { LineBuffer } from '#src/framing/line-buffer.js';
 import { acceptErrorKind } from '#src/sys/error-kinds.js';
 import { unreadBytesOf } from '#src/sys/socket-queues.js';
 import { endReasonOf, figuresOf, newEndCounts, type ServerFigures } from './figures.ts';
-import { type GuardPlan, guardSettings } from './guard-plan.ts';
+import { type GuardPlan, guardSettings } from './guards/plan.ts';
 import { newTotals, type ServerObserver, type ServerTotals } from './iterative-server.ts';
 import { ACCEPT_REPORT_MS, ACK_MS, DRAIN_MS, LINE_BYTES_MAX, LINGER_MS } from './limits.ts';
 import type { EventMisbehaviour } from './misbehaviour/event-misbehaviour.ts';

@@ -36,7 +36,8 @@ export function idleFailure(idleTimeoutMs: number): Error {
 
 /** What an event server has done and holds: plain data, one for each of its threads. */
 export interface ServerFigures {
-  readonly loop: LoopStats;
+  /** Null for threads of blocking calls, which have no loop. */
+  readonly loop: LoopStats | null;
   readonly open: number;
   readonly accepted: number;
   /** Turned away for lack of descriptors, and how many times these ran out. */

@@ -1,11 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Socket } from 'sockloop/socket';
 import { nativeSys, type SocketAddress, type Sys, SysError } from 'sockloop/sys';
-import { acceptErrorKind } from '#src/sys/error-kinds.js';
+import { isPassing } from './accept-failure.ts';
 import { Farewell } from './farewell.ts';
 import { idleFailure } from './figures.ts';
-import type { RefusalTotals } from './guard-plan.ts';
-import { ACCEPT_PAUSE_MS, LINE_BYTES_MAX, WAIT_MS } from './limits.ts';
+import { BlockingGuard } from './guards/blocking.ts';
+import { GuardMemory } from './guards/memory.ts';
+import type { GuardPlan, RefusalTotals } from './guards/plan.ts';
+import { ACCEPT_PAUSE_MS, LINE_BYTES_MAX, STEPS_PER_TURN, WAIT_MS } from './limits.ts';
 import {
   type MisbehaviourPlan,
   type MisbehaviourTotals,
@@ -13,7 +15,7 @@ import {
 } from './misbehaviour/plan.ts';
 import { MisbehavingSession } from './misbehaviour/session.ts';
 import { turnOfNode } from './node-turn.ts';
-import { type EchoMode, EchoSession } from './session.ts';
+import { type EchoMode, EchoSession, type Progress } from './session.ts';
 
 /** How an {@link IterativeServer} serves. */
 export interface IterativeServerOptions {
@@ -28,6 +30,8 @@ export interface IterativeServerOptions {
   readonly observer?: ServerObserver;
   /** How it misbehaves; null or left out for a server that behaves. */
   readonly misbehaviour?: MisbehaviourPlan | null;
+  /** What it refuses and gives up; null or left out for nothing. */
+  readonly guarding?: GuardPlan | null;
 }
 
 /** Callbacks of a server. */
@@ -65,22 +69,10 @@ export interface ServerTotals {
   sentBytes: number;
   /** Bytes sent but not acknowledged by clients that broke or were given up. */
   unacknowledgedBytes: number;
-  /** Connections that its guards have refused or given up; only on event loops. */
+  /** Connections that its guards have refused or given up; only where it has some. */
   refused?: RefusalTotals;
   /** What a server that misbehaves has done on purpose. */
   misbehaved?: MisbehaviourTotals;
-}
-
-/**
- * After a failed `Socket.accept`: true if the listener can accept the next connection at once,
- * false if it may after a pause. Throws `error` if the listener failed for good.
- */
-export function isPassing(error: SysError): boolean {
-  // Another call failed on the new socket, which is closed.
-  if (error.syscall !== 'accept') return true;
-  const kind = acceptErrorKind(error.code);
-  if (kind === 'final') throw error;
-  return kind === 'passing';
 }
 
 /** Totals of a new server. */
@@ -112,6 +104,8 @@ export class IterativeServer {
   readonly #sys: Sys;
   readonly #observer: ServerObserver;
   readonly #misbehaviour: MisbehaviourPlan | null;
+  readonly #guard: BlockingGuard | null;
+  readonly #guardMemory: GuardMemory | null;
   #stopping = false;
   /** When the client is ended, once another process accepts; null before. */
   #drainEndMs: number | null = null;
@@ -127,6 +121,16 @@ export class IterativeServer {
     this.#observer = options.observer ?? {};
     this.#misbehaviour = options.misbehaviour ?? null;
     if (this.#misbehaviour !== null) this.totals.misbehaved = newMisbehaviourTotals();
+    const guarding = options.guarding ?? null;
+    this.#guardMemory = guarding === null ? null : new GuardMemory();
+    this.#guard =
+      guarding === null || this.#guardMemory === null
+        ? null
+        : new BlockingGuard(this.#sys, guarding, this.#guardMemory, this.#idleWaitMs);
+  }
+
+  get #idleWaitMs(): number {
+    return Math.min(WAIT_MS, this.#idleTimeoutMs ?? WAIT_MS);
   }
 
   /** Stops accepting and receiving; input received so far is answered within DRAIN_MS. */
@@ -145,17 +149,22 @@ export class IterativeServer {
     let bounded = false;
     for (;;) {
       await turnOfNode();
-      if (this.#stopping || this.#drainEndMs !== null) return this.totals;
+      if (this.#stopping || this.#drainEndMs !== null) return this.#endedTotals();
       bounded ||= await this.#boundWaits();
       const client = bounded ? await this.#accept() : null;
       if (client !== null) await this.#serve(...client);
     }
   }
 
+  #endedTotals(): ServerTotals {
+    if (this.#guardMemory !== null) this.totals.refused = this.#guardMemory.refused;
+    return this.totals;
+  }
+
   /** Sets the timeouts, without which a wait would have no end. False if that failed. */
   async #boundWaits(): Promise<boolean> {
     try {
-      this.#listener.setTimeout(Math.min(WAIT_MS, this.#idleTimeoutMs ?? WAIT_MS));
+      this.#listener.setTimeout(this.#guard?.waitMs ?? this.#idleWaitMs);
       return true;
     } catch (error) {
       if (!(error instanceof SysError)) throw error;
@@ -169,7 +178,10 @@ export class IterativeServer {
     try {
       const client = this.#listener.accept();
       this.#failing = false;
-      return client;
+      const refusal = this.#guard?.refusal(...client) ?? null;
+      if (refusal === null) return client;
+      this.#observer.acceptFailed?.(refusal);
+      return null;
     } catch (error) {
       if (!(error instanceof SysError)) throw error;
       if (error.code === 'ETIMEDOUT' || error.code === 'EINTR') return null;
@@ -191,6 +203,7 @@ export class IterativeServer {
       using _ = socket;
       this.#observer.accepted?.(address, connection);
       let clean = false;
+      this.#guard?.began(socket, session);
       try {
         failure = await this.#converse(session);
         clean = failure === null && !session.lingering;
@@ -202,6 +215,7 @@ export class IterativeServer {
       if (!(error instanceof SysError || error instanceof RangeError)) throw error;
       failure = error;
     }
+    this.#guard?.ended();
     if (failure !== null) this.totals.failed += 1;
     this.totals.unacknowledgedBytes += unacknowledgedBytes;
     const { received: receivedBytes, sent: sentBytes, lines } = session;
@@ -221,20 +235,38 @@ export class IterativeServer {
     return new MisbehavingSession(this.#sys, socket, this.#mode, this.#lineBytesMax, misbehaviour);
   }
 
+  /** Runs the session until Node is to turn. Returns the error if a guard gives the client up. */
+  #run(session: EchoSession): Progress | Error {
+    const guard = this.#guard;
+    if (guard === null) return session.run();
+    for (let step = 0; step < STEPS_PER_TURN; step++) {
+      const progress = session.run(1);
+      if (progress === 'ended') return progress;
+      const expired = guard.expired(progress);
+      if (expired !== null || progress === 'waited') return expired ?? progress;
+    }
+    return 'more';
+  }
+
   /** Serves to the end. Returns the failure of the client, or null. */
   async #converse(session: EchoSession): Promise<Error | null> {
     let movedMs = this.#sys.monotonicMs();
     const farewell = new Farewell(session);
     for (;;) {
       const movedBefore = session.received + session.sent;
-      const progress = session.run();
+      const progress = this.#run(session);
       if (progress === 'ended') return session.failure;
+      if (progress instanceof Error) {
+        session.resetAtClose();
+        return progress;
+      }
       await turnOfNode();
       const nowMs = this.#sys.monotonicMs();
       // A run that ends in a timeout may have moved bytes before.
       if (session.received + session.sent > movedBefore) movedMs = nowMs;
       else if (this.#idleTimeoutMs !== null && nowMs - movedMs >= this.#idleTimeoutMs) {
         session.resetAtClose();
+        this.#guard?.countIdle();
         return idleFailure(this.#idleTimeoutMs);
       }
       const stopping = this.#stopping || nowMs >= (this.#drainEndMs ?? Number.POSITIVE_INFINITY);

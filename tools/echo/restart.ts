@@ -152,6 +152,8 @@ export class Restarts implements Disposable {
   #reasonAgainst(): string | null {
     if (this.#successor !== null) return `process ${this.#successor} serves, and this one ends`;
     if (this.#stopping) return 'the server stops';
+    // The kernel kills a successor with the first process of its namespace.
+    if (process.pid === 1) return 'it is process 1, and all of its container ends with it';
     return this.#starting ? 'a successor is starting already' : null;
   }
 }

@@ -14,7 +14,7 @@ import { socketFileOf } from '#src/socket/create.js';
 import { inheritedAddress, prepareInherited } from '#src/socket/inherited.js';
 import { EventServer } from './event-server.ts';
 import type { ServerFigures } from './figures.ts';
-import type { GuardPlan } from './guard-plan.ts';
+import type { GuardPlan } from './guards/plan.ts';
 import { IterativeServer, type ServerObserver, type ServerTotals } from './iterative-server.ts';
 import { EventMisbehaviour } from './misbehaviour/event-misbehaviour.ts';
 import type { MisbehaviourPlan } from './misbehaviour/plan.ts';
@@ -34,7 +34,7 @@ export interface ServerPlan {
   readonly threads: number;
   /** The most clients at a time; null for as many as the loop holds. */
   readonly maxConnections: number | null;
-  /** What it refuses and gives up, on an event loop; null or left out for nothing. */
+  /** What it refuses and gives up; null or left out for nothing. */
   readonly guarding?: GuardPlan | null;
   /** How it misbehaves; null or left out for a server that behaves. */
   readonly misbehaviour?: MisbehaviourPlan | null;
@@ -173,12 +173,13 @@ function onListener(
     listener: Socket,
     plan: ServerPlan,
     environment: ServerEnvironment,
-  ) => Pick<OpenServer, 'run' | 'stop' | 'handOver'>,
+  ) => Pick<OpenServer, 'run' | 'stop' | 'handOver' | 'figures'>,
 ): OpensServer {
   return (plan, environment) => {
     const { sys } = environment;
     const listener = listenerOf(loop, plan, sys);
     const server = serve(listener, plan, environment);
+    const figures = server.figures?.bind(server);
     return {
       loop,
       missing: [],
@@ -188,6 +189,7 @@ function onListener(
       stop: () => server.stop(),
       sockets: [listener.fileno()],
       handOver: (drainMs) => server.handOver(drainMs),
+      ...(figures === undefined ? {} : { figures }),
       timers: undefined,
       removeFile: () => socketFileOf(listener)?.remove() ?? null,
       [Symbol.dispose]: () => listener.close(),

@@ -83,10 +83,11 @@ export class EchoSession {
 
   /** Makes the following close a reset if output remains unsent. */
   resetAtClose(): void {
-    if (this.#sending) this.#socket.setSockOpt('SO_LINGER', 0);
+    if (this.sending) this.#socket.setSockOpt('SO_LINGER', 0);
   }
 
-  get #sending(): boolean {
+  /** True while a part of its output waits for room in the kernel. */
+  get sending(): boolean {
     return this.#outputSent < this.#output.length;
   }
 
@@ -98,7 +99,7 @@ export class EchoSession {
    */
   run(stepsMax: number = STEPS_PER_TURN): Progress {
     for (let step = 0; step < stepsMax; step++) {
-      const progress = this.#sending ? this.send() : this.#next();
+      const progress = this.sending ? this.send() : this.#next();
       if (progress !== 'more') return progress;
     }
     return 'more';

@@ -19,7 +19,7 @@ const THREAD_METRICS: readonly (readonly [
   type: Type,
   name: string,
   help: string,
-  value: (figures: ServerFigures) => number,
+  value: (figures: ServerFigures) => number | undefined,
 ])[] = [
   ['gauge', 'connections_open', 'Connections that are open.', ({ open }) => open],
   [
@@ -56,21 +56,21 @@ const THREAD_METRICS: readonly (readonly [
     'gauge',
     'queued_bytes',
     'Bytes to clients that wait for room in the kernel.',
-    ({ loop }) => loop.queuedBytes,
+    ({ loop }) => loop?.queuedBytes,
   ],
-  ['counter', 'loop_turns_total', 'Turns of the loop.', ({ loop }) => loop.turns],
-  ['counter', 'loop_waits_total', 'Waits in the kernel.', ({ loop }) => loop.waits],
+  ['counter', 'loop_turns_total', 'Turns of the loop.', ({ loop }) => loop?.turns],
+  ['counter', 'loop_waits_total', 'Waits in the kernel.', ({ loop }) => loop?.waits],
   [
     'counter',
     'loop_reports_total',
     'What the kernel has reported: connections, bytes, room.',
-    ({ loop }) => loop.reports,
+    ({ loop }) => loop?.reports,
   ],
   [
     'counter',
     'loop_partial_sends_total',
     'Sends that the kernel took a part of.',
-    ({ loop }) => loop.partialSends,
+    ({ loop }) => loop?.partialSends,
   ],
 ];
 
@@ -87,7 +87,8 @@ export function serverMetrics(server: ServerFacts, use: ProcessUse): string {
   for (const [type, name, help, value] of THREAD_METRICS) {
     page.metric(type, `sockloop_${name}`, help);
     for (const [thread, figures] of threads.entries()) {
-      if (figures !== null) page.sample(`sockloop_${name}`, { thread }, value(figures));
+      const sample = figures === null ? undefined : value(figures);
+      if (sample !== undefined) page.sample(`sockloop_${name}`, { thread }, sample);
     }
   }
   addEnds(page, threads);
@@ -109,7 +110,7 @@ function addLag(page: Exposition, threads: ServerFacts['threads']): void {
   const name = 'sockloop_loop_lag_seconds';
   page.metric('histogram', name, 'How late callbacks of the thread are, measured every 50 ms.');
   for (const [thread, figures] of threads.entries()) {
-    const lag = figures?.loop.lag ?? null;
+    const lag = figures?.loop?.lag ?? null;
     if (lag === null) continue;
     const counts: CumulativeCounts = {
       count: lag.count,

@@ -36,6 +36,11 @@ export class ReadinessAcceptor extends LevelHandle implements Acceptance {
     this.#reserve = new ReserveDescriptor(owner.sys);
   }
 
+  /** Successors have it, and whoever it was inherited from. */
+  override get outlivesClose(): boolean {
+    return true;
+  }
+
   wanted(): Interest {
     const unwanted = this.paused || this.#retiring || this.#held.size > 0;
     return unwanted ? Interest.none : Interest.read;

@@ -120,9 +120,9 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
     return this.#added(new ReadinessAcceptor(this, fd, sink, limited));
   }
 
-  open(fd: number, sink: StreamSink, tcp = false): Stream {
+  open(fd: number, sink: StreamSink, tcp = false, inherited = false): Stream {
     const edge = tcp && this.#poller.edgeTriggered;
-    return this.#added(new ReadinessStream(this, fd, sink, edge));
+    return this.#added(new ReadinessStream(this, fd, sink, { edge, inherited }));
   }
 
   connect(fd: number, address: Uint8Array, length: number, sink: ConnectSink): Handle {
@@ -351,8 +351,7 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
       return;
     }
     if (handle.registered) {
-      // Another process may have a listening socket as well, which keeps it in the set.
-      if (closes && !(handle instanceof ReadinessAcceptor)) this.#poller.forget(handle.fd);
+      if (closes && !handle.outlivesClose) this.#poller.forget(handle.fd);
       else this.#poller.deregister(handle.fd);
     }
     if (this.#byFd[handle.fd] === handle) this.#byFd[handle.fd] = undefined;
@@ -371,7 +370,7 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
       this.markDirty(shared);
       return;
     }
-    this.release(shared, handle.ownsFd);
+    this.release(shared, handle.ownsFd && !handle.outlivesClose);
   }
 
   #updatePoller(): void {

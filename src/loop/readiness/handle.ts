@@ -29,6 +29,11 @@ export interface ReadinessHandle extends BaseHandle<ReadinessOwner> {
   shared: ReadinessHandle | null;
   /** Whether it uses edge triggering. */
   readonly edge: boolean;
+  /**
+   * Whether what it is registered for may outlive its descriptor: another process may have the
+   * socket as well. The close of it then takes nothing out of the poller's set.
+   */
+  readonly outlivesClose: boolean;
   /** Switches to level triggering. */
   useLevels(): void;
   /** Returns what to watch the descriptor for. */
@@ -54,6 +59,10 @@ export abstract class LevelHandle extends BaseHandle<ReadinessOwner> implements 
   shared: ReadinessHandle | null = null;
 
   get edge(): boolean {
+    return false;
+  }
+
+  get outlivesClose(): boolean {
     return false;
   }
 

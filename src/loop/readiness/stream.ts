@@ -18,6 +18,7 @@ export class ReadinessStream extends BaseStream<ReadinessOwner> implements Strea
   /** Edge-triggered: whether the end or an error follows the bytes. */
   #ending = false;
   #edge: boolean;
+  readonly outlivesClose: boolean;
   /** Edge-triggered: whether sending stopped before the kernel was full. */
   #writable = false;
   /** Whether the queue has become empty and the sink was not told yet. */
@@ -29,9 +30,15 @@ export class ReadinessStream extends BaseStream<ReadinessOwner> implements Strea
   #takenErrno = 0;
 
   /** `edge` selects edge triggering. */
-  constructor(owner: ReadinessOwner, fd: number, sink: StreamSink, edge: boolean) {
+  constructor(
+    owner: ReadinessOwner,
+    fd: number,
+    sink: StreamSink,
+    { edge, inherited }: { readonly edge: boolean; readonly inherited: boolean },
+  ) {
     super(owner, fd, sink);
     this.#edge = edge;
+    this.outlivesClose = inherited;
   }
 
   get edge(): boolean {

@@ -94,23 +94,26 @@ export class RingAcceptor extends BaseHandle<RingHandleOwner> implements Accepta
 
   #endIfRetired(): void {
     if (!this.#retiring || this.gone || this.inFlight || this.#held.size > 0) return;
-    this.#acceptRest();
-    this.owner.remove(this);
+    if (this.#acceptRest()) this.owner.remove(this);
+    else this.owner.reportLater(this);
   }
 
   /**
    * A connection wakes one accept only, of all rings. Was it the one that has been cancelled, the
-   * connection would wait until another one comes.
+   * connection would wait until another one comes. Returns false if there may be more of them:
+   * those are the next turn's (law 8).
    */
-  #acceptRest(): void {
+  #acceptRest(): boolean {
     const { sys } = this.owner;
     const { ECONNABORTED, EINTR } = sys.abi.errno;
-    while (!this.gone) {
+    for (let accepts = 0; accepts < ACCEPTS_PER_TURN; accepts++) {
+      if (this.gone) return true;
       length[0] = address.length;
       const fd = acceptStream(sys, this.fd, address, length, true);
       if (fd >= 0) this.#accepted(fd);
-      else if (fd !== -ECONNABORTED && fd !== -EINTR) return;
+      else if (fd !== -ECONNABORTED && fd !== -EINTR) return true;
     }
+    return false;
   }
 
   #accepted(fd: number): void {

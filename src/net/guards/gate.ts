@@ -1,3 +1,4 @@
+import { TokenBucket } from '../../base/token-bucket.ts';
 import type { ProxyHeader } from '../../framing/proxy-header.ts';
 import type { Loop } from '../../loop/loop.ts';
 import { resetOnClose } from '../../loop/reset-on-close.ts';
@@ -5,14 +6,20 @@ import { peerName } from '../../socket/peer-name.ts';
 import type { SocketAddress } from '../../sys/sockaddr.ts';
 import { noteClosing } from '../../sys/thread-resources.ts';
 import type { ConnectionGroup } from '../stream/connection-group.ts';
-import { addressWords } from './address-ranges.ts';
 import { type AddressKey, AddressTable, keyOf } from './address-table.ts';
+import {
+  type AddressRefusal,
+  addressRefusal,
+  looksAtAddresses,
+  REASONS,
+  type RefusalAtOnce,
+  wordsOf,
+} from './admission.ts';
 import { Backlog } from './backlog.ts';
 import { type ConnectionGuard, GuardedConnection } from './guarded-connection.ts';
 import { type GuardPlan, type Guards, guardPlan } from './guards.ts';
 import { ProxyPhase, type ProxyProtocolSettings } from './proxy-phase.ts';
 import { type RefusalCounts, type RefusalKind, refusalError } from './refusals.ts';
-import { TokenBucket } from './token-bucket.ts';
 
 /** The guards of a listener, as its options have them. */
 export interface GuardSettings {
@@ -70,7 +77,7 @@ export class Gate<Data> implements ConnectionGuard {
     this.#bucket =
       acceptsPerSecondMax === null
         ? null
-        : new TokenBucket(acceptsPerSecondMax, acceptsBurstMax, loop.nowMs);
+        : new TokenBucket({ perSecond: acceptsPerSecondMax, burst: acceptsBurstMax }, loop.nowMs);
     this.#phase =
       proxyProtocol === undefined
         ? null
@@ -79,8 +86,7 @@ export class Gate<Data> implements ConnectionGuard {
             refused: (connection, kind, reason) => this.#giveUp(connection, kind, reason),
             gone: () => owner.gone(),
           });
-    const isLimited = plan.connectionsPerAddressMax !== Number.POSITIVE_INFINITY;
-    this.#looksAtAddresses = plan.allow !== null || plan.deny !== null || isLimited;
+    this.#looksAtAddresses = looksAtAddresses(plan);
     if (this.#looksAtAddresses && !group.tcp && this.#phase === null) {
       throw new RangeError('a UNIX socket has no addresses to allow, deny or count');
     }
@@ -151,20 +157,13 @@ export class Gate<Data> implements ConnectionGuard {
 
   #addressRefusal(remote: SocketAddress | null): AddressRefusal | null {
     if (!this.#looksAtAddresses) return null;
-    const { allow, deny, connectionsPerAddressMax } = this.plan;
-    const words = remote === null || remote.family === 'UNIX' ? null : addressWords(remote.address);
-    // A client that has left already, or that its proxy does not name.
-    if (words === null) return allow === null ? null : 'notAllowed';
-    if (deny?.has(words)) return 'denied';
-    if (allow !== null && !allow.has(words)) return 'notAllowed';
-    if (connectionsPerAddressMax === Number.POSITIVE_INFINITY) return null;
-    return this.#table.count(keyOf(words)) < connectionsPerAddressMax ? null : 'perAddress';
+    return addressRefusal(this.plan, wordsOf(remote), this.#table);
   }
 
   /** Counts a connection of `remote`, if that matters. */
   #counted(remote: SocketAddress | null): AddressKey | null {
     if (this.plan.connectionsPerAddressMax === Number.POSITIVE_INFINITY) return null;
-    const words = remote === null || remote.family === 'UNIX' ? null : addressWords(remote.address);
+    const words = wordsOf(remote);
     if (words === null) return null;
     const key = keyOf(words);
     this.#table.add(key);
@@ -173,7 +172,7 @@ export class Gate<Data> implements ConnectionGuard {
 
   #loadRefusal(): 'connections' | 'acceptRate' | null {
     if (this.#owner.connections + this.waiting >= this.plan.connectionsMax) return 'connections';
-    return this.#bucket === null || this.#bucket.take(this.#loop.nowMs) ? null : 'acceptRate';
+    return this.#bucket === null || this.#bucket.take(this.#loop.nowMs) > 0 ? null : 'acceptRate';
   }
 
   /** Turns a connection away that has no object yet. */
@@ -201,15 +200,3 @@ export class Gate<Data> implements ConnectionGuard {
     callbacks.call(() => onRefused(refusalError(sys, kind, remote, false, reason)));
   }
 }
-
-type RefusalAtOnce = keyof typeof REASONS;
-type AddressRefusal = 'denied' | 'notAllowed' | 'perAddress';
-
-const REASONS = {
-  denied: 'its address is denied',
-  notAllowed: 'its address is not allowed',
-  perAddress: 'its address has too many connections',
-  connections: 'there are too many connections',
-  acceptRate: 'too many connections come at once',
-  proxyUntrusted: 'it comes from no trusted proxy',
-} as const satisfies Partial<Record<RefusalKind, string>>;

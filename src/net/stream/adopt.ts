@@ -14,6 +14,7 @@ export function adoptOn<Data>(
 ): StreamConnection<Data> {
   const tcp = inheritedBy(loop, fd, 'adopt').family !== 'UNIX';
   const group = new ConnectionGroup(loop, settings, tcp, null);
+  group.inherited = true;
   prepareInherited(loop.sys, fd, 'adopt', group.noDelay);
   const connection = new StreamConnection(group, fd, null);
   publishOpen(connection, null);

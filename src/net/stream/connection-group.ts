@@ -36,6 +36,8 @@ export class ConnectionGroup<Data> {
   readonly #onClosed: ConnectionClosed<Data> | null;
   /** Whether its bytes go elsewhere: see {@link forOther}. */
   isOther = false;
+  /** Whether another process may have its sockets as well: they were adopted. */
+  inherited = false;
   /** Called when one is closed for being idle. */
   onIdle: (() => void) | null = null;
   readonly #onHandlerError: ConnectionSettings<Data>['onHandlerError'];

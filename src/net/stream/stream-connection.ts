@@ -60,7 +60,7 @@ export class StreamConnection<Data> extends SocketFacts implements Connection<Da
     if (remote === null && group.tcp && forgetsPeers(group.loop.sys, fd)) {
       this.#remote = peerName(group.loop.sys, fd);
     }
-    this.#stream = group.loop.backend.open(fd, this, group.tcp);
+    this.#stream = group.loop.backend.open(fd, this, group.tcp, group.inherited);
     if (group.idleTimeoutMs !== null) this.setTimeout(group.idleTimeoutMs);
   }
 

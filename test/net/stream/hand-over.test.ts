@@ -5,6 +5,8 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { EventLoop, type Listener, nativeSys } from 'sockloop';
+import { createConnection } from 'sockloop/socket';
+import { ACCEPTS_PER_TURN } from '#src/loop/limits.js';
 import { overPollers, unixPath } from './pollers.ts';
 
 /** A second descriptor, as a successor has one. */
@@ -116,4 +118,36 @@ overPollers('a loop that is closed ends the hand-over', async (_, loop) => {
   loop.close();
   await over;
   await listener.handOver();
+});
+
+const QUEUED = 100;
+
+overPollers('what waits in the queue is accepted a part in each turn', async (t, loop) => {
+  const accepted = { count: 0 };
+  // One at a time, so that the others wait in the queue.
+  const where = { host: '127.0.0.1', port: 0, maxConnections: 1 };
+  const listener: Listener = loop.listen({ ...where, handlers: echo(accepted) });
+  const sys = nativeSys();
+  const fd = again(listener);
+  t.after(() => void sys.close(fd));
+  const port = listener.port ?? 0;
+  const clients = Array.from({ length: QUEUED }, () =>
+    createConnection({ host: '127.0.0.1', port }),
+  );
+  t.after(() => {
+    for (const client of clients) client.close();
+  });
+  await loop.turn(0);
+  let isTold = false;
+  const told = listener.handOver().then(() => {
+    isTold = true;
+  });
+  let most = 0;
+  while (!isTold) {
+    const before = accepted.count;
+    await loop.turn(10);
+    most = Math.max(most, accepted.count - before);
+  }
+  await told;
+  assert.ok(most <= 2 * ACCEPTS_PER_TURN, `${most} connections in a turn`);
 });

@@ -84,8 +84,8 @@ export class BuggyBackend extends ReadinessBackend {
     return this.#eager(super.connect(fd, name, length, sink));
   }
 
-  override open(fd: number, sink: StreamSink, tcp?: boolean): Stream {
-    const stream = this.#eager(super.open(fd, sink, tcp));
+  override open(fd: number, sink: StreamSink, tcp?: boolean, inherited?: boolean): Stream {
+    const stream = this.#eager(super.open(fd, sink, tcp, inherited));
     const { MSG_NOSIGNAL = 0, SHUT_WR } = this.sys.abi.constants;
     if (this.#bug === 'drops the rest of a partial send') {
       const send = stream.send.bind(stream);

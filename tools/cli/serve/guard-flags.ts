@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { Guards } from 'sockloop';
 import { AddressRanges } from '#src/net/guards/address-ranges.js';
-import type { GuardPlan, RefusalTotals } from '../../echo/guard-plan.ts';
+import type { GuardPlan, RefusalTotals } from '../../echo/guards/plan.ts';
 import type { ServerLoop } from '../../echo/servers.ts';
 import { UsageError } from '../../terminal/exit.ts';
 import { parseCount, parseDuration, parseRate } from '../../terminal/flags.ts';
@@ -32,7 +32,7 @@ const MEANING = `
 A host that is not the loopback is an open network. There a client has 30 s for
 its first byte and 30 s to take a part of its answer, and an address has at most
 ${OPEN_PER_ADDRESS_MAX} connections, unless these flags say otherwise; off turns one of them off.
-Limits count for each thread by itself; the accept rate is shared out.
+Limits count for each event loop by itself; the accept rate is shared out.
 `;
 
 /** Adds the flags to `sockloop serve`. */
@@ -71,11 +71,9 @@ interface Place {
 /** The plan of the flags; null without guards. Throws a UsageError for a wrong value. */
 export function guardPlanOf(flags: GuardFlags, { loop, host }: Place): GuardPlan | null {
   const given = (Object.keys(NAMES) as (keyof GuardFlags)[]).filter((name) => name in flags);
-  if (loop === 'threads' || loop === 'blocking') {
-    if (given[0] === undefined) return null;
-    throw new UsageError(
-      `${NAMES[given[0]]} takes an event loop: --loop ${loop} has --idle-timeout alone`,
-    );
+  if ((loop === 'threads' || loop === 'blocking') && flags.proxyProtocol !== undefined) {
+    const name = NAMES.proxyProtocol;
+    throw new UsageError(`${name} takes an event loop: --loop ${loop} reads no headers`);
   }
   const isOpen = host !== null && !/^(127\.|::1$|localhost$)/.test(host);
   const guards: Omit<Guards, 'onRefused'> = {

@@ -51,9 +51,10 @@ function logOf({ verbose, json, logFormat }: SeenFlags): SeenPlan['log'] {
 
 function metricsOf(text: string | undefined, loop: ServerLoop): MetricsEndpoint | null {
   if (text === undefined) return null;
-  if (loop === 'blocking' || loop === 'threads') {
-    const why = loop === 'blocking' ? 'blocks its thread' : 'blocks its threads';
-    throw new UsageError(`--metrics shows event loops: --loop ${loop} ${why} in system calls`);
+  if (loop === 'blocking') {
+    throw new UsageError(
+      '--metrics takes a thread that answers: --loop blocking has one, and blocks it',
+    );
   }
   return parseMetricsEndpoint(text, '--metrics');
 }

@@ -13,11 +13,12 @@ import type {
   ToDuplexOptions,
 } from 'sockloop';
 import { type Bytes, bytesOf, NEWLINE, rangeLength } from '#src/base/bytes.js';
+import type { TokenBucket } from '#src/base/token-bucket.js';
 import { LINGER_MS, WAITING_BYTES_MAX } from '../limits.ts';
 import type { EchoMode } from '../session.ts';
+import { bandwidthBucket } from './bandwidth.ts';
 import type { ConnectionFate } from './fate.ts';
 import type { MisbehaviourPlan, MisbehaviourTotals } from './plan.ts';
-import { TokenBucket } from './token-bucket.ts';
 import { AnswerBatch, WaitingAnswers } from './waiting-answers.ts';
 
 /** What the connections of a server that misbehaves share. */
@@ -66,7 +67,7 @@ export class MisbehavingConnection<Data> implements Connection<Data> {
     this.#raw = raw;
     this.#fate = fate;
     this.#bucket =
-      rate === null ? null : new TokenBucket(rate, burstBytes, group.loop.sys.monotonicMs());
+      rate === null ? null : bandwidthBucket(rate, burstBytes, group.loop.sys.monotonicMs());
   }
 
   get data(): Data {

@@ -1,10 +1,11 @@
 import type { Socket } from 'sockloop/socket';
 import type { Sys } from 'sockloop/sys';
+import type { TokenBucket } from '#src/base/token-bucket.js';
 import { PAUSE_MS_MAX } from '../limits.ts';
 import { type EchoMode, EchoSession, type Progress } from '../session.ts';
+import { bandwidthBucket } from './bandwidth.ts';
 import { ConnectionFate } from './fate.ts';
 import type { MisbehaviourPlan, MisbehaviourTotals } from './plan.ts';
-import { TokenBucket } from './token-bucket.ts';
 
 /** Nobody notifies it: waiting for it is a pause. */
 const pauses = new Int32Array(new SharedArrayBuffer(4));
@@ -42,7 +43,7 @@ export class MisbehavingSession extends EchoSession {
     this.#totals = totals;
     this.#fate = new ConnectionFate(plan, connection, totals);
     this.last = this.#fate.isRefused;
-    this.#bucket = rate === null ? null : new TokenBucket(rate, burstBytes, sys.monotonicMs());
+    this.#bucket = rate === null ? null : bandwidthBucket(rate, burstBytes, sys.monotonicMs());
   }
 
   override run(stepsMax?: number): Progress {

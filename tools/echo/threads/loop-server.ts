@@ -1,6 +1,6 @@
 import type { LoopName, MissingLoop } from 'sockloop';
 import { serveOnThreads, type ThreadService } from 'sockloop/workers';
-import { addRefusals } from '../guard-plan.ts';
+import { addRefusals } from '../guards/plan.ts';
 import { newTotals, type ServerObserver, type ServerTotals } from '../iterative-server.ts';
 import { DRAIN_MS, LINGER_MS } from '../limits.ts';
 import { addMisbehaviour, newMisbehaviourTotals } from '../misbehaviour/plan.ts';

@@ -1,7 +1,7 @@
 import type { MissingLoop } from 'sockloop';
 import type { SocketAddress } from 'sockloop/sys';
 import type { ServerFigures } from '../figures.ts';
-import type { GuardPlan } from '../guard-plan.ts';
+import type { GuardPlan } from '../guards/plan.ts';
 import type { ConnectionTotals, ServerTotals } from '../iterative-server.ts';
 import type { MisbehaviourPlan } from '../misbehaviour/plan.ts';
 import type { EchoMode } from '../session.ts';

@@ -1,6 +1,6 @@
 import type { ServiceThread } from 'sockloop/workers';
 import { EventServer } from '../event-server.ts';
-import { guardsOfThread } from '../guard-plan.ts';
+import { guardsOfThread } from '../guards/plan.ts';
 import type { ConnectionTotals, ServerObserver } from '../iterative-server.ts';
 import { EventMisbehaviour } from '../misbehaviour/event-misbehaviour.ts';
 import type { FiguresRequest, LoopThreadMessage, LoopThreadPlan } from './loop-shared.ts';

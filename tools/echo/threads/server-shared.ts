@@ -1,6 +1,8 @@
 import type { AddressFamily, SocketAddress } from 'sockloop/sys';
+import { END_REASONS, type EndCounts, endReasonOf, newEndCounts } from '../figures.ts';
+import type { GuardPlan } from '../guards/plan.ts';
 import type { ConnectionTotals, ServerTotals } from '../iterative-server.ts';
-import { THREADS_SPARE } from '../limits.ts';
+import { THREADS_MAX, THREADS_SPARE } from '../limits.ts';
 import {
   MISBEHAVIOUR_COUNTS,
   type MisbehaviourPlan,
@@ -18,6 +20,8 @@ export interface ThreadPlan {
   readonly memory: SharedArrayBuffer;
   /** Counted from 1. */
   readonly thread: number;
+  /** Where it counts its bytes: no two threads at a time have the same. */
+  readonly place: number;
   /** The descriptor of the listener, which the main thread owns. */
   readonly listener: number;
   readonly family: AddressFamily;
@@ -30,6 +34,8 @@ export interface ThreadPlan {
   readonly watched: boolean;
   readonly trace: boolean;
   readonly misbehaviour: MisbehaviourPlan | null;
+  /** The guards, and the memory that they share. */
+  readonly guarding: { readonly plan: GuardPlan; readonly memory: SharedArrayBuffer } | null;
 }
 
 /** An error sent to another thread, where its class would be lost. */
@@ -52,7 +58,7 @@ export type ThreadMessage =
       readonly totals: ConnectionTotals;
       readonly failure: Failure | null;
     }
-  | { readonly kind: 'acceptFailed'; readonly failure: Failure }
+  | { readonly kind: 'acceptFailed' | 'refused'; readonly failure: Failure }
   /** The listener failed. */
   | { readonly kind: 'broken'; readonly failure: Failure }
   | { readonly kind: 'traced'; readonly line: string };
@@ -75,27 +81,33 @@ const WORDS = 6;
 // 64-bit integers: totals, which change with each connection.
 const CONNECTIONS = 0;
 const FAILED = 1;
-const RECEIVED = 2;
-const SENT = 3;
-const ACCEPT_FAILURES = 4;
-const UNACKNOWLEDGED = 5;
+const ACCEPT_FAILURES = 2;
+const UNACKNOWLEDGED = 3;
+/** The first of {@link END_REASONS}. */
+const ENDED = 4;
 /** The first of {@link MISBEHAVIOUR_COUNTS}. */
-const MISBEHAVED = 6;
+const MISBEHAVED = ENDED + END_REASONS.length;
 const TOTALS = MISBEHAVED + MISBEHAVIOUR_COUNTS.length;
+
+/** Doubles by thread, which it alone writes, with each message: bytes received and sent. */
+const MOVED = 2 * THREADS_MAX;
 
 /** The memory that all threads of a server share. */
 export class SharedState {
   readonly memory: SharedArrayBuffer;
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #totals: BigInt64Array<SharedArrayBuffer>;
+  readonly #moved: Float64Array<SharedArrayBuffer>;
 
   /** The state on given memory, or on new memory. */
   constructor(memory?: SharedArrayBuffer) {
     const wordBytes = WORDS * Int32Array.BYTES_PER_ELEMENT;
-    this.memory =
-      memory ?? new SharedArrayBuffer(wordBytes + TOTALS * BigInt64Array.BYTES_PER_ELEMENT);
+    const totalBytes = TOTALS * BigInt64Array.BYTES_PER_ELEMENT;
+    const movedAt = wordBytes + totalBytes;
+    this.memory = memory ?? new SharedArrayBuffer(movedAt + MOVED * Float64Array.BYTES_PER_ELEMENT);
     this.#words = new Int32Array(this.memory, 0, WORDS);
     this.#totals = new BigInt64Array(this.memory, wordBytes, TOTALS);
+    this.#moved = new Float64Array(this.memory, movedAt, MOVED);
   }
 
   get stopping(): boolean {
@@ -166,13 +178,29 @@ export class SharedState {
     return Number(Atomics.add(this.#totals, CONNECTIONS, 1n)) + 1;
   }
 
-  /** Adds the totals of a connection. */
-  countClosed(totals: ConnectionTotals, failed: boolean): void {
-    const { receivedBytes, sentBytes, unacknowledgedBytes } = totals;
-    Atomics.add(this.#totals, RECEIVED, BigInt(receivedBytes));
-    Atomics.add(this.#totals, SENT, BigInt(sentBytes));
+  /** Adds the totals of a connection, but for its bytes. */
+  countClosed({ unacknowledgedBytes }: ConnectionTotals, failure: Error | null): void {
     Atomics.add(this.#totals, UNACKNOWLEDGED, BigInt(unacknowledgedBytes));
-    if (failed) Atomics.add(this.#totals, FAILED, 1n);
+    if (failure !== null) Atomics.add(this.#totals, FAILED, 1n);
+    Atomics.add(this.#totals, ENDED + END_REASONS.indexOf(endReasonOf(failure)), 1n);
+  }
+
+  /** The bytes that the thread at a place has moved, of all its connections. */
+  moved(place: number): [receivedBytes: number, sentBytes: number] {
+    return [this.#moved[2 * place] ?? 0, this.#moved[2 * place + 1] ?? 0];
+  }
+
+  setMoved(place: number, receivedBytes: number, sentBytes: number): void {
+    this.#moved[2 * place] = receivedBytes;
+    this.#moved[2 * place + 1] = sentBytes;
+  }
+
+  /** How many connections have ended, by why. */
+  get ended(): EndCounts {
+    const counts = newEndCounts();
+    for (const [index, reason] of END_REASONS.entries())
+      counts[reason] = this.#total(ENDED + index);
+    return counts;
   }
 
   /** Adds what a connection suffered on purpose. */
@@ -205,10 +233,16 @@ export class SharedState {
       connections: this.#total(CONNECTIONS),
       failed: this.#total(FAILED),
       turnedAway: 0,
-      receivedBytes: this.#total(RECEIVED),
-      sentBytes: this.#total(SENT),
+      receivedBytes: this.#sumOfMoved(0),
+      sentBytes: this.#sumOfMoved(1),
       unacknowledgedBytes: this.#total(UNACKNOWLEDGED),
     };
+  }
+
+  #sumOfMoved(first: 0 | 1): number {
+    let sum = 0;
+    for (let at = first; at < MOVED; at += 2) sum += this.#moved[at] ?? 0;
+    return sum;
   }
 
   #total(index: number): number {

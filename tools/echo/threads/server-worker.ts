@@ -1,9 +1,10 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { Socket } from 'sockloop/socket';
 import { nativeSys, type SocketAddress, type Sys, SysError, type TracingSys } from 'sockloop/sys';
+import { isPassing } from '../accept-failure.ts';
 import { Farewell } from '../farewell.ts';
 import { idleFailure } from '../figures.ts';
-import { isPassing } from '../iterative-server.ts';
+import type { BlockingGuard } from '../guards/blocking.ts';
 import { ACCEPT_PAUSE_MS, WAIT_MS } from '../limits.ts';
 import { type MisbehaviourTotals, newMisbehaviourTotals } from '../misbehaviour/plan.ts';
 import { EchoSession } from '../session.ts';
@@ -22,11 +23,18 @@ class EchoThread {
   readonly #shared: SharedState;
   readonly #sys: Sys;
   readonly #waitMs: number;
+  readonly #guard: BlockingGuard | null;
+  /** Bytes of the connections before this one. */
+  #movedBefore: readonly [receivedBytes: number, sentBytes: number];
   /** True if the last accept(2) failed: a row of failures is reported once. */
   #failing = false;
 
-  /** `Tracing` prints the calls; null without --trace. */
-  constructor(plan: ThreadPlan, Tracing: typeof TracingSys | null) {
+  /** `Tracing` prints the calls; null without --trace. `guarded` makes the guards, if any. */
+  constructor(
+    plan: ThreadPlan,
+    Tracing: typeof TracingSys | null,
+    guarded: (sys: Sys, waitMs: number) => BlockingGuard | null,
+  ) {
     this.#plan = plan;
     this.#shared = new SharedState(plan.memory);
     const native = nativeSys();
@@ -34,7 +42,10 @@ class EchoThread {
       Tracing === null
         ? native
         : new Tracing(native, (line) => this.#send({ kind: 'traced', line }));
-    this.#waitMs = Math.min(WAIT_MS, plan.idleTimeoutMs ?? WAIT_MS);
+    const waitMs = Math.min(WAIT_MS, plan.idleTimeoutMs ?? WAIT_MS);
+    this.#guard = guarded(this.#sys, waitMs);
+    this.#waitMs = this.#guard?.waitMs ?? waitMs;
+    this.#movedBefore = this.#shared.moved(plan.place);
   }
 
   run(): void {
@@ -78,7 +89,10 @@ class EchoThread {
       if (this.#plan.polls) listener.poll(listener.constants.POLLIN);
       const client = listener.accept();
       this.#failing = false;
-      return client;
+      const refusal = this.#guard?.refusal(...client) ?? null;
+      if (refusal === null) return client;
+      this.#send({ kind: 'refused', failure: failureOf(refusal) });
+      return null;
     } catch (error) {
       if (!(error instanceof SysError)) throw error;
       // A stop shuts the listener down: EINVAL on Linux, other errors on the BSDs.
@@ -104,6 +118,7 @@ class EchoThread {
       using _ = socket;
       if (watched) this.#send({ kind: 'accepted', address, connection });
       let clean = false;
+      this.#guard?.began(socket, session);
       try {
         failure = this.#converse(session);
         clean = failure === null && !session.lingering;
@@ -115,9 +130,12 @@ class EchoThread {
       if (!(error instanceof SysError || error instanceof RangeError)) throw error;
       failure = error;
     }
+    this.#guard?.ended();
     const { received: receivedBytes, sent: sentBytes, lines } = session;
     const totals = { connection, receivedBytes, sentBytes, lines, unacknowledgedBytes };
-    this.#shared.countClosed(totals, failure !== null);
+    this.#noteMoved(session);
+    this.#movedBefore = this.#shared.moved(this.#plan.place);
+    this.#shared.countClosed(totals, failure);
     if (misbehaviour !== null) this.#shared.countMisbehaved(misbehaved);
     if (!watched && failure === null) return;
     this.#send({
@@ -137,6 +155,11 @@ class EchoThread {
     return new Misbehaving(this.#sys, socket, mode, lineBytesMax, misbehaviour);
   }
 
+  #noteMoved({ received, sent }: EchoSession): void {
+    const [receivedBytes, sentBytes] = this.#movedBefore;
+    this.#shared.setMoved(this.#plan.place, receivedBytes + received, sentBytes + sent);
+  }
+
   /** Serves to the end. Returns the failure of the client, or null. */
   #converse(session: EchoSession): Error | null {
     const { idleTimeoutMs } = this.#plan;
@@ -147,6 +170,12 @@ class EchoThread {
       // One call at a time: each may take a second, and the server may stop after any of them.
       const progress = session.run(1);
       if (progress === 'ended') return session.failure;
+      this.#noteMoved(session);
+      const expired = this.#guard?.expired(progress) ?? null;
+      if (expired !== null) {
+        session.resetAtClose();
+        return expired;
+      }
       const stopping = this.#shared.stopping;
       if (progress === 'more' && !stopping && !session.lingering) continue;
       const nowMs = this.#sys.monotonicMs();
@@ -158,6 +187,7 @@ class EchoThread {
       }
       if (idleTimeoutMs !== null && nowMs - movedMs >= idleTimeoutMs) {
         session.resetAtClose();
+        this.#guard?.countIdle();
         return idleFailure(idleTimeoutMs);
       }
       const late = farewell.isOver(progress, stopping, nowMs);
@@ -178,4 +208,13 @@ const Misbehaving =
   plan.misbehaviour === null
     ? null
     : (await import('../misbehaviour/session.ts')).MisbehavingSession;
-new EchoThread(plan, Tracing).run();
+const { guarding } = plan;
+const guards =
+  guarding === null
+    ? null
+    : await Promise.all([import('../guards/blocking.ts'), import('../guards/memory.ts')]);
+new EchoThread(plan, Tracing, (sys, waitMs) => {
+  if (guards === null || guarding === null) return null;
+  const [{ BlockingGuard }, { GuardMemory }] = guards;
+  return new BlockingGuard(sys, guarding.plan, new GuardMemory(guarding.memory), waitMs);
+}).run();

@@ -1,12 +1,15 @@
 import { SHARE_ENV, Worker } from 'node:worker_threads';
 import type { Socket } from 'sockloop/socket';
 import { nativeSys, type Sys, SysError } from 'sockloop/sys';
+import type { ServerFigures } from '../figures.ts';
+import { GuardMemory } from '../guards/memory.ts';
 import type { IterativeServerOptions, ServerObserver, ServerTotals } from '../iterative-server.ts';
 import {
   ACCEPT_REPORT_MS,
   GROWTH_PAUSE_MS,
   LINE_BYTES_MAX,
   THREADS_DEFAULT,
+  THREADS_MAX,
   THREADS_SPARE,
   THREADS_START,
   THREADS_STARTING_MAX,
@@ -46,7 +49,9 @@ export class ThreadedServer {
   readonly #threadsMax: number;
   readonly #misbehaviour: MisbehaviourPlan | null;
   readonly #shared = new SharedState();
-  readonly #workers = new Set<Worker>();
+  readonly #guardMemory: GuardMemory | null;
+  /** The workers, each with the place of its counts. */
+  readonly #workers = new Map<Worker, number>();
   /** Workers that are not ready yet. */
   readonly #starting = new Set<Worker>();
   readonly #errors = new Map<Worker, unknown>();
@@ -64,17 +69,29 @@ export class ThreadedServer {
     this.#observer = options.observer ?? {};
     this.#sys = options.sys ?? nativeSys();
     this.#misbehaviour = options.misbehaviour ?? null;
-    this.#threadsMax = options.threads ?? THREADS_DEFAULT;
-    if (!Number.isInteger(this.#threadsMax) || this.#threadsMax < 1) {
-      throw new RangeError(`a pool takes 1 thread and more, not ${this.#threadsMax}`);
+    this.#guardMemory = options.guarding == null ? null : new GuardMemory();
+    const threads = options.threads ?? THREADS_DEFAULT;
+    if (!Number.isInteger(threads) || threads < 1 || threads > THREADS_MAX) {
+      throw new RangeError(`a pool takes 1 to ${THREADS_MAX} threads, not ${threads}`);
     }
+    this.#threadsMax = threads;
   }
 
-  /** Totals of all threads; the bytes of a connection count once it has ended. */
+  /** Totals of all threads. */
   get totals(): ServerTotals {
     const { totals } = this.#shared;
     if (this.#misbehaviour !== null) totals.misbehaved = this.#shared.misbehaved;
+    if (this.#guardMemory !== null) totals.refused = this.#guardMemory.refused;
     return totals;
+  }
+
+  /** What the threads have done together, as of now: they count in shared memory. */
+  figures(): Promise<readonly ServerFigures[]> {
+    const { connections: accepted, receivedBytes, sentBytes } = this.#shared.totals;
+    const ended = this.#shared.ended;
+    const open = accepted - Object.values(ended).reduce((sum, count) => sum + count, 0);
+    const counts = { accepted, shed: 0, exhausted: this.acceptFailures, receivedBytes, sentBytes };
+    return Promise.resolve([{ loop: null, open: Math.max(0, open), ended, ...counts }]);
   }
 
   /** The number of threads. */
@@ -163,10 +180,15 @@ export class ThreadedServer {
   }
 
   #startOne(): void {
-    const { mode, idleTimeoutMs, lineBytesMax, watched, trace } = this.#options;
+    const { mode, idleTimeoutMs, lineBytesMax, watched, trace, guarding } = this.#options;
+    const memory = this.#guardMemory?.memory;
+    const taken = new Set(this.#workers.values());
+    let place = 0;
+    while (taken.has(place)) place += 1;
     const plan: ThreadPlan = {
       memory: this.#shared.memory,
       thread: ++this.#threadsStarted,
+      place,
       listener: this.#listener.fileno(),
       family: this.#listener.family,
       polls: !this.#acceptsBlocking,
@@ -176,12 +198,13 @@ export class ThreadedServer {
       watched: watched ?? false,
       trace: trace !== undefined,
       misbehaviour: this.#misbehaviour,
+      guarding: guarding == null || memory === undefined ? null : { plan: guarding, memory },
     };
     const worker = new Worker(new URL('./server-worker.js', import.meta.url), {
       workerData: plan,
       env: SHARE_ENV,
     });
-    this.#workers.add(worker);
+    this.#workers.set(worker, place);
     this.#starting.add(worker);
     worker.on('message', (message: ThreadMessage) => this.#received(worker, plan.thread, message));
     worker.on('error', (error) => this.#errors.set(worker, error));
@@ -218,6 +241,9 @@ export class ThreadedServer {
       }
       case 'acceptFailed':
         this.#acceptFailed(errorOf(message.failure));
+        break;
+      case 'refused':
+        this.#observer.acceptFailed?.(errorOf(message.failure));
         break;
       case 'broken':
         this.#fail(errorOf(message.failure));

@@ -7,7 +7,7 @@ import { nativeSys } from '#src/sys/native.js';
 import { run, start } from '#test/harness/command.js';
 import { leakCheck } from '#test/harness/leaks.js';
 import { reasonWithout, reasonWithoutProc } from '#test/harness/other-programs.js';
-import { refusingExecutablePages, root, send, sockloop } from '#test/harness/programs.js';
+import { refusingExecutablePages, send, sockloop } from '#test/harness/programs.js';
 
 const timeout = 120_000;
 
@@ -22,7 +22,6 @@ interface Circumstance {
 
 const none = { ...process.env };
 delete none['SOCKLOOP_BATCH'];
-const main = `${root}dist/tools/cli/main.js`;
 
 const refused: readonly Circumstance[] = [
   {
@@ -35,7 +34,7 @@ const refused: readonly Circumstance[] = [
   {
     name: 'node --jitless',
     skip: false,
-    command: (...words) => [process.execPath, '--jitless', main, ...words],
+    command: (...words) => sockloop(...words).toSpliced(1, 0, '--jitless'),
     env: none,
     says: 'node --jitless forbids machine code',
   },

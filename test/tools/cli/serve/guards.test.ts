@@ -1,5 +1,5 @@
-// Goal: the flags of `sockloop serve` for an open network do what they say on every kind of event
-// loop and on its threads, and what they refuse is counted by kind.
+// Goal: the flags of `sockloop serve` for an open network do what they say on every kind of loop
+// and on its threads, and what they refuse is counted by kind.
 // Method: the real program, with clients of Node's own net; then the flags alone.
 
 import assert from 'node:assert/strict';
@@ -8,7 +8,7 @@ import { encodeProxyHeader } from 'sockloop';
 import { dial, dismissed, heard, talk } from '#test/harness/clients.js';
 import { sockloopHere } from '#test/harness/in-process.js';
 import { leakCheck } from '#test/harness/leaks.js';
-import { sharedKinds } from '#test/harness/loops.js';
+import { kinds } from '#test/harness/loops.js';
 import { serve } from '#test/harness/programs.js';
 import { guardPlanOf } from '#tools/cli/serve/guard-flags.js';
 
@@ -41,7 +41,7 @@ async function checkGuards(t: TestContext, ...words: string[]): Promise<void> {
   assert.deepEqual(refusedIn(out), { denied: 1, firstByte: 1 });
 }
 
-for (const { name, skip } of sharedKinds) {
+for (const { name, skip } of kinds) {
   test(`serve --loop ${name}: guards`, { timeout, skip }, (t) => checkGuards(t, '--loop', name));
 }
 
@@ -92,7 +92,9 @@ test('serve: defaults of an open network, and what turns them off', (t) => {
   for (const host of ['127.0.0.1', 'localhost', '::1', null]) {
     assert.equal(guardPlanOf({}, { loop: 'epoll', host }), null);
   }
-  assert.equal(guardPlanOf({}, { loop: 'threads', host: '::' }), null);
+  for (const loop of ['threads', 'blocking'] as const) {
+    assert.deepEqual(guardPlanOf({}, { loop, host: '::' })?.guards, guards);
+  }
 });
 
 for (const [words, reason] of [
@@ -100,7 +102,7 @@ for (const [words, reason] of [
   [['--max-per-address', '0'], /--max-per-address takes a number from 1/],
   [['--accept-rate', 'fast'], /--accept-rate takes connections per second/],
   [['--lifetime', '0'], /--lifetime takes a time above 0/],
-  [['--loop', 'blocking', '--lifetime', '5'], /--lifetime takes an event loop: --loop blocking/],
+  [['--loop', 'threads', '--proxy-protocol', '::1'], /--proxy-protocol takes an event loop: /],
   [['--unix', '/nowhere/a.sock', '--deny', '::1'], /--deny is about IP addresses/],
 ] as const) {
   test(`serve ${words.join(' ')}: refused with a sentence`, { timeout }, async (t) => {

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { leakCheck } from '#test/harness/leaks.js';
+import { bandwidthBucket } from '#tools/echo/misbehaviour/bandwidth.js';
 import { ConnectionFate } from '#tools/echo/misbehaviour/fate.js';
 import {
   addMisbehaviour,
@@ -11,7 +12,6 @@ import {
   type MisbehaviourTotals,
   newMisbehaviourTotals,
 } from '#tools/echo/misbehaviour/plan.js';
-import { TokenBucket } from '#tools/echo/misbehaviour/token-bucket.js';
 import { AnswerBatch, WaitingAnswers } from '#tools/echo/misbehaviour/waiting-answers.js';
 
 const behaves: MisbehaviourPlan = {
@@ -147,7 +147,7 @@ test('totals add up', (t) => {
 });
 
 /** How many bytes a bucket grants in a second to a sender that is `lateMs` late at each wait. */
-function grantedPerSecond(bucket: TokenBucket, lateMs: number): number {
+function grantedPerSecond(bucket: ReturnType<typeof bandwidthBucket>, lateMs: number): number {
   let sum = 0;
   for (let nowMs = 0; nowMs < 1000; ) {
     const granted = bucket.take(nowMs, 1_000_000);
@@ -157,7 +157,7 @@ function grantedPerSecond(bucket: TokenBucket, lateMs: number): number {
   return sum;
 }
 
-test('a token bucket gives a burst, and then its rate', (t) => {
+test('a bucket of bandwidth gives a burst, and then its rate', (t) => {
   leakCheck(t);
   for (const [rate, burst, lateMs] of [
     [100_000, 5000, 0],
@@ -166,12 +166,12 @@ test('a token bucket gives a burst, and then its rate', (t) => {
     [1000, 50, 1],
     [7, 1, 0],
   ] as const) {
-    const sum = grantedPerSecond(new TokenBucket(rate, burst, 0), lateMs);
+    const sum = grantedPerSecond(bandwidthBucket(rate, burst, 0), lateMs);
     const pieces = burst / 2 + (rate * lateMs) / 1000;
     assert(sum <= rate + burst, `${sum} bytes at ${rate}/s`);
     assert(sum >= rate + burst - pieces - 1, `${sum} bytes at ${rate}/s`);
   }
-  const bucket = new TokenBucket(1000, 100, 0);
+  const bucket = bandwidthBucket(1000, 100, 0);
   assert.equal(bucket.take(0, 60), 60);
   assert.equal(bucket.take(0, 60), 40);
   assert.equal(bucket.take(0, 60), 0);

@@ -1,5 +1,5 @@
 import type { GuardSettings, Guards, ListenerStats, ProxyProtocolSettings } from 'sockloop';
-import type { ServerObserver } from './iterative-server.ts';
+import type { ServerObserver } from '../iterative-server.ts';
 
 /** The guards of an echo server: plain values, which any thread can be given. */
 export interface GuardPlan {
