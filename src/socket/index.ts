@@ -17,6 +17,8 @@ export type { DescriptorOptions, ReceivedDescriptors } from './descriptor-passin
 export { receiveDescriptors, sendDescriptors } from './descriptor-passing.ts';
 export type {
   Credentials,
+  Group,
+  IPv6Group,
   OptionAccess,
   OptionKind,
   OptionLevel,
@@ -24,6 +26,7 @@ export type {
   OptionUnit,
   OptionValues,
   PortRange,
+  SourceGroup,
   TcpInfo,
 } from './options/spec.ts';
 export type {
