@@ -148,7 +148,13 @@ export function option(
 }
 
 /** The levels of options and of control messages. */
-const LEVELS = ['SOL_SOCKET', 'IPPROTO_TCP', 'IPPROTO_UDP', 'IPPROTO_IP', 'IPPROTO_IPV6'] as const;
+export const LEVELS = [
+  'SOL_SOCKET',
+  'IPPROTO_TCP',
+  'IPPROTO_UDP',
+  'IPPROTO_IP',
+  'IPPROTO_IPV6',
+] as const;
 
 /** The level and name of a socket option: `['SOL_SOCKET', 'SO_REUSEADDR']`. */
 function optionNames(abi: Abi, level: number, option: number): [string, string] {

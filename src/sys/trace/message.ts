@@ -1,5 +1,7 @@
 import type { Abi } from '../abi/abi.ts';
-import { type ControlMessage, decodeControl } from '../control-messages.ts';
+import type { ControlMessage } from '../control/message.ts';
+import { type ReceivedControl, receivedControl } from '../control-messages.ts';
+import { formatAddress, type SocketAddress } from '../sockaddr.ts';
 import type { MessageHeader } from '../sys.ts';
 import * as format from './format.ts';
 
@@ -12,7 +14,7 @@ export function messageHeader(
 ): string {
   const { name, nameLength, buffer, offset, control, controlLength, length, flags } = message;
   const iovec = `{iov_base=${format.bytesLiteral(buffer, offset, bytes)}, iov_len=${length}}`;
-  const controls = control === null ? [] : decodeControl(abi, control, controlLength);
+  const controls = control === null ? [] : receivedControl(abi, control, controlLength);
   const shown = [
     `msg_name=${name === null ? 'NULL' : format.sockaddr(abi, name, nameLength)}`,
     `msg_namelen=${name === null ? 0 : nameLength}`,
@@ -39,19 +41,27 @@ export function receivedHeader(
   return `${fd}, ?, ${format.flags(abi, flags, format.MESSAGE_FLAGS)}`;
 }
 
-function controlMessage(abi: Abi, message: ControlMessage): string {
-  if (message.kind === 'SCM_RIGHTS') {
-    const data = `[${message.fds.join(', ')}]`;
-    const bytes = lengthOf(abi, message.fds.length * 4);
-    return `{cmsg_len=${bytes}, cmsg_level=SOL_SOCKET, cmsg_type=SCM_RIGHTS, cmsg_data=${data}}`;
-  }
-  const { level, type, data } = message;
-  const names = `cmsg_level=${format.symbol(abi, level, ['SOL_SOCKET'])}, cmsg_type=${type}`;
-  const shown = format.bytesLiteral(data, 0, data.length);
-  return `{cmsg_len=${lengthOf(abi, data.length)}, ${names}, cmsg_data=${shown}}`;
+function controlMessage(abi: Abi, { length, level, message }: ReceivedControl): string {
+  const shown = [
+    `cmsg_len=${length}`,
+    `cmsg_level=${format.symbol(abi, level, format.LEVELS)}`,
+    `cmsg_type=${message.kind === 'other' ? message.type : message.kind}`,
+    `cmsg_data=${controlData(message)}`,
+  ];
+  return `{${shown.join(', ')}}`;
 }
 
-function lengthOf(abi: Abi, dataBytes: number): number {
-  const { controlAlignBytes } = abi.behaviours;
-  return Math.ceil(abi.structs.cmsghdr.size / controlAlignBytes) * controlAlignBytes + dataBytes;
+/** `[3, 4]`, `{hops=64}`, or bytes. */
+function controlData(message: ControlMessage): string {
+  if (message.kind === 'SCM_RIGHTS') return `[${message.fds.join(', ')}]`;
+  if (message.kind === 'other') return format.bytesLiteral(message.data, 0, message.data.length);
+  const { kind, ...fields } = message;
+  const parts = Object.entries(fields).map(([name, value]) => `${name}=${fieldText(value)}`);
+  return `{${parts.join(', ')}}`;
+}
+
+function fieldText(value: number | string | SocketAddress | null): string {
+  if (typeof value === 'number') return String(value);
+  if (value === null) return 'NULL';
+  return typeof value === 'string' ? value : formatAddress(value);
 }
