@@ -47,8 +47,10 @@ export type OptionalMessageConstantName =
   | 'SO_EE_ORIGIN_ZEROCOPY'
   | 'SO_EE_ORIGIN_TXTIME';
 
-/** The structures of control messages and of multicast. */
+/** The structures of many messages, of control messages and of multicast. */
 export interface MessageStructs {
+  /** Linux and FreeBSD. */
+  readonly mmsghdr?: StructLayout<'msg_hdr' | 'msg_len'>;
   readonly in_pktinfo?: StructLayout<'ipi_ifindex' | 'ipi_spec_dst' | 'ipi_addr'>;
   readonly in6_pktinfo: StructLayout<'ipi6_addr' | 'ipi6_ifindex'>;
   readonly ip_mreqn: StructLayout<'imr_multiaddr' | 'imr_address' | 'imr_ifindex'>;
@@ -100,6 +102,13 @@ export const linuxMessages = {
     SO_EE_ORIGIN_TXTIME: 6,
   },
   structs: {
+    mmsghdr: {
+      size: 64,
+      fields: {
+        msg_hdr: { offset: 0, size: 56 },
+        msg_len: { offset: 56, size: 4 },
+      },
+    },
     in_pktinfo: {
       size: 12,
       fields: {
@@ -272,6 +281,13 @@ export const freebsdMessages = {
     IP_SENDSRCADDR: 7,
   },
   structs: {
+    mmsghdr: {
+      size: 56,
+      fields: {
+        msg_hdr: { offset: 0, size: 48 },
+        msg_len: { offset: 48, size: 8 },
+      },
+    },
     in6_pktinfo: {
       size: 20,
       fields: {
