@@ -88,6 +88,26 @@ export class SocketSys {
     return this.note('recvmsg', fd, flags, 0, -(this.abi.errno['EOPNOTSUPP'] ?? 0));
   }
 
+  /** Not simulated. */
+  sendto(): number {
+    return this.missing;
+  }
+
+  /** Not simulated. */
+  recvfrom(): number {
+    return this.missing;
+  }
+
+  /** Not simulated. */
+  sendmmsg(): number {
+    return this.missing;
+  }
+
+  /** Not simulated. */
+  recvmmsg(): number {
+    return this.missing;
+  }
+
   read(fd: number, buffer: Uint8Array, offset: number, length: number): number {
     requireRoom(buffer.length, offset, length);
     this.kernel.enter();

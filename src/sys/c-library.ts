@@ -27,6 +27,11 @@ export interface CLibrary {
   readonly recvInto: Call<MessageAt>;
   readonly sendmsg: Call<[fd: number, header: Uint8Array, flags: number]>;
   readonly recvmsg: Call<[fd: number, header: Uint8Array, flags: number]>;
+  readonly sendto: Call<[...Message, address: Bytes, addressLength: number]>;
+  readonly recvfrom: Call<[...Message, address: Bytes, addressLength: Int32Array | null]>;
+  /** Null on macOS. The messages are at an address. */
+  readonly sendmmsg: Call<[fd: number, messages: number, count: number, flags: number]> | null;
+  readonly recvmmsg: Call<[fd: number, number, count: number, flags: number, null]> | null;
   readonly shutdown: Call<[fd: number, how: number]>;
   readonly getsockname: Call<AddressOut>;
   readonly getpeername: Call<AddressOut>;

@@ -1,3 +1,4 @@
+import type { MessageVector } from './message-vector.ts';
 import type { MessageHeader } from './sys.ts';
 
 // What is checked before a call: the kernel and the C library would not.
@@ -30,4 +31,10 @@ export function lengthIn(length: Int32Array): number {
 /** C would read `text` up to its first NUL byte: another path, another host. */
 export function requireWhole(text: string): void {
   if (text.includes('\0')) throw new RangeError('a C string cannot hold a NUL byte');
+}
+
+/** As {@link requireRoom}, for slots of a vector. */
+export function requireSlots(messages: MessageVector, first: number, count: number): void {
+  if (first >= 0 && count >= 0 && first + count <= messages.count) return;
+  throw new RangeError(`a vector of ${messages.count} has no ${count} messages from ${first} on`);
 }

@@ -1,58 +1,58 @@
 import type { Abi } from './abi/abi.ts';
+import * as addresses from './control/addresses.ts';
+import type { Codec } from './control/codec.ts';
+import * as unix from './control/descriptors.ts';
+import * as errors from './control/errors.ts';
+import type {
+  ControlFields,
+  ControlKind,
+  ControlMessage,
+  ControlMessageOf,
+} from './control/message.ts';
+import * as numbers from './control/numbers.ts';
+import * as times from './control/times.ts';
 import { readSigned, readUnsigned, writeInteger } from './struct.ts';
 
 // Control messages as cmsg(3) lays them out: a header, data, and padding to the next header.
 
-/** Descriptors that are passed over a UNIX socket: unix(7). */
-interface RightsMessage {
-  readonly kind: 'SCM_RIGHTS';
-  readonly fds: readonly number[];
-}
+/** A kind that has a codec. */
+type KnownKind = Exclude<ControlKind, 'other'>;
 
-/** A control message of a kind that has no codec. */
-interface OtherMessage {
-  readonly kind: 'other';
+/**
+ * A further kind is a line here and a member of `ControlFields`. Where two kinds of a platform have
+ * one number, the first is decoded.
+ */
+const codecs: { readonly [Kind in KnownKind]: Codec<ControlFields[Kind]> } = {
+  SCM_RIGHTS: unix.rights,
+  SCM_CREDENTIALS: unix.credentials,
+  SCM_CREDS: unix.creds,
+  SCM_CREDS2: unix.creds2,
+  SCM_TIMESTAMP: times.timestamp,
+  SCM_TIMESTAMPNS: times.timestampNs,
+  SCM_REALTIME: times.realtime,
+  SCM_MONOTONIC: times.monotonic,
+  SO_RXQ_OVFL: numbers.overflow,
+  IP_PKTINFO: addresses.packetInfo,
+  IPV6_PKTINFO: addresses.packetInfoIPv6,
+  IP_RECVDSTADDR: addresses.destination,
+  IP_SENDSRCADDR: addresses.source,
+  IP_TTL: numbers.ttl,
+  IPV6_HOPLIMIT: numbers.hopLimit,
+  IP_TOS: numbers.tos,
+  IPV6_TCLASS: numbers.trafficClass,
+  UDP_SEGMENT: numbers.segment,
+  UDP_GRO: numbers.gro,
+  IP_RECVERR: errors.error,
+  IPV6_RECVERR: errors.errorIPv6,
+};
+
+/** A message with the numbers of its header, and the codec of its kind if it has one. */
+interface Numbered {
   readonly level: number;
   readonly type: number;
-  readonly data: Uint8Array;
+  readonly dataBytes: number;
+  readonly write: (data: DataView) => void;
 }
-
-/** A control message of sendmsg(2) or recvmsg(2). */
-export type ControlMessage = RightsMessage | OtherMessage;
-
-/** A message that can be encoded, by its kind. */
-type Known<Kind> = Extract<ControlMessage, { readonly kind: Kind }>;
-type KnownKind = Exclude<ControlMessage['kind'], 'other'>;
-
-/** How a kind of message is written and read. */
-interface Codec<Message> {
-  level(abi: Abi): number;
-  type(abi: Abi): number;
-  dataBytes(message: Message): number;
-  write(message: Message, data: DataView): void;
-  read(data: DataView): Message;
-}
-
-const FD_BYTES = 4;
-
-/** A further kind is a line here and a member of {@link ControlMessage}. */
-const codecs: { readonly [Kind in KnownKind]: Codec<Known<Kind>> } = {
-  SCM_RIGHTS: {
-    level: ({ constants }) => constants.SOL_SOCKET,
-    type: ({ constants }) => constants.SCM_RIGHTS,
-    dataBytes: ({ fds }) => fds.length * FD_BYTES,
-    write: ({ fds }, data) => {
-      for (const [index, fd] of fds.entries()) data.setInt32(index * FD_BYTES, fd, true);
-    },
-    read: (data) => {
-      const count = Math.floor(data.byteLength / FD_BYTES);
-      const fds = Array.from({ length: count }, (_, index) =>
-        data.getInt32(index * FD_BYTES, true),
-      );
-      return { kind: 'SCM_RIGHTS', fds };
-    },
-  },
-};
 
 /** The room that a message with `dataBytes` takes: CMSG_SPACE. */
 export function controlSpace(abi: Abi, dataBytes: number): number {
@@ -61,26 +61,55 @@ export function controlSpace(abi: Abi, dataBytes: number): number {
 
 /** The room of a message with `count` descriptors. */
 export function rightsSpace(abi: Abi, count: number): number {
-  return controlSpace(abi, count * FD_BYTES);
+  return controlSpace(abi, count * unix.FD_BYTES);
 }
 
-/** Control messages for sendmsg(2), one behind the other. */
+/**
+ * Control messages for sendmsg(2), one behind the other.
+ *
+ * @throws RangeError for a kind that the platform lacks, RangeError or TypeError for a wrong field.
+ */
 export function encodeControl(abi: Abi, messages: readonly ControlMessage[]): Uint8Array {
-  const sizes = messages.map((message) => controlSpace(abi, dataBytesOf(message)));
+  const parts = messages.map((message) => numbered(abi, message));
+  const sizes = parts.map(({ dataBytes }) => controlSpace(abi, dataBytes));
   const bytes = new Uint8Array(sizes.reduce((sum, size) => sum + size, 0));
+  const { fields } = abi.structs.cmsghdr;
   let at = 0;
-  for (const [index, message] of messages.entries()) {
-    write(abi, message, new DataView(bytes.buffer, at, sizes[index]));
-    at += sizes[index] ?? 0;
+  for (const [index, { level, type, dataBytes, write }] of parts.entries()) {
+    const view = new DataView(bytes.buffer, at, sizes[index]);
+    writeInteger(view, 0, fields.cmsg_len, headerBytes(abi) + dataBytes);
+    writeInteger(view, 0, fields.cmsg_level, level);
+    writeInteger(view, 0, fields.cmsg_type, type);
+    write(new DataView(view.buffer, view.byteOffset + headerBytes(abi), dataBytes));
+    at += view.byteLength;
   }
   return bytes;
 }
 
+/** A control message as it came, with the numbers of its header. */
+export interface ReceivedControl {
+  /** `cmsg_len`. */
+  readonly length: number;
+  /** `cmsg_level`. */
+  readonly level: number;
+  readonly message: ControlMessage;
+}
+
 /** The messages in the first `length` bytes of `control`, without what the kernel has cut off. */
 export function decodeControl(abi: Abi, control: Uint8Array, length: number): ControlMessage[] {
+  return receivedControl(abi, control, length).map(({ message }) => message);
+}
+
+/** As {@link decodeControl}, with the headers. */
+export function receivedControl(
+  abi: Abi,
+  control: Uint8Array,
+  length: number,
+): readonly ReceivedControl[] {
   const { size, fields } = abi.structs.cmsghdr;
-  const messages: ControlMessage[] = [];
-  const view = new DataView(control.buffer, control.byteOffset, Math.min(length, control.length));
+  const received: ReceivedControl[] = [];
+  const room = Math.max(0, Math.min(length, control.length));
+  const view = new DataView(control.buffer, control.byteOffset, room);
   for (let at = 0; at + size <= view.byteLength; ) {
     const bytes = readUnsigned(view, at, fields.cmsg_len);
     if (bytes < headerBytes(abi)) break;
@@ -88,39 +117,77 @@ export function decodeControl(abi: Abi, control: Uint8Array, length: number): Co
     const dataAt = Math.min(at + headerBytes(abi), end);
     const data = new DataView(view.buffer, view.byteOffset + dataAt, end - dataAt);
     const level = readSigned(view, at, fields.cmsg_level);
-    messages.push(read(abi, level, readSigned(view, at, fields.cmsg_type), data));
+    const message = read(abi, level, readSigned(view, at, fields.cmsg_type), data);
+    received.push({ length: bytes, level, message });
     at += aligned(abi, bytes);
   }
-  return messages;
-}
-
-function write(abi: Abi, message: ControlMessage, view: DataView): void {
-  const { fields } = abi.structs.cmsghdr;
-  const dataBytes = dataBytesOf(message);
-  const data = new DataView(view.buffer, view.byteOffset + headerBytes(abi), dataBytes);
-  const { level, type } = message.kind === 'other' ? message : numbersOf(abi, message.kind);
-  writeInteger(view, 0, fields.cmsg_len, headerBytes(abi) + dataBytes);
-  writeInteger(view, 0, fields.cmsg_level, level);
-  writeInteger(view, 0, fields.cmsg_type, type);
-  if (message.kind === 'other') new Uint8Array(data.buffer, data.byteOffset).set(message.data);
-  else codecs[message.kind].write(message, data);
+  return received;
 }
 
 function read(abi: Abi, level: number, type: number, data: DataView): ControlMessage {
-  for (const codec of Object.values(codecs)) {
-    if (codec.level(abi) === level && codec.type(abi) === type) return codec.read(data);
-  }
+  const kind = kindsOf(abi).get(`${level} ${type}`);
+  const message = kind === undefined ? null : readKnown(abi, kind, data);
+  if (message !== null) return message;
   const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice();
   return { kind: 'other', level, type, data: bytes };
 }
 
-function numbersOf(abi: Abi, kind: KnownKind): { level: number; type: number } {
-  return { level: codecs[kind].level(abi), type: codecs[kind].type(abi) };
+function readKnown<Kind extends KnownKind>(
+  abi: Abi,
+  kind: Kind,
+  data: DataView,
+): ControlMessage | null {
+  const codec: Codec<ControlFields[Kind]> = codecs[kind];
+  const fields = codec.read(abi, data);
+  return fields === null ? null : ({ kind, ...fields } as unknown as ControlMessage);
 }
 
-function dataBytesOf(message: ControlMessage): number {
-  if (message.kind === 'other') return message.data.length;
-  return codecs[message.kind].dataBytes(message);
+const kinds = new WeakMap<Abi, ReadonlyMap<string, KnownKind>>();
+
+/** The kinds of a platform by level and type. */
+function kindsOf(abi: Abi): ReadonlyMap<string, KnownKind> {
+  const known = kinds.get(abi);
+  if (known !== undefined) return known;
+  const found = new Map<string, KnownKind>();
+  for (const kind of Object.keys(codecs) as KnownKind[]) {
+    for (const type of codecs[kind].types(abi)) {
+      const numbers = `${codecs[kind].level(abi)} ${type}`;
+      if (type !== undefined && !found.has(numbers)) found.set(numbers, kind);
+    }
+  }
+  kinds.set(abi, found);
+  return found;
+}
+
+function numbered(abi: Abi, message: ControlMessage): Numbered {
+  if (!isKnown(message)) {
+    const { level, type, data } = message;
+    const write = (view: DataView): void => new Uint8Array(view.buffer, view.byteOffset).set(data);
+    return { level, type, dataBytes: data.length, write };
+  }
+  return numberedKnown(abi, message.kind, message);
+}
+
+function numberedKnown<Kind extends KnownKind>(
+  abi: Abi,
+  kind: Kind,
+  message: ControlMessageOf<Kind>,
+): Numbered {
+  const codec: Codec<ControlFields[Kind]> = codecs[kind];
+  const level = codec.level(abi);
+  const [type] = codec.types(abi);
+  if (level === undefined || type === undefined) {
+    throw new RangeError(`${kind} does not exist on ${abi.platform}`);
+  }
+  const write = (data: DataView): void => codec.write(abi, message, data);
+  return { level, type, dataBytes: codec.dataBytes(abi, message), write };
+}
+
+function isKnown(message: ControlMessage): message is ControlMessageOf<KnownKind> {
+  const kind: ControlKind = message.kind;
+  if (kind === 'other') return false;
+  if (Object.hasOwn(codecs, kind)) return true;
+  throw new TypeError(`${String(kind)} is not a kind of control message that sockloop knows`);
 }
 
 function headerBytes(abi: Abi): number {

@@ -4,51 +4,33 @@ import type { Abi } from './abi/abi.ts';
 import { ioUring } from './abi/io-uring.ts';
 import { type BatchCode, openBatchCode } from './batch/executable-page.ts';
 import type { CLibrary, IoUringLibrary, KqueueLibrary } from './c-library.ts';
-import { lengthIn, requireRoom, requireRoomOf, requireWhole } from './call-arguments.ts';
-import { MessageMemory } from './message-memory.ts';
+import { lengthIn, requireRoom, requireWhole } from './call-arguments.ts';
+import { NativeMessages } from './native-messages.ts';
 import { lookUp, lookUpName } from './native-names.ts';
-import { isStable, StableAddress } from './stable-address.ts';
-import type {
-  AddressHints,
-  HostName,
-  MessageHeader,
-  ResolvedAddresses,
-  Sys,
-  UvLoop,
-} from './sys.ts';
+import { isStable } from './stable-address.ts';
+import type { AddressHints, HostName, ResolvedAddresses, Sys, UvLoop } from './sys.ts';
 
 const { SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register } = ioUring.constants;
 
 /** The calls of a C library. A function that the platform lacks gives `-ENOSYS`. */
-export class NativeSys implements Sys {
-  readonly abi: Abi;
+export class NativeSys extends NativeMessages implements Sys {
   readonly #c: CLibrary;
   /** Undefined until first used: on Linux it is a separate library. */
   #kq: KqueueLibrary | null | undefined;
   readonly #missing: number;
-  // The two calls of every message: here they cost one cache line less.
-  readonly #sendFrom: CLibrary['sendFrom'];
-  readonly #recvInto: CLibrary['recvInto'];
   /** Opened by the first loop that asks: a program without one maps no executable page. */
   #batchCode: BatchCode | undefined;
   #makeBatch: ((records: number, count: number) => number) | null = null;
   /** Likewise, the call of every turn of a ring. */
   readonly #enterRing: IoUringLibrary['enter'] | null;
-  readonly #sent: StableAddress;
-  readonly #received: StableAddress;
-  #messageMemory: MessageMemory | null = null;
   readonly #epollEventBytes: number;
   readonly #keventBytes: number;
 
   constructor(abi: Abi, c: CLibrary) {
-    this.abi = abi;
+    super(abi, c);
     this.#c = c;
     this.#missing = -abi.errno.ENOSYS;
-    this.#sendFrom = c.sendFrom;
-    this.#recvInto = c.recvInto;
     this.#enterRing = c.ioUring?.enter ?? null;
-    this.#sent = new StableAddress(c.addressOf);
-    this.#received = new StableAddress(c.addressOf);
     this.#epollEventBytes = abi.structs.epoll_event?.size ?? 0;
     this.#keventBytes = abi.structs.kevent.size;
   }
@@ -85,34 +67,6 @@ export class NativeSys implements Sys {
   connect(fd: number, address: Uint8Array, length: number): number {
     requireRoom(address.length, 0, length);
     return this.#checked(this.#c.connect(fd, address, length));
-  }
-
-  send(fd: number, buffer: Uint8Array, offset: number, length: number, flags: number): number {
-    requireRoom(buffer.length, offset, length);
-    const address = this.#sent.of(buffer);
-    if (address !== 0) return this.#checked(this.#sendFrom(fd, address + offset, length, flags));
-    const from = offset === 0 ? buffer : buffer.subarray(offset);
-    return this.#checked(this.#c.send(fd, from, length, flags));
-  }
-
-  recv(fd: number, buffer: Uint8Array, offset: number, length: number, flags: number): number {
-    requireRoom(buffer.length, offset, length);
-    const address = this.#received.of(buffer);
-    if (address !== 0) return this.#checked(this.#recvInto(fd, address + offset, length, flags));
-    const into = offset === 0 ? buffer : buffer.subarray(offset);
-    return this.#checked(this.#c.recv(fd, into, length, flags));
-  }
-
-  sendmsg(fd: number, message: MessageHeader, flags: number): number {
-    const { header } = this.#written(message);
-    return this.#checked(this.#c.sendmsg(fd, header, flags));
-  }
-
-  recvmsg(fd: number, message: MessageHeader, flags: number): number {
-    const memory = this.#written(message);
-    const result = this.#checked(this.#c.recvmsg(fd, memory.header, flags));
-    if (result >= 0) memory.read(message);
-    return result;
   }
 
   shutdown(fd: number, how: number): number {
@@ -373,13 +327,6 @@ export class NativeSys implements Sys {
 
   gai_strerror(code: number): string {
     return this.#c.gai_strerror(code);
-  }
-
-  #written(message: MessageHeader): MessageMemory {
-    requireRoomOf(message);
-    this.#messageMemory ??= new MessageMemory(this.abi, this.#c.addressOf);
-    this.#messageMemory.write(message);
-    return this.#messageMemory;
   }
 
   #openBatchCode(): void {

@@ -109,11 +109,23 @@ function socketFunctions(libc: Library) {
     recvInto: libc.func('recv', 'int', ['int', 'uintptr_t', 'size_t', 'int']),
     sendmsg: libc.func('sendmsg', 'intptr_t', ['int', 'void *', 'int']),
     recvmsg: libc.func('recvmsg', 'intptr_t', ['int', 'void *', 'int']),
+    ...datagramFunctions(libc),
     shutdown: libc.func('shutdown', 'int', ['int', 'int']),
     getsockname: libc.func('getsockname', 'int', ['int', 'void *', length]),
     getpeername: libc.func('getpeername', 'int', ['int', 'void *', length]),
     getsockopt: libc.func('getsockopt', 'int', ['int', 'int', 'int', 'void *', length]),
     setsockopt: libc.func('setsockopt', 'int', ['int', 'int', 'int', 'void *', 'uint32_t']),
+  };
+}
+
+function datagramFunctions(libc: Library) {
+  const bytes = ['int', 'void *', 'size_t', 'int'];
+  return {
+    sendto: libc.func('sendto', 'intptr_t', [...bytes, 'void *', 'uint32_t']),
+    recvfrom: libc.func('recvfrom', 'intptr_t', [...bytes, 'void *', 'void *']),
+    // The count is an unsigned int on Linux, a size_t on FreeBSD.
+    sendmmsg: optional(libc, 'sendmmsg', 'int', ['int', 'uintptr_t', 'size_t', 'int']),
+    recvmmsg: optional(libc, 'recvmmsg', 'int', ['int', 'uintptr_t', 'size_t', 'int', 'void *']),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Abi } from './abi/abi.ts';
+import type { MessageVector } from './message-vector.ts';
 
 /**
  * The system calls, one method each: no policy, no retry, no throw.
@@ -31,10 +32,46 @@ export interface Sys {
   send(fd: number, buffer: Uint8Array, offset: number, length: number, flags: number): number;
   /** recv(2): at most `length` bytes into `buffer` at `offset`; 0 is the end of the stream. */
   recv(fd: number, buffer: Uint8Array, offset: number, length: number, flags: number): number;
+  /** sendto(2): as send, to the sockaddr of `addressLength` bytes in `address`; null for none. */
+  sendto(
+    fd: number,
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+    flags: number,
+    address: Uint8Array | null,
+    addressLength: number,
+  ): number;
+  /** recvfrom(2): as recv; `addressLength` as for accept, unused where `address` is null. */
+  recvfrom(
+    fd: number,
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+    flags: number,
+    address: Uint8Array | null,
+    addressLength: Int32Array,
+  ): number;
   /** sendmsg(2): `message` has one buffer, and control messages as cmsg(3) lays them out. */
   sendmsg(fd: number, message: MessageHeader, flags: number): number;
   /** recvmsg(2): fills in the parts of `message`, and its lengths and flags. */
   recvmsg(fd: number, message: MessageHeader, flags: number): number;
+  /**
+   * sendmmsg(2): sends `count` messages from slot `first` on. Returns how many were sent; the error
+   * of the first alone is returned. `-ENOSYS` on macOS.
+   */
+  sendmmsg(
+    fd: number,
+    messages: MessageVector,
+    first: number,
+    count: number,
+    flags: number,
+  ): number;
+  /**
+   * recvmmsg(2): receives at most `count` messages from slot 0 on, and returns how many. There is
+   * no timeout: `MSG_DONTWAIT` ends it once there are no more. `-ENOSYS` on macOS.
+   */
+  recvmmsg(fd: number, messages: MessageVector, count: number, flags: number): number;
   /** shutdown(2). */
   shutdown(fd: number, how: number): number;
   /** close(2). The descriptor is closed whatever it returns: do not retry on `-EINTR`. */

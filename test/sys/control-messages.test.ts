@@ -6,8 +6,8 @@ import { test } from 'node:test';
 import { SimSys } from '#sim/sim-sys.js';
 import type { Abi } from '#src/sys/abi/abi.js';
 import { abiFor } from '#src/sys/abi/index.js';
+import type { ControlMessage } from '#src/sys/control/message.js';
 import {
-  type ControlMessage,
   controlSpace,
   decodeControl,
   encodeControl,

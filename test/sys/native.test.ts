@@ -41,6 +41,21 @@ const CALLS: readonly Call[] = [
     name: 'recv at an offset',
     make: (fd, buffer, length) => sys.recv(fd, buffer, 1, length - 1, 0),
   },
+  { name: 'sendto', make: (fd, buffer, length) => sys.sendto(fd, buffer, 0, length, 0, null, 0) },
+  {
+    name: 'sendto an address',
+    make: (fd, buffer, length) => sys.sendto(fd, new Uint8Array(1), 0, 1, 0, buffer, length),
+  },
+  {
+    name: 'recvfrom',
+    make: (fd, buffer, length) => sys.recvfrom(fd, buffer, 0, length, 0, null, inOut(0)),
+  },
+  {
+    name: 'recvfrom an address',
+    make: (fd, buffer, length) => {
+      return sys.recvfrom(fd, new Uint8Array(1), 0, 1, 0, buffer, inOut(length));
+    },
+  },
   {
     name: 'getsockopt',
     make: (fd, buffer, length) => {

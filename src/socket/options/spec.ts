@@ -6,6 +6,7 @@ export type OptionLevel =
   | 'IPPROTO_TCP'
   | 'IPPROTO_IP'
   | 'IPPROTO_IPV6'
+  | 'IPPROTO_UDP'
   | 'SOL_LOCAL';
 
 /** Whether an option can be read, set, or both. */
@@ -35,6 +36,34 @@ export interface Credentials {
 export interface PortRange {
   readonly low: number;
   readonly high: number;
+}
+
+/** A multicast group of IPv4, and the interface; any interface if neither part of it is given. */
+export interface Group {
+  /** `239.1.2.3`. */
+  readonly group: string;
+  /** The interface, by an address of its own: `127.0.0.1`. */
+  readonly interfaceAddress?: string;
+  /** The interface, by its index; it goes before the address. */
+  readonly interfaceIndex?: number;
+}
+
+/** A multicast group of IPv4, of which one source counts. */
+export interface SourceGroup {
+  /** `232.1.2.3`. */
+  readonly group: string;
+  /** The address of the sender: `127.0.0.1`. */
+  readonly source: string;
+  /** The interface, by an address of its own; any by default. */
+  readonly interfaceAddress?: string;
+}
+
+/** A multicast group of IPv6, and the interface. */
+export interface IPv6Group {
+  /** `ff02::1:2`. */
+  readonly group: string;
+  /** The index of the interface; 0, the default, for any. */
+  readonly interfaceIndex?: number;
 }
 
 /**
@@ -70,6 +99,14 @@ export interface OptionValues {
   readonly rate: number;
   /** Two ports in a `uint32_t`. */
   readonly portRange: PortRange;
+  /** An `in_addr`: the address of an interface, `0.0.0.0` for any. */
+  readonly ipv4Address: string;
+  /** An `ip_mreqn`. */
+  readonly group: Group;
+  /** An `ip_mreq_source`. */
+  readonly sourceGroup: SourceGroup;
+  /** An `ipv6_mreq`. */
+  readonly ipv6Group: IPv6Group;
 }
 
 /** The kind of an option: the type of its value in C and here. */

@@ -1,5 +1,6 @@
 import type { Abi, PlatformName } from '../../sys/abi/abi.ts';
 import { abis } from '../../sys/abi/index.ts';
+import { datagramOptions } from './datagram.ts';
 import { ipOptions } from './ip.ts';
 import { socketLevelOptions } from './socket.ts';
 import type { OptionSpec, OptionValues } from './spec.ts';
@@ -9,13 +10,14 @@ import { tcpOptions } from './tcp.ts';
  * The options of `getSockOpt` and `setSockOpt`, by the names of the headers. No platform has all:
  * see `optionPlatforms`.
  *
- * Not included are options whose values are pointers or filters, those that only affect the
- * ancillary data of recvmsg(2), and those of datagrams and multicast only.
+ * Not included are options whose values are pointers or filters, and those that ask for control
+ * messages that have no kind in `ControlMessage`.
  */
 export const socketOptions = {
   ...socketLevelOptions,
   ...tcpOptions,
   ...ipOptions,
+  ...datagramOptions,
 } as const satisfies Readonly<Record<string, OptionSpec>>;
 
 type Table = typeof socketOptions;

@@ -6,6 +6,14 @@ import {
   writeBigUnsigned,
   writeInteger,
 } from '../../sys/struct.ts';
+import { integer, outOfRange, wrongType } from './checks.ts';
+import {
+  decodeIPv4Address,
+  encodeGroup,
+  encodeIPv4Address,
+  encodeIPv6Group,
+  encodeSourceGroup,
+} from './groups.ts';
 import type { Credentials, OptionSpec, OptionValues, PortRange, TcpInfo } from './spec.ts';
 import {
   type GettableOptionName,
@@ -101,6 +109,7 @@ function sizeBytes(abi: Abi, name: string, spec: OptionSpec): number {
     case 'unsigned':
     case 'error':
     case 'portRange':
+    case 'ipv4Address':
       return 4;
     case 'u64':
       return 8;
@@ -116,6 +125,12 @@ function sizeBytes(abi: Abi, name: string, spec: OptionSpec): number {
       return (abi.structs.ucred ?? present(name, abi.structs.xucred)).size;
     case 'tcpInfo':
       return tcpInfoLayout(abi, name).size;
+    case 'group':
+      return abi.structs.ip_mreqn.size;
+    case 'sourceGroup':
+      return abi.structs.ip_mreq_source.size;
+    case 'ipv6Group':
+      return abi.structs.ipv6_mreq.size;
   }
 }
 
@@ -141,6 +156,14 @@ function encode(abi: Abi, name: string, spec: OptionSpec, value: unknown, view: 
       return encodeString(name, value, view);
     case 'portRange':
       return encodePortRange(name, value, view);
+    case 'ipv4Address':
+      return encodeIPv4Address(name, value, view);
+    case 'group':
+      return encodeGroup(abi, name, value, view);
+    case 'sourceGroup':
+      return encodeSourceGroup(abi, name, value, view);
+    case 'ipv6Group':
+      return encodeIPv6Group(abi, name, value, view);
     case 'u64':
     case 'error':
     case 'credentials':
@@ -247,6 +270,13 @@ function decode(
       const low = readUnsigned(covered(name, view, 4), 0, u16);
       return { low, high: readUnsigned(view, 0, highPort) };
     }
+    case 'ipv4Address':
+      return decodeIPv4Address(covered(name, view, 4));
+    case 'group':
+    case 'sourceGroup':
+    case 'ipv6Group':
+      // Unreachable: `accessible` has refused these, which can only be set.
+      throw new TypeError(`${name} can be set but not read`);
   }
 }
 
@@ -329,40 +359,4 @@ function covered(name: string, view: DataView, size: number): DataView {
     throw new RangeError(`${name} has ${size} bytes, and only ${view.byteLength} came back`);
   }
   return view;
-}
-
-function integer(
-  name: string,
-  value: unknown,
-  min: number,
-  max: number,
-  takes = `an integer from ${min} to ${max}`,
-): number {
-  if (typeof value !== 'number') throw wrongType(name, takes, value);
-  if (!Number.isInteger(value) || value < min || value > max) throw outOfRange(name, takes, value);
-  return value;
-}
-
-function wrongType(name: string, takes: string, value: unknown): TypeError {
-  return new TypeError(`${name} takes ${takes}, not ${words(value)}`);
-}
-
-function outOfRange(name: string, takes: string, value: unknown): RangeError {
-  return new RangeError(`${name} takes ${takes}, not ${words(value)}`);
-}
-
-function words(value: unknown): string {
-  switch (typeof value) {
-    case 'string':
-      return JSON.stringify(value);
-    case 'bigint':
-      return `${value}n`;
-    case 'object':
-      if (value === null) return 'null';
-      return Array.isArray(value) ? 'an array' : 'an object';
-    case 'function':
-      return 'a function';
-    default:
-      return String(value);
-  }
 }

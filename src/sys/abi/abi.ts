@@ -1,3 +1,9 @@
+import type {
+  MessageConstantName,
+  MessageStructs,
+  OptionalMessageConstantName,
+} from './messages.ts';
+
 /**
  * The application binary interface of one platform: the constants and structure layouts of the
  * system calls, under the names of the headers.
@@ -31,7 +37,7 @@ export interface StructLayout<FieldName extends string = string> {
 }
 
 /** Constants that every platform has. */
-export type CommonConstantName =
+type CommonConstantName =
   | 'AF_UNSPEC'
   | 'AF_UNIX'
   | 'AF_INET'
@@ -118,7 +124,7 @@ export type CommonConstantName =
   | 'EAI_OVERFLOW';
 
 /** Constants that some platforms lack: absent there. */
-export type OptionalConstantName =
+type OptionalConstantName =
   | 'SOCK_CLOEXEC'
   | 'SOCK_NONBLOCK'
   | 'MSG_NOSIGNAL'
@@ -153,8 +159,8 @@ export type OptionalConstantName =
   | 'OPEN_MAX';
 
 /** The constants of a platform, by the names of the headers. */
-export type Constants = Readonly<Record<CommonConstantName, number>> &
-  Readonly<Partial<Record<OptionalConstantName, number>>>;
+export type Constants = Readonly<Record<CommonConstantName | MessageConstantName, number>> &
+  Readonly<Partial<Record<OptionalConstantName | OptionalMessageConstantName, number>>>;
 
 /** The errnos that the code names; a table holds all of its platform. */
 export type ErrnoName =
@@ -191,7 +197,7 @@ export type ErrnoName =
   | 'EWOULDBLOCK';
 
 /** The structures of the calls, with the fields that the code reads or writes. */
-export interface Structs {
+export interface Structs extends MessageStructs {
   /** `sa_len` is one byte on the BSDs and absent on Linux, where `sa_family` takes two. */
   readonly sockaddr: StructLayout<'sa_family'> & { readonly fields: { readonly sa_len?: Field } };
   readonly sockaddr_in: StructLayout<'sin_family' | 'sin_port' | 'sin_addr'>;
@@ -384,6 +390,12 @@ export interface Behaviours {
   readonly lingerTicksPerSecond: number;
   /** Headers and data of control messages begin at multiples of this: CMSG_ALIGN of cmsg(3). */
   readonly controlAlignBytes: 4 | 8;
+  /** The width of IP_TOS in a control message that is sent: FreeBSD takes one byte. */
+  readonly controlTosBytes: 1 | 4;
+  /** An IPv6 socket of both families takes the options of IPv4: Linux only. */
+  readonly ipv4OptionsOnIPv6: boolean;
+  /** UNIX sockets of SOCK_SEQPACKET exist: Linux and FreeBSD. */
+  readonly unixSeqpacket: boolean;
   /** The width of SO_MAX_PACING_RATE's number: a `long` on Linux, 32 bits on FreeBSD. */
   readonly pacingRateBytes: 4 | 8;
 }

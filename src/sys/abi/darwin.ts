@@ -1,5 +1,6 @@
 import type { Abi } from './abi.ts';
 import { BSD_TCP_STATES } from './bsd-tcp-states.ts';
+import { darwinMessages } from './messages.ts';
 
 /** macOS: x64 and arm64 have the same numbers and layouts. `ELAST` is no errno. */
 export const darwin = {
@@ -96,6 +97,7 @@ export const darwin = {
     EAI_BADHINTS: 12,
     EAI_PROTOCOL: 13,
     OPEN_MAX: 10240,
+    ...darwinMessages.constants,
   },
   errno: {
     EPERM: 1,
@@ -208,6 +210,7 @@ export const darwin = {
     ENOTCAPABLE: 107,
   },
   structs: {
+    ...darwinMessages.structs,
     sockaddr: {
       size: 16,
       fields: {
@@ -394,6 +397,9 @@ export const darwin = {
     accept4: false,
     lingerTicksPerSecond: 100,
     controlAlignBytes: 4,
+    controlTosBytes: 4,
+    ipv4OptionsOnIPv6: false,
+    unixSeqpacket: false,
     pacingRateBytes: 4,
   },
   tcp: {
@@ -429,6 +435,7 @@ export const darwin = {
     SO_SNDBUF: 4097,
     SO_SNDLOWAT: 4099,
     SO_SNDTIMEO: 4101,
+    SO_TIMESTAMP: 1024,
     SO_TYPE: 4104,
     TCP_CONNECTIONTIMEOUT: 32,
     TCP_CONNECTION_INFO: 262,
@@ -445,16 +452,38 @@ export const darwin = {
     TCP_RXT_CONNDROPTIME: 128,
     TCP_RXT_FINDROP: 256,
     TCP_SENDMOREACKS: 259,
+    UDP_NOCKSUM: 1,
+    IP_ADD_MEMBERSHIP: 12,
+    IP_ADD_SOURCE_MEMBERSHIP: 70,
+    IP_BLOCK_SOURCE: 72,
     IP_BOUND_IF: 25,
     IP_DONTFRAG: 28,
+    IP_DROP_MEMBERSHIP: 13,
+    IP_DROP_SOURCE_MEMBERSHIP: 71,
+    IP_MULTICAST_IF: 9,
+    IP_MULTICAST_LOOP: 11,
+    IP_MULTICAST_TTL: 10,
+    IP_PKTINFO: 26,
     IP_PORTRANGE: 19,
+    IP_RECVDSTADDR: 7,
+    IP_RECVTOS: 27,
+    IP_RECVTTL: 24,
     IP_TOS: 3,
     IP_TTL: 4,
+    IP_UNBLOCK_SOURCE: 73,
     IPV6_AUTOFLOWLABEL: 59,
     IPV6_BOUND_IF: 125,
     IPV6_DONTFRAG: 62,
+    IPV6_JOIN_GROUP: 12,
+    IPV6_LEAVE_GROUP: 13,
+    IPV6_MULTICAST_HOPS: 10,
+    IPV6_MULTICAST_IF: 9,
+    IPV6_MULTICAST_LOOP: 11,
     IPV6_PORTRANGE: 14,
     IPV6_PREFER_TEMPADDR: 63,
+    IPV6_RECVHOPLIMIT: 37,
+    IPV6_RECVPKTINFO: 61,
+    IPV6_RECVTCLASS: 35,
     IPV6_TCLASS: 36,
     IPV6_UNICAST_HOPS: 4,
     IPV6_USE_MIN_MTU: 42,

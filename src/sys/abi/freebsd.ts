@@ -1,5 +1,6 @@
 import type { Abi } from './abi.ts';
 import { BSD_TCP_STATES } from './bsd-tcp-states.ts';
+import { freebsdMessages } from './messages.ts';
 
 /** FreeBSD: x64 and arm64 have the same numbers and layouts. `ELAST` is no errno. */
 export const freebsd = {
@@ -102,6 +103,7 @@ export const freebsd = {
     EFD_CLOEXEC: 1048576,
     EFD_NONBLOCK: 4,
     POLLRDHUP: 16384,
+    ...freebsdMessages.constants,
   },
   errno: {
     EPERM: 1,
@@ -205,6 +207,7 @@ export const freebsd = {
     EINTEGRITY: 97,
   },
   structs: {
+    ...freebsdMessages.structs,
     sockaddr: {
       size: 16,
       fields: {
@@ -385,6 +388,9 @@ export const freebsd = {
     accept4: true,
     lingerTicksPerSecond: 1,
     controlAlignBytes: 8,
+    controlTosBytes: 1,
+    ipv4OptionsOnIPv6: false,
+    unixSeqpacket: true,
     pacingRateBytes: 4,
   },
   tcp: {
@@ -420,6 +426,8 @@ export const freebsd = {
     SO_SNDBUF: 4097,
     SO_SNDLOWAT: 4099,
     SO_SNDTIMEO: 4101,
+    SO_TIMESTAMP: 1024,
+    SO_TS_CLOCK: 4119,
     SO_TYPE: 4104,
     SO_USER_COOKIE: 4117,
     TCP_CONGESTION: 64,
@@ -435,21 +443,43 @@ export const freebsd = {
     TCP_NOOPT: 8,
     TCP_NOPUSH: 4,
     TCP_REUSPORT_LB_NUMA: 1026,
+    IP_ADD_MEMBERSHIP: 12,
+    IP_ADD_SOURCE_MEMBERSHIP: 70,
     IP_BINDANY: 24,
+    IP_BLOCK_SOURCE: 72,
     IP_DONTFRAG: 67,
+    IP_DROP_MEMBERSHIP: 13,
+    IP_DROP_SOURCE_MEMBERSHIP: 71,
     IP_MINTTL: 66,
+    IP_MULTICAST_IF: 9,
+    IP_MULTICAST_LOOP: 11,
+    IP_MULTICAST_TTL: 10,
     IP_PORTRANGE: 19,
+    IP_RECVDSTADDR: 7,
+    IP_RECVTOS: 68,
+    IP_RECVTTL: 65,
     IP_TOS: 3,
     IP_TTL: 4,
+    IP_UNBLOCK_SOURCE: 73,
     IPV6_AUTOFLOWLABEL: 59,
     IPV6_BINDANY: 64,
     IPV6_DONTFRAG: 62,
+    IPV6_JOIN_GROUP: 12,
+    IPV6_LEAVE_GROUP: 13,
+    IPV6_MULTICAST_HOPS: 10,
+    IPV6_MULTICAST_IF: 9,
+    IPV6_MULTICAST_LOOP: 11,
     IPV6_PORTRANGE: 14,
     IPV6_PREFER_TEMPADDR: 63,
+    IPV6_RECVHOPLIMIT: 37,
+    IPV6_RECVPKTINFO: 36,
+    IPV6_RECVTCLASS: 57,
     IPV6_TCLASS: 61,
     IPV6_UNICAST_HOPS: 4,
     IPV6_USE_MIN_MTU: 42,
     IPV6_V6ONLY: 27,
+    LOCAL_CREDS: 2,
+    LOCAL_CREDS_PERSISTENT: 3,
     LOCAL_PEERCRED: 1,
   },
 } as const satisfies Omit<Abi, 'platform'>;

@@ -1,4 +1,4 @@
-import type { Abi, CommonConstantName, OptionalConstantName } from '../abi/abi.ts';
+import type { Abi, Constants } from '../abi/abi.ts';
 import { errnoName, gaiName } from '../errno.ts';
 import { readLimit } from '../rlimit.ts';
 import { decodeSockaddr } from '../sockaddr.ts';
@@ -6,7 +6,7 @@ import type { AddressHints, HostName, ResolvedAddresses, Sys } from '../sys.ts';
 
 /** Arguments and results of system calls as strace(1) prints them. */
 
-type ConstantName = CommonConstantName | OptionalConstantName;
+type ConstantName = keyof Constants;
 
 const DOMAINS = ['AF_UNSPEC', 'AF_UNIX', 'AF_INET', 'AF_INET6'] as const;
 
@@ -14,6 +14,8 @@ export const MESSAGE_FLAGS = [
   'MSG_CMSG_CLOEXEC',
   'MSG_CTRUNC',
   'MSG_DONTWAIT',
+  'MSG_EOR',
+  'MSG_ERRQUEUE',
   'MSG_NOSIGNAL',
   'MSG_OOB',
   'MSG_PEEK',
@@ -55,18 +57,19 @@ export function bitNames(
 
 /** `SOCK_STREAM|SOCK_CLOEXEC`. */
 function socketType(abi: Abi, type: number): string {
-  const { SOCK_STREAM, SOCK_CLOEXEC = 0, SOCK_NONBLOCK = 0 } = abi.constants;
+  const { SOCK_CLOEXEC = 0, SOCK_NONBLOCK = 0 } = abi.constants;
   const modifiers = type & (SOCK_CLOEXEC | SOCK_NONBLOCK);
-  const base = type & ~modifiers;
-  const name = base === SOCK_STREAM ? 'SOCK_STREAM' : String(base);
+  const name = symbol(abi, type & ~modifiers, ['SOCK_STREAM', 'SOCK_DGRAM', 'SOCK_SEQPACKET']);
   if (modifiers === 0) return name;
   return `${name}|${flags(abi, modifiers, ['SOCK_CLOEXEC', 'SOCK_NONBLOCK'])}`;
 }
 
+const PROTOCOLS = ['IPPROTO_IP', 'IPPROTO_TCP', 'IPPROTO_UDP', 'IPPROTO_MPTCP'] as const;
+
 /** `AF_INET, SOCK_STREAM, IPPROTO_TCP`; the protocols of a UNIX socket have no names. */
 export function socket(abi: Abi, domain: number, type: number, protocol: number): string {
   const isUnix = domain === abi.constants.AF_UNIX;
-  const protocols = isUnix ? [] : (['IPPROTO_IP', 'IPPROTO_TCP'] as const);
+  const protocols = isUnix ? [] : PROTOCOLS;
   const names = [symbol(abi, domain, DOMAINS), socketType(abi, type)];
   return [...names, symbol(abi, protocol, protocols)].join(', ');
 }
@@ -144,14 +147,24 @@ export function option(
   return `${levelName}, ${name}, ${value === null ? '?' : optionValue(abi, name, value, bytes)}`;
 }
 
+/** The levels of options and of control messages. */
+export const LEVELS = [
+  'SOL_SOCKET',
+  'IPPROTO_TCP',
+  'IPPROTO_UDP',
+  'IPPROTO_IP',
+  'IPPROTO_IPV6',
+] as const;
+
 /** The level and name of a socket option: `['SOL_SOCKET', 'SO_REUSEADDR']`. */
 function optionNames(abi: Abi, level: number, option: number): [string, string] {
-  const levelName = symbol(abi, level, ['SOL_SOCKET', 'IPPROTO_TCP', 'IPPROTO_IP', 'IPPROTO_IPV6']);
+  const levelName = symbol(abi, level, LEVELS);
   const prefix = {
     SOL_SOCKET: 'SO_',
     IPPROTO_TCP: 'TCP_',
     IPPROTO_IP: 'IP_',
     IPPROTO_IPV6: 'IPV6_',
+    IPPROTO_UDP: 'UDP_',
   }[levelName];
   const name = Object.keys(abi.options).find(
     (key) => prefix !== undefined && key.startsWith(prefix) && abi.options[key] === option,

@@ -77,6 +77,10 @@ function valuesOf(abi: Abi, name: SocketOptionName): fc.Arbitrary<unknown> | nul
     error: null,
     credentials: null,
     tcpInfo: null,
+    ipv4Address: fc.ipV4(),
+    group: null,
+    sourceGroup: null,
+    ipv6Group: null,
   };
   return arbitraries[spec.kind];
 }
@@ -108,6 +112,7 @@ describe('the table of options', () => {
       TCP: 'IPPROTO_TCP',
       IP: 'IPPROTO_IP',
       IPV6: 'IPPROTO_IPV6',
+      UDP: 'IPPROTO_UDP',
       LOCAL: 'SOL_LOCAL',
     };
     for (const name of names) assert.equal(optionSpec(name).level, levels[prefix(name)]);
@@ -295,6 +300,7 @@ describe('wrong options and values', () => {
     ['SO_MAX_PACING_RATE', -1, `an integer from 0 to ${2 ** 53 - 1}, or Infinity, not -1`],
     ['IP_LOCAL_PORT_RANGE', { low: 0, high: 65536 }, `${portRange}, not 65536`],
     ['IP_LOCAL_PORT_RANGE', { low: 5, high: 4 }, `${portRange}, not an object`],
+    ['UDP_SEGMENT', 65536, 'an integer from 0 to 65535, not 65536'],
   ];
   const types: readonly (readonly [string, unknown, string])[] = [
     ['SO_RCVBUF', '1', `${intRange}, not "1"`],

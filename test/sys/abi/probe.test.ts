@@ -97,10 +97,12 @@ const HEADERS = [
   'sys/timerfd.h',
   'sys/un.h',
   'time.h',
+  'linux/errqueue.h',
   'linux/io_uring.h',
   'linux/sockios.h',
   // The kernel's own, for netinet/tcp.h has an older and shorter tcp_info.
   'linux/tcp.h',
+  'linux/udp.h',
 ];
 const INCLUDES = ['#define _GNU_SOURCE', ...HEADERS.map((header) => `#include <${header}>`)];
 
