@@ -22,10 +22,10 @@ import {
   headerToReceive,
   headerToSend,
   type ReceivedMessage,
-  type ReceiveOptions,
+  type RecvMsgOptions,
   receivedMessage,
   resetHeader,
-  type SendOptions,
+  type SendMsgOptions,
 } from './messages.ts';
 import { nameOrNone } from './names.ts';
 import type { Credentials } from './options/spec.ts';
@@ -38,6 +38,9 @@ import { SocketDescriptor } from './socket-descriptor.ts';
 // In use during one call only: each thread has its own copy of this module.
 const name = new Uint8Array(SOCKADDR_BYTES_MAX);
 
+/** The address of a UNIX socket that has none. */
+export const UNNAMED: SocketAddress = { family: 'UNIX', path: '' };
+
 const SEND: Call = { syscall: 'send', attempt: 'send to' };
 const SENDMSG: Call = { syscall: 'sendmsg', attempt: 'send to' };
 const RECV: Call = { syscall: 'recv', attempt: 'receive from' };
@@ -45,27 +48,20 @@ const RECVMSG: Call = { syscall: 'recvmsg', attempt: 'receive from' };
 const POLL: Call = { syscall: 'poll', attempt: 'wait for' };
 
 /**
- * What sockets for connections ({@link Socket}) and for datagrams ({@link DatagramSocket}) have in
- * common: an own address, sending, receiving, waiting.
- *
- * Each method makes the call of that name and blocks the calling thread as the call does, unless
- * {@link setBlocking} or {@link setTimeout} was called. A failed call throws a {@link SysError};
- * the methods list the errnos to expect. A call that a signal interrupts is restarted as its man
- * page says, unless {@link interruptible} is set.
- *
- * The socket owns its descriptor until `close` or `detach`. Use it from one thread.
+ * Sending, receiving and waiting, a part of {@link Socket}.
  *
  * @example
  * ```ts
  * import assert from 'node:assert/strict';
- * import { type BaseSocket, DatagramSocket, Socket } from 'sockloop/socket';
+ * import { type BaseSocket, Socket } from 'sockloop/socket';
  *
  * function say(socket: BaseSocket, words: string): void {
  *   socket.setTimeout(1000);
  *   assert.equal(socket.send(words), words.length);
  * }
  *
- * for (const [left, right] of [Socket.pair(), DatagramSocket.pair()]) {
+ * for (const type of ['SOCK_STREAM', 'SOCK_DGRAM'] as const) {
+ *   const [left, right] = Socket.pair({ type });
  *   say(left, 'hello');
  *   assert.equal(right.recv(new Uint8Array(16)), 5);
  *   for (const socket of [left, right]) socket.close();
@@ -123,6 +119,35 @@ export abstract class BaseSocket extends SocketDescriptor {
     const on = addressOf(this.family, address, this.sys);
     const result = this.sys.bind(this.fileno(), name, encodeSockaddr(this.sys.abi, on, name));
     if (result < 0) throw this.error(result, 'bind', 'bind to', on);
+  }
+
+  /**
+   * connect(2), bounded by the timeout if one is set. A socket for connections whose connect failed
+   * can only be closed. Of a datagram socket it chooses the peer that `send` sends to, and the only
+   * one that is received from; a second call chooses another.
+   *
+   * As in C, a TCP socket whose own address is `address`, by {@link bind} or by the kernel's
+   * choice, connects to itself if nobody listens there; `createConnection` refuses that.
+   *
+   * @param address the numeric address and port, or the path, of the peer.
+   * @throws SysError `ECONNREFUSED`, `ETIMEDOUT`, `ENETUNREACH`, ..., `EINPROGRESS` from a
+   *   non-blocking socket.
+   * @throws TypeError, RangeError as {@link bind}.
+   */
+  connect(address: AddressInput): void {
+    const on = addressOf(this.family, address, this.sys);
+    const length = encodeSockaddr(this.sys.abi, on, name);
+    const { interruptible } = this;
+    const result = connectWithin(
+      this.sys,
+      this.fileno(),
+      name,
+      length,
+      this.timeoutMs,
+      interruptible,
+    );
+    if (result < 0) throw connectError(this.sys, result, this.timeoutMs, on);
+    this.peer = on;
   }
 
   /**
@@ -190,7 +215,7 @@ export abstract class BaseSocket extends SocketDescriptor {
    * @throws RangeError for a kind that the platform lacks, for a field out of its range.
    * @throws TypeError for another address, or a field of a wrong type.
    */
-  sendMsg(data: Bytes, options: SendOptions = {}): number {
+  sendMsg(data: Bytes, options: SendMsgOptions = {}): number {
     const { to, control = [], flags = 0 } = options;
     const bytes = bytesOf(data);
     sendableLength(bytes, 0, undefined, 'send');
@@ -215,13 +240,14 @@ export abstract class BaseSocket extends SocketDescriptor {
    * @throws SysError as {@link recv}; `EAGAIN` for `MSG_ERRQUEUE` if the queue is empty.
    * @throws TypeError for what is no view, RangeError for a room out of its range.
    */
-  recvMsg(buffer: ArrayBufferView, options: ReceiveOptions = {}): ReceivedMessage {
+  recvMsg(buffer: ArrayBufferView, options: RecvMsgOptions = {}): ReceivedMessage {
     const { controlBytes, flags = 0 } = options;
     const { MSG_CMSG_CLOEXEC = 0, POLLIN } = this.constants;
     const header = headerToReceive(viewOf(buffer), controlBytes);
     for (;;) {
       const result = this.sys.recvmsg(this.fileno(), header, flags | MSG_CMSG_CLOEXEC);
-      if (result >= 0) return receivedMessage(this.sys, header, result, this.unnamed());
+      if (result >= 0)
+        return receivedMessage(this.sys, header, result, this.family === 'UNIX' ? UNNAMED : null);
       const socket = this.during();
       if (!isResumed(socket, result, POLLIN, RECVMSG)) {
         throw transferError(socket, result, flags, RECVMSG);
@@ -314,32 +340,6 @@ export abstract class BaseSocket extends SocketDescriptor {
   getPeerCredentials(): Credentials {
     if (this.family === 'UNIX') return peerCredentials(this.sys, this.fileno());
     throw new RangeError(`credentials are those of UNIX sockets, and this one is ${this.family}`);
-  }
-
-  /** @internal */
-  protected connectTo(address: AddressInput): void {
-    const on = addressOf(this.family, address, this.sys);
-    const length = encodeSockaddr(this.sys.abi, on, name);
-    const { interruptible } = this;
-    const result = connectWithin(
-      this.sys,
-      this.fileno(),
-      name,
-      length,
-      this.timeoutMs,
-      interruptible,
-    );
-    if (result < 0) throw connectError(this.sys, result, this.timeoutMs, on);
-    this.peer = on;
-  }
-
-  /**
-   * The sender of a message for which the kernel gives no address.
-   *
-   * @internal
-   */
-  protected unnamed(): SocketAddress | null {
-    return null;
   }
 
   /** @internal */

@@ -1,7 +1,6 @@
 /**
  * The Berkeley socket calls, blocking as in the textbook: begin with {@link Socket}, or with
- * {@link createServer} and {@link createConnection}; for datagrams with {@link DatagramSocket}.
- * `sockloop` has all of it as well.
+ * {@link createServer} and {@link createConnection}. `sockloop` has all of it as well.
  *
  * @module sockloop/socket
  */
@@ -24,13 +23,13 @@ export { formatAddress } from '../sys/sockaddr.ts';
 export type { Failure } from '../sys/sys-error.ts';
 export { ResolveError, SysError } from '../sys/sys-error.ts';
 export type { AddressInput } from './address.ts';
-export { BaseSocket } from './base-socket.ts';
+export type { BaseSocket } from './base-socket.ts';
 export type { ConnectionOptions, Endpoint, ServerOptions } from './create.ts';
 export { createConnection, createServer } from './create.ts';
-export { DatagramSocket } from './datagram-socket.ts';
+export type { DatagramCalls } from './datagram-calls.ts';
 export type { DescriptorOptions, ReceivedDescriptors } from './descriptor-passing.ts';
 export { receiveDescriptors, sendDescriptors } from './descriptor-passing.ts';
-export type { ReceivedMessage, ReceiveOptions, SendOptions } from './messages.ts';
+export type { ReceivedMessage, RecvMsgOptions, SendMsgOptions } from './messages.ts';
 export type { GroupOptions } from './multicast.ts';
 export type {
   Credentials,
@@ -55,7 +54,7 @@ export type {
 export { optionPlatforms, socketOptions } from './options/table.ts';
 export type { ResolveOptions } from './resolve.ts';
 export { hostName, resolve } from './resolve.ts';
-export type { BaseSocketOptions, ConnectionType, SocketOptions } from './settings.ts';
+export type { SocketOptions, SocketType } from './settings.ts';
 export { TIMEOUT_MS_MAX } from './settings.ts';
 export { Socket } from './socket.ts';
 export type { SocketDescriptor } from './socket-descriptor.ts';

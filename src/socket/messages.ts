@@ -12,7 +12,7 @@ const CONTROL_BYTES = 2048;
 const CONTROL_BYTES_MAX = 65_536;
 
 /** What goes with the bytes of {@link BaseSocket.sendMsg}. */
-export interface SendOptions {
+export interface SendMsgOptions {
   /** The receiver; of a connected socket its peer. */
   readonly to?: AddressInput;
   /** Control messages: descriptors, a source address, the length of segments. */
@@ -22,7 +22,7 @@ export interface SendOptions {
 }
 
 /** How {@link BaseSocket.recvMsg} receives. */
-export interface ReceiveOptions {
+export interface RecvMsgOptions {
   /** Room for control messages: 0 to 65536, 2048 by default. */
   readonly controlBytes?: number;
   /** `MSG_*` of the socket's `constants`: `MSG_PEEK`, `MSG_ERRQUEUE`, ... */
@@ -36,7 +36,7 @@ export interface ReceivedMessage {
    * `MSG_TRUNC` in the flags, Linux says how many there were.
    */
   readonly length: number;
-  /** The sender; of the error queue the receiver. Null where the kernel names none. */
+  /** The sender; of the error queue the receiver. Null where the kernel names none: of TCP. */
   readonly address: SocketAddress | null;
   /** The control messages; the caller owns the descriptors among them, which are closed on exec. */
   readonly control: readonly ControlMessage[];

@@ -4,11 +4,9 @@ import { type AddressFamily, familyNumber } from '../sys/sockaddr.ts';
 import type { Sys } from '../sys/sys.ts';
 import { sysError } from '../sys/sys-error.ts';
 import { withArticle } from './address.ts';
+import type { SocketType } from './settings.ts';
 
 // socket(2) and socketpair(2) by the names of types and protocols.
-
-/** The types of sockets. */
-export type SocketType = 'SOCK_STREAM' | 'SOCK_SEQPACKET' | 'SOCK_DGRAM';
 
 /**
  * A new socket.
@@ -41,7 +39,12 @@ export function openedPair(sys: Sys, type: SocketType): [left: number, right: nu
   return [left, right];
 }
 
+const TYPES: readonly string[] = ['SOCK_STREAM', 'SOCK_SEQPACKET', 'SOCK_DGRAM'];
+
 function requireType({ abi }: Sys, family: AddressFamily, type: SocketType): void {
+  if (!TYPES.includes(type)) {
+    throw new RangeError(`a type is one of ${TYPES.join(', ')}, not ${shown(type)}`);
+  }
   if (type === 'SOCK_SEQPACKET' && family === 'UNIX' && !abi.behaviours.unixSeqpacket) {
     throw new RangeError(`SOCK_SEQPACKET of UNIX does not exist on ${abi.platform}`);
   }

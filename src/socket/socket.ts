@@ -1,4 +1,4 @@
-import { requireWhole, shown } from '../base/arguments.ts';
+import { requireWhole } from '../base/arguments.ts';
 import { type Bytes, bytesOf } from '../base/bytes.ts';
 import { acceptStream } from '../sys/descriptors.ts';
 import { nativeSys } from '../sys/native.ts';
@@ -8,11 +8,10 @@ import {
   SOCKADDR_BYTES_MAX,
   type SocketAddress,
 } from '../sys/sockaddr.ts';
-import type { AddressInput } from './address.ts';
-import { BaseSocket } from './base-socket.ts';
 import { type Call, endedError, isResumed, waitUntil } from './blocking-call.ts';
+import { DatagramCalls } from './datagram-calls.ts';
 import { openedPair, openedSocket } from './open.ts';
-import type { ConnectionType, SocketOptions } from './settings.ts';
+import type { SocketOptions } from './settings.ts';
 
 // In use during one call only: each thread has its own copy of this module.
 const name = new Uint8Array(SOCKADDR_BYTES_MAX);
@@ -21,9 +20,9 @@ const nameLength = new Int32Array(1);
 const ACCEPT: Call = { syscall: 'accept', attempt: 'accept a connection on' };
 
 /**
- * A socket for connections: socket(2) and the calls that go with it, as a class. It carries a
- * stream of bytes over TCP, Multipath TCP or a UNIX socket, or records over a UNIX socket of
- * `SOCK_SEQPACKET`. Datagrams are sent and received by a {@link DatagramSocket}.
+ * A socket: socket(2) and the calls that go with it, as a class. By default it carries a stream of
+ * bytes over TCP or a UNIX socket; by its type and protocol also datagrams, records, or a stream
+ * over Multipath TCP.
  *
  * Each method makes the call of that name and blocks the calling thread as the call does, unless
  * {@link setBlocking} or {@link setTimeout} was called. A failed call throws a {@link SysError};
@@ -54,9 +53,9 @@ const ACCEPT: Call = { syscall: 'accept', attempt: 'accept a connection on' };
  * assert.equal(new TextDecoder().decode(buffer.subarray(0, length)), 'hello\n');
  * ```
  */
-export class Socket extends BaseSocket {
+export class Socket extends DatagramCalls {
   /**
-   * socket(2): a stream socket, or one of another type for connections, closed on exec.
+   * socket(2): a stream socket, or one of another type, closed on exec.
    *
    * @param family `IPv4`, `IPv6` or `UNIX`.
    * @param options the type, the protocol, the system calls to use, or a descriptor to take over.
@@ -66,7 +65,6 @@ export class Socket extends BaseSocket {
    */
   constructor(family: AddressFamily, options: SocketOptions = {}) {
     const { sys = nativeSys(), fd, type = 'SOCK_STREAM', protocol } = options;
-    requireConnections(type);
     if (fd !== undefined) requireWhole('a descriptor', fd, 0, 2 ** 31 - 1);
     super(family, sys, fd ?? openedSocket(sys, family, type, protocol));
   }
@@ -81,7 +79,6 @@ export class Socket extends BaseSocket {
    */
   static pair(options: Pick<SocketOptions, 'sys' | 'type'> = {}): [Socket, Socket] {
     const { sys = nativeSys(), type = 'SOCK_STREAM' } = options;
-    requireConnections(type);
     const [left, right] = openedPair(sys, type);
     return [new Socket('UNIX', { sys, fd: left }), new Socket('UNIX', { sys, fd: right })];
   }
@@ -139,22 +136,6 @@ export class Socket extends BaseSocket {
   }
 
   /**
-   * connect(2), bounded by the timeout if one is set. A socket whose connect failed can only be
-   * closed.
-   *
-   * As in C, a TCP socket whose own address is `address`, by {@link bind} or by the kernel's
-   * choice, connects to itself if nobody listens there; `createConnection` refuses that.
-   *
-   * @param address the numeric address and port, or the path, of the peer.
-   * @throws SysError `ECONNREFUSED`, `ETIMEDOUT`, `ENETUNREACH`, ..., `EINPROGRESS` from a
-   *   non-blocking socket.
-   * @throws TypeError, RangeError as {@link bind}.
-   */
-  connect(address: AddressInput): void {
-    this.connectTo(address);
-  }
-
-  /**
    * Sends all of `data`, in as many sends as it takes.
    *
    * @param data as for {@link send}.
@@ -164,11 +145,4 @@ export class Socket extends BaseSocket {
     const bytes = bytesOf(data);
     for (let sent = 0; sent < bytes.length; ) sent += this.send(bytes, sent);
   }
-}
-
-function requireConnections(type: ConnectionType): void {
-  const other: string = type;
-  if (other === 'SOCK_STREAM' || other === 'SOCK_SEQPACKET') return;
-  const hint = other === 'SOCK_DGRAM' ? ' (which a DatagramSocket has)' : '';
-  throw new RangeError(`a type is SOCK_STREAM or SOCK_SEQPACKET, not ${shown(type)}${hint}`);
 }

@@ -9,7 +9,6 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import {
   type ControlMessage,
-  DatagramSocket,
   receiveDescriptors,
   Socket,
   sendDescriptors,
@@ -32,7 +31,7 @@ const own = {
 test('the peer of a connection and of a pair is this process', (t) => {
   leakCheck(t);
   const { client, accepted } = connected(t, 'UNIX path');
-  const [left, right] = DatagramSocket.pair();
+  const [left, right] = Socket.pair({ type: 'SOCK_DGRAM' });
   t.after(() => void [left, right].map((socket) => socket.close()));
   for (const socket of [client, accepted, left, right]) {
     const { pid, uid, gid } = socket.getPeerCredentials();
@@ -57,7 +56,7 @@ test('without a peer there is an error, and no user of -1', (t) => {
 
 test('the sender of a datagram, by the kernel and by its own word', { skip: linuxOnly }, (t) => {
   leakCheck(t);
-  const [left, right] = DatagramSocket.pair();
+  const [left, right] = Socket.pair({ type: 'SOCK_DGRAM' });
   t.after(() => void [left, right].map((socket) => socket.close()));
   right.setSockOpt('SO_PASSCRED', true);
   const mine: ControlMessage = { kind: 'SCM_CREDENTIALS', ...own };
@@ -73,7 +72,7 @@ test('the sender of a datagram, by the kernel and by its own word', { skip: linu
 
 test('descriptors come with a datagram, closed on exec, to be closed by the receiver', (t) => {
   leakCheck(t);
-  const [left, right] = DatagramSocket.pair();
+  const [left, right] = Socket.pair({ type: 'SOCK_DGRAM' });
   t.after(() => void [left, right].map((socket) => socket.close()));
   const [near, far] = Socket.pair();
   closing(t, near);
@@ -146,7 +145,7 @@ test('Python takes 253 descriptors of one datagram', {
   skip: reasonWithout('python3'),
 }, async (t) => {
   leakCheck(t);
-  const [ours, theirs] = DatagramSocket.pair();
+  const [ours, theirs] = Socket.pair({ type: 'SOCK_DGRAM' });
   t.after(() => void [ours, theirs].map((socket) => socket.close()));
   const [near, far] = Socket.pair();
   closing(t, near);

@@ -1,7 +1,7 @@
 /** Sockets for datagrams of every kind, for the tests of sockets. */
 
 import type { TestContext } from 'node:test';
-import { type AddressFamily, DatagramSocket } from '#src/socket/index.js';
+import { type AddressFamily, Socket } from '#src/socket/index.js';
 import type { SocketAddress } from '#src/sys/sockaddr.js';
 import { freshAddress, type Kind, kinds } from './ends.ts';
 
@@ -18,15 +18,15 @@ const familyOf = (kind: Kind): AddressFamily =>
   kind === 'IPv4' || kind === 'IPv6' ? kind : 'UNIX';
 
 /** A socket that is closed after the test, and does not wait for ever. */
-export function opened(t: TestContext, family: AddressFamily): DatagramSocket {
-  const socket = new DatagramSocket(family);
+export function opened(t: TestContext, family: AddressFamily): Socket {
+  const socket = new Socket(family, { type: 'SOCK_DGRAM' });
   t.after(() => socket.close());
   socket.setTimeout(WAIT_MS);
   return socket;
 }
 
 /** One with an address of its own: a free port, a new path or name. */
-export function bound(t: TestContext, kind: NamedKind): DatagramSocket {
+export function bound(t: TestContext, kind: NamedKind): Socket {
   const socket = opened(t, familyOf(kind));
   socket.bind(freshAddress(t, kind));
   return socket;
@@ -34,8 +34,8 @@ export function bound(t: TestContext, kind: NamedKind): DatagramSocket {
 
 /** Two with addresses, and that of the first. */
 export interface Correspondents {
-  readonly receiver: DatagramSocket;
-  readonly sender: DatagramSocket;
+  readonly receiver: Socket;
+  readonly sender: Socket;
   readonly to: SocketAddress;
 }
 
@@ -46,13 +46,13 @@ export function correspondents(t: TestContext, kind: NamedKind): Correspondents 
 }
 
 /** The port of a bound socket. */
-export function portOf(socket: DatagramSocket): number {
+export function portOf(socket: Socket): number {
   const name = socket.getSockName();
   return name.family === 'UNIX' ? 0 : name.port;
 }
 
 /** The next datagram as text. */
-export function textFrom(socket: DatagramSocket, room = 64): string {
+export function textFrom(socket: Socket, room = 64): string {
   const buffer = new Uint8Array(room);
   return new TextDecoder().decode(buffer.subarray(0, socket.recv(buffer)));
 }

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { DatagramSocket, Socket } from '#src/socket/index.js';
+import { Socket } from '#src/socket/index.js';
 import { nativeSys } from '#src/sys/native.js';
 import { leakCheck } from '#test/harness/leaks.js';
 import {
@@ -82,7 +82,7 @@ describe('socket: datagrams of every kind', () => {
 
   it('pass between the ends of a pair', (t) => {
     leakCheck(t);
-    const [left, right] = DatagramSocket.pair();
+    const [left, right] = Socket.pair({ type: 'SOCK_DGRAM' });
     t.after(() => void [left, right].map((socket) => socket.close()));
     left.send('to the right');
     right.send('to the left');
@@ -154,7 +154,10 @@ describe('socket: datagrams that cannot be sent or received', () => {
     assert.throws(to({ address: '127.0.0.1', port: 65_536 }), /a port is a number from 0 to 65535/);
     assert.throws(() => socket.sendTo('x', { address: '127.0.0.1', port: 9 }, 2), RangeError);
     assert.throws(() => socket.recvFrom([] as never), TypeError);
-    assert.throws(() => new DatagramSocket('IPv5' as never), /a family is IPv4, IPv6 or UNIX/);
+    assert.throws(
+      () => new Socket('IPv5' as never, { type: 'SOCK_DGRAM' }),
+      /a family is IPv4, IPv6 or UNIX/,
+    );
   });
 
   it('port 0, a broadcast that was not allowed, no peer', (t) => {
@@ -220,7 +223,7 @@ describe('socket: datagrams that cannot be sent or received', () => {
 
   it('a closed socket', (t) => {
     leakCheck(t);
-    const socket = new DatagramSocket('IPv4');
+    const socket = new Socket('IPv4', { type: 'SOCK_DGRAM' });
     socket.close();
     const on = { address: '127.0.0.1', port: 9 };
     for (const call of [
@@ -236,13 +239,16 @@ describe('socket: datagrams that cannot be sent or received', () => {
     }
   });
 
-  it('a datagram socket is not one for connections', () => {
-    assert.throws(() => new Socket('IPv4', { type: 'SOCK_DGRAM' as never }), {
-      name: 'RangeError',
-      message:
-        'a type is SOCK_STREAM or SOCK_SEQPACKET, ' +
-        'not the string "SOCK_DGRAM" (which a DatagramSocket has)',
-    });
+  it('a datagram socket takes no connections', (t) => {
+    leakCheck(t);
+    const socket = bound(t, 'IPv4');
+    assert.equal(failureOf(() => socket.listen()).code, 'EOPNOTSUPP');
+    assert.throws(
+      () => new Socket('IPv4', { type: 'SOCK_RAW' as never }),
+      new RangeError(
+        'a type is one of SOCK_STREAM, SOCK_SEQPACKET, SOCK_DGRAM, not the string "SOCK_RAW"',
+      ),
+    );
   });
 });
 

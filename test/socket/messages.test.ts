@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, test } from 'node:test';
 import type { ControlKind, ControlMessage, ControlMessageOf } from '#src/socket/index.js';
-import { DatagramSocket } from '#src/socket/index.js';
+import { Socket } from '#src/socket/index.js';
 import { nativeSys } from '#src/sys/native.js';
 import { TracingSys } from '#src/sys/trace/tracing-sys.js';
 import { leakCheck } from '#test/harness/leaks.js';
@@ -243,7 +243,7 @@ test('a platform without an error queue says so', (t) => {
   const { MSG_ERRQUEUE, ...others } = constants;
   assert.equal(MSG_ERRQUEUE === undefined, !isLinux);
   const poor = standIn(sys, { abi: { ...sys.abi, constants: others } });
-  using socket = new DatagramSocket('IPv4', { sys: poor });
+  using socket = new Socket('IPv4', { type: 'SOCK_DGRAM', sys: poor });
   assert.throws(
     () => socket.recvError(buffer),
     new RangeError(`the error queue does not exist on ${sys.abi.platform}`),
@@ -266,7 +266,7 @@ test('a trace shows control messages with their fields', { skip: linuxOnly }, (t
   leakCheck(t);
   const lines: string[] = [];
   const traced = new TracingSys(sys, (line) => lines.push(line));
-  using socket = new DatagramSocket('IPv4', { sys: traced });
+  using socket = new Socket('IPv4', { type: 'SOCK_DGRAM', sys: traced });
   socket.bind({ address: '127.0.0.1', port: 0 });
   const control: ControlMessage[] = [{ kind: 'IP_TOS', dscp: 1, ecn: 1 }];
   socket.sendMsg('hi', { to: socket.getSockName(), control });

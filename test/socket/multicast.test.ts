@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import type { DatagramSocket, GroupOptions } from '#src/socket/index.js';
+import type { GroupOptions, Socket } from '#src/socket/index.js';
 import { nativeSys } from '#src/sys/native.js';
 import { run } from '#test/harness/command.js';
 import { leakCheck } from '#test/harness/leaks.js';
@@ -20,8 +20,8 @@ const SOURCE_GROUP = '232.255.77.7';
 const index = nativeSys().if_nametoindex(isLinux ? 'lo' : 'lo0');
 
 interface Listener {
-  readonly listener: DatagramSocket;
-  readonly sender: DatagramSocket;
+  readonly listener: Socket;
+  readonly sender: Socket;
   readonly port: number;
 }
 

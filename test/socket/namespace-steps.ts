@@ -3,16 +3,16 @@
  * bytes and a route for the groups of IPv6: prints one JSON document.
  */
 
-import { DatagramSocket, type GroupOptions } from '#src/socket/index.js';
+import { type GroupOptions, Socket } from '#src/socket/index.js';
 
 const WAIT_MS = 10_000;
 
-using listener = new DatagramSocket('IPv6');
+using listener = new Socket('IPv6', { type: 'SOCK_DGRAM' });
 listener.bind({ address: '::', port: 0 });
 listener.setTimeout(WAIT_MS);
 const name = listener.getSockName();
 const port = name.family === 'UNIX' ? 0 : name.port;
-using sender = new DatagramSocket('IPv6');
+using sender = new Socket('IPv6', { type: 'SOCK_DGRAM' });
 sender.setMulticastInterface('lo');
 
 function heard(group: string, options: GroupOptions, words: string): string {
@@ -33,7 +33,7 @@ function words(call: () => unknown): string {
   }
 }
 
-using plain = new DatagramSocket('IPv4');
+using plain = new Socket('IPv4', { type: 'SOCK_DGRAM' });
 plain.bind({ address: '127.0.0.1', port: 0 });
 const steps = {
   heard: [
@@ -47,7 +47,9 @@ const steps = {
       control: [{ kind: 'UDP_SEGMENT', segmentSize: 3000 }],
     }),
   ),
-  noRoute: words(() => new DatagramSocket('IPv4').sendTo('x', { address: '239.1.2.3', port: 9 })),
+  noRoute: words(() =>
+    new Socket('IPv4', { type: 'SOCK_DGRAM' }).sendTo('x', { address: '239.1.2.3', port: 9 }),
+  ),
   noInterface: words(() => plain.joinGroup('239.1.2.3')),
 };
 process.stdout.write(JSON.stringify(steps));

@@ -1,22 +1,17 @@
-import { requireWhole } from '../base/arguments.ts';
 import { type Bytes, bytesOf, rangeLength, sendableLength, viewOf } from '../base/bytes.ts';
 import { sendFlags } from '../sys/descriptors.ts';
-import { nativeSys } from '../sys/native.ts';
 import {
-  type AddressFamily,
   decodeSockaddr,
   encodeSockaddr,
   SOCKADDR_BYTES_MAX,
   type SocketAddress,
 } from '../sys/sockaddr.ts';
 import { type AddressInput, addressOf } from './address.ts';
-import { BaseSocket } from './base-socket.ts';
+import { BaseSocket, UNNAMED } from './base-socket.ts';
 import { type Call, isResumed, transferError } from './blocking-call.ts';
 import type { ReceivedMessage } from './messages.ts';
 import { changeGroup, type GroupOptions, writeMulticastInterface } from './multicast.ts';
 import { nameOrNone } from './names.ts';
-import { openedPair, openedSocket } from './open.ts';
-import type { BaseSocketOptions } from './settings.ts';
 
 // In use during one call only: each thread has its own copy of this module.
 const name = new Uint8Array(SOCKADDR_BYTES_MAX);
@@ -25,13 +20,9 @@ const nameLength = new Int32Array(1);
 const SENDTO: Call = { syscall: 'sendto', attempt: 'send to' };
 const RECVFROM: Call = { syscall: 'recvfrom', attempt: 'receive from' };
 
-/** The address of a UNIX socket that has none. */
-const UNNAMED: SocketAddress = { family: 'UNIX', path: '' };
-
 /**
- * A socket for datagrams: SOCK_DGRAM, which is UDP over IPv4 and IPv6, and messages between the
- * processes of a machine over UNIX sockets. The calls, waits and errors are those of
- * {@link BaseSocket}: a method is a call.
+ * The calls that datagrams need, a part of {@link Socket}: with addresses, the error queue, and
+ * multicast.
  *
  * A datagram is sent and received whole, or not at all: what does not fit into the buffer of a
  * receive is lost. Over UDP it may be lost, come twice, or overtake another.
@@ -39,11 +30,11 @@ const UNNAMED: SocketAddress = { family: 'UNIX', path: '' };
  * @example
  * ```ts
  * import assert from 'node:assert/strict';
- * import { DatagramSocket } from 'sockloop/socket';
+ * import { Socket } from 'sockloop/socket';
  *
- * using server = new DatagramSocket('IPv4');
+ * using server = new Socket('IPv4', { type: 'SOCK_DGRAM' });
  * server.bind({ address: '127.0.0.1', port: 0 });
- * using client = new DatagramSocket('IPv4');
+ * using client = new Socket('IPv4', { type: 'SOCK_DGRAM' });
  * client.sendTo('hello', server.getSockName());
  *
  * const buffer = new Uint8Array(65536);
@@ -53,49 +44,9 @@ const UNNAMED: SocketAddress = { family: 'UNIX', path: '' };
  * assert.equal(client.recv(buffer), 5);
  * ```
  */
-export class DatagramSocket extends BaseSocket {
+export abstract class DatagramCalls extends BaseSocket {
   /**
-   * socket(2) with SOCK_DGRAM: closed on exec.
-   *
-   * @param family `IPv4`, `IPv6` or `UNIX`.
-   * @param options the system calls to use, or a descriptor to take over.
-   * @throws SysError `EMFILE`, `ENFILE`, `EAFNOSUPPORT`, ...
-   * @throws RangeError for another family.
-   */
-  constructor(family: AddressFamily, options: BaseSocketOptions = {}) {
-    const { sys = nativeSys(), fd } = options;
-    if (fd !== undefined) requireWhole('a descriptor', fd, 0, 2 ** 31 - 1);
-    super(family, sys, fd ?? openedSocket(sys, family, 'SOCK_DGRAM'));
-  }
-
-  /**
-   * socketpair(2): two UNIX sockets for datagrams, connected to each other.
-   *
-   * @param options the system calls to use.
-   * @returns the two sockets; the caller owns both.
-   * @throws SysError `EMFILE`, `ENFILE`, ...
-   */
-  static pair(options: Pick<BaseSocketOptions, 'sys'> = {}): [DatagramSocket, DatagramSocket] {
-    const { sys = nativeSys() } = options;
-    const [left, right] = openedPair(sys, 'SOCK_DGRAM');
-    const of = (fd: number): DatagramSocket => new DatagramSocket('UNIX', { sys, fd });
-    return [of(left), of(right)];
-  }
-
-  /**
-   * connect(2): the peer that `send` sends to, and the only one that is received from. Nothing is
-   * sent; a second call chooses another peer.
-   *
-   * @param address the numeric address and port, or the path, of the peer.
-   * @throws SysError `ENETUNREACH`, ...; of a path `ENOENT`, `ECONNREFUSED`, ...
-   * @throws TypeError, RangeError as `bind`.
-   */
-  connect(address: AddressInput): void {
-    this.connectTo(address);
-  }
-
-  /**
-   * connect(2) to AF_UNSPEC: takes {@link connect} back.
+   * connect(2) to AF_UNSPEC: takes `connect` of a datagram socket back.
    *
    * @throws SysError `EBADF` on a closed socket.
    */
@@ -152,7 +103,7 @@ export class DatagramSocket extends BaseSocket {
    * @param flags `MSG_*` of `constants`; with `MSG_TRUNC` Linux returns the length of the datagram,
    *   which may be more than fits.
    * @returns how many bytes came, 0 for an empty datagram; and the sender, of an unbound UNIX
-   *   socket an empty path.
+   *   socket an empty path, of a connection the peer.
    * @throws SysError `ETIMEDOUT` after the timeout, `EAGAIN` from a non-blocking socket,
    *   `ECONNREFUSED` if the peer of a connected socket has refused a datagram.
    * @throws TypeError for what is no view, RangeError for a range outside of it.
@@ -178,7 +129,7 @@ export class DatagramSocket extends BaseSocket {
 
   #sender(): SocketAddress {
     const length = nameLength[0] ?? 0;
-    return length === 0 ? UNNAMED : decodeSockaddr(this.sys.abi, name, length);
+    return length === 0 ? (this.peer ?? UNNAMED) : decodeSockaddr(this.sys.abi, name, length);
   }
 
   /**
@@ -250,10 +201,5 @@ export class DatagramSocket extends BaseSocket {
   setMulticastInterface(on: string | number): void {
     if (this.family === 'UNIX') throw new RangeError('a UNIX socket has no multicast');
     writeMulticastInterface(this.sys, this.fileno(), this.family, on);
-  }
-
-  /** @internal */
-  protected override unnamed(): SocketAddress | null {
-    return this.family === 'UNIX' ? UNNAMED : null;
   }
 }
