@@ -70,7 +70,7 @@ export class BlockingDatagramServer implements DatagramServer {
         totals.nameless += 1;
         return false;
       }
-    } else if (!this.#guard.allows(from.host, from.port, this.#sys.monotonicMs())) {
+    } else if (!this.#guard.allows(from.address, from.port, this.#sys.monotonicMs())) {
       return false;
     }
     try {

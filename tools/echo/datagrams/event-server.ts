@@ -1,5 +1,6 @@
-import type { DatagramBatch, DatagramSocket, EventLoop } from 'sockloop';
+import type { DatagramAddress, DatagramBatch, DatagramSocket, EventLoop } from 'sockloop';
 import type { SocketAddress, SysError } from 'sockloop/sys';
+import { numericAddress } from '#src/net/datagram/datagram-address.js';
 import { SocketFile } from '#src/socket/socket-file.js';
 import type { DatagramObserver, DatagramPlan, DatagramServer } from './plan.ts';
 import { ReplyGuard } from './reply-guard.ts';
@@ -32,7 +33,7 @@ export class EventDatagramServer implements DatagramServer {
         },
       },
     });
-    this.address = this.#socket.address;
+    this.address = socketAddressOf(this.#socket.address);
     this.#file = SocketFile.of(this.address, loop.sys);
   }
 
@@ -86,4 +87,9 @@ export class EventDatagramServer implements DatagramServer {
   [Symbol.dispose](): void {
     this.#loop.close();
   }
+}
+
+function socketAddressOf({ family, host, port, path }: DatagramAddress): SocketAddress {
+  if (family === 'UNIX') return { family, path };
+  return numericAddress(host, port);
 }

@@ -67,6 +67,8 @@ export class RecordServer implements DatagramServer {
   }
 
   #serve(connection: Socket): void {
+    // Answers that were refused: a client that does not read is not read from.
+    let waiting: Uint8Array[] = [];
     const socket = this.#loop.datagram({
       fd: connection.detach(),
       chunks: 'borrowed',
@@ -77,15 +79,18 @@ export class RecordServer implements DatagramServer {
             const bytes = batch.bytes(index);
             this.totals.receivedBytes += bytes.length;
             this.#received?.('a client', bytes.length);
-            if (!own.send(bytes)) this.totals.unsent += 1;
+            if (waiting.length > 0 || !own.send(bytes)) waiting.push(bytes.slice());
           }
-          // A client that does not read is not read from.
-          if (own.queuedDatagrams > 0) own.pause();
+          if (waiting.length > 0) own.pause();
         },
-        drain: (own) => own.resume(),
+        drain: (own) => {
+          waiting = waiting.slice(own.sendMany(waiting));
+          if (waiting.length === 0) own.resume();
+        },
         end: (own) => own.close(),
         close: (own) => {
           this.#count(own);
+          this.totals.unsent += waiting.length;
           this.#connections.delete(own);
         },
       },

@@ -1,4 +1,4 @@
-import { Random } from '#src/base/random.js';
+import type { Random } from '#src/base/random.js';
 
 /** The shortest probe: what its number, by which it is known again, takes. */
 export const PROBE_BYTES_MIN = 12;

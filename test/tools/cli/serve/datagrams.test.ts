@@ -73,9 +73,13 @@ for (const loop of LOOPS) {
 test('serve --udp: services are not answered, nor more than the rate', { timeout }, (t) => {
   leakCheck(t);
   const guard = new ReplyGuard({ perSecond: 3, limitsLoopback: false });
-  for (const port of [0, 7, 19, 53, 123, 11_211]) assert.equal(guard.allows('192.0.2.1', port, 0), false);
+  for (const port of [0, 7, 19, 53, 123, 11_211])
+    assert.equal(guard.allows('192.0.2.1', port, 0), false);
   const answered = (host: string, nowMs: number): boolean => guard.allows(host, 40_000, nowMs);
-  assert.deepEqual([1, 2, 3, 4].map((at) => answered('192.0.2.1', at)), [true, true, true, false]);
+  assert.deepEqual(
+    [1, 2, 3, 4].map((at) => answered('192.0.2.1', at)),
+    [true, true, true, false],
+  );
   // Another address has a rate of its own, and so has the next second.
   assert.equal(answered('192.0.2.2', 5), true);
   assert.equal(answered('192.0.2.1', 1001), true);
@@ -156,7 +160,9 @@ test('serve --udp: what is wrong is told', { timeout }, async (t) => {
   }
 });
 
-test('send --udp: nobody there, no reply, a name with two addresses, --json', { timeout }, async (t) => {
+test('send --udp: nobody there, no reply, a name with two addresses, --json', {
+  timeout,
+}, async (t) => {
   leakCheck(t);
   const silent = await nodeSocket(t);
   const silentPort = String(silent.address().port);
