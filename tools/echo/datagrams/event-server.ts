@@ -6,6 +6,9 @@ import type { DatagramObserver, DatagramPlan, DatagramServer } from './plan.ts';
 import { ReplyGuard } from './reply-guard.ts';
 import { type DatagramTotals, newDatagramTotals } from './totals.ts';
 
+/** What waits while others have the core: the kernel takes as much of it as it allows. */
+const QUEUE_BYTES = 4 * 1024 * 1024;
+
 /** An echo server of datagrams on an event loop. The loop is its caller's. */
 export class EventDatagramServer implements DatagramServer {
   readonly totals: DatagramTotals;
@@ -26,6 +29,8 @@ export class EventDatagramServer implements DatagramServer {
     this.#socket = loop.datagram({
       ...endpoint,
       chunks: 'borrowed',
+      receiveBufferBytes: QUEUE_BYTES,
+      sendBufferBytes: QUEUE_BYTES,
       handlers: {
         datagrams: (socket, batch) => this.#answer(socket, batch),
         close: (_, error) => {
