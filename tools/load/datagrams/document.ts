@@ -3,7 +3,7 @@ import type { Distribution } from '../document.ts';
 import type { ArrivalCounts } from './arrivals.ts';
 
 /** How datagrams are sent. */
-export type DatagramModel =
+type DatagramModel =
   | { readonly kind: 'closed'; readonly window: number }
   | { readonly kind: 'open'; readonly ratePerSecond: number };
 
