@@ -113,7 +113,7 @@ function planOf(
   const bytes = size === undefined ? BYTES : parseSize(size, PROBE_BYTES_MAX, '--size');
   if (bytes < PROBE_BYTES_MIN) {
     throw new UsageError(
-      `--size takes ${PROBE_BYTES_MIN} bytes or more: a datagram carries the number by which it is known`,
+      `--size takes ${PROBE_BYTES_MIN} bytes or more: a datagram carries its number`,
     );
   }
   return {

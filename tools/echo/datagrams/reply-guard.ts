@@ -24,7 +24,7 @@ const WINDOW_MS = 1000;
 
 /**
  * The ports of services that answer whatever they get, or that are known for being abused with a
- * forged address: a datagram from there is either forged or the start of an endless exchange. tcpmux,
+ * forged address: a datagram from there is forged, or the start of an endless exchange. tcpmux,
  * echo, discard, systat, daytime, netstat, qotd, chargen, time, DNS, TFTP, portmap, NTP, NetBIOS,
  * SNMP, LDAP, RIP, SSDP, mDNS, memcached.
  */
@@ -42,9 +42,9 @@ interface Window {
 /**
  * Decides which datagrams an echo server answers. Two echo servers, each of which takes the other
  * for a client, send each other the same datagram for ever; and whoever forges an address has its
- * owner get the answers (RFC 862 has no word about it). So known services are not answered, and each
- * address gets so many answers a second: the datagram beyond that is dropped, which ends an exchange
- * without an end. An answer is never longer than what it answers.
+ * owner get the answers (RFC 862 has no word about it). So known services are not answered, and an
+ * address gets so many answers a second: the datagram beyond that is dropped, which ends an endless
+ * exchange. An answer is never longer than what it answers.
  */
 export class ReplyGuard {
   readonly counts: RefusalCounts = { port: 0, rate: 0, rateInAll: 0 };

@@ -42,12 +42,10 @@ export function datagramSummary(
 
 function planRows({ plan, clientCpuUs }: DatagramLoadDocument): Row[] {
   const { bytes, target, kind, sockets, loop, durationMs } = plan;
+  const lasts = formatSeconds(durationMs);
   const where = `to ${formatAddress(target)} ${KIND_WORDS[kind]}`;
   return [
-    [
-      'load',
-      `datagrams of ${formatBytes(bytes)} ${where}, ${modelWords(plan)}, ${formatSeconds(durationMs)}`,
-    ],
+    ['load', `datagrams of ${formatBytes(bytes)} ${where}, ${modelWords(plan)}, ${lasts}`],
     [
       'client',
       `${loop}, ${counted(sockets, 'socket')}, ${formatTime(clientCpuUs)} of CPU a datagram`,
