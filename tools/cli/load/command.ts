@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { addDatagramFlags, type DatagramFlags, datagramKindOf } from './datagram-flags.ts';
 import { declareLoadFlags, type LoadFlags } from './flags.ts';
 
 /** Adds `sockloop load` to the program. */
@@ -11,9 +12,12 @@ export function addLoad(program: Command): void {
     )
     .usage('[options] HOST PORT\n       sockloop load [options] --unix PATH')
     .argument('[arguments...]', 'host and port of the server');
-  declareLoadFlags(command).action(async (words: string[], flags: LoadFlags) => {
-    // Loaded at need: the other commands begin twice as soon without it.
-    const { load } = await import('./run.ts');
-    await load(words, flags);
-  });
+  addDatagramFlags(declareLoadFlags(command)).action(
+    async (words: string[], flags: LoadFlags & DatagramFlags, own: Command) => {
+      const kind = datagramKindOf(flags, own);
+      // Loaded at need: the other commands begin twice as soon without it.
+      if (kind === null) return (await import('./run.ts')).load(words, flags);
+      await (await import('./datagrams.ts')).loadDatagrams(kind, words, flags, own);
+    },
+  );
 }

@@ -122,14 +122,14 @@ function whyNothing({ counts, plan, endedEarly }: LoadDocument): string {
   return endedEarly ? `${where}: it was ended before the first message counted` : where;
 }
 
-function terminalWidth(): number {
+export function terminalWidth(): number {
   const { columns } = process.stdout;
   // A terminal that does not know its size says 0.
   if (columns === undefined || columns === 0) return WIDTH;
   return Math.min(WIDTH_MAX, Math.max(WIDTH_MIN, columns));
 }
 
-function paintRole(role: SummaryRole, text: string): string {
+export function paintRole(role: SummaryRole, text: string): string {
   const code = CODES[role];
   return code === null ? text : paint(code, text);
 }

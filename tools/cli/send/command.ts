@@ -19,8 +19,15 @@ import {
   runClientThreads,
 } from '../client-threads.ts';
 import { unixPath } from '../unix-flag.ts';
+import {
+  addDatagramFlags,
+  type DatagramFlags,
+  datagramKindOf,
+  sendDatagrams,
+} from './datagrams.ts';
+import { asText } from './reply-text.ts';
 
-interface SendFlags {
+interface SendFlags extends DatagramFlags {
   readonly unix?: string;
   readonly mode: string;
   readonly timeout: string;
@@ -42,7 +49,7 @@ interface Exchange {
 
 /** Adds `sockloop send` to the program. */
 export function addSend(program: Command): void {
-  program
+  const sendCommand = program
     .command('send')
     .description('send lines to an echo server and print what comes back')
     .usage(
@@ -62,8 +69,14 @@ export function addSend(program: Command): void {
       `with --threads: how often each sends all messages, ${CLIENT_COUNT_MAX} at the most`,
     )
     .option('--trace', 'print each system call on standard error, as strace would')
-    .option('--json', 'print one JSON document')
-    .action((words: string[], flags: SendFlags) => send(words, flags));
+    .option('--json', 'print one JSON document');
+  addDatagramFlags(sendCommand).action((words: string[], flags: SendFlags, command: Command) => {
+    const kind = datagramKindOf(flags, command);
+    if (kind === null) return send(words, flags);
+    const timeoutMs = parseDuration(flags.timeout, '--timeout');
+    const json = flags.json === true;
+    return sendDatagrams(kind, { ...target(words, flags), timeoutMs, json, sys: sysOf(flags) });
+  });
 }
 
 function send(words: readonly string[], flags: SendFlags): Promise<void> {
@@ -233,13 +246,4 @@ class Sender implements Disposable {
 /** True if the address needs no lookup. */
 function isKnown(endpoint: Endpoint): boolean {
   return 'path' in endpoint || isNumeric(endpoint.host);
-}
-
-function asText(bytes: Uint8Array): { reply: string } | { replyBase64: string } {
-  try {
-    return { reply: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes) };
-  } catch {
-    // Not text: base64 keeps every byte.
-    return { replyBase64: Buffer.from(bytes).toString('base64') };
-  }
 }

@@ -26,6 +26,12 @@ import { onStopSignals } from '../../terminal/stop-signals.ts';
 import { reportFallback } from '../fallback.ts';
 import { unixPath } from '../unix-flag.ts';
 import { ConnectionEnds, fieldLine } from './connection-ends.ts';
+import {
+  addDatagramFlags,
+  type DatagramFlags,
+  datagramKindOf,
+  serveDatagrams,
+} from './datagrams.ts';
 import { addGuards, type GuardFlags, guardPlanOf, refusedWords } from './guard-flags.ts';
 import { openMetrics, type ServeMetrics } from './metrics.ts';
 import {
@@ -50,7 +56,13 @@ import { addUserFlag, become, serverUserOf, type UserFlag } from './user-flag.ts
 /** The largest backlog of listen(2). */
 const BACKLOG_MAX = 2 ** 31 - 1;
 
-interface ServeFlags extends SeenFlags, GuardFlags, MisbehaviourFlags, RestartFlags, UserFlag {
+interface ServeFlags
+  extends SeenFlags,
+    GuardFlags,
+    MisbehaviourFlags,
+    RestartFlags,
+    UserFlag,
+    DatagramFlags {
   readonly host: string;
   readonly port: string;
   readonly unix?: string;
@@ -90,9 +102,12 @@ export function addServe(program: Command): void {
   addRestartFlags(serveCommand);
   addUserFlag(serveCommand);
   addGuards(serveCommand);
-  addMisbehaviour(serveCommand).action((flags: ServeFlags, command: Command) =>
-    serve(flags, activatedSockets(command)),
-  );
+  addDatagramFlags(serveCommand);
+  addMisbehaviour(serveCommand).action((flags: ServeFlags, command: Command) => {
+    const kind = datagramKindOf(flags);
+    if (kind !== null) return serveDatagrams(kind, flags, loopOf(flags.loop), command);
+    return serve(flags, activatedSockets(command));
+  });
 }
 
 async function serve(flags: ServeFlags, activated: ActivatedSockets | null): Promise<void> {
