@@ -5,7 +5,7 @@ import { sendFlags } from '../sys/descriptors.ts';
 import { nativeSys } from '../sys/native.ts';
 import type { MessageHeader, Sys } from '../sys/sys.ts';
 import { sysError } from '../sys/sys-error.ts';
-import type { Socket } from './socket.ts';
+import type { BaseSocket } from './base-socket.ts';
 
 // Descriptors over UNIX sockets: SCM_RIGHTS of unix(7).
 
@@ -62,7 +62,7 @@ export interface DescriptorOptions {
  * ```
  */
 export function sendDescriptors(
-  socket: Socket,
+  socket: BaseSocket,
   fds: readonly number[],
   bytes: Bytes = '\0',
   { sys = nativeSys() }: DescriptorOptions = {},
@@ -94,7 +94,7 @@ export function sendDescriptors(
  * @throws RangeError for a socket of another family, or another `max`.
  */
 export function receiveDescriptors(
-  socket: Socket,
+  socket: BaseSocket,
   max: number,
   { sys = nativeSys() }: DescriptorOptions = {},
 ): ReceivedDescriptors {
@@ -145,7 +145,7 @@ function messageOf(buffer: Uint8Array, control: Uint8Array): MessageHeader {
 }
 
 /** Others ignore the control message: the descriptors would be lost without an error. */
-function requireUnix({ family }: Socket): void {
+function requireUnix({ family }: BaseSocket): void {
   if (family !== 'UNIX') throw wrongValue(family, 'descriptors pass over a socket of UNIX');
 }
 

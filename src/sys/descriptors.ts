@@ -5,18 +5,29 @@ import type { Sys } from './sys.ts';
 
 /** A stream socket, closed on exec. Returns the descriptor or `-errno`. */
 export function openStream(sys: Sys, domain: number, nonblocking = false): number {
-  const { SOCK_STREAM, SOCK_CLOEXEC = 0, SOCK_NONBLOCK = 0 } = sys.abi.constants;
+  return openSocket(sys, domain, sys.abi.constants.SOCK_STREAM, 0, nonblocking);
+}
+
+/** A socket of any type and protocol, closed on exec. Returns the descriptor or `-errno`. */
+export function openSocket(
+  sys: Sys,
+  domain: number,
+  type: number,
+  protocol: number,
+  nonblocking: boolean,
+): number {
+  const { SOCK_CLOEXEC = 0, SOCK_NONBLOCK = 0 } = sys.abi.constants;
   const mode = nonblocking ? SOCK_NONBLOCK : 0;
-  const fd = sys.socket(domain, SOCK_STREAM | SOCK_CLOEXEC | mode, 0);
+  const fd = sys.socket(domain, type | SOCK_CLOEXEC | mode, protocol);
   if (fd < 0) return fd;
   const safe = prepared(sys, fd, SOCK_CLOEXEC !== 0);
   return safe < 0 || !nonblocking || mode !== 0 ? safe : madeNonblocking(sys, fd);
 }
 
-/** Two connected UNIX stream sockets, closed on exec, into `pair`. Returns 0 or `-errno`. */
-export function openStreamPair(sys: Sys, pair: Int32Array): number {
-  const { AF_UNIX, SOCK_STREAM, SOCK_CLOEXEC = 0 } = sys.abi.constants;
-  const result = sys.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair);
+/** Two connected UNIX sockets of a type, closed on exec, into `pair`. Returns 0 or `-errno`. */
+export function openSocketPair(sys: Sys, type: number, pair: Int32Array): number {
+  const { AF_UNIX, SOCK_CLOEXEC = 0 } = sys.abi.constants;
+  const result = sys.socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, pair);
   if (result < 0) return result;
   const [left = -1, right = -1] = pair;
   const first = prepared(sys, left, SOCK_CLOEXEC !== 0);

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import type { Interest, Poller, ReadySink } from '#src/poller/poller.js';
 import { createPoller } from '#src/poller/pollers.js';
-import { openPipe, openStream, openStreamPair, setNonblocking } from '#src/sys/descriptors.js';
+import { openPipe, openSocketPair, openStream, setNonblocking } from '#src/sys/descriptors.js';
 import { errnoName } from '#src/sys/errno.js';
 import { raiseOpenFilesLimit } from '#src/sys/rlimit.js';
 import { encodeSockaddr, SOCKADDR_BYTES_MAX } from '#src/sys/sockaddr.js';
@@ -78,7 +78,7 @@ export class Fixture {
   /** Two connected UNIX sockets that do not block. */
   pair(): Ends {
     const pair = new Int32Array(2);
-    assert.ok(openStreamPair(this.sys, pair) >= 0);
+    assert.ok(openSocketPair(this.sys, this.sys.abi.constants.SOCK_STREAM, pair) >= 0);
     return this.#nonblocking(pair);
   }
 
