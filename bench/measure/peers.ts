@@ -1,9 +1,9 @@
-import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { sockloopVersion } from '#tools/measure/versions.js';
 import { MAIN } from '#tools/terminal/program.js';
-import { COMPILER, compileC, firstLines, OPTIMIZE, ROOT } from './c-compiler.ts';
+import { COMPILER, compileC, OPTIMIZE, ROOT } from './c-compiler.ts';
+import { ASK_MS, bunProgram, denoProgram, run } from './installed.ts';
 import { type Programs, startServer } from './servers.ts';
 
 /** The echo servers that are set beside the C epoll one, and how each of them is had. */
@@ -27,54 +27,13 @@ interface Built {
 
 type Prepared = Built | { readonly reason: string };
 
-/** Not among the packages that this one needs: 100 MB each. */
-const BUN_VERSION = '1.4.5';
-const DENO_VERSION = '2.9.6';
-
 /** Go compiles its standard library at the first time. */
 const BUILD_MS = 120_000;
-const INSTALL_MS = 180_000;
-const ASK_MS = 10_000;
-const OUTPUT_BYTES_MAX = 1024 * 1024;
-
-/** What is one program needs no scripts of its own; where there is no registry, one try tells. */
-const NPM_FLAGS = [
-  '--no-save',
-  '--no-package-lock',
-  '--no-audit',
-  '--no-fund',
-  '--ignore-scripts',
-  '--loglevel=error',
-  '--fetch-retries=1',
-  '--fetch-retry-mintimeout=1000',
-];
-
-const INSTALLED = join(ROOT, 'build/bench-peers');
 const NODE = `Node ${process.versions.node}`;
 /** Every peer takes the port as its last argument: this one leaves the choice to the kernel. */
 const ANY_PORT = '0';
 
 const sourceOf = (file: string): string => join(ROOT, 'bench/peers', file);
-
-/** Runs a tool to its end and returns what it printed. Throws what it said, if it fails. */
-function run(
-  command: readonly string[],
-  timeoutMs: number,
-  debianPackage: string,
-  tried: string = command.join(' '),
-) {
-  const [tool = '', ...words] = command;
-  const options = { timeout: timeoutMs, maxBuffer: OUTPUT_BYTES_MAX };
-  return new Promise<string>((resolve, reject) => {
-    execFile(tool, words, options, (error, out, errors) => {
-      if (error === null) return resolve(out);
-      const needed = `needs ${tool} on the PATH (on Debian: the package ${debianPackage})`;
-      if (error.code === 'ENOENT') return reject(new Error(needed));
-      const why = error.killed ? `nothing after ${timeoutMs} ms` : firstLines(errors);
-      reject(new Error(`"${tried}" failed: ${why}`));
-    });
-  });
-}
 
 function peer(
   name: string,
@@ -124,20 +83,8 @@ async function inGo(folder: string): Promise<Built> {
   return { command: [program, ANY_PORT], version: `Go ${version}` };
 }
 
-/** Installs a package that is one program, unless it is there, and returns the program's path. */
-async function install(name: string, version: string, file: string): Promise<string> {
-  const what = `${name}@${version}`;
-  const folder = join(INSTALLED, what);
-  const program = join(folder, 'node_modules', name, file);
-  if (existsSync(program)) return program;
-  const command = ['npm', 'install', '--prefix', folder, ...NPM_FLAGS, what];
-  await run(command, INSTALL_MS, 'npm', `npm install ${what}`);
-  return program;
-}
-
 async function onBun(): Promise<Built> {
-  const arch = process.arch === 'arm64' ? 'aarch64' : process.arch;
-  const program = await install(`@oven/bun-linux-${arch}`, BUN_VERSION, 'bin/bun');
+  const program = await bunProgram();
   const version = await run([program, '--version'], ASK_MS, 'npm');
   return {
     command: [program, sourceOf('bun-echo.js'), ANY_PORT],
@@ -146,7 +93,7 @@ async function onBun(): Promise<Built> {
 }
 
 async function onDeno(folder: string): Promise<Built> {
-  const program = await install(`@deno/linux-${process.arch}-glibc`, DENO_VERSION, 'deno');
+  const program = await denoProgram();
   const text = await run([program, '--version'], ASK_MS, 'npm');
   const version = /^deno (\S+)/.exec(text)?.[1] ?? text.trim();
   // Its caches would otherwise lie in the user's home.
