@@ -13,6 +13,11 @@ export class ReadinessDatagrams extends BaseDatagrams<ReadinessOwner> implements
     return false;
   }
 
+  /** A descriptor that was taken over may be open elsewhere, and would go on being reported. */
+  get outlivesClose(): boolean {
+    return true;
+  }
+
   useLevels(): void {
     // It does.
   }

@@ -50,7 +50,17 @@ of this machine get any number.
 `;
 
 /** The flags of `serve` that datagrams have as well. */
-const SHARED = new Set(['host', 'port', 'unix', 'loop', 'udp', 'dgram', 'seqpacket', 'udpRate', 'user']);
+const SHARED = new Set([
+  'host',
+  'port',
+  'unix',
+  'loop',
+  'udp',
+  'dgram',
+  'seqpacket',
+  'udpRate',
+  'user',
+]);
 const SHARED_OUTPUT = new Set(['verbose', 'json', 'trace']);
 
 /** Adds the flags to `sockloop serve`. */

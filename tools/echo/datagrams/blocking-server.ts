@@ -1,7 +1,7 @@
 import type { Socket } from 'sockloop/socket';
 import { formatAddress, type SocketAddress, type Sys, SysError } from 'sockloop/sys';
 import { SocketFile } from '#src/socket/socket-file.js';
-import { isPassing } from '../iterative-server.ts';
+import { isPassing } from '../accept-failure.ts';
 import { ACCEPT_PAUSE_MS, STEPS_PER_TURN, WAIT_MS } from '../limits.ts';
 import { turnOfNode } from '../node-turn.ts';
 import { listeningSocket } from './listening.ts';
