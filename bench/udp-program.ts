@@ -1,13 +1,13 @@
 import { createInterface } from 'node:readline';
 import { type DatagramBatch, type DatagramSocket, EventLoop, type LoopName } from 'sockloop';
 
-// A sender and a receiver of datagrams on sockloop, to stand beside peers/udp.c: the same words, the
-// same bursts.
+// A sender and a receiver of datagrams on sockloop, to stand beside peers/udp.c: same words, same
+// bursts.
 //
 //   node build/bench/udp-program.js LOOP recv MODE SIZE
 //   node build/bench/udp-program.js LOOP send MODE SIZE PORT CONTROL
 //
-// `one` sends by `send`, `batch` by `sendMany`, both without segments; `gso` sends by `sendMany`, and
+// `one` sends by `send`, `batch` by `sendMany`, both without segments; `gso` by `sendMany`, and it
 // receives by GRO. Chunks are borrowed.
 
 const BURST = 64;

@@ -8,8 +8,8 @@ import { withFacts, writeJson } from './measure/report.ts';
 import { benchTable } from './measure/text-table.ts';
 import { DatagramPair, pairOf, WAYS, type Way } from './measure/udp-pairs.ts';
 
-// What a datagram costs: a sender and a receiver in processes of their own, in C, on sockloop and on
-// what others have. See bench/README.md.
+// What a datagram costs: a sender and a receiver in processes of their own, in C, on sockloop and
+// on what others have. See bench/README.md.
 //
 //   node build/bench/udp.js [--cases one-64,batch-64,...] [--ways c,c-again,epoll,...] [--rounds 8]
 //     [--count 200000] [--seed 1] [--json FILE]

@@ -1,5 +1,5 @@
 /**
- * A sender and a receiver of datagrams on Bun, to stand beside udp.c: the same words, the same bursts.
+ * A sender and a receiver of datagrams on Bun, to stand beside udp.c: same words, same bursts.
  * A receiver on Bun is called for each datagram as it comes, and cannot look later.
  *
  *   bun bun-udp.js recv MODE SIZE

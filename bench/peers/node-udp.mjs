@@ -1,5 +1,5 @@
 /**
- * A sender and a receiver of datagrams on node:dgram, to stand beside udp.c: the same words, the same
+ * A sender and a receiver of datagrams on node:dgram, to stand beside udp.c: same words, same
  * bursts. A receiver on node:dgram is called for each datagram as it comes, and cannot look later.
  *
  *   node node-udp.mjs recv MODE SIZE

@@ -3,7 +3,8 @@
 //
 //   node build/test/mutants/run.js [--rooms ring,poller] [--count 150] [--seed 1] [--out FILE]
 //
-// The mutants are drawn by the seed, in each room alike. Exit status 1 if fewer than 90 % are found.
+// The mutants are drawn by the seed, in each room alike. Exit status 1 if fewer than 90 % are
+// found.
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
