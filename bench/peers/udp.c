@@ -7,7 +7,8 @@
 // MODE is `one` (send, recv), `batch` (sendmmsg, recvmmsg of 64), `gso` (UDP_SEGMENT, UDP_GRO) or
 // `echo` (one datagram under way at a time, which comes back).
 //
-// The sender sends bursts of at most 64, which the queue of the receiver holds, and says so on a
+// The sender sends bursts of at most 64, or 200 kB in `gso`, which the queue of the receiver holds,
+// and says so on a
 // second socket; the receiver then takes what there is, and says how many it has got. So nothing is
 // lost, a receive of many finds many, and nobody is woken for each datagram.
 
@@ -30,7 +31,7 @@
 #define UDP_GRO 104
 #endif
 
-enum { BATCH = 64, BURST = 64, BYTES_MAX = 65507, QUEUE_BYTES = 212992 };
+enum { BATCH = 64, BURST = 64, GSO_BURST = 1024, GSO_BURST_BYTES = 200000, BYTES_MAX = 65507, QUEUE_BYTES = 212992 };
 
 static void fail(const char *what) {
   perror(what);
@@ -195,6 +196,12 @@ static uint32_t told(int control_fd, uint32_t burst) {
   return received;
 }
 
+/** How many the queue of the receiver holds; joined they take less of it. */
+static uint32_t burst_of(const char *mode, int size) {
+  if (strcmp(mode, "gso") != 0) return BURST;
+  return size * GSO_BURST < GSO_BURST_BYTES ? GSO_BURST : GSO_BURST_BYTES / size;
+}
+
 static void send_all(int fd, int control_fd, const char *mode, int size) {
   uint32_t received = 0;
   prepare(strcmp(mode, "gso") == 0 ? BYTES_MAX : size, 0);
@@ -205,7 +212,8 @@ static void send_all(int fd, int control_fd, const char *mode, int size) {
       received += wanted;
     } else {
       for (uint32_t left = wanted; left > 0;) {
-        uint32_t burst = left < BURST ? left : BURST;
+        uint32_t most = burst_of(mode, size);
+        uint32_t burst = left < most ? left : most;
         if (strcmp(mode, "one") == 0) send_one_by_one(fd, size, burst);
         else if (strcmp(mode, "batch") == 0) send_batches(fd, burst);
         else send_segments(fd, size, burst);
