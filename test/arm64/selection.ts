@@ -90,6 +90,30 @@ export const leftOut: readonly LeftOut[] = [
     without: ['socket: options', 'TCP_INFO counts the bytes', 'strings, domains, cookies'],
   },
   {
+    path: 'socket/multicast.test.ts',
+    reason: 'qemu-user 7.2 does not know most options of multicast',
+  },
+  {
+    path: 'socket/messages.test.ts',
+    reason: 'qemu-user 7.2 lacks SO_TIMESTAMPNS and SO_RXQ_OVFL, and cuts messages off its own way',
+    without: [
+      'socket: what comes with a datagram',
+      'the time of its arrival',
+      'what the kernel drops',
+      'control messages that do not fit',
+    ],
+  },
+  {
+    path: 'socket/datagrams.test.ts',
+    reason: 'qemu-user 7.2 answers unknown options before it looks at the descriptor',
+    without: [
+      'socket: datagrams that cannot be',
+      'a closed socket',
+      'socket: who gets datagrams',
+      'SO_BINDTODEVICE',
+    ],
+  },
+  {
     path: 'sys/batch/call-list.test.ts',
     reason: COMMANDS,
     without: ['calls together: a storm', 'calls one by one: a storm'],

@@ -93,3 +93,41 @@ test('what the platform, the kernel or the family lacks is named', (t) => {
     /a protocol is IPPROTO_MPTCP, or left out, not the string "IPPROTO_UDP"/,
   );
 });
+
+test('where recvmsg(2) cannot, the socket sets close-on-exec', (t) => {
+  leakCheck(t);
+  const { MSG_CMSG_CLOEXEC, ...constants } = native.abi.constants;
+  const sys = standIn(native, { abi: { ...native.abi, constants } });
+  const [left, right] = Socket.pair({ sys, type: 'SOCK_DGRAM' });
+  closing(t, left);
+  closing(t, right);
+  left.sendMsg('x', { control: [{ kind: 'SCM_RIGHTS', fds: [left.fileno()] }] });
+  const [rights] = right.recvMsg(new Uint8Array(1)).control;
+  assert.ok(rights?.kind === 'SCM_RIGHTS');
+  const [fd = -1] = rights.fds;
+  using passed = new Socket('UNIX', { sys, fd });
+  const { F_GETFD, FD_CLOEXEC } = native.abi.constants;
+  assert.equal(native.fcntl(passed.fileno(), F_GETFD, 0), FD_CLOEXEC);
+});
+
+test('disconnect() is done also where the kernel answers with an error, as the BSDs do', (t) => {
+  leakCheck(t);
+  const EAFNOSUPPORT = native.abi.errno['EAFNOSUPPORT'] ?? 0;
+  let answers = (result: number): number => result;
+  const sys = standIn(native, {
+    connect: (fd, address, length) => answers(native.connect(fd, address, length)),
+  });
+  const socket = closing(t, new Socket('IPv4', { sys, type: 'SOCK_DGRAM' }));
+  socket.connect({ address: '127.0.0.1', port: 9 });
+  answers = () => -EAFNOSUPPORT;
+  socket.disconnect();
+  assert.equal(failureOf(() => socket.getPeerName()).code, 'ENOTCONN');
+  // One that has not been done is an error.
+  answers = (result) => result;
+  socket.connect({ address: '127.0.0.1', port: 9 });
+  const refusing = standIn(native, { connect: () => -EAFNOSUPPORT });
+  const same = new Socket('IPv4', { sys: refusing, type: 'SOCK_DGRAM', fd: socket.fileno() });
+  const error = failureOf(() => same.disconnect());
+  same.detach();
+  assert.match(error.message, /^cannot disconnect: EAFNOSUPPORT \(/);
+});
