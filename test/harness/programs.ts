@@ -35,7 +35,13 @@ const program = (file: string, words: readonly string[]): string[] => [
 export const sockloop = (...words: string[]): string[] => program('main', words);
 export const tcpserver = (...words: string[]): string[] => program('textbook/tcpserver', words);
 export const tcpclient = (...words: string[]): string[] => program('textbook/tcpclient', words);
-export const demo = (...words: string[]): string[] => program('demo/demo', words);
+
+/** `make demo`, which is not published. */
+export const demo = (...words: string[]): string[] => [
+  process.execPath,
+  `${root}dist/tools/cli/demo/demo.js`,
+  ...words,
+];
 
 /** A prefix that makes the io_uring calls of a command fail with `errno`. Needs python3. */
 export function refusingRings(errno: 'EPERM' | 'ENOSYS'): string[] {
