@@ -3,8 +3,6 @@
 import assert from 'node:assert/strict';
 import { statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { backends } from '#src/loop/backends.js';
-import { nativeSys } from '#src/sys/native.js';
 import { type Command, type Outcome, run, type Scope, start } from './command.ts';
 
 /** The root of the project, seen from build/test/harness. */
@@ -75,9 +73,6 @@ export async function serve(scope: Scope, ...words: string[]): Promise<Listening
 export function serveBlocking(scope: Scope, ...words: string[]): Promise<Listening> {
   return serve(scope, '--loop', 'blocking', ...words);
 }
-
-/** The loop that `auto` takes here. */
-export const autoLoop = backends.find(({ available }) => available(nativeSys()) === true)?.name;
 
 /** Starts `tcpserver 0` and waits until it listens. */
 export async function serveTextbook(scope: Scope): Promise<Listening> {
