@@ -34,12 +34,16 @@ export const sockloop = (...words: string[]): string[] => program('main', words)
 export const tcpserver = (...words: string[]): string[] => program('textbook/tcpserver', words);
 export const tcpclient = (...words: string[]): string[] => program('textbook/tcpclient', words);
 
-/** `make demo`, which is not published. */
-export const demo = (...words: string[]): string[] => [
+const compiled = (file: string, words: readonly string[]): string[] => [
   process.execPath,
-  `${root}dist/tools/cli/demo/demo.js`,
+  `${root}dist/tools/cli/${file}.js`,
   ...words,
 ];
+
+/** `sockloop` as the compiler wrote it: it opens a hundred modules, many at a time. */
+export const sockloopOfModules = (...words: string[]): string[] => compiled('main', words);
+/** `make demo`, which is not published. */
+export const demo = (...words: string[]): string[] => compiled('demo/demo', words);
 
 /** A prefix that makes the io_uring calls of a command fail with `errno`. Needs python3. */
 export function refusingRings(errno: 'EPERM' | 'ENOSYS'): string[] {
