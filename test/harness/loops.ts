@@ -27,6 +27,9 @@ export const loops: readonly LoopUnderTest[] = [
   }),
 ];
 
+/** The loop that `auto` takes here. */
+export const autoLoop = backends.find(({ available }) => available(nativeSys()) === true)?.name;
+
 /** The reason to skip what needs the loop `name`, or false. */
 export function reasonWithoutLoop(name: LoopUnderTest['name']): string | false {
   return loops.find((loop) => loop.name === name)?.skip ?? `no ${name} on this platform`;

@@ -3,8 +3,6 @@
 import assert from 'node:assert/strict';
 import { statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { backends } from '#src/loop/backends.js';
-import { nativeSys } from '#src/sys/native.js';
 import { type Command, type Outcome, run, type Scope, start } from './command.ts';
 
 /** The root of the project, seen from build/test/harness. */
@@ -35,7 +33,17 @@ const program = (file: string, words: readonly string[]): string[] => [
 export const sockloop = (...words: string[]): string[] => program('main', words);
 export const tcpserver = (...words: string[]): string[] => program('textbook/tcpserver', words);
 export const tcpclient = (...words: string[]): string[] => program('textbook/tcpclient', words);
-export const demo = (...words: string[]): string[] => program('demo/demo', words);
+
+const compiled = (file: string, words: readonly string[]): string[] => [
+  process.execPath,
+  `${root}dist/tools/cli/${file}.js`,
+  ...words,
+];
+
+/** `sockloop` as the compiler wrote it: it opens a hundred modules, many at a time. */
+export const sockloopOfModules = (...words: string[]): string[] => compiled('main', words);
+/** `make demo`, which is not published. */
+export const demo = (...words: string[]): string[] => compiled('demo/demo', words);
 
 /** A prefix that makes the io_uring calls of a command fail with `errno`. Needs python3. */
 export function refusingRings(errno: 'EPERM' | 'ENOSYS'): string[] {
@@ -69,9 +77,6 @@ export async function serve(scope: Scope, ...words: string[]): Promise<Listening
 export function serveBlocking(scope: Scope, ...words: string[]): Promise<Listening> {
   return serve(scope, '--loop', 'blocking', ...words);
 }
-
-/** The loop that `auto` takes here. */
-export const autoLoop = backends.find(({ available }) => available(nativeSys()) === true)?.name;
 
 /** Starts `tcpserver 0` and waits until it listens. */
 export async function serveTextbook(scope: Scope): Promise<Listening> {

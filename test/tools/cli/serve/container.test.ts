@@ -14,7 +14,8 @@ import {
   startInContainer,
 } from '#test/harness/container.js';
 import { leakCheck } from '#test/harness/leaks.js';
-import { assertOutcome, autoLoop, root, sockloop } from '#test/harness/programs.js';
+import { autoLoop } from '#test/harness/loops.js';
+import { assertOutcome, root, sockloop } from '#test/harness/programs.js';
 
 const timeout = 120_000;
 

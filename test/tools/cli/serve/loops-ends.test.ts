@@ -13,16 +13,10 @@ import { bigText, closed, dial, dismissed, heard, peer, talk } from '#test/harne
 import { type Command, eventually, run, start } from '#test/harness/command.js';
 import { serveHere, sockloopHere } from '#test/harness/in-process.js';
 import { leakCheck } from '#test/harness/leaks.js';
-import { type LoopUnderTest, loops, serveOn, sharedKinds } from '#test/harness/loops.js';
+import { autoLoop, type LoopUnderTest, loops, serveOn, sharedKinds } from '#test/harness/loops.js';
 import { reasonWithout, reasonWithoutProc, scratch } from '#test/harness/other-programs.js';
 import { catches, cpuTicksOf, openFdsOf } from '#test/harness/process-state.js';
-import {
-  autoLoop,
-  type Listening,
-  refusingRings,
-  sockloop,
-  tcpserver,
-} from '#test/harness/programs.js';
+import { type Listening, refusingRings, sockloop, tcpserver } from '#test/harness/programs.js';
 
 const timeout = 60_000;
 

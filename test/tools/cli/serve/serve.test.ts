@@ -8,8 +8,9 @@ import { bigText, peer, talk } from '#test/harness/clients.js';
 import { run, type Scope, start } from '#test/harness/command.js';
 import { sockloopHere } from '#test/harness/in-process.js';
 import { leakCheck } from '#test/harness/leaks.js';
+import { autoLoop } from '#test/harness/loops.js';
 import { scratch } from '#test/harness/other-programs.js';
-import { assertOutcome, autoLoop, send, serve, sockloop } from '#test/harness/programs.js';
+import { assertOutcome, send, serve, sockloop } from '#test/harness/programs.js';
 
 const timeout = 60_000;
 
