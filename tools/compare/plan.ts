@@ -58,7 +58,7 @@ function loopsOf(names: readonly ComparedName[] | null, threads: number): Compar
 }
 
 /** Blocking calls are everywhere; an event loop may be missing. */
-function reasonWithout(name: ComparedName): string | null {
+export function reasonWithout(name: ComparedName): string | null {
   const answer = backends.find((entry) => entry.name === name)?.available(nativeSys()) ?? true;
   return answer === true ? null : answer.reason;
 }

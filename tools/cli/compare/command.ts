@@ -24,10 +24,15 @@ export function addCompare(program: Command): void {
     .option('--seed <n>', 'of the order within the rounds', '1')
     .option('--report <file>', `where the report goes; ${REPORT} if left out, none with --json`)
     .option('--no-report', 'write no report')
+    .option('--udp', 'datagrams: --connections is how many are under way, 1,64 if left out')
     .option('--json', 'print one JSON document instead of the table')
     .addHelpText('after', EXAMPLES)
-    .action(async (flags: CompareFlags) => {
+    .action(async (flags: CompareFlags, command: Command) => {
       // Loaded at need, as load is.
+      if (flags.udp === true) {
+        const { compareUdp } = await import('./datagrams.ts');
+        return compareUdp(flags, command);
+      }
       const { compare } = await import('./run.ts');
       await compare(flags);
     });

@@ -16,6 +16,7 @@ export interface CompareFlags {
   readonly threads: string;
   /** False by --no-report. */
   readonly report?: string | false;
+  readonly udp?: true;
   readonly json?: true;
 }
 
@@ -46,7 +47,7 @@ export function reportPath({ report, json }: CompareFlags): string | null {
 }
 
 /** Numbers separated by commas, in rising order and each once. */
-function countsOf(text: string, min: 0 | 1, what: string): number[] {
+export function countsOf(text: string, min: 0 | 1, what: string): number[] {
   const counts = text.split(',').map((word) => parseCount(word.trim(), min, CONNECTIONS_MAX, what));
   return [...new Set(counts)].sort((a, b) => a - b);
 }

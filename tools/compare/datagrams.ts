@@ -1,0 +1,178 @@
+import { nativeSys } from 'sockloop/sys';
+import { Random } from '#src/base/random.js';
+import type { DatagramLoadDocument, DatagramLoadPlan } from '../load/datagrams/document.ts';
+import { openDatagramLoad } from '../load/datagrams/run.ts';
+import type { Cleanup } from '../measure/cleanup.ts';
+import { findProcessClock, type ProcessClock } from '../measure/process-clock.ts';
+import { type Quartiles, quartiles } from '../measure/quartiles.ts';
+import { timedSlice } from '../measure/timed-slice.ts';
+import type { ComparedName } from './plan.ts';
+import { CompareServer } from './server.ts';
+
+/** What is asked for. */
+export interface DatagramRequest {
+  readonly loops: readonly ComparedName[];
+  /** Numbers of datagrams under way, each measured by itself. */
+  readonly windows: readonly number[];
+  readonly bytes: number;
+  readonly durationMs: number;
+  readonly rounds: number;
+  readonly seed: number;
+}
+
+/** A loop at a number of datagrams under way. */
+export interface DatagramPoint {
+  readonly loop: string;
+  readonly window: number;
+  /** CPU time of the server, in microseconds for each datagram that it has answered. */
+  readonly cpuUs: Quartiles;
+  readonly perSecond: number;
+  readonly p50Us: number;
+  readonly p99Us: number;
+  readonly lost: number;
+  readonly sent: number;
+}
+
+/** The result, as `--json` prints it. */
+export interface DatagramComparison {
+  readonly kind: 'sockloop datagram comparison';
+  readonly version: 1;
+  readonly request: DatagramRequest;
+  readonly points: readonly DatagramPoint[];
+  /** The loop that costs least at the last number, and by how much; null where nothing tells. */
+  readonly winner: string | null;
+  readonly words: string;
+}
+
+/** Before the slices of a loop: new code is compiled. */
+const WARMUP_MS = 300;
+
+/** Fewer rounds have no meaningful spread: no loop is ahead. */
+const ROUNDS_MIN = 3;
+
+/** What has not come back by then is lost: loopback takes microseconds. */
+const TIMEOUT_MS = 500;
+
+interface Server {
+  readonly loop: ComparedName;
+  readonly server: CompareServer;
+  readonly port: number;
+}
+
+interface Slice {
+  readonly cpuUs: number;
+  readonly document: DatagramLoadDocument;
+}
+
+/** Starts a server of datagrams on each loop, and loads them in turns. */
+export async function compareDatagrams(
+  request: DatagramRequest,
+  cleanup: Cleanup,
+  progress: (words: string) => void,
+): Promise<DatagramComparison> {
+  const clock = findProcessClock();
+  const servers: Server[] = [];
+  try {
+    for (const loop of request.loops) servers.push(await started(loop, cleanup));
+    const points: DatagramPoint[] = [];
+    for (const window of request.windows) {
+      points.push(...(await measured(servers, window, request, clock, progress)));
+    }
+    const last = points.filter((point) => point.window === request.windows.at(-1));
+    const decision = decided(last, request.rounds);
+    const head = { kind: 'sockloop datagram comparison', version: 1, request } as const;
+    return { ...head, points, ...decision };
+  } finally {
+    for (const { server } of servers) await server.stop();
+  }
+}
+
+async function started(loop: ComparedName, cleanup: Cleanup): Promise<Server> {
+  const server = new CompareServer(loop, ['--udp'], cleanup);
+  return { loop, server, port: await server.port() };
+}
+
+async function measured(
+  servers: readonly Server[],
+  window: number,
+  request: DatagramRequest,
+  clock: ProcessClock,
+  progress: (words: string) => void,
+): Promise<DatagramPoint[]> {
+  const random = new Random(request.seed);
+  const slices = new Map<Server, Slice[]>(servers.map((server) => [server, []]));
+  for (const server of servers) await load(server, window, request, WARMUP_MS);
+  for (let round = 1; round <= request.rounds; round++) {
+    for (const server of random.shuffled(servers)) {
+      progress(`${window} under way, round ${round} of ${request.rounds}: ${server.loop}`);
+      const { result, times } = await timedSlice(clock, [server.server.pid], () =>
+        load(server, window, request, request.durationMs),
+      );
+      const answered = Math.max(1, result.counts.answered);
+      const cpuUs = (times[0]?.cpuUs ?? Number.NaN) / answered;
+      slices.get(server)?.push({ cpuUs, document: result });
+    }
+  }
+  return servers.map((server) => pointOf(server.loop, window, slices.get(server) ?? []));
+}
+
+async function load(
+  { port }: Server,
+  window: number,
+  { bytes, seed }: DatagramRequest,
+  durationMs: number,
+): Promise<DatagramLoadDocument> {
+  const plan: DatagramLoadPlan = {
+    target: { family: 'IPv4', address: '127.0.0.1', port },
+    kind: 'udp',
+    loop: 'auto',
+    sockets: 1,
+    model: { kind: 'closed', window },
+    bytes,
+    seed,
+    warmupMs: 0,
+    durationMs,
+    timeoutMs: TIMEOUT_MS,
+    gso: true,
+    gro: false,
+  };
+  using run = openDatagramLoad(plan, 'auto', nativeSys());
+  return await run.run();
+}
+
+function pointOf(loop: string, window: number, slices: readonly Slice[]): DatagramPoint {
+  const median = (of: (slice: Slice) => number): number => quartiles(slices.map(of)).median;
+  const sum = (of: (slice: Slice) => number): number =>
+    slices.reduce((total, slice) => total + of(slice), 0);
+  const percentile = ({ document }: Slice, wanted: number): number =>
+    document.latency.percentiles.find(({ percentile: one }) => one === wanted)?.us ?? Number.NaN;
+  return {
+    loop,
+    window,
+    cpuUs: quartiles(slices.map(({ cpuUs }) => cpuUs)),
+    perSecond: median(({ document }) => document.rates.answered),
+    p50Us: median((slice) => percentile(slice, 50)),
+    p99Us: median((slice) => percentile(slice, 99)),
+    lost: sum(({ document }) => document.counts.lost),
+    sent: sum(({ document }) => document.counts.sent),
+  };
+}
+
+/** Which loop costs the server least: ahead if its quartiles lie below those of the next. */
+function decided(
+  points: readonly DatagramPoint[],
+  rounds: number,
+): Pick<DatagramComparison, 'winner' | 'words'> {
+  const [best, next] = points.toSorted((a, b) => a.cpuUs.median - b.cpuUs.median);
+  if (best === undefined || next === undefined) return { winner: null, words: 'there is one loop' };
+  const percent = (100 * (1 - best.cpuUs.median / next.cpuUs.median)).toFixed(1);
+  const where = `with ${best.window} under way`;
+  if (rounds >= ROUNDS_MIN && best.cpuUs.upper < next.cpuUs.lower) {
+    const words = `${best.loop}: ${percent} % less CPU a datagram than ${next.loop} ${where}`;
+    return { winner: best.loop, words };
+  }
+  const why =
+    rounds < ROUNDS_MIN ? 'so few rounds say nothing' : `${percent} % is within the spread`;
+  const words = `${best.loop} and ${next.loop} do not differ in CPU a datagram ${where}: ${why}`;
+  return { winner: null, words };
+}
