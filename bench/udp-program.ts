@@ -145,4 +145,4 @@ process.once('SIGTERM', () => loop.stop());
 if (role === 'recv') receive(loop);
 else send(loop);
 await loop.run();
-process.exit();
+process.stdin.destroy();
