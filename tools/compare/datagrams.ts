@@ -21,7 +21,7 @@ export interface DatagramRequest {
 }
 
 /** A loop at a number of datagrams under way. */
-export interface DatagramPoint {
+interface DatagramPoint {
   readonly loop: string;
   readonly window: number;
   /** CPU time of the server, in microseconds for each datagram that it has answered. */
