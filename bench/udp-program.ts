@@ -7,8 +7,8 @@ import { type DatagramBatch, type DatagramSocket, EventLoop, type LoopName } fro
 //   node build/bench/udp-program.js LOOP recv MODE SIZE
 //   node build/bench/udp-program.js LOOP send MODE SIZE PORT CONTROL
 //
-// `one` sends by `send`, `batch` by `sendMany`, both without segments; `gso` sends by `segmentSize`,
-// and receives by GRO. Chunks are borrowed.
+// `one` sends by `send`, `batch` by `sendMany`, both without segments; `gso` by `segmentSize`, and
+// receives by GRO. Chunks are borrowed.
 
 const QUEUE_BYTES = 212_992;
 
