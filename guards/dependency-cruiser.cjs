@@ -34,6 +34,7 @@ const ARITHMETIC = [
   '^src/sys/errno[.]ts$',
   '^src/sys/struct[.]ts$',
   '^src/sys/sockaddr[.]ts$',
+  '^src/sys/control-messages[.]ts$',
 ];
 const PUBLIC = [
   '^src/index[.]ts$',

@@ -122,7 +122,9 @@ export class Kernel {
   }
 
   /** The duration of a fault that has fired. */
-  faultNs(kind: 'delayedDelivery' | 'hiddenReadiness' | 'interrupt' | 'suddenWake'): number {
+  faultNs(
+    kind: 'datagramOvertaken' | 'delayedDelivery' | 'hiddenReadiness' | 'interrupt' | 'suddenWake',
+  ): number {
     return 1 + this.faults.dice(kind).below(FAULT_MS_MAX * NS_PER_MS);
   }
 
