@@ -165,9 +165,14 @@ export function refuseStale(bytes: Uint8Array, offset: number, length: number, w
     const isInside = start >= chunk.byteOffset && start + length <= chunk.byteOffset + chunk.length;
     if (isInside) return;
   }
-  if (lentCopies.some((copy) => copy.buffer === buffer)) return;
+  if (isLent(buffer)) return;
   throw new Error(
     `cannot ${what}: the bytes are a received chunk whose handler has returned, and may be those ` +
       'of another client by now; copy what is needed later: chunk.slice()',
   );
+}
+
+/** Apart: a closure in the function above would allocate a context in every call. */
+function isLent(memory: ArrayBufferLike): boolean {
+  return lentCopies.some((copy) => copy.buffer === memory);
 }

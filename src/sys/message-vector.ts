@@ -55,6 +55,9 @@ export class MessageVector {
   readonly address: number;
   /** The size of an mmsghdr: the message of slot `n` is at {@link address} + `n` times this. */
   readonly recordBytes: number;
+  /** The address as two words. */
+  readonly #low: number;
+  readonly #high: number;
   readonly #recordWords: number;
   /** Words of the fields in a record, and in an iovec. */
   readonly #nameWord: number;
@@ -72,6 +75,8 @@ export class MessageVector {
   readonly #controlsAt: number;
   readonly #buffersAt: number;
   readonly #strideBytes: number;
+  /** By slot: where the bytes of the message are. */
+  readonly #offsets: Int32Array;
 
   /**
    * Allocates the memory, or takes `memory`, and has each message point to its parts.
@@ -95,6 +100,8 @@ export class MessageVector {
     this.bytes = bytes;
     this.words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
     this.address = sys.address(bytes);
+    this.#low = this.address | 0;
+    this.#high = Math.floor(this.address / TWO_TO_THE_32);
     this.recordBytes = recordBytes;
     this.#recordWords = recordBytes >> 2;
     this.#nameWord = word(msghdr.fields.msg_name);
@@ -111,6 +118,7 @@ export class MessageVector {
     this.#controlsAt = this.#namesAt + sizes.count * sizes.nameBytes;
     this.#buffersAt = wholePages(this.#controlsAt + sizes.count * sizes.controlBytes);
     this.#strideBytes = strideOf(sizes.bufferBytes);
+    this.#offsets = new Int32Array(sizes.count);
     for (let slot = 0; slot < sizes.count; slot++) this.#prepare(slot, msghdr.fields);
   }
 
@@ -141,18 +149,13 @@ export class MessageVector {
     this.setBuffer(slot, this.bufferAt(slot), this.bufferBytes);
   }
 
-  /** Writes a pointer to an offset in the memory. */
+  /** Writes a pointer to an offset in the memory: in words, for a double would be allocated. */
   #point(at: number, offset: number): void {
-    const address = this.address + offset;
-    this.words[at] = address | 0;
-    this.words[at + 1] = Math.floor(address / TWO_TO_THE_32);
-  }
-
-  /** The offset of a pointer, which points into the memory. */
-  #offsetIn(at: number): number {
-    const low = (this.words[at] ?? 0) >>> 0;
-    const high = (this.words[at + 1] ?? 0) >>> 0;
-    return high * TWO_TO_THE_32 + low - this.address;
+    const low = (this.#low + offset) | 0;
+    // As unsigned numbers: the sum is less if it has wrapped.
+    const carry = (low ^ SIGN) < (this.#low ^ SIGN) ? 1 : 0;
+    this.words[at] = low;
+    this.words[at + 1] = this.#high + carry;
   }
 
   /**
@@ -263,7 +266,7 @@ export class MessageVector {
    * @returns an offset in {@link bytes}.
    */
   bufferOffset(slot: number): number {
-    return this.#offsetIn((this.#iovecsAt >> 2) + slot * this.#iovecWords + this.#baseWord);
+    return this.#offsets[slot] ?? 0;
   }
 
   /**
@@ -291,6 +294,7 @@ export class MessageVector {
     }
     const iovec = (this.#iovecsAt >> 2) + slot * this.#iovecWords;
     this.#point(iovec + this.#baseWord, offset);
+    this.#offsets[slot] = offset;
     this.words[iovec + this.#bufferLengthWord] = length;
   }
 
@@ -342,6 +346,8 @@ export class MessageVector {
 }
 
 const TWO_TO_THE_32 = 2 ** 32;
+/** The sign of a word. */
+const SIGN = -0x80000000;
 const PAGE_BYTES = 4096;
 const CACHE_LINE_BYTES = 64;
 

@@ -1,10 +1,13 @@
 import type { Environment, LoopTarget } from './environment.ts';
 
+/** A law of `src/loop/datagram/contract.ts`. */
+type DatagramLaw = 'D1' | 'D2' | 'D3' | 'D4' | 'D5' | 'D6' | 'D7';
+
 /** One case of the conformance suite. */
 export interface Case {
   readonly name: string;
-  /** The laws of `src/loop/backend.ts` that it shows; none for a case above the backends. */
-  readonly laws: readonly number[];
+  /** The laws that it shows: of `src/loop/backend.ts`, of datagrams; none above the backends. */
+  readonly laws: readonly (number | DatagramLaw)[];
   /** Why it does not run on a target; null where it does. */
   skip?(target: LoopTarget): string | null;
   run(open: LoopTarget['create']): void | Promise<void>;
@@ -13,6 +16,11 @@ export interface Case {
 /** Why a heavy case leaves out a target whose code runs over simulated kernels too; else null. */
 export function heavyCallByCall({ callByCall }: LoopTarget, instead: string): string | null {
   return callByCall ? `heavy, and the simulated kernels answer call by call; ${instead}` : null;
+}
+
+/** Why a case with datagrams leaves out a target; else null. */
+export function withoutDatagrams({ simulated }: LoopTarget): string | null {
+  return simulated ? 'the simulated kernels have no datagrams' : null;
 }
 
 /** A case that needs nothing but an environment. */

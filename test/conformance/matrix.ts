@@ -1,3 +1,4 @@
+import type { Case } from './case.ts';
 import type { LoopTarget } from './environment.ts';
 
 /** The result of one case on one backend. */
@@ -5,7 +6,7 @@ type Cell = 'pass' | 'fail' | { readonly skip: string };
 
 export interface Row {
   readonly name: string;
-  readonly laws: readonly number[];
+  readonly laws: Case['laws'];
   readonly cells: Map<string, Cell>;
 }
 
@@ -35,8 +36,9 @@ export function matrixPage(
       '# Conformance',
       '',
       'Every case of `test/conformance` over every backend, as `make docs` saw it.',
-      'The numbers behind a case are the laws of `src/loop/backend.ts` that it shows. A simulated',
-      'kernel is named with the platform whose calls and structures it answers with.',
+      'The numbers behind a case are the laws of `src/loop/backend.ts` that it shows, with a D',
+      'those of `src/loop/datagram/contract.ts`. A simulated kernel is named with the platform',
+      'whose calls and structures it answers with.',
       '',
       `| case | ${names.join(' | ')} |`,
       `| --- | ${names.map(() => '---').join(' | ')} |`,

@@ -103,7 +103,8 @@ export class SendQueue {
       if (to !== null) messages.bytes.set(to.sockaddr, messages.nameAt(slot));
       messages.setNameLength(slot, to === null ? 0 : to.sockaddr.length);
     }
-    if (this.#controls[slot] !== control) {
+    // Behind those of a message that was cut is the segment size.
+    if (this.#controls[slot] !== control || this.#segmentBytes[slot] !== 0) {
       this.#controls[slot] = control;
       if (control !== null) messages.bytes.set(control.bytes, messages.controlAt(slot));
       messages.setControlLength(slot, control === null ? 0 : control.bytes.length);
@@ -151,7 +152,6 @@ export class SendQueue {
     const { messages } = this;
     const own = this.#controls[slot]?.bytes.length ?? 0;
     this.#segments.write(messages, slot, own, segmentBytes);
-    this.#controls[slot] = undefined;
     this.#segmentBytes[slot] = segmentBytes;
     this.runs += 1;
   }

@@ -13,6 +13,7 @@ import { SEGMENTED_BYTES_MAX } from '../../loop/limits.ts';
 import type { Loop } from '../../loop/loop.ts';
 import type { Timer } from '../../loop/timers.ts';
 import type { SocketFile } from '../../socket/socket-file.ts';
+import type { Sys } from '../../sys/sys.ts';
 import { type SysError, sysError } from '../../sys/sys-error.ts';
 import { AbortWatch } from '../async/abort.ts';
 import { type DatagramBatch, fillBatch, newBatch } from './batch.ts';
@@ -20,6 +21,7 @@ import { checkOptions, settingsOf } from './checks.ts';
 import { addressFor, addressFrom, type DatagramAddress } from './datagram-address.ts';
 import { Destinations } from './destinations.ts';
 import { askForInfo, type OpenedSocket, openDatagrams } from './open.ts';
+import { DatagramOptionCalls } from './option-calls.ts';
 import type {
   DatagramHandlers,
   DatagramOptions,
@@ -74,11 +76,12 @@ export let datagramOn: (loop: Loop, options: DatagramOptions) => DatagramSocket;
  * assert.equal(answer, 'hello');
  * ```
  */
-export class DatagramSocket implements Disposable {
+export class DatagramSocket extends DatagramOptionCalls implements Disposable {
   /** Where it is bound, with the port that was chosen for port 0. */
   readonly address: DatagramAddress;
   /** The peer of a connected socket, else null. */
   readonly peer: DatagramAddress | null;
+  protected readonly sys: Sys;
   readonly #loop: Loop;
   readonly #handlers: DatagramHandlers;
   readonly #onHandlerError: DatagramOptions['onHandlerError'];
@@ -98,10 +101,12 @@ export class DatagramSocket implements Disposable {
   }
 
   private constructor(loop: Loop, options: DatagramOptions) {
+    super();
     checkOptions(options);
     options.signal?.throwIfAborted();
     const opened = openDatagrams(loop, options);
     this.#loop = loop;
+    this.sys = loop.sys;
     this.#handlers = options.handlers;
     this.#onHandlerError = options.onHandlerError?.bind(options);
     this.address = opened.own;

@@ -6,6 +6,9 @@ import { chunkCases } from './chunks.ts';
 import { closedCases } from './closed.ts';
 import { closingCases } from './closing.ts';
 import { connectCases } from './connects.ts';
+import { datagramErrorCases } from './datagram-errors.ts';
+import { datagramSendCases } from './datagram-sends.ts';
+import { datagramCases } from './datagrams.ts';
 import { errorCases } from './errors.ts';
 import { guardCases } from './guards.ts';
 import { handlerCases } from './handlers.ts';
@@ -40,4 +43,7 @@ export const cases: readonly Case[] = [
   ...asyncCases,
   ...guardCases,
   ...proxyCases,
+  ...datagramCases,
+  ...datagramSendCases,
+  ...datagramErrorCases,
 ];

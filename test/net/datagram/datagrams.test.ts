@@ -227,6 +227,24 @@ overLoops('records of SOCK_SEQPACKET, to the end of the connection', (loop) => {
   closeAll(loop, one, other);
 });
 
+overLoops('multicast: a group is joined and left, by the loopback interface', (loop) => {
+  const member = recorded(loop, { host: '0.0.0.0' });
+  const sender = recorded(loop);
+  const to = DatagramAddress.of('239.255.77.7', member.socket.address.port);
+  sender.socket.setMulticastInterface('127.0.0.1');
+  sender.socket.setSockOpt('IP_MULTICAST_LOOP', true);
+  assert.equal(sender.socket.getSockOpt('IP_MULTICAST_LOOP'), true);
+  member.socket.joinGroup(to.host, { interface: '127.0.0.1' });
+  assert.throws(() => member.socket.joinGroup('127.0.0.1'), RangeError);
+  sender.socket.send('to the group', { to });
+  until(loop, () => member.came.length === 1, 'it has come');
+  member.socket.leaveGroup(to.host, { interface: '127.0.0.1' });
+  const left = () => member.socket.leaveGroup(to.host, { interface: '127.0.0.1' });
+  assert.throws(left, { code: 'EADDRNOTAVAIL' });
+  closeAll(loop, member, sender);
+  assert.throws(() => member.socket.joinGroup(to.host), { code: 'EBADF' });
+});
+
 overLoops('a descriptor that cannot be used stays with its owner', (loop) => {
   using stream = new Socket('IPv4');
   const fd = stream.fileno();
