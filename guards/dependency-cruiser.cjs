@@ -35,6 +35,7 @@ const ARITHMETIC = [
   '^src/sys/struct[.]ts$',
   '^src/sys/sockaddr[.]ts$',
   '^src/sys/control-messages[.]ts$',
+  '^src/loop/datagram/received[.]ts$',
 ];
 const PUBLIC = [
   '^src/index[.]ts$',

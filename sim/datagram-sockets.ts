@@ -1,5 +1,7 @@
 import type { ControlMessage, QueuedError } from '#src/sys/control/message.js';
 import type { SocketAddress } from '#src/sys/sockaddr.js';
+import type { Kernel } from './kernel.ts';
+import type { Names } from './names.ts';
 import type { FilterState, OpenFile } from './open-file.ts';
 import { SimSocket } from './sockets.ts';
 
@@ -50,8 +52,13 @@ export abstract class DatagramSocket extends SimSocket {
   dropped = 0;
   /** Bytes of sent datagrams that count against the send buffer. */
   protected inFlight = 0;
-  protected sendCapacity = this.kernel.limits.sendBufferBytes;
+  protected sendCapacity = this.kernel.limits.datagramBufferBytes;
   #queuedBytes = 0;
+
+  constructor(kernel: Kernel, names: Names, domain: number) {
+    super(kernel, names, domain);
+    this.received.capacity = kernel.limits.datagramBufferBytes;
+  }
 
   /** Sends a message: its length, or `-errno`. */
   abstract sendMessage(message: Outgoing): number;
