@@ -34,6 +34,8 @@ const ARITHMETIC = [
   '^src/sys/errno[.]ts$',
   '^src/sys/struct[.]ts$',
   '^src/sys/sockaddr[.]ts$',
+  '^src/sys/control-messages[.]ts$',
+  '^src/loop/datagram/received[.]ts$',
 ];
 const PUBLIC = [
   '^src/index[.]ts$',

@@ -19,6 +19,12 @@ import { Random } from '#src/base/random.js';
  * - delayedDelivery: bytes, the end of a stream or a connection arrive later than usual.
  * - suddenWake: another thread wakes a waiting one, at a random moment.
  * - connectAtOnce: a non-blocking connect(2) has its answer at once.
+ * - datagramLost: the network loses a datagram.
+ * - datagramDoubled: the network delivers a datagram twice.
+ * - datagramOvertaken: later datagrams arrive before one.
+ * - unreachable: an ICMP message comes back instead of a delivery: ECONNREFUSED or EHOSTUNREACH.
+ * - noBuffers: a send says ENOBUFS.
+ * - controlCut: a receive cuts off control messages: MSG_CTRUNC.
  */
 const probabilityMax = {
   partialSend: 0.5,
@@ -36,12 +42,31 @@ const probabilityMax = {
   delayedDelivery: 0.4,
   suddenWake: 0.3,
   connectAtOnce: 0.5,
+  datagramLost: 0.2,
+  datagramDoubled: 0.2,
+  datagramOvertaken: 0.3,
+  unreachable: 0.1,
+  noBuffers: 0.2,
+  controlCut: 0.2,
 } as const;
 
 export type FaultKind = keyof typeof probabilityMax;
 
 /** The names of all faults. */
 export const faultKinds = Object.keys(probabilityMax) as readonly FaultKind[];
+
+/** The faults that only datagrams meet. */
+const ofDatagrams: readonly FaultKind[] = [
+  'datagramLost',
+  'datagramDoubled',
+  'datagramOvertaken',
+  'unreachable',
+  'noBuffers',
+  'controlCut',
+];
+
+/** The faults that streams meet. */
+export const streamFaults = faultKinds.filter((kind) => !ofDatagrams.includes(kind));
 
 /** The probability of each fault: data only, so that it can be printed and reused. */
 export class FaultPlan {

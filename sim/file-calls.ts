@@ -1,4 +1,5 @@
 import { readUnsigned, writeInteger } from '#src/sys/struct.js';
+import { DatagramSocket } from './datagram-sockets.ts';
 import type { Kernel } from './kernel.ts';
 import { NullFile, type OpenFile } from './open-file.ts';
 import { createPipe, EventFile } from './pipes.ts';
@@ -59,7 +60,8 @@ export class FileCalls {
     const { FIONREAD, FIONWRITE, SIOCOUTQ } = this.#kernel.abi.constants;
     const socket = this.#sockets.at(fd);
     if (typeof socket === 'number') return socket;
-    if (request === FIONREAD) value[0] = socket.received.length;
+    const toRead = socket instanceof DatagramSocket ? socket.firstBytes : socket.received.length;
+    if (request === FIONREAD) value[0] = toRead;
     else if (request === SIOCOUTQ) value[0] = socket.unsent + (socket.finUnsent ? 1 : 0);
     else if (request === FIONWRITE) value[0] = socket.unsent;
     else return -this.#kernel.errno.EINVAL;

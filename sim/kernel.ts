@@ -16,6 +16,8 @@ export interface SimLimits {
   readonly sendBufferBytes: number;
   /** The received bytes that a socket holds. */
   readonly receiveBufferBytes: number;
+  /** Likewise, of a socket of datagrams. */
+  readonly datagramBufferBytes: number;
   readonly pipeBytes: number;
   /** The delay of a connection, of bytes and of an end of stream: from, to. */
   readonly latencyMs: readonly [from: number, to: number];
@@ -29,6 +31,7 @@ export const defaultLimits: SimLimits = {
   descriptorsMax: 1024,
   sendBufferBytes: 65_536,
   receiveBufferBytes: 65_536,
+  datagramBufferBytes: 212_992,
   pipeBytes: 65_536,
   latencyMs: [0, 0],
   callCostUs: 1,
@@ -122,7 +125,9 @@ export class Kernel {
   }
 
   /** The duration of a fault that has fired. */
-  faultNs(kind: 'delayedDelivery' | 'hiddenReadiness' | 'interrupt' | 'suddenWake'): number {
+  faultNs(
+    kind: 'datagramOvertaken' | 'delayedDelivery' | 'hiddenReadiness' | 'interrupt' | 'suddenWake',
+  ): number {
     return 1 + this.faults.dice(kind).below(FAULT_MS_MAX * NS_PER_MS);
   }
 

@@ -2,7 +2,7 @@ import { PENDING } from './kernel.ts';
 import { type Kevent, type KeventList, KqueueFile } from './kevents.ts';
 import { type FilterState, type OpenFile, Ready } from './open-file.ts';
 import { observe } from './readiness.ts';
-import { StreamSocket } from './sockets.ts';
+import { SimSocket } from './sockets.ts';
 
 /** The most events of one call. */
 const EVENTS_MAX = 512;
@@ -219,9 +219,9 @@ export class LibKqueue extends KqueueFile {
   #flags(knote: Knote, ready: number): number {
     const { EVFILT_WRITE, EV_EOF } = this.kernel.abi.constants;
     const { file, filter, flags } = knote;
-    const unread = file instanceof StreamSocket && file.received.length > 0;
+    const unread = file instanceof SimSocket && file.received.length > 0;
     const writes = filter === EVFILT_WRITE;
-    const ownEnd = file instanceof StreamSocket && file.writeShut;
+    const ownEnd = file instanceof SimSocket && file.writeShut;
     const late = !writes && unread && file !== null && this.#written.has(file);
     const over = (ready & (Ready.hup | Ready.err)) !== 0;
     const ends = writes ? over || ownEnd : over || (ready & Ready.rdhup) !== 0;
@@ -235,7 +235,7 @@ export class LibKqueue extends KqueueFile {
     const broken = (ready & Ready.err) !== 0;
     // It asks by number, in vain if that has another file by now.
     const known = this.kernel.descriptors.get(knote.ident) === file;
-    if (!(file instanceof StreamSocket)) {
+    if (!(file instanceof SimSocket)) {
       file.filter(writes, this.#state);
       return { data: known && !broken ? this.#state.data : 0, fflags: broken ? EIO : 0 };
     }

@@ -1,13 +1,14 @@
 import { Random } from '#src/base/random.js';
 import type { SocketAddress } from '#src/sys/sockaddr.js';
 import type { Kernel } from './kernel.ts';
-import type { StreamSocket } from './sockets.ts';
+import type { SimSocket } from './sockets.ts';
 
 /** The ephemeral ports of Linux, for connect(2) and bind(2) to port 0. */
 const EPHEMERAL_FIRST = 32_768;
 const EPHEMERAL_LAST = 60_999;
 
-type InternetAddress = Extract<SocketAddress, { port: number }>;
+/** An address of IPv4 or IPv6. */
+export type InternetAddress = Extract<SocketAddress, { port: number }>;
 
 const WILDCARD = { IPv4: '0.0.0.0', IPv6: '::' } as const;
 const LOOPBACK = { IPv4: '127.0.0.1', IPv6: '::1' } as const;
@@ -15,18 +16,24 @@ const LOOPBACK = { IPv4: '127.0.0.1', IPv6: '::1' } as const;
 /** The owners of names: ports of this host, and names of UNIX sockets. */
 export class Names {
   /** Addresses of this host besides 127.0.0.0/8 and ::1. */
-  readonly ownAddresses = new Set<string>();
+  readonly ownAddresses: Set<string>;
   readonly #kernel: Kernel;
-  readonly #ports = new Map<number, Set<StreamSocket>>();
+  readonly #ports = new Map<number, Set<SimSocket>>();
   /** Null for a name whose socket is gone but whose file is still there. */
-  readonly #paths = new Map<string, StreamSocket | null>();
+  readonly #paths = new Map<string, SimSocket | null>();
   readonly #choice: Random;
   #nextPort: number;
 
-  constructor(kernel: Kernel) {
+  /** `others` are those of another protocol of this host, whose ports are its own: UDP. */
+  constructor(kernel: Kernel, others: Names | null = null) {
+    const suffix = others === null ? '' : ' of UDP';
     this.#kernel = kernel;
-    this.#choice = new Random(kernel.seed, 'listener of a shared port');
-    this.#nextPort = new Random(kernel.seed, 'ports').between(EPHEMERAL_FIRST, EPHEMERAL_LAST);
+    this.ownAddresses = others?.ownAddresses ?? new Set();
+    this.#choice = new Random(kernel.seed, `listener of a shared port${suffix}`);
+    this.#nextPort = new Random(kernel.seed, `ports${suffix}`).between(
+      EPHEMERAL_FIRST,
+      EPHEMERAL_LAST,
+    );
   }
 
   /** True if `address` is of this host, so that a connection to it is answered at once. */
@@ -36,13 +43,13 @@ export class Names {
   }
 
   /** Gives `socket` a name. Returns 0 or `-errno`. */
-  bind(socket: StreamSocket, address: SocketAddress): number {
+  bind(socket: SimSocket, address: SocketAddress): number {
     return address.family === 'UNIX'
       ? this.#bindPath(socket, address.path)
       : this.#bindPort(socket, address);
   }
 
-  #bindPath(socket: StreamSocket, path: string): number {
+  #bindPath(socket: SimSocket, path: string): number {
     const { EADDRINUSE, EINVAL } = this.#kernel.errno;
     if (path === '') {
       if (!this.#kernel.isLinux) return -EINVAL;
@@ -61,7 +68,7 @@ export class Names {
     return 0;
   }
 
-  #bindPort(socket: StreamSocket, address: InternetAddress): number {
+  #bindPort(socket: SimSocket, address: InternetAddress): number {
     const { EADDRINUSE, EADDRNOTAVAIL } = this.#kernel.errno;
     const { address: text, family } = address;
     if (text !== WILDCARD[family] && !this.isOwn(text)) return -EADDRNOTAVAIL;
@@ -76,7 +83,7 @@ export class Names {
     return 0;
   }
 
-  #clash(socket: StreamSocket, address: InternetAddress, other: StreamSocket): boolean {
+  #clash(socket: SimSocket, address: InternetAddress, other: SimSocket): boolean {
     if (other === socket || other.local === null || other.local.family === 'UNIX') return false;
     if (!overlap(socket, address, other, other.local)) return false;
     if (socket.flag('SO_REUSEPORT') && other.flag('SO_REUSEPORT')) return false;
@@ -84,7 +91,7 @@ export class Names {
   }
 
   /** True if the bound `socket` may listen: of two with SO_REUSEADDR only one can. */
-  mayListen(socket: StreamSocket): boolean {
+  mayListen(socket: SimSocket): boolean {
     const { local } = socket;
     if (local === null || local.family === 'UNIX') return true;
     for (const other of this.#ports.get(local.port) ?? []) {
@@ -94,7 +101,7 @@ export class Names {
   }
 
   /** Keeps the port of `socket`, which has an address. */
-  hold(socket: StreamSocket): void {
+  hold(socket: SimSocket): void {
     if (socket.local === null || socket.local.family === 'UNIX') return;
     const { port } = socket.local;
     const holders = this.#ports.get(port) ?? new Set();
@@ -103,7 +110,7 @@ export class Names {
   }
 
   /** Frees the port of a closed socket; its name in the file system stays. */
-  release(socket: StreamSocket): void {
+  release(socket: SimSocket): void {
     const { local } = socket;
     if (local === null) return;
     if (local.family === 'UNIX') {
@@ -124,12 +131,12 @@ export class Names {
   }
 
   /** The socket of a UNIX name; null if only its file exists, undefined if nothing does. */
-  atPath(path: string): StreamSocket | null | undefined {
+  atPath(path: string): SimSocket | null | undefined {
     return this.#paths.get(path);
   }
 
   /** The listener of `address`: an exact match before a wildcard. */
-  listenerAt(address: InternetAddress): StreamSocket | null {
+  listenerAt(address: InternetAddress): SimSocket | null {
     const holders = this.#ports.get(address.port);
     if (holders === undefined) return null;
     const found = [...holders].filter((holder) => holder.isListening && hears(holder, address));
@@ -137,6 +144,11 @@ export class Names {
     const best = exact.length > 0 ? exact : found;
     // Listeners that share a port (SO_REUSEPORT) each get some of the connections.
     return best.length > 1 ? (best[this.#choice.below(best.length)] ?? null) : (best[0] ?? null);
+  }
+
+  /** The sockets that hold a port. */
+  holdersOf(port: number): Iterable<SimSocket> {
+    return this.#ports.get(port) ?? [];
   }
 
   /** The address that a connection to `remote` comes from, with a port of its own. */
@@ -162,9 +174,9 @@ function hasText(local: SocketAddress | null, address: string): boolean {
 
 /** True if two sockets of one port conflict. */
 function overlap(
-  left: StreamSocket,
+  left: SimSocket,
   leftAt: InternetAddress,
-  right: StreamSocket,
+  right: SimSocket,
   rightAt: InternetAddress,
 ): boolean {
   if (leftAt.family === rightAt.family) {
@@ -178,8 +190,8 @@ function overlap(
   return sixAt.address === WILDCARD.IPv6 && !six.flag('IPV6_V6ONLY');
 }
 
-/** True if a listener accepts connections to `address`. */
-function hears(listener: StreamSocket, address: InternetAddress): boolean {
+/** True if a socket receives what is sent to `address`. */
+export function hears(listener: SimSocket, address: InternetAddress): boolean {
   const { local } = listener;
   if (local === null || local.family === 'UNIX') return false;
   if (local.family === address.family) {

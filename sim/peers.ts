@@ -2,7 +2,7 @@ import { Random } from '#src/base/random.js';
 import type { SocketAddress } from '#src/sys/sockaddr.js';
 import { NS_PER_MS } from './clock.ts';
 import type { SimSys } from './sim-sys.ts';
-import type { StreamSocket } from './sockets.ts';
+import type { SimSocket } from './sockets.ts';
 
 /** The script of a peer, run whenever something may have happened to it. */
 export type Script = (peer: Peer) => void;
@@ -18,7 +18,7 @@ export class Peer {
   readonly #sys: SimSys;
   readonly #script: Script;
   readonly #reaction: Random;
-  #socket: StreamSocket | null = null;
+  #socket: SimSocket | null = null;
   #scheduled = false;
   #closed = false;
 
@@ -85,7 +85,7 @@ export class Peer {
     return this.#socket?.local ?? null;
   }
 
-  #take(socket: StreamSocket): void {
+  #take(socket: SimSocket): void {
     this.#socket = socket;
     this.#closed = false;
     socket.nonblocking = true;

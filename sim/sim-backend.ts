@@ -14,8 +14,14 @@ import type {
   Watch,
   WatchSink,
 } from '#src/loop/backend.js';
+import type {
+  DatagramHandle,
+  DatagramSettings,
+  DatagramSink,
+} from '#src/loop/datagram/contract.js';
 import type { Interest, WakeHandle } from '#src/poller/poller.js';
 import type { Sys } from '#src/sys/sys.js';
+import { SimDatagrams } from './sim-datagrams.ts';
 import {
   type Completion,
   SimAcceptor,
@@ -87,8 +93,8 @@ export class SimBackend implements Backend, SimHandleOwner {
     return this.#added(new SimStream(this, fd, sink));
   }
 
-  datagrams(): never {
-    throw new Error('the simulated backend has no datagrams: use a simulated poller');
+  datagrams(fd: number, sink: DatagramSink, settings: DatagramSettings): DatagramHandle {
+    return this.#added(new SimDatagrams(this, fd, sink, settings));
   }
 
   connect(fd: number, address: Uint8Array, length: number, sink: ConnectSink): Handle {

@@ -4,13 +4,16 @@ import {
   SOCKADDR_BYTES_MAX,
   type SocketAddress,
 } from '#src/sys/sockaddr.js';
+import type { MessageHeader } from '#src/sys/sys.js';
 import { NS_PER_MS } from './clock.ts';
 import { type Kernel, PENDING } from './kernel.ts';
 import { Names } from './names.ts';
 import type { OpenFile } from './open-file.ts';
 import { SocketOptions } from './socket-options.ts';
-import { StreamSocket } from './sockets.ts';
+import { SimSocket } from './sockets.ts';
 import { TcpSocket } from './tcp-sockets.ts';
+import { UdpSocket } from './udp-sockets.ts';
+import { UnixDatagramSocket } from './unix-datagrams.ts';
 import { UnixSocket } from './unix-sockets.ts';
 
 /** The rest of a short receive is ready again after this time. */
@@ -19,6 +22,8 @@ const NUDGE_NS = NS_PER_MS / 10;
 /** The calls that make and name sockets: socket(2) to getpeername(2). */
 export class SocketCalls {
   readonly names: Names;
+  /** The ports of UDP. */
+  readonly udpNames: Names;
   readonly options: SocketOptions;
   readonly #kernel: Kernel;
   readonly #scratch = new Uint8Array(SOCKADDR_BYTES_MAX);
@@ -26,18 +31,28 @@ export class SocketCalls {
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
     this.names = new Names(kernel);
+    this.udpNames = new Names(kernel, this.names);
     this.options = new SocketOptions(kernel);
   }
 
   /** A socket without a descriptor yet, or `-errno`. */
-  create(domain: number, type: number): StreamSocket | number {
-    const { AF_INET, AF_INET6, AF_UNIX, SOCK_STREAM } = this.#kernel.abi.constants;
+  create(domain: number, type: number): SimSocket | number {
+    const { AF_INET, AF_INET6, AF_UNIX, SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET } =
+      this.#kernel.abi.constants;
     const { SOCK_CLOEXEC = 0, SOCK_NONBLOCK = 0 } = this.#kernel.abi.constants;
     const { EAFNOSUPPORT = 97, EINVAL, ESOCKTNOSUPPORT = 94 } = this.#kernel.errno;
     const plain = type & ~(SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (plain !== SOCK_STREAM) return plain > 10 || plain < 0 ? -EINVAL : -ESOCKTNOSUPPORT;
-    if (domain === AF_UNIX) return new UnixSocket(this.#kernel, this.names, domain);
+    const isDatagram = plain === SOCK_DGRAM;
+    const isRecord = plain === SOCK_SEQPACKET && domain === AF_UNIX;
+    if (plain !== SOCK_STREAM && !isDatagram && !isRecord) {
+      return plain > 10 || plain < 0 ? -EINVAL : -ESOCKTNOSUPPORT;
+    }
+    if (domain === AF_UNIX) {
+      if (plain === SOCK_STREAM) return new UnixSocket(this.#kernel, this.names, domain);
+      return new UnixDatagramSocket(this.#kernel, this.names, domain, plain);
+    }
     if (domain !== AF_INET && domain !== AF_INET6) return -EAFNOSUPPORT;
+    if (isDatagram) return new UdpSocket(this.#kernel, this.udpNames, domain);
     return new TcpSocket(this.#kernel, this.names, domain);
   }
 
@@ -91,15 +106,15 @@ export class SocketCalls {
   }
 
   /** The socket of a descriptor, or `-errno`. */
-  at(fd: number): StreamSocket | number {
+  at(fd: number): SimSocket | number {
     const { EBADF, ENOTSOCK } = this.#kernel.errno;
     const file = this.#kernel.descriptors.get(fd);
     if (file === undefined) return -EBADF;
-    return file instanceof StreamSocket ? file : -ENOTSOCK;
+    return file instanceof SimSocket ? file : -ENOTSOCK;
   }
 
   /** The address in the caller's memory, or `-errno`. */
-  #decode(socket: StreamSocket, bytes: Uint8Array, length: number): SocketAddress | number {
+  decode(socket: SimSocket, bytes: Uint8Array, length: number): SocketAddress | number {
     const { abi, errno } = this.#kernel;
     const { EINVAL } = errno;
     const EAFNOSUPPORT = errno['EAFNOSUPPORT'] ?? EINVAL;
@@ -122,6 +137,13 @@ export class SocketCalls {
     return socket.domain === AF_UNIX ? -EINVAL : -EAFNOSUPPORT;
   }
 
+  /** Writes an address into the room of a message for a name. */
+  encode(address: SocketAddress, message: MessageHeader): void {
+    const length = new Int32Array([message.name === null ? 0 : message.nameLength]);
+    if (message.name !== null) this.#encode(address, message.name, length);
+    message.nameLength = message.name === null ? 0 : (length[0] ?? 0);
+  }
+
   #encode(address: SocketAddress, into: Uint8Array, length: Int32Array): number {
     const size = encodeSockaddr(this.#kernel.abi, address, this.#scratch);
     const count = Math.min(size, length[0] ?? 0);
@@ -133,7 +155,7 @@ export class SocketCalls {
   bind(fd: number, bytes: Uint8Array, length: number): number {
     const socket = this.at(fd);
     if (typeof socket === 'number') return socket;
-    const address = this.#decode(socket, bytes, length);
+    const address = this.decode(socket, bytes, length);
     return typeof address === 'number' ? address : socket.bind(address);
   }
 
@@ -163,7 +185,7 @@ export class SocketCalls {
     return this.#encode(socket.remote ?? this.#unnamed(socket), into, length);
   }
 
-  #unnamed(socket: StreamSocket): SocketAddress {
+  #unnamed(socket: SimSocket): SocketAddress {
     const { AF_UNIX, AF_INET6 } = this.#kernel.abi.constants;
     if (socket.domain === AF_UNIX) return { family: 'UNIX', path: '' };
     if (socket.domain === AF_INET6) return { family: 'IPv6', address: '::', port: 0 };
@@ -185,7 +207,7 @@ export class SocketCalls {
   }
 
   /** Like Linux: also of a connection that is over; EINVAL for more bytes than the address has. */
-  #peerName(socket: StreamSocket, value: Uint8Array, length: Int32Array): number {
+  #peerName(socket: SimSocket, value: Uint8Array, length: Int32Array): number {
     const { ENOTCONN, EINVAL } = this.#kernel.errno;
     if (socket.remote === null) return -ENOTCONN;
     const asked = length[0] ?? 0;
@@ -207,7 +229,7 @@ export class SocketCalls {
     const { EINPROGRESS, EALREADY, EAGAIN } = this.#kernel.errno;
     const socket = this.at(fd);
     if (typeof socket === 'number') return socket;
-    const address = this.#decode(socket, bytes, length);
+    const address = this.decode(socket, bytes, length);
     if (typeof address === 'number') return address;
     const result = socket.connect(address);
     if (socket.nonblocking || ![-EINPROGRESS, -EALREADY, -EAGAIN].includes(result)) return result;
@@ -247,7 +269,7 @@ export class SocketCalls {
     return result;
   }
 
-  #dropPending(listener: StreamSocket): number {
+  #dropPending(listener: SimSocket): number {
     const dropped = listener.accept();
     if (typeof dropped === 'number') return dropped;
     dropped.released = true;
@@ -256,7 +278,7 @@ export class SocketCalls {
     return -this.#kernel.errno.ECONNABORTED;
   }
 
-  #nextPending(listener: StreamSocket): StreamSocket | number {
+  #nextPending(listener: SimSocket): SimSocket | number {
     const { EAGAIN } = this.#kernel.errno;
     const first = listener.accept();
     if (first !== -EAGAIN || listener.nonblocking) return first;

@@ -1,8 +1,9 @@
 import type { Abi } from '#src/sys/abi/abi.js';
 import { readSigned, writeInteger } from '#src/sys/struct.js';
 import { NS_PER_MS, NS_PER_US } from './clock.ts';
+import { DatagramSocket } from './datagram-sockets.ts';
 import type { Kernel } from './kernel.ts';
-import type { StreamSocket } from './sockets.ts';
+import type { SimSocket } from './sockets.ts';
 
 /** Read-only options. */
 const READ_ONLY: ReadonlySet<string> = new Set([
@@ -30,8 +31,15 @@ const knownNames = new WeakMap<Abi, OptionNames>();
 function namesOf(abi: Abi): OptionNames {
   const known = knownNames.get(abi);
   if (known !== undefined) return known;
-  const { SOL_SOCKET, IPPROTO_TCP, IPPROTO_IP, IPPROTO_IPV6, SOL_LOCAL } = abi.constants;
-  const levels = { SO: SOL_SOCKET, TCP: IPPROTO_TCP, IP: IPPROTO_IP, IPV6: IPPROTO_IPV6 };
+  const { SOL_SOCKET, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_IP, IPPROTO_IPV6, SOL_LOCAL } =
+    abi.constants;
+  const levels = {
+    SO: SOL_SOCKET,
+    TCP: IPPROTO_TCP,
+    UDP: IPPROTO_UDP,
+    IP: IPPROTO_IP,
+    IPV6: IPPROTO_IPV6,
+  };
   const internet = new Map<string, string>();
   const unix = new Map<string, string>();
   for (const [name, number] of Object.entries(abi.options)) {
@@ -58,7 +66,7 @@ export class SocketOptions {
   }
 
   /** The name of an option, or `-errno` if this socket has none of that number. */
-  #nameOf(socket: StreamSocket, level: number, number: number): string | number {
+  #nameOf(socket: SimSocket, level: number, number: number): string | number {
     const { ENOPROTOOPT, EOPNOTSUPP = 0 } = this.#kernel.errno;
     const { AF_UNIX, SOL_SOCKET, SOL_LOCAL = 0 } = this.#kernel.abi.constants;
     const isUnix = socket.domain === AF_UNIX;
@@ -67,13 +75,7 @@ export class SocketOptions {
     return isUnix && level !== SOL_SOCKET && level !== SOL_LOCAL ? -EOPNOTSUPP : -ENOPROTOOPT;
   }
 
-  set(
-    socket: StreamSocket,
-    level: number,
-    number: number,
-    value: Uint8Array,
-    length: number,
-  ): number {
+  set(socket: SimSocket, level: number, number: number, value: Uint8Array, length: number): number {
     const { EINVAL, ENOPROTOOPT } = this.#kernel.errno;
     const name = this.#nameOf(socket, level, number);
     if (typeof name === 'number') return name;
@@ -85,7 +87,7 @@ export class SocketOptions {
     return 0;
   }
 
-  #apply(socket: StreamSocket, name: string, bytes: Uint8Array): void {
+  #apply(socket: SimSocket, name: string, bytes: Uint8Array): void {
     const { linger, timeval } = this.#kernel.abi.structs;
     const view = new DataView(bytes.buffer);
     switch (name) {
@@ -120,7 +122,7 @@ export class SocketOptions {
   }
 
   get(
-    socket: StreamSocket,
+    socket: SimSocket,
     level: number,
     number: number,
     value: Uint8Array,
@@ -137,17 +139,18 @@ export class SocketOptions {
     return 0;
   }
 
-  #valueOf(socket: StreamSocket, name: string, room: number): Uint8Array {
-    const { SOCK_STREAM, IPPROTO_TCP, AF_UNIX } = this.#kernel.abi.constants;
+  #valueOf(socket: SimSocket, name: string, room: number): Uint8Array {
+    const { SOCK_STREAM, IPPROTO_TCP, IPPROTO_UDP, AF_UNIX } = this.#kernel.abi.constants;
     switch (name) {
       case 'SO_ERROR':
         return int(socket.takeError());
       case 'SO_TYPE':
-        return int(SOCK_STREAM);
+        return int(socket instanceof DatagramSocket ? socket.type : SOCK_STREAM);
       case 'SO_DOMAIN':
         return int(socket.domain);
       case 'SO_PROTOCOL':
-        return int(socket.domain === AF_UNIX ? 0 : IPPROTO_TCP);
+        if (socket.domain === AF_UNIX) return int(0);
+        return int(socket instanceof DatagramSocket ? IPPROTO_UDP : IPPROTO_TCP);
       case 'SO_ACCEPTCONN':
         return int(socket.isListening ? 1 : 0);
       case 'SO_RCVBUF':

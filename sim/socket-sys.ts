@@ -1,5 +1,7 @@
 import type { Abi } from '#src/sys/abi/abi.js';
+import type { MessageVector } from '#src/sys/message-vector.js';
 import type { MessageHeader } from '#src/sys/sys.js';
+import { DatagramSocket } from './datagram-sockets.ts';
 import type { Kernel } from './kernel.ts';
 import { requireRoom } from './room.ts';
 import { SocketCalls } from './socket-calls.ts';
@@ -76,36 +78,95 @@ export class SocketSys {
     return this.moved('recv', fd, buffer, offset, length, flags, result);
   }
 
-  /** Not simulated. */
-  sendmsg(fd: number, _message: MessageHeader, flags: number): number {
+  sendmsg(fd: number, message: MessageHeader, flags: number): number {
+    requireParts(message);
     this.kernel.enter();
-    return this.note('sendmsg', fd, flags, 0, -(this.abi.errno['EOPNOTSUPP'] ?? 0));
+    const result = this.#transfers.messages.sendmsg(fd, message, flags);
+    const { buffer, offset, length } = message;
+    return this.moved('sendmsg', fd, buffer, offset, length, flags, result);
   }
 
-  /** Not simulated. */
-  recvmsg(fd: number, _message: MessageHeader, flags: number): number {
+  recvmsg(fd: number, message: MessageHeader, flags: number): number {
+    requireParts(message);
     this.kernel.enter();
-    return this.note('recvmsg', fd, flags, 0, -(this.abi.errno['EOPNOTSUPP'] ?? 0));
+    const result = this.#transfers.messages.recvmsg(fd, message, flags);
+    const { buffer, offset, length } = message;
+    return this.moved('recvmsg', fd, buffer, offset, length, flags, Math.min(result, length));
   }
 
-  /** Not simulated. */
-  sendto(): number {
-    return this.missing;
+  sendto(
+    fd: number,
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+    flags: number,
+    address: Uint8Array | null,
+    addressLength: number,
+  ): number {
+    requireRoom(address?.length ?? 0, 0, address === null ? 0 : addressLength);
+    if (address === null || !this.#isDatagram(fd)) {
+      return this.send(fd, buffer, offset, length, flags);
+    }
+    requireRoom(buffer.length, offset, length);
+    this.kernel.enter();
+    const parts = { control: null, controlLength: 0, flags: 0 };
+    const message = { name: address, nameLength: addressLength, buffer, offset, length, ...parts };
+    const result = this.#transfers.messages.sendmsg(fd, message, flags);
+    return this.moved('sendto', fd, buffer, offset, length, flags, result);
   }
 
-  /** Not simulated. */
-  recvfrom(): number {
-    return this.missing;
+  recvfrom(
+    fd: number,
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+    flags: number,
+    address: Uint8Array | null,
+    addressLength: Int32Array,
+  ): number {
+    const nameLength = addressLength[0] ?? 0;
+    requireRoom(address?.length ?? 0, 0, address === null ? 0 : nameLength);
+    if (address === null || !this.#isDatagram(fd)) {
+      if (address !== null) addressLength[0] = 0;
+      return this.recv(fd, buffer, offset, length, flags);
+    }
+    requireRoom(buffer.length, offset, length);
+    this.kernel.enter();
+    const parts = { control: null, controlLength: 0, flags: 0 };
+    const message = { name: address, nameLength, buffer, offset, length, ...parts };
+    const result = this.#transfers.messages.recvmsg(fd, message, flags);
+    if (result >= 0) addressLength[0] = message.nameLength;
+    return this.moved('recvfrom', fd, buffer, offset, length, flags, result);
   }
 
-  /** Not simulated. */
-  sendmmsg(): number {
-    return this.missing;
+  #isDatagram(fd: number): boolean {
+    return this.kernel.descriptors.get(fd) instanceof DatagramSocket;
   }
 
-  /** Not simulated. */
-  recvmmsg(): number {
-    return this.missing;
+  sendmmsg(
+    fd: number,
+    messages: MessageVector,
+    first: number,
+    count: number,
+    flags: number,
+  ): number {
+    requireRoom(messages.count, first, count);
+    this.kernel.enter();
+    const exists = this.abi.structs.mmsghdr !== undefined;
+    const result = exists
+      ? this.#transfers.messages.sendmmsg(fd, messages, first, count, flags)
+      : this.missing;
+    return this.note('sendmmsg', fd, count, flags, result);
+  }
+
+  recvmmsg(fd: number, messages: MessageVector, count: number, flags: number): number {
+    requireRoom(messages.count, 0, count);
+    this.kernel.enter();
+    const exists = this.abi.structs.mmsghdr !== undefined;
+    const result = exists
+      ? this.#transfers.messages.recvmmsg(fd, messages, count, flags)
+      : this.missing;
+    return this.note('recvmmsg', fd, count, flags, result);
   }
 
   read(fd: number, buffer: Uint8Array, offset: number, length: number): number {
@@ -190,4 +251,12 @@ export class SocketSys {
     this.kernel.trace.note(this.kernel.clock.nowNs, name, first, second, third, result);
     return result;
   }
+}
+
+/** Throws where a part of a message is shorter than it says. */
+function requireParts(message: MessageHeader): void {
+  const { name, nameLength, buffer, offset, length, control, controlLength } = message;
+  requireRoom(buffer.length, offset, length);
+  if (name !== null) requireRoom(name.length, 0, nameLength);
+  if (control !== null) requireRoom(control.length, 0, controlLength);
 }

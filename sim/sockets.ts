@@ -8,23 +8,23 @@ import { type FilterState, OpenFile, Ready } from './open-file.ts';
 export type Phase = 'open' | 'listening' | 'connecting' | 'connected' | 'closed';
 
 /**
- * A stream socket, TCP or UNIX. The calls return what the system calls of a non-blocking socket do;
+ * A socket of any type. The calls return what the system calls of a non-blocking socket do;
  * a blocking caller repeats them after the next event.
  */
-export abstract class StreamSocket extends OpenFile {
+export abstract class SimSocket extends OpenFile {
   readonly domain: number;
   readonly names: Names;
   phase: Phase = 'open';
   local: SocketAddress | null = null;
   remote: SocketAddress | null = null;
-  pair: StreamSocket | null = null;
+  pair: SimSocket | null = null;
   /** The pending error of SO_ERROR; 0 for none. */
   error = 0;
   /** Nothing more can be read (RCV_SHUTDOWN, SBS_CANTRCVMORE), nothing more sent. */
   readShut = false;
   writeShut = false;
   /** Connections that wait for accept(2). */
-  readonly pending: StreamSocket[] = [];
+  readonly pending: SimSocket[] = [];
   backlog = 0;
   readonly received: ByteQueue;
   /** The values of setsockopt(2), by the name of the option. */
@@ -66,7 +66,7 @@ export abstract class StreamSocket extends OpenFile {
   /** Breaks the connection, as a network does. */
   abstract breakDown(): void;
   /** A socket of the same kind, for the other end of a connection to this one. */
-  protected abstract sibling(): StreamSocket;
+  protected abstract sibling(): SimSocket;
 
   get isListening(): boolean {
     return this.phase === 'listening';
@@ -99,14 +99,14 @@ export abstract class StreamSocket extends OpenFile {
   }
 
   /** The next connection, `-EAGAIN`, or `-EINVAL` for a socket that does not listen. */
-  accept(): StreamSocket | number {
+  accept(): SimSocket | number {
     const { EAGAIN, EINVAL } = this.kernel.errno;
     if (this.phase !== 'listening') return -EINVAL;
     return this.pending.shift() ?? -EAGAIN;
   }
 
   /** Queues a connection from `client` to `address`. */
-  protected admit(client: StreamSocket, address: SocketAddress): StreamSocket {
+  protected admit(client: SimSocket, address: SocketAddress): SimSocket {
     const server = this.sibling();
     for (const [name, value] of this.options) server.options.set(name, value.slice());
     server.resetsAtClose = this.resetsAtClose;
@@ -126,14 +126,14 @@ export abstract class StreamSocket extends OpenFile {
   }
 
   /** The two ends of a socketpair(2). */
-  tie(other: StreamSocket): void {
+  tie(other: SimSocket): void {
     this.join(other);
     other.join(this);
     this.connectTold = true;
     other.connectTold = true;
   }
 
-  protected join(other: StreamSocket): void {
+  protected join(other: SimSocket): void {
     this.pair = other;
     this.phase = 'connected';
     this.nudge();
@@ -202,7 +202,7 @@ export abstract class StreamSocket extends OpenFile {
 
 /** The view of EVFILT_READ and EVFILT_WRITE of the BSDs: filt_soread, filt_sowrite. */
 export function socketFilter(
-  socket: StreamSocket,
+  socket: SimSocket,
   writable: boolean,
   write: boolean,
   state: FilterState,

@@ -1,7 +1,8 @@
 import type { SocketAddress } from '#src/sys/sockaddr.js';
 import { ByteQueue } from './byte-queue.ts';
+import type { InternetAddress } from './names.ts';
 import { type FilterState, Ready } from './open-file.ts';
-import { StreamSocket, socketFilter } from './sockets.ts';
+import { SimSocket, socketFilter } from './sockets.ts';
 
 /** A connect without an answer is repeated after 1, 2, 4... s. */
 const RETRY_MS = 1000;
@@ -10,14 +11,12 @@ const RETRIES_MAX = 6;
 /** A BSD reports a socket as writable from this much room on: SO_SNDLOWAT. */
 const SEND_LOW_WATER = 2048;
 
-type InternetAddress = Extract<SocketAddress, { port: number }>;
-
 /**
  * A TCP socket. Sent bytes stay in the send buffer for the latency of the kernel, and then move to
  * the receive buffer of the other end as it has room. A connection outlives its descriptor until
  * all bytes are taken.
  */
-export class TcpSocket extends StreamSocket {
+export class TcpSocket extends SimSocket {
   readonly #sending = new ByteQueue(this.kernel.limits.sendBufferBytes);
   /** The bytes of the send buffer that have arrived and wait for room. */
   #arrived = 0;
@@ -47,7 +46,7 @@ export class TcpSocket extends StreamSocket {
     this.#sending.capacity = bytes;
   }
 
-  protected sibling(): StreamSocket {
+  protected sibling(): SimSocket {
     const socket = new TcpSocket(this.kernel, this.names, this.domain);
     socket.setSendCapacity(this.#sending.capacity);
     return socket;
@@ -365,7 +364,7 @@ function isSame(local: SocketAddress | null, { address, port }: InternetAddress)
 }
 
 /** An IPv6 listener of both families sees IPv4 addresses in their mapped form. */
-function asSeenBy(listener: StreamSocket, address: InternetAddress): InternetAddress {
+function asSeenBy(listener: SimSocket, address: InternetAddress): InternetAddress {
   if (listener.local?.family !== 'IPv6' || address.family === 'IPv6') return address;
   return { family: 'IPv6', address: `::ffff:${address.address}`, port: address.port };
 }

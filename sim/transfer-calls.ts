@@ -1,22 +1,30 @@
+import type { MessageHeader } from '#src/sys/sys.js';
+import { DatagramSocket } from './datagram-sockets.ts';
 import { type Kernel, PENDING } from './kernel.ts';
+import { MessageCalls } from './message-calls.ts';
 import { type OpenFile, Ready } from './open-file.ts';
 import type { SocketCalls } from './socket-calls.ts';
-import { StreamSocket } from './sockets.ts';
+import { SimSocket } from './sockets.ts';
 
 /** The calls that move bytes: send(2), recv(2), read(2), write(2). */
 export class TransferCalls {
   readonly #kernel: Kernel;
   readonly #sockets: SocketCalls;
+  readonly messages: MessageCalls;
 
   constructor(kernel: Kernel, sockets: SocketCalls) {
     this.#kernel = kernel;
     this.#sockets = sockets;
+    this.messages = new MessageCalls(kernel, sockets);
   }
 
   send(fd: number, from: Uint8Array, offset: number, length: number, flags: number): number {
     const { MSG_DONTWAIT, MSG_NOSIGNAL = 0 } = this.#kernel.abi.constants;
     const socket = this.#sockets.at(fd);
     if (typeof socket === 'number') return socket;
+    if (socket instanceof DatagramSocket) {
+      return this.messages.sendmsg(fd, bare(from, offset, length), flags);
+    }
     const waits = !socket.nonblocking && (flags & MSG_DONTWAIT) === 0;
     const result = this.#put(socket, from, offset, length, waits, socket.sendTimeoutNs);
     const quiet = (flags & MSG_NOSIGNAL) !== 0 || socket.flag('SO_NOSIGPIPE');
@@ -27,7 +35,7 @@ export class TransferCalls {
   write(fd: number, from: Uint8Array, offset: number, length: number): number {
     const file = this.#kernel.descriptors.get(fd);
     if (file === undefined) return -this.#kernel.errno.EBADF;
-    if (file instanceof StreamSocket) return this.send(fd, from, offset, length, 0);
+    if (file instanceof SimSocket) return this.send(fd, from, offset, length, 0);
     return this.#put(file, from, offset, length, !file.nonblocking, Number.POSITIVE_INFINITY);
   }
 
@@ -60,7 +68,7 @@ export class TransferCalls {
   }
 
   #keepError(file: OpenFile, result: number, total: number): number {
-    if (file instanceof StreamSocket && result !== -this.#kernel.errno.EPIPE) file.error = -result;
+    if (file instanceof SimSocket && result !== -this.#kernel.errno.EPIPE) file.error = -result;
     return total;
   }
 
@@ -68,6 +76,9 @@ export class TransferCalls {
     const { MSG_DONTWAIT, MSG_PEEK, MSG_WAITALL, MSG_OOB } = this.#kernel.abi.constants;
     const socket = this.#sockets.at(fd);
     if (typeof socket === 'number') return socket;
+    if (socket instanceof DatagramSocket) {
+      return this.messages.recvmsg(fd, bare(into, offset, length), flags);
+    }
     if ((flags & MSG_OOB) !== 0) return -this.#kernel.errno.EINVAL;
     const waits = !socket.nonblocking && (flags & MSG_DONTWAIT) === 0;
     const peek = (flags & MSG_PEEK) !== 0;
@@ -79,8 +90,8 @@ export class TransferCalls {
   read(fd: number, into: Uint8Array, offset: number, length: number): number {
     const file = this.#kernel.descriptors.get(fd);
     if (file === undefined) return -this.#kernel.errno.EBADF;
-    const timeoutNs =
-      file instanceof StreamSocket ? file.receiveTimeoutNs : Number.POSITIVE_INFINITY;
+    if (file instanceof DatagramSocket) return this.recv(fd, into, offset, length, 0);
+    const timeoutNs = file instanceof SimSocket ? file.receiveTimeoutNs : Number.POSITIVE_INFINITY;
     const give = (at: number, count: number): number => file.read(into, at, count);
     return this.#get(file, give, offset, length, !file.nonblocking, false, timeoutNs);
   }
@@ -116,14 +127,14 @@ export class TransferCalls {
 
   /** Breaks the connection if that fault fires. Returns whether it is ready. */
   #disturb(file: OpenFile, bit: number): boolean {
-    if (!(file instanceof StreamSocket)) return false;
+    if (!(file instanceof SimSocket)) return false;
     if (file.breakable && this.#kernel.faults.fires('connectionReset')) file.breakDown();
     return file.phase === 'connected' && (file.poll() & bit) !== 0;
   }
 
   /** The part of `length` bytes that is transferred: at least one byte. */
   #shortened(file: OpenFile, length: number, kind: 'partialSend' | 'shortReceive'): number {
-    if (!(file instanceof StreamSocket)) return length;
+    if (!(file instanceof SimSocket)) return length;
     const most = kind === 'partialSend' ? file.sendRoom : file.received.length;
     const count = Math.min(length, most);
     if (count <= 1 || !this.#kernel.faults.fires(kind)) return length;
@@ -131,4 +142,10 @@ export class TransferCalls {
     if (kind === 'shortReceive') this.#sockets.nudgeSoon(file);
     return this.#kernel.faults.dice(kind).between(1, count - 1);
   }
+}
+
+/** A message without a name and without control messages. */
+function bare(buffer: Uint8Array, offset: number, length: number): MessageHeader {
+  const none = { name: null, nameLength: 0, control: null, controlLength: 0, flags: 0 };
+  return { ...none, buffer, offset, length };
 }

@@ -1,12 +1,12 @@
 import type { SocketAddress } from '#src/sys/sockaddr.js';
 import { type FilterState, Ready } from './open-file.ts';
-import { StreamSocket, socketFilter } from './sockets.ts';
+import { SimSocket, socketFilter } from './sockets.ts';
 
 /**
  * A UNIX stream socket. Everything takes effect at once, and sent bytes count against the sender
  * until they are read.
  */
-export class UnixSocket extends StreamSocket {
+export class UnixSocket extends SimSocket {
   #sendCapacity = this.kernel.limits.sendBufferBytes;
 
   get sendRoom(): number {
@@ -23,11 +23,11 @@ export class UnixSocket extends StreamSocket {
     if (this.pair !== null) this.pair.received.capacity = bytes;
   }
 
-  protected sibling(): StreamSocket {
+  protected sibling(): SimSocket {
     return new UnixSocket(this.kernel, this.names, this.domain);
   }
 
-  protected override join(other: StreamSocket): void {
+  protected override join(other: SimSocket): void {
     super.join(other);
     other.received.capacity = this.#sendCapacity;
   }

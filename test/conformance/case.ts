@@ -18,11 +18,6 @@ export function heavyCallByCall({ callByCall }: LoopTarget, instead: string): st
   return callByCall ? `heavy, and the simulated kernels answer call by call; ${instead}` : null;
 }
 
-/** Why a case with datagrams leaves out a target; else null. */
-export function withoutDatagrams({ simulated }: LoopTarget): string | null {
-  return simulated ? 'the simulated kernels have no datagrams' : null;
-}
-
 /** A case that needs nothing but an environment. */
 export function inEnvironment(body: (environment: Environment) => void): Case['run'] {
   return (open) => {

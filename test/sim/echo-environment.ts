@@ -1,4 +1,4 @@
-import { type FaultKind, FaultPlan, faultKinds } from '#sim/faults.js';
+import { type FaultKind, FaultPlan, streamFaults } from '#sim/faults.js';
 import { DeadlockError } from '#sim/kernel.js';
 import { Peer } from '#sim/peers.js';
 import { SimSys } from '#sim/sim-sys.js';
@@ -174,7 +174,7 @@ function environmentOf(seed: number, kinds: readonly FaultKind[], traceLines: nu
 export function runEcho(
   seed: number,
   bug: PlantedBug = 'none',
-  kinds: readonly FaultKind[] = faultKinds,
+  kinds: readonly FaultKind[] = streamFaults,
   traceLines = 0,
 ): EchoRun {
   const sys = environmentOf(seed, kinds, traceLines);

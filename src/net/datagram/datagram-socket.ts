@@ -112,8 +112,7 @@ export class DatagramSocket extends DatagramOptionCalls implements Disposable {
     this.address = opened.own;
     this.peer = opened.peer;
     this.#file = opened.file;
-    this.#settings = settingsOf(loop.sys, options, opened);
-    this.#askForInfo(opened, options);
+    this.#settings = this.#settle(opened, options);
     this.#destinations = new Destinations(loop.sys, opened.own, options.ipv6Only ?? false);
     this.#batch = newBatch({
       abi: loop.sys.abi,
@@ -126,9 +125,11 @@ export class DatagramSocket extends DatagramOptionCalls implements Disposable {
     if (signal !== undefined) this.#abort = new AbortWatch(loop, signal, () => this.close());
   }
 
-  #askForInfo(opened: OpenedSocket, options: DatagramOptions): void {
+  #settle(opened: OpenedSocket, options: DatagramOptions): DatagramSettings {
     try {
-      askForInfo(this.#loop.sys, opened, options, this.#settings);
+      const settings = settingsOf(this.#loop.sys, options, opened);
+      askForInfo(this.#loop.sys, opened, options, settings);
+      return settings;
     } catch (error) {
       // One that was passed in is the caller's.
       if (options.fd === undefined) {

@@ -1,18 +1,15 @@
 import assert from 'node:assert/strict';
 import type { DatagramAddress } from '#src/net/datagram/datagram-address.js';
-import { type Case, inEnvironment, withoutDatagrams } from '../case.ts';
+import { type Case, inEnvironment } from '../case.ts';
 import { closeAll, nobody, open } from '../datagram-sockets.ts';
 import { turnOn, unixPath, until } from '../environment.ts';
 
 // Errors of datagrams, and wrong arguments: law D6.
 
-const skip = withoutDatagrams;
-
 export const datagramErrorCases: readonly Case[] = [
   {
     name: 'a datagram to nobody ends nothing: a connected socket counts the refusal',
     laws: ['D6'],
-    skip,
     run: inEnvironment((environment) => {
       const { host, port } = nobody(environment);
       const client = open(environment, { connect: { host, port } });
@@ -30,7 +27,6 @@ export const datagramErrorCases: readonly Case[] = [
   {
     name: 'a refusal that a send meets costs no other datagram',
     laws: ['D2', 'D6'],
-    skip,
     run: inEnvironment((environment) => {
       const { host, port } = nobody(environment);
       const client = open(environment, { connect: { host, port } });
@@ -48,7 +44,6 @@ export const datagramErrorCases: readonly Case[] = [
   {
     name: 'unreachable peers are reported where that was asked for, connected or not',
     laws: ['D6'],
-    skip,
     run: inEnvironment((environment) => {
       if (environment.loop.sys.abi.constants.IP_RECVERR === undefined) {
         assert.throws(() => open(environment, { reportUnreachable: true }), /needs IP_RECVERR/);
@@ -73,7 +68,6 @@ export const datagramErrorCases: readonly Case[] = [
   {
     name: 'a datagram that is too long for UDP is counted, and those around it are sent',
     laws: ['D6'],
-    skip,
     run: inEnvironment((environment) => {
       const [server, client] = [open(environment), open(environment)];
       for (const length of [10, 65_508, 20]) {
@@ -90,7 +84,6 @@ export const datagramErrorCases: readonly Case[] = [
   {
     name: 'a path that nobody has is counted, and the socket goes on',
     laws: ['D6'],
-    skip,
     run: inEnvironment((environment) => {
       const path = unixPath();
       const [server, client] = [
@@ -107,7 +100,6 @@ export const datagramErrorCases: readonly Case[] = [
   {
     name: 'a destination that cannot be is refused at the call, in words',
     laws: [],
-    skip,
     run: inEnvironment((environment) => {
       const client = open(environment);
       const send = (to: object | undefined) => () =>
@@ -134,7 +126,6 @@ export const datagramErrorCases: readonly Case[] = [
   {
     name: 'options that cannot be are refused at the call, and nothing stays open',
     laws: [],
-    skip,
     run: inEnvironment((environment) => {
       const before = environment.openDescriptors();
       for (const options of [

@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict';
-import { type Case, inEnvironment, withoutDatagrams } from '../case.ts';
+import { type Case, inEnvironment } from '../case.ts';
 import { closeAll, isClosed, open, type Recorded } from '../datagram-sockets.ts';
 import { type Environment, turnOn, unixPath, until } from '../environment.ts';
 
 // Sending datagrams: laws D2, D4 and D5. A UNIX socket is full when its peer does not receive;
 // one of UDP hardly ever is on this machine.
-
-const skip = withoutDatagrams;
 
 /** A server that does not receive, and a client of it whose sends are refused. */
 function refused(environment: Environment, connected: boolean) {
@@ -49,7 +47,6 @@ export const datagramSendCases: readonly Case[] = [
       connected ? 'connected' : 'not connected'
     }`,
     laws: [12, 'D2', 'D4', 'D5'] as const,
-    skip,
     run: inEnvironment((environment) => {
       const { server, client, sent, options } = refused(environment, connected);
       assert.equal(client.socket.send(message(sent), options), false, 'it is still full');
@@ -72,7 +69,6 @@ export const datagramSendCases: readonly Case[] = [
   {
     name: 'the sends of a turn are made together at its end, also those of the last one',
     laws: [2],
-    skip,
     run: inEnvironment((environment) => {
       const [server, client] = [open(environment), open(environment)];
       client.socket.send('one', { to: server.to });
@@ -92,7 +88,6 @@ export const datagramSendCases: readonly Case[] = [
   {
     name: 'datagrams that are joined for the kernel come apart',
     laws: ['D1', 'D2'],
-    skip,
     run: inEnvironment((environment) => {
       const server = open(environment, { receiveBufferBytes: 1 << 20 });
       const client = open(environment);
@@ -118,7 +113,6 @@ export const datagramSendCases: readonly Case[] = [
   {
     name: 'bytes with a segmentSize come as datagrams of it, joined again if asked for',
     laws: ['D1', 'D2'],
-    skip,
     run: inEnvironment((environment) => {
       const segments: number[] = [];
       const joined = open(environment, {
@@ -155,7 +149,6 @@ export const datagramSendCases: readonly Case[] = [
   {
     name: 'the queue has a bound, whatever the datagrams are like',
     laws: [12, 'D4'],
-    skip,
     run: inEnvironment((environment) => {
       const path = unixPath();
       const server = open(environment, { path });

@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict';
 import type { DatagramBatch } from '#src/net/datagram/batch.js';
-import { type Case, inEnvironment, withoutDatagrams } from '../case.ts';
+import { type Case, inEnvironment } from '../case.ts';
 import { closeAll, isClosed, open } from '../datagram-sockets.ts';
 import { turnOn, until } from '../environment.ts';
 
 // Receiving datagrams: laws D1 to D3 and D7, and 1, 2, 6 and 7 for their sockets.
-
-const skip = withoutDatagrams;
 
 /** Numbers as texts of some length. */
 function numbered(count: number): string[] {
@@ -17,7 +15,6 @@ export const datagramCases: readonly Case[] = [
   {
     name: 'datagrams are whole, of 0 bytes to 65507',
     laws: ['D1'],
-    skip,
     run: inEnvironment((environment) => {
       const [server, client] = [open(environment), open(environment)];
       const lengths = [0, 1, 2, 1472, 1473, 9000, 65_506, 65_507];
@@ -33,7 +30,6 @@ export const datagramCases: readonly Case[] = [
   {
     name: 'a datagram longer than its room is delivered cut off, and counted',
     laws: ['D1'],
-    skip,
     run: inEnvironment((environment) => {
       const server = open(environment, { bytesMax: 1000 });
       const client = open(environment);
@@ -50,7 +46,6 @@ export const datagramCases: readonly Case[] = [
   {
     name: 'datagrams of one sender keep their order, and none comes twice',
     laws: ['D2'],
-    skip,
     run: inEnvironment((environment) => {
       const server = open(environment, { receiveBufferBytes: 1 << 20 });
       const client = open(environment);
@@ -65,7 +60,6 @@ export const datagramCases: readonly Case[] = [
   {
     name: 'what the kernel drops at a handler that does not receive is counted',
     laws: ['D3'],
-    skip,
     run: inEnvironment((environment) => {
       if (environment.loop.sys.abi.constants.SO_RXQ_OVFL === undefined) return;
       const server = open(environment, { receiveBufferBytes: 8192 });
@@ -91,7 +85,6 @@ export const datagramCases: readonly Case[] = [
   {
     name: 'a batch has at most 64 datagrams, and a turn a few batches',
     laws: [8, 'D7'],
-    skip,
     run: inEnvironment((environment) => {
       const batches: number[] = [];
       const server = open(environment, {
@@ -111,7 +104,6 @@ export const datagramCases: readonly Case[] = [
   {
     name: 'datagrams come in turns only, and none after pause or close',
     laws: [2, 6, 7],
-    skip,
     run: inEnvironment((environment) => {
       let inside = false;
       const server = open(environment, {
@@ -145,7 +137,6 @@ export const datagramCases: readonly Case[] = [
   {
     name: 'a socket of datagrams ends once, and its number may be used again at once',
     laws: [1, 6, 7],
-    skip,
     run: inEnvironment((environment) => {
       const before = environment.openDescriptors();
       for (let round = 0; round < 5; round++) {
@@ -162,7 +153,6 @@ export const datagramCases: readonly Case[] = [
   {
     name: 'a handler that throws closes its socket, and a batch ends with its handler',
     laws: [],
-    skip,
     run: (create) => {
       const heard: string[] = [];
       const environment = create({
@@ -189,7 +179,6 @@ export const datagramCases: readonly Case[] = [
   {
     name: 'records of SOCK_SEQPACKET, and the end of their connection once, behind them',
     laws: [1, 4, 'D1'],
-    skip,
     run: inEnvironment((environment) => {
       const { sys } = environment.loop;
       if (!sys.abi.behaviours.unixSeqpacket) return;

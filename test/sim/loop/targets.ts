@@ -1,4 +1,4 @@
-import { type FaultKind, type FaultPlan, faultKinds } from '#sim/faults.js';
+import { type FaultKind, type FaultPlan, streamFaults } from '#sim/faults.js';
 import type { SimLimits } from '#sim/kernel.js';
 import { SimBackend } from '#sim/sim-backend.js';
 import { Random } from '#src/base/random.js';
@@ -35,7 +35,7 @@ export const targetNames = Object.keys(table) as readonly TargetName[];
 /** The faults that can happen on a target. */
 export function faultsOf(name: TargetName): FaultKind[] {
   const { without }: LoopTarget = table[name];
-  return faultKinds.filter((kind) => !without.includes(kind));
+  return streamFaults.filter((kind) => !without.includes(kind));
 }
 
 export interface SysOptions {
