@@ -15,7 +15,7 @@ import {
   type SocketAddress,
 } from '../../sys/sockaddr.ts';
 import type { Sys } from '../../sys/sys.ts';
-import { type SysError, sysError } from '../../sys/sys-error.ts';
+import { SysError, sysError } from '../../sys/sys-error.ts';
 import { addressFrom, DatagramAddress } from './datagram-address.ts';
 import type { DatagramEndpoint, DatagramOptions } from './options.ts';
 import { isStaleSocket } from './stale-socket.ts';
@@ -231,6 +231,18 @@ function refusal(sys: Sys, code: string, attempt: string, reason: string): SysEr
   return sysError(sys, -errno, 'getsockopt', attempt, undefined, reason);
 }
 
+/** What is missing without harm: a kernel in user space (gVisor, qemu) knows neither option. */
+function askIfKnown(sys: Sys, fd: number, option: 'SO_RXQ_OVFL' | 'UDP_GRO'): void {
+  if (!Object.hasOwn(sys.abi.options, option)) return;
+  try {
+    writeNamed(sys, fd, option, true);
+  } catch (error) {
+    if (!(error instanceof SysError && MISSING.has(error.code))) throw error;
+  }
+}
+
+const MISSING: ReadonlySet<string> = new Set(['ENOPROTOOPT', 'EOPNOTSUPP']);
+
 /** Asks the kernel for what `options` want to know of each datagram. */
 export function askForInfo(
   sys: Sys,
@@ -243,11 +255,11 @@ export function askForInfo(
   const ask = (option: Parameters<typeof writeNamed>[2]): void => {
     if (has(option)) writeNamed(sys, fd, option, true as never);
   };
-  ask('SO_RXQ_OVFL');
+  askIfKnown(sys, fd, 'SO_RXQ_OVFL');
   const info = options.info ?? [];
   if (info.includes('timestamp')) ask(has('SO_TIMESTAMPNS') ? 'SO_TIMESTAMPNS' : 'SO_TIMESTAMP');
   if (own.family === 'UNIX') return;
-  if (settings.gro) ask('UDP_GRO');
+  if (settings.gro) askIfKnown(sys, fd, 'UDP_GRO');
   const isIPv6 = own.family === 'IPv6';
   if (info.includes('local')) {
     ask(isIPv6 ? 'IPV6_RECVPKTINFO' : has('IP_PKTINFO') ? 'IP_PKTINFO' : 'IP_RECVDSTADDR');
