@@ -87,6 +87,10 @@ export class SimBackend implements Backend, SimHandleOwner {
     return this.#added(new SimStream(this, fd, sink));
   }
 
+  datagrams(): never {
+    throw new Error('the simulated backend has no datagrams: use a simulated poller');
+  }
+
   connect(fd: number, address: Uint8Array, length: number, sink: ConnectSink): Handle {
     return this.#added(new SimConnectOperation(this, fd, address.slice(0, length), sink));
   }

@@ -9,6 +9,10 @@ import { ownBuffer, ownCopy } from './owned-chunks.ts';
 //
 // Each thread has its own copy of this module, and delivers one chunk at a time: law 2.
 
+interface PartsSink<Parts> {
+  received(parts: Parts): void;
+}
+
 interface ChunkSink {
   received(chunk: Uint8Array): void;
 }
@@ -97,6 +101,40 @@ export function isUnchangedCopy(bytes: Uint8Array, chunk: Uint8Array): boolean {
   return bytes === owned && borrowed === chunk && Buffer.compare(bytes, chunk) === 0;
 }
 
+/** Copies of parts of lent memory, while they are lent: see {@link lentPart}. */
+let lentCopies: Uint8Array[] = [];
+
+/** Delivers `parts`, which lie in receive memory: `sink` borrows any of it. */
+export function deliverParts<Parts>(
+  sink: PartsSink<Parts>,
+  parts: Parts,
+  memory: Uint8Array,
+): void {
+  const before = borrowed;
+  const copiesBefore = lentCopies;
+  borrowed = memory;
+  lentCopies = NO_COPIES;
+  try {
+    sink.received(parts);
+  } finally {
+    for (const copy of lentCopies) copy.fill(POISON);
+    borrowed = before;
+    lentCopies = copiesBefore;
+    owned = null;
+  }
+}
+
+const NO_COPIES: Uint8Array[] = [];
+
+/** A part of what {@link deliverParts} delivers, as the program gets it. */
+export function lentPart(part: Uint8Array): Uint8Array {
+  if (!debugging) return part;
+  const copy = receiveMemory(part.length);
+  copy.set(part);
+  lentCopies = [...lentCopies, copy];
+  return copy;
+}
+
 /** Delivers a copy of `chunk` to `sink`, and poisons it afterwards to expose any later use. */
 export function deliverCopy(sink: ChunkSink, chunk: Uint8Array): void {
   const copy = receiveMemory(chunk.length);
@@ -127,6 +165,7 @@ export function refuseStale(bytes: Uint8Array, offset: number, length: number, w
     const isInside = start >= chunk.byteOffset && start + length <= chunk.byteOffset + chunk.length;
     if (isInside) return;
   }
+  if (lentCopies.some((copy) => copy.buffer === buffer)) return;
   throw new Error(
     `cannot ${what}: the bytes are a received chunk whose handler has returned, and may be those ` +
       'of another client by now; copy what is needed later: chunk.slice()',

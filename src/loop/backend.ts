@@ -1,4 +1,5 @@
 import type { Interest, WakeHandle } from '../poller/poller.ts';
+import type { DatagramHandle, DatagramSettings, DatagramSink } from './datagram/contract.ts';
 
 /**
  * What drives a loop. A backend delivers sockets and bytes instead of readiness, so that the
@@ -61,6 +62,16 @@ export interface Backend {
    * @returns the stream, to send on it or close it.
    */
   open(fd: number, sink: StreamSink, tcp?: boolean): Stream;
+  /**
+   * Receives datagrams on a socket, and sends on it, until it is closed: the laws of datagrams are
+   * in `datagram/contract.ts`.
+   *
+   * @param fd the socket, of SOCK_DGRAM, or a connected one of SOCK_SEQPACKET.
+   * @param sink receives the datagrams and the events.
+   * @param settings what the socket is like.
+   * @returns the handle, to send on it or close it.
+   */
+  datagrams(fd: number, sink: DatagramSink, settings: DatagramSettings): DatagramHandle;
   /**
    * Connects a socket.
    *

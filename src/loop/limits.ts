@@ -67,3 +67,39 @@ export const CALLS_MAX = 256;
 
 /** Receives and accepts that such a loop makes together, each into a buffer of its own. */
 export const RECEIVES_MAX = 64;
+
+/** The most datagrams that one call receives. */
+export const DATAGRAMS_PER_CALL = 64;
+
+/** Receives per socket of datagrams and turn: law D7. */
+export const DATAGRAM_CALLS_PER_TURN = 4;
+
+/** The room for one datagram: the longest of UDP. Pages that were never written take no memory. */
+export const DATAGRAM_BYTES = 65536;
+
+/** Memory for longer ones (UNIX sockets), of which one call receives fewer. */
+export const DATAGRAM_MEMORY_BYTES = 64 * 65536;
+
+/** Room for what `info` asks for, of both families, with the segment size and dropped datagrams. */
+export const DATAGRAM_CONTROL_BYTES = 256;
+
+/** Sends that are gathered: when there are more, they are made early. */
+export const DATAGRAMS_GATHERED_MAX = 64;
+
+/** The memory of these, and of the first that wait. */
+export const DATAGRAM_QUEUE_BYTES = 262144;
+
+/** Messages that wait to be sent on one socket: the most of one sendmmsg(2). */
+export const DATAGRAM_QUEUE_MAX = 1024;
+
+/** How long a socket rests when the kernel is short of memory (ENOBUFS). */
+export const DATAGRAM_REST_MS = 5;
+
+/** Entries of the error queue that are read in a turn. */
+export const ERROR_REPORTS_PER_TURN = 32;
+
+/** UDP_MAX_SEGMENTS of Linux before 6.10, which doubled it. */
+export const SEGMENTS_MAX = 64;
+
+/** The most bytes that the kernel cuts into segments: the longest datagram of IPv4. */
+export const SEGMENTED_BYTES_MAX = 65507;

@@ -11,6 +11,8 @@ import { type AsyncAdoptSettings, adoptAsyncOn } from './async/adopt-async.ts';
 import type { AsyncConnection } from './async/async-connection.ts';
 import { type AsyncConnectOptions, connectAsyncOn } from './async/connect-async.ts';
 import { loopClosed } from './async/loop-end.ts';
+import { type DatagramSocket, datagramOn } from './datagram/datagram-socket.ts';
+import type { DatagramOptions } from './datagram/options.ts';
 import { LagProbe } from './lag-probe.ts';
 import { LAG_EVERY_MS, TIMEOUT_MS_MAX } from './limits.ts';
 import { type LoopStats, statsOf } from './loop-stats.ts';
@@ -298,6 +300,25 @@ export class EventLoop implements Disposable, AsyncDisposable {
       return Promise.reject(error);
     }
     return connectAsyncOn(this.#loop, options);
+  }
+
+  /**
+   * Opens a socket for datagrams: socket(2), bind(2), and connect(2) if `connect` is given. UDP
+   * over IPv4, IPv6 or both, or a UNIX socket. Blocks while a name is resolved.
+   *
+   * @param options where to bind, whom to connect to, the limits, and the handlers.
+   * @returns the socket, which receives in the next turn.
+   * @throws SysError (`EADDRINUSE`, `EACCES`, ...) or ResolveError; `EPROTOTYPE`, `ENOTCONN`,
+   *   `EEXIST` for an `fd` that cannot be used and stays the caller's.
+   * @throws TypeError or RangeError for an option of a wrong type or value, or one that the
+   *   platform lacks.
+   * @throws the reason of a `signal` that is aborted already.
+   * @throws Error on a closed loop.
+   */
+  datagram(options: DatagramOptions): DatagramSocket {
+    this.#loop.begin('open a socket for datagrams');
+    requireObject('options', options);
+    return datagramOn(this.#loop, options);
   }
 
   /**

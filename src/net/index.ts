@@ -20,12 +20,25 @@ export type { WakeHandle } from '../poller/poller.ts';
 export { Interest } from '../poller/poller.ts';
 export { wake } from '../poller/wakers.ts';
 export type { TcpState } from '../sys/abi/abi.ts';
+export type { ErrorOrigin } from '../sys/control/message.ts';
 export type { Lookup } from './addresses.ts';
 export type { AsyncAdoptSettings } from './async/adopt-async.ts';
 export { AsyncConnection } from './async/async-connection.ts';
 export type { AsyncConnectOptions, AsyncConnectSettings } from './async/connect-async.ts';
 export type { LineOptions } from './async/lines.ts';
 export type { ShutdownCounts, ShutdownOptions } from './async/shutdown.ts';
+export { DatagramBatch } from './datagram/batch.ts';
+export { DatagramAddress } from './datagram/datagram-address.ts';
+export { DatagramSocket } from './datagram/datagram-socket.ts';
+export type {
+  DatagramEndpoint,
+  DatagramHandlers,
+  DatagramInfo,
+  DatagramOptions,
+  DatagramStats,
+  SendOptions,
+  Unreachable,
+} from './datagram/options.ts';
 export type {
   ConnectionCloseMessage,
   ConnectionOpenMessage,

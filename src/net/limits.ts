@@ -52,3 +52,14 @@ export const QUEUE_LOOKS = 4;
 
 /** How often a queue is looked at to find the slowest peer, without a time for a write stall. */
 export const QUEUE_LOOK_MS = 250;
+
+/** The default of `bytesMax` of datagrams: what the length field of UDP can say. */
+export const UDP_BYTES_MAX = 65535;
+
+/** The most that `bytesMax` of datagrams can be: UNIX sockets take some 200 KiB by default. */
+export const DATAGRAM_BYTES_MAX = 2 ** 20;
+
+/** The default of `queuedBytesMax` of datagrams, and its range: one of UDP always finds room. */
+export const DATAGRAM_QUEUED_BYTES_MAX = 2 ** 20;
+export const DATAGRAM_QUEUED_BYTES_MIN = 65536;
+export const DATAGRAM_QUEUED_BYTES_MOST = 2 ** 30;

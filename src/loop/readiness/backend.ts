@@ -21,6 +21,8 @@ import {
   type WatchSink,
 } from '../backend.ts';
 import { ClosingList } from '../closing-list.ts';
+import type { DatagramHandle, DatagramSettings, DatagramSink } from '../datagram/contract.ts';
+import { SharedDatagrams } from '../datagram/shared.ts';
 import { GatheredSends } from '../gathered-sends.ts';
 import { STALL_MS, WAKE_PERIOD_MS } from '../limits.ts';
 import { ReportList } from '../report-list.ts';
@@ -28,6 +30,7 @@ import { streamTotalsOf } from '../stream-totals.ts';
 import { ReadinessAcceptor } from './acceptor.ts';
 import { CallQueue } from './call-queue.ts';
 import { ReadinessConnectOperation } from './connect-operation.ts';
+import { ReadinessDatagrams } from './datagrams.ts';
 import type { ReadinessHandle, ReadinessOwner } from './handle.ts';
 import type { ReceiveList } from './receive-list.ts';
 import { SharedFd } from './shared-fd.ts';
@@ -58,6 +61,7 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
   readonly stats: BackendStats = newStats();
   readonly calls: CallQueue;
   readonly sends: GatheredSends;
+  readonly sharedDatagrams: SharedDatagrams;
   readonly #receives: ReceiveList;
   readonly #poller: LoopPoller;
   readonly #handles = new TokenSlab<ReadinessHandle>();
@@ -86,6 +90,7 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
     this.calls = new CallQueue(sys, this, oneByOne);
     this.#receives = this.calls.receives;
     this.sends = new GatheredSends(this.calls, this.calls.stagingAt);
+    this.sharedDatagrams = new SharedDatagrams(sys);
     this.#closing = new ClosingList(this.calls);
     this.#poller = poller;
     this.#wakeTimer = poller.edgeTriggered ? PeriodicWakeTimer.open(sys, WAKE_PERIOD_MS) : null;
@@ -109,6 +114,7 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
 
   get isQuiet(): boolean {
     const waiting = this.#dirtyCount + this.#reports.length + this.#closing.length;
+    if (this.sharedDatagrams.sends.waiting) return false;
     return waiting + this.#stalled.length === 0 && this.calls.isEmpty;
   }
 
@@ -123,6 +129,10 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
   open(fd: number, sink: StreamSink, tcp = false): Stream {
     const edge = tcp && this.#poller.edgeTriggered;
     return this.#added(new ReadinessStream(this, fd, sink, edge));
+  }
+
+  datagrams(fd: number, sink: DatagramSink, settings: DatagramSettings): DatagramHandle {
+    return this.#added(new ReadinessDatagrams(this, fd, sink, settings));
   }
 
   connect(fd: number, address: Uint8Array, length: number, sink: ConnectSink): Handle {
@@ -172,7 +182,9 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
   poll(timeoutMs: number | null): void {
     if (this.#stalled.length > 0) this.#pollStalled(timeoutMs);
     else this.#poll(timeoutMs);
-    this.#throwRefusal();
+    const refusal = this.#refusal;
+    this.#refusal = null;
+    if (refusal !== null) throw refusal;
   }
 
   #poll(timeoutMs: number | null): void {
@@ -182,6 +194,7 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
     const timed = this.#wakeTimer !== null && timeoutMs !== null && timeoutMs >= WAKE_PERIOD_MS;
     const boundMs = left ? 0 : timed ? null : timeoutMs;
     do {
+      this.sharedDatagrams.sends.flush();
       if (this.#dirtyCount > 0) this.#updatePoller();
       this.#wait(boundMs);
     } while (this.calls.waitLeftOut && !this.#receives.waiting);
@@ -204,12 +217,6 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
     const stalled = this.#stalled;
     this.#stalled = [];
     for (const handle of stalled) if (!handle.gone) handle.retry();
-  }
-
-  #throwRefusal(): void {
-    const refusal = this.#refusal;
-    this.#refusal = null;
-    if (refusal !== null) throw refusal;
   }
 
   receive(handle: ReadinessHandle): void {
@@ -261,6 +268,7 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
   }
 
   flush(): void {
+    this.sharedDatagrams.sends.flush();
     this.calls.flush();
   }
 
@@ -309,7 +317,7 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
   }
 
   destroy(): void {
-    this.calls.flush();
+    this.flush();
     this.#receives.closeAccepted();
     for (const handle of [...this.#handles.values()]) this.remove(handle);
     this.#closing.closeAll();

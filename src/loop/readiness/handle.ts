@@ -1,10 +1,11 @@
 import { Interest } from '../../poller/poller.ts';
 import { BaseHandle } from '../base-handle.ts';
 import type { StreamOwner } from '../base-stream.ts';
+import type { DatagramOwner } from '../datagram/base-datagrams.ts';
 import type { CallQueue } from './call-queue.ts';
 
 /** What a handle asks of the readiness backend. */
-export interface ReadinessOwner extends StreamOwner {
+export interface ReadinessOwner extends StreamOwner, DatagramOwner {
   readonly calls: CallQueue;
   /** The result of `wanted()` has changed: the poller is updated before the next wait. */
   markDirty(handle: ReadinessHandle): void;

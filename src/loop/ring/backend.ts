@@ -24,12 +24,15 @@ import {
   type WatchSink,
 } from '../backend.ts';
 import { ClosingList } from '../closing-list.ts';
+import type { DatagramHandle, DatagramSettings, DatagramSink } from '../datagram/contract.ts';
+import { SharedDatagrams } from '../datagram/shared.ts';
 import { GatheredSends } from '../gathered-sends.ts';
 import { DESTROY_MS_MAX, OVERFLOW_ROUNDS_MAX } from '../limits.ts';
 import { ReportList } from '../report-list.ts';
 import { streamTotalsOf } from '../stream-totals.ts';
 import { RingAcceptor } from './acceptor.ts';
 import { RingConnectOperation } from './connect-operation.ts';
+import { RingDatagrams } from './datagrams.ts';
 import { Operation, type RingHandle, type RingHandleOwner } from './handle.ts';
 import { RingWakeTimer } from './periodic-wake-timer.ts';
 
@@ -54,6 +57,7 @@ export class RingBackend implements Backend, RingHandleOwner {
   readonly submission: Submission;
   readonly buffers: Buffers;
   readonly sends: GatheredSends;
+  readonly sharedDatagrams: SharedDatagrams;
   readonly #ring: Ring;
   readonly #waker: RingWaker;
   readonly #handles = new TokenSlab<RingHandle>();
@@ -97,6 +101,7 @@ export class RingBackend implements Backend, RingHandleOwner {
       throw error;
     }
     this.#wakeTimer = new RingWakeTimer(sys, this.submission);
+    this.sharedDatagrams = new SharedDatagrams(sys);
     this.sends = new GatheredSends(this.buffers, REGION.staging);
     registerReceiveMemory(this.buffers.bytes.buffer);
   }
@@ -110,6 +115,7 @@ export class RingBackend implements Backend, RingHandleOwner {
 
   get isQuiet(): boolean {
     const waiting = this.#dirtyCount + this.#reports.length + this.#closing.length;
+    if (this.sharedDatagrams.sends.waiting) return false;
     return waiting + this.#ring.pending === 0 && !this.#outOfBuffers;
   }
 
@@ -123,6 +129,10 @@ export class RingBackend implements Backend, RingHandleOwner {
 
   open(fd: number, sink: StreamSink): Stream {
     return this.#added(new RingStream(this, fd, sink));
+  }
+
+  datagrams(fd: number, sink: DatagramSink, settings: DatagramSettings): DatagramHandle {
+    return this.#added(new RingDatagrams(this, fd, sink, settings));
   }
 
   connect(fd: number, address: Uint8Array, length: number, sink: ConnectSink): Handle {
@@ -157,6 +167,7 @@ export class RingBackend implements Backend, RingHandleOwner {
   }
 
   #turn(timeoutMs: number | null): void {
+    this.sharedDatagrams.sends.flush();
     if (this.#dirtyCount > 0) this.#prepare();
     this.#waker.prepare();
     const waiting =
@@ -284,6 +295,7 @@ export class RingBackend implements Backend, RingHandleOwner {
   }
 
   flush(): void {
+    this.sharedDatagrams.sends.flush();
     if (!this.#destroyed && this.#ring.pending > 0) this.#ring.submit();
   }
 
@@ -346,6 +358,7 @@ export class RingBackend implements Backend, RingHandleOwner {
   destroy(atOnce = false): void {
     if (this.#destroyed && !(atOnce && this.#polling)) return;
     this.#destroyed = true;
+    this.sharedDatagrams.sends.flush();
     for (const handle of this.#handles.values()) handle.gone = true;
     // Inside a callback the queue is still being read: the end of the turn tears down.
     if (this.#polling && !atOnce) return;

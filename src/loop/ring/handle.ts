@@ -2,6 +2,7 @@ import type { Buffers } from '../../ring/buffers.ts';
 import type { Submission } from '../../ring/submission.ts';
 import type { BaseHandle } from '../base-handle.ts';
 import type { StreamOwner } from '../base-stream.ts';
+import type { DatagramOwner } from '../datagram/base-datagrams.ts';
 
 /** The kind of an operation, which the kernel carries beside the token of its handle. */
 export const Operation = {
@@ -20,7 +21,7 @@ export const Operation = {
 export type Operation = (typeof Operation)[keyof typeof Operation];
 
 /** What a handle asks of the ring backend. */
-export interface RingHandleOwner extends StreamOwner {
+export interface RingHandleOwner extends StreamOwner, DatagramOwner {
   readonly submission: Submission;
   readonly buffers: Buffers;
   /** Calls `prepare()` before the next wait. */

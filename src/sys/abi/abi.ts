@@ -392,6 +392,8 @@ export interface Behaviours {
   readonly controlAlignBytes: 4 | 8;
   /** The width of IP_TOS in a control message that is sent: FreeBSD takes one byte. */
   readonly controlTosBytes: 1 | 4;
+  /** An IPv6 socket of both families takes the options of IPv4: Linux only. */
+  readonly ipv4OptionsOnIPv6: boolean;
   /** UNIX sockets of SOCK_SEQPACKET exist: Linux and FreeBSD. */
   readonly unixSeqpacket: boolean;
   /** The width of SO_MAX_PACING_RATE's number: a `long` on Linux, 32 bits on FreeBSD. */

@@ -398,6 +398,7 @@ export const darwin = {
     lingerTicksPerSecond: 100,
     controlAlignBytes: 4,
     controlTosBytes: 4,
+    ipv4OptionsOnIPv6: false,
     unixSeqpacket: false,
     pacingRateBytes: 4,
   },

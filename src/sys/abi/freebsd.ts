@@ -389,6 +389,7 @@ export const freebsd = {
     lingerTicksPerSecond: 1,
     controlAlignBytes: 8,
     controlTosBytes: 1,
+    ipv4OptionsOnIPv6: false,
     unixSeqpacket: true,
     pacingRateBytes: 4,
   },

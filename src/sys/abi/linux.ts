@@ -454,6 +454,7 @@ export const linux = {
     lingerTicksPerSecond: 1,
     controlAlignBytes: 8,
     controlTosBytes: 4,
+    ipv4OptionsOnIPv6: true,
     unixSeqpacket: true,
     pacingRateBytes: 8,
   },

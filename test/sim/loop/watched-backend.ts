@@ -12,6 +12,11 @@ import type {
   Watch,
   WatchSink,
 } from '#src/loop/backend.js';
+import type {
+  DatagramHandle,
+  DatagramSettings,
+  DatagramSink,
+} from '#src/loop/datagram/contract.js';
 import type { Interest, WakeHandle } from '#src/poller/poller.js';
 import type { Sys } from '#src/sys/sys.js';
 import type { Oracle } from './oracle.ts';
@@ -85,6 +90,10 @@ export class WatchedBackend implements Backend {
     };
     const begun = this.#call(() => this.#inner.accept(fd, watched, limited));
     return new WatchedAcceptance(begun, heard, this.#call);
+  }
+
+  datagrams(fd: number, sink: DatagramSink, settings: DatagramSettings): DatagramHandle {
+    return this.#inner.datagrams(fd, sink, settings);
   }
 
   open(fd: number, sink: StreamSink): Stream {
