@@ -1,5 +1,4 @@
-import { BlockList } from 'node:net';
-import { codedError, wrongType } from './node-errors.ts';
+import { codedError, wrongType } from '../arguments.ts';
 
 // What node:net checks of its arguments, and how it reads them.
 
@@ -35,33 +34,6 @@ export function checkedPort(value: unknown, name: string): number {
     typeof value === 'string' ? `type string ('${value}')` : `type ${typeof value} (${value})`;
   const message = `${name} should be >= 0 and < 65536. Received ${type}.`;
   throw codedError(new RangeError(message), 'ERR_SOCKET_BAD_PORT');
-}
-
-/** Throws unless `value` is a function or undefined. */
-export function checkFunction(value: unknown, name: string): void {
-  if (value !== undefined && typeof value !== 'function') {
-    throw wrongType(name, 'of type function', value);
-  }
-}
-
-/** Throws unless `value` is a number or undefined. */
-export function checkNumber(value: unknown, name: string): void {
-  if (value !== undefined && typeof value !== 'number') {
-    throw wrongType(name, 'of type number', value);
-  }
-}
-
-/** Throws unless `value` is an AbortSignal or undefined. */
-export function checkSignal(value: unknown, name: string): void {
-  const isSignal = typeof value === 'object' && value !== null && 'aborted' in value;
-  if (value !== undefined && !isSignal) throw wrongType(name, 'an instance of AbortSignal', value);
-}
-
-/** Throws unless `value` is a BlockList or undefined. */
-export function checkBlockList(value: unknown): void {
-  if (value !== undefined && !(value instanceof BlockList)) {
-    throw wrongType('options.blockList', 'an instance of net.BlockList', value);
-  }
 }
 
 /** Returns a timeout of Node: milliseconds, 0 and up, cut at 2^31 - 1. */

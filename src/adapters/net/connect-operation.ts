@@ -10,15 +10,9 @@ import {
 import type { EventLoop } from '../../net/event-loop.ts';
 import type { Connection, ConnectionSettings } from '../../net/stream/connection.ts';
 import type { Connector } from '../../net/stream/connector.ts';
-import { checkedPort, checkFunction, checkNumber } from './arguments.ts';
-import {
-  attemptsError,
-  blockedAddress,
-  callFailure,
-  codedError,
-  connectError,
-  wrongType,
-} from './node-errors.ts';
+import { blockedAddress, checkFunction, checkNumber, codedError, wrongType } from '../arguments.ts';
+import { checkedPort } from './arguments.ts';
+import { attemptsError, callFailure, connectError } from './node-errors.ts';
 import type { SocketConnectOptions } from './options.ts';
 import { throwLater } from './uncaught.ts';
 

@@ -1,12 +1,8 @@
-import { getSystemErrorMap, inspect } from 'node:util';
+import { getSystemErrorMap } from 'node:util';
 import type { Abi } from '../../sys/abi/abi.ts';
+import { codedError, wrongValueOf } from '../arguments.ts';
 
 // Errors in the shape of node:net's: the same class, code and message.
-
-/** An error with a code of Node's own. */
-export function codedError<Made extends Error>(error: Made, code: string): Made & { code: string } {
-  return Object.assign(error, { code });
-}
 
 /** A failed call. */
 export interface CallFailure {
@@ -65,28 +61,6 @@ export function attemptsError(errors: readonly Error[]): AggregateError {
   return Object.assign(new AggregateError(errors, NO_WORDS), { code: first?.code });
 }
 
-/** An argument of a wrong type: `ERR_INVALID_ARG_TYPE`. */
-export function wrongType(name: string, wanted: string, value: unknown): TypeError {
-  const kind = name.includes('.') ? 'property' : 'argument';
-  const message = `The "${name}" ${kind} must be ${wanted}. Received ${received(value)}`;
-  return codedError(new TypeError(message), 'ERR_INVALID_ARG_TYPE');
-}
-
-function received(value: unknown): string {
-  if (value === null || value === undefined) return String(value);
-  if (typeof value === 'function') return `function ${value.name}`;
-  if (typeof value !== 'object') return `type ${typeof value} (${inspect(value)})`;
-  const name = value.constructor?.name;
-  return name === undefined ? inspect(value, { depth: -1 }) : `an instance of ${name}`;
-}
-
-/** An argument of a wrong value: `ERR_INVALID_ARG_VALUE`. */
-export function wrongValueOf(name: string, value: unknown, reason = 'is invalid'): TypeError {
-  const kind = name.includes('.') ? 'property' : 'argument';
-  const message = `The ${kind} '${name}' ${reason}. Received ${inspect(value)}`;
-  return codedError(new TypeError(message), 'ERR_INVALID_ARG_VALUE');
-}
-
 /** An option that node:net has and this one does not. */
 export function unsupported(name: string, value: unknown): TypeError {
   return wrongValueOf(name, value, 'is not supported by sockloop/net');
@@ -99,11 +73,6 @@ export function closedSocket(): Error {
 export function closedBeforeConnection(): Error {
   const message = 'Socket closed before the connection was established';
   return codedError(new Error(message), 'ERR_SOCKET_CLOSED_BEFORE_CONNECTION');
-}
-
-/** An address that the block list of the socket holds. */
-export function blockedAddress(address: string): Error {
-  return codedError(new Error(`IP(${address}) is blocked by net.BlockList`), 'ERR_IP_BLOCKED');
 }
 
 /** A write after the peer's end has ended this side, too. */

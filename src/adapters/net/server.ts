@@ -6,25 +6,18 @@ import type { Connection } from '../../net/stream/connection.ts';
 import type { Listener } from '../../net/stream/listener.ts';
 import type { InheritedEndpoint } from '../../net/stream/listening-socket.ts';
 import type { Endpoint } from '../../socket/create.ts';
-import { type ThreadLoop, threadLoop } from '../thread-loop.ts';
 import {
   checkBlockList,
-  checkedPort,
   checkNumber,
   checkSignal,
-  normalized,
-  portOf,
-} from './arguments.ts';
-import { addressInfo } from './endpoint-names.ts';
-import {
-  type CallFailure,
-  callFailure,
   codedError,
-  listenError,
-  unsupported,
   wrongType,
   wrongValueOf,
-} from './node-errors.ts';
+} from '../arguments.ts';
+import { type ThreadLoop, threadLoop } from '../thread-loop.ts';
+import { checkedPort, normalized, portOf } from './arguments.ts';
+import { addressInfo } from './endpoint-names.ts';
+import { type CallFailure, callFailure, listenError, unsupported } from './node-errors.ts';
 import type { ListenOptions, ServerOptions } from './options.ts';
 import { acceptOn, Socket, socketSettings } from './socket.ts';
 import { allowAll } from './socket-mode.ts';
@@ -86,7 +79,7 @@ export class Server extends EventEmitter implements AsyncDisposable {
     if (typeof given !== 'object') throw wrongType('options', 'of type object', options);
     checkNumber(given.keepAliveInitialDelay, 'options.keepAliveInitialDelay');
     checkNumber(given.highWaterMark, 'options.highWaterMark');
-    checkBlockList(given.blockList);
+    checkBlockList(given.blockList, 'options.blockList');
     this.#options = { ...given };
     this.#thread = threadLoop();
     const connected = typeof options === 'function' ? options : listener;

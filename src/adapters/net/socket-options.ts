@@ -1,6 +1,6 @@
 import type { DuplexOptions } from 'node:stream';
-import { checkBlockList, checkNumber, checkSignal } from './arguments.ts';
-import { unsupported, wrongType } from './node-errors.ts';
+import { checkBlockList, checkNumber, checkSignal, wrongType } from '../arguments.ts';
+import { unsupported } from './node-errors.ts';
 import type { SocketOptions } from './options.ts';
 
 const UNSUPPORTED = [
@@ -16,7 +16,7 @@ export function checkSocketOptions(options: SocketOptions): void {
   if (typeof options !== 'object') throw wrongType('options', 'of type object', options);
   checkNumber(options.keepAliveInitialDelay, 'options.keepAliveInitialDelay');
   checkSignal(options.signal, 'signal');
-  checkBlockList(options.blockList);
+  checkBlockList(options.blockList, 'options.blockList');
   for (const name of UNSUPPORTED) {
     const value: unknown = Reflect.get(options, name);
     if (value) throw unsupported(`options.${name}`, value);

@@ -4,6 +4,7 @@ import { addAbortSignal, Duplex } from 'node:stream';
 import { ownedBuffer } from '../../base/borrowed.ts';
 import type { Connection, ConnectionSettings } from '../../net/stream/connection.ts';
 import { StreamWrites } from '../../net/stream/stream-writes.ts';
+import { codedError } from '../arguments.ts';
 import { normalized } from './arguments.ts';
 import { ConnectOperation } from './connect-operation.ts';
 import { borrowedBuffer, Forwarding } from './forwarding.ts';
@@ -12,7 +13,6 @@ import {
   callFailure,
   closedBeforeConnection,
   closedSocket,
-  codedError,
   endedByPeer,
   unsupported,
   writeAtDestruction,
