@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Socket } from 'sockloop/socket';
 import { nativeSys, type SocketAddress, type Sys, SysError } from 'sockloop/sys';
+import { restIfHurried } from '#src/socket/wait.js';
 import { isPassing } from './accept-failure.ts';
 import { Farewell } from './farewell.ts';
 import { idleFailure } from './figures.ts';
@@ -184,7 +185,10 @@ export class IterativeServer {
       return null;
     } catch (error) {
       if (!(error instanceof SysError)) throw error;
-      if (error.code === 'ETIMEDOUT' || error.code === 'EINTR') return null;
+      if (error.code === 'ETIMEDOUT' || error.code === 'EINTR') {
+        restIfHurried(this.#sys);
+        return null;
+      }
       const passing = isPassing(error);
       this.#observer.acceptFailed?.(error);
       // The connection may stay queued: without a pause this loop would spin.

@@ -42,11 +42,11 @@ interface OtherFlags extends DatagramFlags, UserFlag {
 const RATE = 1000;
 
 const MEANING = `
-With --udp it echoes datagrams (RFC 862). Whoever forges the address of another has
-that one get the answers, and two echo servers can be made to answer each other. So
-an answer is never longer than its datagram, ports of known services (7, 13, 19, 53,
-123 and the like) get none, and an address, or an IPv6 /64, gets ${RATE} a second; those
-of this machine get any number.
+With --udp it echoes datagrams (RFC 862). Whoever forges the address of another
+has that one get the answers, and two echo servers can be made to answer each
+other. So an answer is never longer than its datagram, ports of known services
+(7, 13, 19, 53, 123 and the like) get none, and an address, or an IPv6 /64, gets
+${RATE} a second; those of this machine get any number.
 `;
 
 /** The flags of `serve` that datagrams have as well. */
