@@ -121,6 +121,11 @@ export class SimDatagrams extends SimHandle implements DatagramHandle {
     // A later round sends what waits.
   }
 
+  flush(): void {
+    if (this.gone || this.#broken || this.inFlight.has('send')) return;
+    this.#sendSome(QUEUED_MAX);
+  }
+
   operate(): void {
     if (this.#broken) return;
     if (!this.inFlight.has('send')) this.#sendSome(1 + this.owner.random.below(AT_ONCE_MAX));

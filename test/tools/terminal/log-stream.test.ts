@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { closeSync, openSync, readSync } from 'node:fs';
 import { test } from 'node:test';
-import { openPipe, openStreamPair } from '#src/sys/descriptors.js';
+import { openPipe, openSocketPair } from '#src/sys/descriptors.js';
 import { nativeSys } from '#src/sys/native.js';
 import { leakCheck } from '#test/harness/leaks.js';
 import { standIn } from '#test/sys/stand-in.js';
@@ -147,7 +147,7 @@ test('a socket for which the kernel lacks memory gets its lines later', (t) => {
   const native = nativeSys();
   const { ENOBUFS, ENOMEM } = native.abi.errno;
   const pair = new Int32Array(2);
-  assert.equal(openStreamPair(native, pair), 0);
+  assert.equal(openSocketPair(native, native.abi.constants.SOCK_STREAM, pair), 0);
   const [reader = -1, writer = -1] = pair;
   let refusal = ENOBUFS;
   const sys = standIn(native, {

@@ -256,7 +256,7 @@ test('load --help: every flag with its words, in 80 columns', { timeout }, async
     (
       'unix connections idle threads loop churn source-addresses source-ports pipeline rate ' +
       'stages arrivals size message file mode seed duration warmup ramp timeout start-at report ' +
-      'hdr json fail-if'
+      'hdr json fail-if udp dgram seqpacket no-gso gro'
     ).split(' '),
   );
   assert.equal([...outcome.out.matchAll(/^ {2}\$ sockloop load /gm)].length, 3);
