@@ -56,7 +56,7 @@ export type FaultKind = keyof typeof probabilityMax;
 export const faultKinds = Object.keys(probabilityMax) as readonly FaultKind[];
 
 /** The faults that only datagrams meet. */
-const ofDatagrams: readonly FaultKind[] = [
+export const datagramFaults: readonly FaultKind[] = [
   'datagramLost',
   'datagramDoubled',
   'datagramOvertaken',
@@ -66,7 +66,7 @@ const ofDatagrams: readonly FaultKind[] = [
 ];
 
 /** The faults that streams meet. */
-export const streamFaults = faultKinds.filter((kind) => !ofDatagrams.includes(kind));
+export const streamFaults = faultKinds.filter((kind) => !datagramFaults.includes(kind));
 
 /** The probability of each fault: data only, so that it can be printed and reused. */
 export class FaultPlan {

@@ -8,6 +8,7 @@ import { nativeSys } from '#src/sys/native.js';
 import { leakCheck } from '#test/harness/leaks.js';
 import { logOf } from './arm.ts';
 import { connectionScenarios, type Scenario } from './scenarios/connections.ts';
+import { datagramScenarios } from './scenarios/datagrams.ts';
 import { fileScenarios } from './scenarios/files.ts';
 import { nameScenarios } from './scenarios/names.ts';
 import { pollingScenarios } from './scenarios/polling.ts';
@@ -20,6 +21,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   ...nameScenarios,
   ...fileScenarios,
   ...pollingScenarios,
+  ...datagramScenarios,
 };
 
 for (const [name, scenario] of Object.entries(scenarios)) {

@@ -1,10 +1,13 @@
 import { type FaultKind, type FaultPlan, streamFaults } from '#sim/faults.js';
 import type { SimLimits } from '#sim/kernel.js';
 import { SimBackend } from '#sim/sim-backend.js';
+import type { SimSys } from '#sim/sim-sys.js';
 import { Random } from '#src/base/random.js';
 import type { Backend } from '#src/loop/backend.js';
+import { createBackend } from '#src/loop/backends.js';
 import { ReadinessBackend } from '#src/loop/readiness/backend.js';
 import { loopPollers } from '#src/poller/pollers.js';
+import type { Abi } from '#src/sys/abi/abi.js';
 import { abiFor } from '#src/sys/abi/index.js';
 import { BareSlab, BuggyBackend, MisreadSys, type PlantedBug } from './planted-bugs.ts';
 
@@ -47,9 +50,24 @@ export interface SysOptions {
 
 /** The kernel of a target. */
 export function createSys(name: TargetName, options: SysOptions): MisreadSys {
+  return new MisreadSys({ ...options, abi: platformOf(name) });
+}
+
+/** The table of the platform of a target. */
+export function platformOf(name: TargetName): Abi {
   const abi = abiFor(table[name].platform, 'x64');
   if (abi === null) throw new Error(`there is no table for ${table[name].platform}`);
-  return new MisreadSys({ ...options, abi });
+  return abi;
+}
+
+/** The backend of a target over any simulated kernel. */
+export function createBackendOf(name: TargetName, sys: SimSys): Backend {
+  const { poller }: LoopTarget = table[name];
+  if (poller !== null) return createBackend(poller, sys);
+  const pass = (timeMs: number): void => {
+    sys.poll(new Uint8Array(sys.abi.structs.pollfd.size), 0, timeMs);
+  };
+  return new SimBackend(sys, new Random(sys.kernel.seed, 'backend'), pass);
 }
 
 /** The backend of a target. Throws a SysError if it gets no descriptor. */
