@@ -41,6 +41,7 @@ const PUBLIC = [
   '^src/poller/index[.]ts$',
   '^src/sys/index[.]ts$',
   '^src/adapters/net/index[.]ts$',
+  '^src/adapters/dgram/index[.]ts$',
   '^src/workers/index[.]ts$',
   '^src/adapters/register/index[.]ts$',
   '^src/adapters/web/index[.]ts$',

@@ -8,6 +8,7 @@ module.exports = {
     alias: {
       sockloop$: root('src/index.ts'),
       'sockloop/net$': root('src/adapters/net/index.ts'),
+      'sockloop/dgram$': root('src/adapters/dgram/index.ts'),
       'sockloop/service$': root('src/service/index.ts'),
       'sockloop/workers$': root('src/workers/index.ts'),
       'sockloop/register$': root('src/adapters/register/index.ts'),

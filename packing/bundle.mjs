@@ -16,6 +16,7 @@ export const PUBLIC = [
   'sys/index',
   'net/tls/index',
   'adapters/net/index',
+  'adapters/dgram/index',
   'adapters/register/index',
   'adapters/web/index',
   'workers/index',
@@ -43,6 +44,7 @@ const LOOPS = 'loops';
 const PARTS = [
   { name: 'tls', folder: 'net/tls' },
   { name: 'net', folder: 'adapters/net' },
+  { name: 'dgram', folder: 'adapters/dgram' },
   { name: 'web', folder: 'adapters/web' },
   { name: 'workers', folder: 'workers' },
   { name: 'service', folder: 'service' },

@@ -130,6 +130,7 @@ export abstract class BaseDatagrams<Owner extends DatagramOwner>
 
   #countPeerError(errno: number): void {
     countError(this.counters.peerErrors, errnoName(this.owner.sys.abi, errno), 1);
+    this.sink.peerFailed?.(errno);
   }
 
   #reportErrors(): void {
@@ -195,6 +196,10 @@ export abstract class BaseDatagrams<Owner extends DatagramOwner>
     if (!this.gone && !this.#blocked) this.#sendAll();
   }
 
+  flush(): void {
+    if (!this.gone && !this.#blocked) this.#sendAll();
+  }
+
   /** The socket has room again, or an error. */
   protected sendWaiting(): void {
     if (!this.#blocked || this.#resting) return;
@@ -231,10 +236,12 @@ export abstract class BaseDatagrams<Owner extends DatagramOwner>
   }
 
   #sent(queue: SendQueue): void {
+    const { firstDatagrams } = queue;
     this.#tried = false;
-    this.counters.sent += queue.firstDatagrams;
+    this.counters.sent += firstDatagrams;
     this.counters.sentBytes += queue.messages.bufferLength(queue.first);
     queue.shift();
+    this.sink.settled?.(firstDatagrams, 0);
   }
 
   /** As {@link #sendSome} where the kernel does not cut messages: one datagram. */
@@ -257,6 +264,7 @@ export abstract class BaseDatagrams<Owner extends DatagramOwner>
     this.counters.sent += 1;
     this.counters.sentBytes += bytes;
     queue.uncut();
+    this.sink.settled?.(1, 0);
     return result;
   }
 
@@ -278,7 +286,8 @@ export abstract class BaseDatagrams<Owner extends DatagramOwner>
       queue.segmenting = false;
       return true;
     }
-    if (!this.#tried && isAmong(errors.pending, errno)) {
+    const hears = this.sink.settled !== undefined && queue.firstDatagrams === 1;
+    if (!this.#tried && !hears && isAmong(errors.pending, errno)) {
       // The call has returned the error of an earlier datagram, and not sent this one.
       this.#tried = true;
       this.hadError(errno);
@@ -305,13 +314,15 @@ export abstract class BaseDatagrams<Owner extends DatagramOwner>
     this.#tried = false;
     const code = errnoName(this.owner.sys.abi, errno);
     const isCut = queue.runs > 0 && !queue.segmenting && queue.cutsFirst;
-    countError(this.counters.sendErrors, code, isCut ? 1 : queue.firstDatagrams);
-    if (!isCut) {
+    const datagrams = isCut ? 1 : queue.firstDatagrams;
+    countError(this.counters.sendErrors, code, datagrams);
+    if (isCut) {
+      queue.cutOff();
+      queue.uncut();
+    } else {
       queue.shift();
-      return;
     }
-    queue.cutOff();
-    queue.uncut();
+    this.sink.settled?.(datagrams, errno);
   }
 
   // Its end.

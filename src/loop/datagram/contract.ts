@@ -51,6 +51,14 @@ export interface DatagramSink {
    * be called in `delayMs`. Also called inside of `send`.
    */
   resting(delayMs: number): void;
+  /**
+   * The next `datagrams` of those sent, in their order, have gone out, or were dropped because of
+   * `errno` (positive). Also called inside of `send`. With this method an error of an earlier
+   * datagram that a send returns drops the datagram of that send, as the kernel has it.
+   */
+  settled?(datagrams: number, errno: number): void;
+  /** An error (positive) came back for a datagram that had gone out: law D6. */
+  peerFailed?(errno: number): void;
 }
 
 /** An entry of the error queue. */
@@ -95,6 +103,8 @@ export interface DatagramHandle extends Subscription {
   ): boolean;
   /** The delay of `resting` has passed. */
   retry(): void;
+  /** Makes the sends gathered so far, before the turn does. */
+  flush(): void;
 }
 
 /** What a socket has done so far. */

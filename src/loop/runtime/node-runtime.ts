@@ -3,8 +3,11 @@ import type { Sys, UvLoop } from '../../sys/sys.ts';
 import { WAIT_MS_MAX } from '../limits.ts';
 import type { Runtime } from './runtime.ts';
 
-/** What Node runs after each callback: tick callbacks, promise jobs, unhandled rejections. */
-const runNextTicks = (process as { _tickCallback?: () => void })._tickCallback;
+/**
+ * What Node runs after each callback: tick callbacks, promise jobs, unhandled rejections. Bun and
+ * Deno have no such function.
+ */
+export const runNextTicks = (process as { _tickCallback?: () => void })._tickCallback;
 
 /**
  * Node's loop: libuv's. Turns are made in the check phase, by an immediate: there all events that
