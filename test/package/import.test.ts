@@ -32,6 +32,7 @@ const CHEAP = [
     'perf_hooks',
     'stream',
     'timers/promises',
+    'util',
   ].map((name) => `node:${name}`),
   'node:worker_threads',
 ];

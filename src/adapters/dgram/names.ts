@@ -19,6 +19,7 @@ export function createSocket(
 export type {
   BindOptions,
   Lookup,
+  Message,
   RemoteInfo,
   SendCallback,
   SocketEvents,

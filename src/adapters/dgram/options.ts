@@ -59,6 +59,9 @@ export interface BindOptions {
   readonly fd?: number;
 }
 
+/** A message to send, or a part of one: a string goes as UTF-8. */
+export type Message = string | NodeJS.ArrayBufferView;
+
 /** Hears of a datagram that was sent. */
 export type SendCallback = (error: Error | null, bytes: number) => void;
 

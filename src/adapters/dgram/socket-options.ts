@@ -8,7 +8,7 @@ import type { SocketType } from './options.ts';
 // What libuv does for the methods of a socket that set something. Results are those of Sys: 0 or
 // more, or `-errno`.
 
-/** The result of `set`: an argument that has no meaning is EINVAL, an option that is not here ENOPROTOOPT. */
+/** The result of `set`: an argument without a meaning, or an option that is not here, is EINVAL. */
 function attempt(sys: Sys, set: () => void): number {
   try {
     set();

@@ -8,13 +8,9 @@ import {
   messagePart,
 } from './arguments.ts';
 import { addressError, alreadyConnected } from './errors.ts';
-import type { RemoteInfo, SendCallback, SocketOptions, SocketType } from './options.ts';
+import type { Message, RemoteInfo, SendCallback, SocketOptions, SocketType } from './options.ts';
 import { Peers } from './peers.ts';
 import { isBlocked, LOOPBACK, SocketStates } from './socket-states.ts';
-
-/** A message, or a part of one. */
-type Message = string | NodeJS.ArrayBufferView;
-type MessageList = readonly Message[];
 
 /** Node's own: those who hear of its sockets hear of these. */
 const made = channel('udp.socket');
@@ -76,7 +72,7 @@ export class Socket extends SocketStates {
    * @throws Error `ERR_SOCKET_DGRAM_NOT_RUNNING`, `ERR_SOCKET_DGRAM_IS_CONNECTED`.
    */
   send(
-    message: Message | MessageList,
+    message: Message | readonly Message[],
     port: number,
     address?: string,
     callback?: SendCallback,
@@ -89,7 +85,7 @@ export class Socket extends SocketStates {
    * @param callback is called once the system has taken the message or refused it.
    * @throws as with an address.
    */
-  send(message: Message | MessageList, port: number, callback?: SendCallback): void;
+  send(message: Message | readonly Message[], port: number, callback?: SendCallback): void;
   /**
    * Sends a message to the peer of a connected socket.
    *
@@ -97,7 +93,7 @@ export class Socket extends SocketStates {
    * @param callback is called once the system has taken the message or refused it.
    * @throws as with an address.
    */
-  send(message: Message | MessageList, callback?: SendCallback): void;
+  send(message: Message | readonly Message[], callback?: SendCallback): void;
   /**
    * Sends a part of a message to a port; without one, to the peer of a connected socket.
    *

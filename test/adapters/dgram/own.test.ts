@@ -1,5 +1,5 @@
 // Goal: where sockloop/dgram differs from node:dgram it does what docs/dgram.md says.
-// Method: sockets on the loops, names from a replaced dns.lookup, programs in processes of their own.
+// Method: sockets on the loops, a dns.lookup of the test's own, programs in other processes.
 
 import assert from 'node:assert/strict';
 import dns from 'node:dns';
@@ -120,7 +120,9 @@ const programs = {
     out: 'bound\nover\n',
   },
   'a send and a callback at the end of a program': {
-    code: `const one = createSocket('udp4', (message) => { console.log(String(message)); one.close(); });
+    code: `const one = createSocket('udp4', (message) => {
+        console.log(String(message)); one.close();
+      });
       one.bind(0, '127.0.0.1', () => {
         const other = createSocket('udp4');
         other.send('hello', one.address().port, '127.0.0.1', () => other.close());
@@ -142,7 +144,8 @@ const programs = {
     out: '20 8\n',
   },
   'an error without a listener ends the process': {
-    code: `createSocket('udp4').bind(0, '203.0.113.7'); process.on('exit', (code) => console.log(code));`,
+    code: `createSocket('udp4').bind(0, '203.0.113.7');
+      process.on('exit', (code) => console.log(code));`,
     out: '1\n',
   },
 } as const;
