@@ -12,16 +12,19 @@ export const SENDS_PER_TURN = 16;
 /** Size of a chunk of a send queue, which is sent in one call. */
 export const QUEUE_CHUNK_BYTES = 65536;
 
-/** Retries after EINTR before a call counts as not ready. */
-export const RETRIES_MAX = 8;
-
 /**
- * After this many EAGAIN in a row from a socket that was reported ready, a stream rests: a kernel
- * short of socket memory would otherwise keep the loop spinning.
+ * After this many EAGAIN or EINTR in a row from a socket that was reported ready, a stream rests: a
+ * kernel short of socket memory would otherwise keep the loop spinning.
  */
 export const EAGAINS_MAX = 8;
 /** How long it rests. */
 export const STALL_MS = 10;
+
+/**
+ * After this many bursts of accepts in a row without a connection a listener rests as long: those
+ * that share it may be faster several times, but not for ever.
+ */
+export const FRUITLESS_BURSTS_MAX = 32;
 
 /** The longest wait: a safety net, for Node's loop ends a wait when it has something to do. */
 export const WAIT_MS_MAX = 500;

@@ -237,16 +237,22 @@ export class Loop implements DrivenLoop {
   #leaveDriver(): void {
     const driver = this.#driver;
     if (driver === null) return;
-    driver.remove(this);
     this.#driver = null;
+    driver.remove(this);
     if (!this.#closed) this.backend.flush?.();
   }
 
   #endRun({ resolve, reject }: Run, failure?: { readonly error: unknown }): void {
     this.#run = null;
-    this.#leaveDriver();
-    if (failure === undefined) resolve();
-    else reject(failure.error);
+    let ended = failure;
+    try {
+      this.#leaveDriver();
+    } catch (error) {
+      // A wait that failed for good fails here again: the first error counts.
+      ended ??= { error };
+    }
+    if (ended === undefined) resolve();
+    else reject(ended.error);
   }
 
   /** Whether it wants turns, for its driver: to end a run, too. */

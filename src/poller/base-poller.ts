@@ -1,4 +1,4 @@
-import { rest } from '../socket/wait.ts';
+import { rest, restIfHurried } from '../socket/wait.ts';
 import { waitErrnoKind } from '../sys/error-kinds.ts';
 import type { Sys } from '../sys/sys.ts';
 import { type SysError, sysError } from '../sys/sys-error.ts';
@@ -132,6 +132,7 @@ export abstract class BasePoller implements LoopPoller {
    */
   protected waited(result: number, syscall: string): void {
     this.wasInterrupted = result < 0 && result === -this.sys.abi.errno.EINTR;
+    if (this.wasInterrupted) restIfHurried(this.sys);
     if (result >= 0 || this.wasInterrupted) return;
     const kind = waitErrnoKind(this.sys.abi, -result);
     if (kind === 'passing') return;

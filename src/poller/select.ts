@@ -59,15 +59,20 @@ export class SelectPoller extends BasePoller {
   wait(timeoutMs: number | null, sink: ReadySink): number {
     this.requireOpen();
     const startMs = startOf(this.sys, timeoutMs);
+    let blamedNone = false;
     for (let leftMs = timeoutMs; ; leftMs = timeLeftMs(this.sys, timeoutMs, startMs)) {
       this.#read.set(this.#wantedRead);
       this.#write.set(this.#wantedWrite);
       const timeval = this.#timeval.of(leftMs);
       const found = this.waits.select(this.#fdEnd, this.#read, this.#write, timeval);
       if (found < 0 && found === -this.sys.abi.errno.EBADF) {
-        // EBADF names no descriptor, and nothing is reported, not even what is ready.
-        this.#dropClosed();
-        continue;
+        // EBADF names no descriptor, and nothing is reported, not even what is ready. One that was
+        // closed and opened again in the meantime is in order.
+        const dropped = this.#dropClosed();
+        if (dropped > 0 || !blamedNone) {
+          blamedNone = dropped === 0;
+          continue;
+        }
       }
       this.waited(found, 'select');
       if (found <= 0) return 0;
@@ -115,9 +120,10 @@ export class SelectPoller extends BasePoller {
     }
   }
 
-  /** Removes closed descriptors from the sets; their registrations stay. */
-  #dropClosed(): void {
+  /** Removes closed descriptors from the sets; their registrations stay. Returns how many. */
+  #dropClosed(): number {
     const { F_GETFD } = this.sys.abi.constants;
+    let dropped = 0;
     for (let fd = this.#fdEnd - 1; fd >= 0; fd -= 1) {
       const wanted = this.#wantedAt(fd);
       if (wanted === Interest.none) continue;
@@ -125,7 +131,9 @@ export class SelectPoller extends BasePoller {
       if (result >= 0) continue;
       if (fd === this.#waker.fd) throw sysError(this.sys, result, 'select', 'wait with select');
       this.install(fd, Interest.none, Interest.none);
+      dropped += 1;
     }
+    return dropped;
   }
 }
 

@@ -1,4 +1,4 @@
-import { rest } from '../socket/wait.ts';
+import { rest, restIfHurried } from '../socket/wait.ts';
 import type { IoUringAbi } from '../sys/abi/abi.ts';
 import type { Arena } from '../sys/arena.ts';
 import { waitErrnoKind } from '../sys/error-kinds.ts';
@@ -149,7 +149,9 @@ export class Ring {
     if (kind === 'final') throw this.#failed(result);
     this.interrupted = result === -abi.errno.EINTR;
     // EBUSY: the turn fetches what the kernel holds back. A lack of memory takes time to pass.
-    if (kind === 'shortage' && result !== -(abi.errno['EBUSY'] ?? 0)) rest(this.sys);
+    const isBusy = result === -(abi.errno['EBUSY'] ?? 0);
+    if (kind === 'shortage' && !isBusy) rest(this.sys);
+    else if (isBusy || this.interrupted) restIfHurried(this.sys);
   }
 
   #enterFor(count: number, timeoutMs: number): number {

@@ -1,7 +1,7 @@
 import type { SocketAddress } from '../sys/sockaddr.ts';
 import type { Sys } from '../sys/sys.ts';
 import { type SysError, sysError } from '../sys/sys-error.ts';
-import { waitWithin } from './wait.ts';
+import { restIfHurried, waitWithin } from './wait.ts';
 
 // How a call that blocks ends other than by success: signals, timeouts, errors.
 
@@ -39,9 +39,18 @@ export function isResumed(
   call: Call,
 ): boolean {
   if (result !== -socket.sys.abi.errno.EINTR || socket.interruptible) return false;
+  restIfHurried(socket.sys);
   // The call would begin its timeout anew with each signal, and a profiler sends one every ms.
   if (socket.timeoutMs !== null) waitUntil(socket, events, call);
   return true;
+}
+
+/** Errors of calls that have run out of time: the network may say ETIMEDOUT as well. */
+const lateEnds = new WeakSet<SysError>();
+
+/** Whether `error` says that a socket's timeout has passed, and not that the connection broke. */
+export function isLateEnd(error: SysError): boolean {
+  return lateEnds.has(error);
 }
 
 /** The error of a call that may have run out of time, for which the kernel says EAGAIN. */
@@ -52,7 +61,9 @@ export function endedError(socket: BlockingSocket, result: number, call: Call): 
     return sysError(sys, result, call.syscall, call.attempt, on);
   }
   const reason = `nothing happened within ${timeoutMs} ms`;
-  return sysError(sys, -ETIMEDOUT, call.syscall, call.attempt, on, reason);
+  const error = sysError(sys, -ETIMEDOUT, call.syscall, call.attempt, on, reason);
+  lateEnds.add(error);
+  return error;
 }
 
 /** The error of send(2) or recv(2): with MSG_DONTWAIT in `flags` it did not run out of time. */

@@ -2,7 +2,10 @@ import { setNonblocking } from '../sys/descriptors.ts';
 import { SOCKADDR_BYTES_MAX, type SocketAddress } from '../sys/sockaddr.ts';
 import type { Sys } from '../sys/sys.ts';
 import { type SysError, sysError } from '../sys/sys-error.ts';
-import { deadline, leftMs, waitWithin } from './wait.ts';
+import { deadline, leftMs, restIfHurried, waitWithin } from './wait.ts';
+
+/** Linux counts the timeouts of sockets in ticks of up to 10 ms, the current one as a whole. */
+const TICK_MS = 20;
 
 const error = new Uint8Array(4);
 const errorLength = new Int32Array(1);
@@ -30,8 +33,10 @@ export function connectWithin(
     const result = sys.connect(fd, address, length);
     if (result !== -EINTR || interruptible) {
       // After SO_SNDTIMEO, Linux ends a connect with EINPROGRESS (socket(7)), or with EAGAIN if the
-      // queue of a UNIX listener was full.
-      const late = timeoutMs !== null && (result === -EINPROGRESS || result === -EAGAIN);
+      // queue of a UNIX listener was full. At once, EAGAIN has other reasons: connect(2).
+      const isOver = (leftMs(sys, deadlineMs) ?? Number.POSITIVE_INFINITY) <= TICK_MS;
+      const late =
+        timeoutMs !== null && (result === -EINPROGRESS || (result === -EAGAIN && isOver));
       return late ? -ETIMEDOUT : result;
     }
     // An interrupted connect continues in the kernel and must not be repeated: POSIX, connect().
@@ -39,6 +44,7 @@ export function connectWithin(
     if (waited < 0 || hasPeer(sys, fd)) return waited;
     // Except for one that waited for room in the queue of a UNIX listener: it has not begun.
     if (leftMs(sys, deadlineMs) === 0) return -ETIMEDOUT;
+    restIfHurried(sys);
   }
 }
 

@@ -6,6 +6,7 @@ import { nativeSys } from '../sys/native.ts';
 import type { MessageHeader, Sys } from '../sys/sys.ts';
 import { sysError } from '../sys/sys-error.ts';
 import type { Socket } from './socket.ts';
+import { restIfHurried } from './wait.ts';
 
 // Descriptors over UNIX sockets: SCM_RIGHTS of unix(7).
 
@@ -76,8 +77,10 @@ export function sendDescriptors(
   for (;;) {
     const sent = sys.sendmsg(socket.fileno(), message, sendFlags(sys));
     if (sent >= 0) return sent;
-    if (sent === -sys.abi.errno.EINTR) continue;
-    throw sysError(sys, sent, 'sendmsg', `send the descriptors ${fds.join(', ')}`);
+    if (sent !== -sys.abi.errno.EINTR) {
+      throw sysError(sys, sent, 'sendmsg', `send the descriptors ${fds.join(', ')}`);
+    }
+    restIfHurried(sys);
   }
 }
 
@@ -115,6 +118,7 @@ function receive(sys: Sys, fd: number, message: MessageHeader) {
   const controlRoom = message.controlLength;
   let length = sys.recvmsg(fd, message, MSG_CMSG_CLOEXEC);
   while (length === -sys.abi.errno.EINTR) {
+    restIfHurried(sys);
     message.controlLength = controlRoom;
     length = sys.recvmsg(fd, message, MSG_CMSG_CLOEXEC);
   }

@@ -47,6 +47,7 @@ export function waitWithin(
     const kind = waitErrnoKind(sys.abi, -result);
     if (kind === 'final' || (interruptible && kind === 'passing')) return result;
     if (kind === 'shortage') rest(sys);
+    else restIfHurried(sys);
   }
 }
 
@@ -58,6 +59,33 @@ const NO_DESCRIPTORS = new Uint8Array(0);
 /** A short pause, so that a loop whose waits fail at once does not spin. */
 export function rest(sys: Sys): void {
   sys.poll(NO_DESCRIPTORS, 0, SHORTAGE_PAUSE_MS);
+}
+
+/** Calls that ended early, by the Sys that made them. */
+const earlyEnds = new WeakMap<Sys, { count: number; lastMs: number }>();
+
+/** So many calls in a row may end early before there is a rest. */
+const EARLY_ENDS_MAX = 16;
+
+/** Calls that end early further apart than this have waited in between. */
+const HURRY_MS = 1;
+
+/**
+ * A call has ended early, by a signal or with `EAGAIN`, and will be made again. If that goes on and
+ * takes no time, it would keep a core busy: there is a rest then.
+ */
+export function restIfHurried(sys: Sys): void {
+  let early = earlyEnds.get(sys);
+  if (early === undefined) {
+    early = { count: 0, lastMs: Number.NEGATIVE_INFINITY };
+    earlyEnds.set(sys, early);
+  }
+  const nowMs = sys.monotonicMs();
+  early.count = nowMs - early.lastMs < HURRY_MS ? early.count + 1 : 1;
+  early.lastMs = nowMs;
+  if (early.count < EARLY_ENDS_MAX) return;
+  rest(sys);
+  early.lastMs = sys.monotonicMs();
 }
 
 /** The time `timeoutMs` from now; null for none. */

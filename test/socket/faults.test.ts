@@ -11,7 +11,10 @@ import { standIn, strippedAbi } from '#test/sys/stand-in.js';
 import { bytesOf, closing, connected, failureOf, kinds, listening, received } from './ends.ts';
 
 const native = nativeSys();
-const { EINTR, ECONNRESET, EMFILE, EINVAL = 0, ENOBUFS } = native.abi.errno;
+const { EAGAIN, EINTR, ECONNRESET, EMFILE, EINVAL = 0, ENOBUFS } = native.abi.errno;
+
+/** How long each call is interrupted at once. */
+const STORM_MS = 300;
 
 type CallName = 'accept' | 'accept4' | 'recv' | 'send' | 'connect' | 'poll';
 
@@ -97,6 +100,34 @@ describe('socket: interrupted calls', () => {
         assert.equal(received(closing(t, server.accept()[0])), 'x');
       }
     }
+  });
+
+  it('signals without end cost no core', (t) => {
+    leakCheck(t);
+    const endMs = native.monotonicMs() + STORM_MS;
+    let interrupted = 0;
+    const stormy = (): boolean => {
+      const ends = native.monotonicMs() < endMs;
+      if (ends) interrupted += 1;
+      return ends;
+    };
+    const sys = standIn(native, {
+      recv: (...values) => (stormy() ? -EINTR : native.recv(...values)),
+    });
+    const { client, accepted } = connected(t, 'IPv4', sys);
+    client.sendAll(bytesOf('hello'));
+    assert.equal(received(accepted), 'hello');
+    // A rest takes 5 ms.
+    assert.ok(interrupted > 0 && interrupted < STORM_MS, `${interrupted} calls`);
+  });
+
+  it('connect() that has no port left at once has not timed out', (t) => {
+    leakCheck(t);
+    const sys = standIn(native, { connect: () => -EAGAIN });
+    const server = listening(t, 'IPv4');
+    const client = closing(t, new Socket('IPv4', { sys }));
+    client.setTimeout(5000);
+    assert.equal(failureOf(() => client.connect(server.getSockName())).code, 'EAGAIN');
   });
 
   it('connect() that is refused after a signal is ECONNREFUSED', (t) => {

@@ -81,8 +81,9 @@ export class EventServer {
   #handedOver = false;
   #lastAccepted = false;
   #drainEnd: Timer | null = null;
-  /** When a failed accept(2) was last reported. */
+  /** When a failed accept(2) was last reported, and its code: another one is news. */
   #reportedMs = Number.NEGATIVE_INFINITY;
+  #reportedCode = '';
 
   /** Listens at once. Throws a SysError or ResolveError if that fails. */
   constructor(loop: EventLoop, options: EventServerOptions) {
@@ -221,8 +222,10 @@ export class EventServer {
       }
       // The listener may fail again after each of its pauses.
       const { nowMs } = this.#loop;
-      if (nowMs - this.#reportedMs < ACCEPT_REPORT_MS) return;
+      const isKnown = error.code === this.#reportedCode;
+      if (isKnown && nowMs - this.#reportedMs < ACCEPT_REPORT_MS) return;
       this.#reportedMs = nowMs;
+      this.#reportedCode = error.code;
     }
     this.#observer.acceptFailed?.(error);
   }

@@ -1,5 +1,6 @@
 import type { Socket } from 'sockloop/socket';
 import { type SocketAddress, type Sys, SysError } from 'sockloop/sys';
+import { isLateEnd } from '#src/socket/blocking-call.js';
 import { sysError } from '#src/sys/sys-error.js';
 
 /** The timeout of the socket is lowered in steps of this fraction. */
@@ -41,7 +42,7 @@ export class ExchangeDeadline {
 
   /** Replaces `ETIMEDOUT` of a call by the error that names the limit of the exchange. */
   explained(error: unknown): unknown {
-    return error instanceof SysError && error.code === 'ETIMEDOUT' ? this.#error() : error;
+    return error instanceof SysError && isLateEnd(error) ? this.#error() : error;
   }
 
   #setTimeout(timeoutMs: number): void {

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Socket } from 'sockloop/socket';
 import { nativeSys, type SocketAddress, type Sys, SysError } from 'sockloop/sys';
+import { restIfHurried } from '#src/socket/wait.js';
 import { acceptErrorKind } from '#src/sys/error-kinds.js';
 import { Farewell } from './farewell.ts';
 import { idleFailure } from './figures.ts';
@@ -172,7 +173,10 @@ export class IterativeServer {
       return client;
     } catch (error) {
       if (!(error instanceof SysError)) throw error;
-      if (error.code === 'ETIMEDOUT' || error.code === 'EINTR') return null;
+      if (error.code === 'ETIMEDOUT' || error.code === 'EINTR') {
+        restIfHurried(this.#sys);
+        return null;
+      }
       const passing = isPassing(error);
       this.#observer.acceptFailed?.(error);
       // The connection may stay queued: without a pause this loop would spin.

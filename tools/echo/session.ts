@@ -1,6 +1,8 @@
 import type { Socket } from 'sockloop/socket';
 import { type Sys, SysError } from 'sockloop/sys';
 import { LineBuffer } from '#src/framing/line-buffer.js';
+import { isLateEnd } from '#src/socket/blocking-call.js';
+import { restIfHurried } from '#src/socket/wait.js';
 import { unacknowledgedBytesOf, unreadBytesOf } from '#src/sys/socket-queues.js';
 import { CHUNK_BYTES, STEPS_PER_TURN } from './limits.ts';
 
@@ -130,14 +132,14 @@ export class EchoSession {
   }
 
   #discard(): Progress {
-    const length = orNothing(() => this.#socket.recv(discarded));
+    const length = orNothing(this.#sys, () => this.#socket.recv(discarded));
     if (length === null) return 'waited';
     return length === 0 ? 'ended' : 'more';
   }
 
   #receive(): Progress {
     this.#buffer.reserve(CHUNK_BYTES);
-    const length = orNothing(() =>
+    const length = orNothing(this.#sys, () =>
       this.#socket.recv(this.#buffer.bytes, this.#buffer.end, CHUNK_BYTES),
     );
     if (length === null) return 'waited';
@@ -176,7 +178,9 @@ export class EchoSession {
 
   /** Sends the output, or `length` bytes of it. */
   protected send(length = this.unsentBytes): Progress {
-    const sent = orNothing(() => this.#socket.send(this.#output, this.#outputSent, length));
+    const sent = orNothing(this.#sys, () =>
+      this.#socket.send(this.#output, this.#outputSent, length),
+    );
     if (sent === null) return 'waited';
     this.#outputSent += sent;
     this.sent += sent;
@@ -185,14 +189,16 @@ export class EchoSession {
   }
 }
 
-/** The result of `call`; null if it timed out or was interrupted. */
-function orNothing(call: () => number): number | null {
+/**
+ * The result of `call`; null if it timed out or was interrupted. The ETIMEDOUT of a connection that
+ * the network has lost is no such end.
+ */
+function orNothing(sys: Sys, call: () => number): number | null {
   try {
     return call();
   } catch (error) {
-    if (error instanceof SysError && (error.code === 'ETIMEDOUT' || error.code === 'EINTR')) {
-      return null;
-    }
-    throw error;
+    if (!(error instanceof SysError) || !(isLateEnd(error) || error.code === 'EINTR')) throw error;
+    restIfHurried(sys);
+    return null;
   }
 }

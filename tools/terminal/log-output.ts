@@ -1,6 +1,6 @@
 import { constants, fstatSync, openSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
-import { nativeSys } from 'sockloop/sys';
+import { nativeSys, type Sys } from 'sockloop/sys';
 import { waitFor } from '#src/socket/wait.js';
 import { sendFlags } from '#src/sys/descriptors.js';
 import { sysError } from '#src/sys/sys-error.js';
@@ -18,22 +18,22 @@ const PIPE_BYTES = 512;
  * terminal is reopened through /proc, for a description of our own (Linux); elsewhere poll(2)
  * precedes each write. A socket takes MSG_DONTWAIT, and a file does not block.
  */
-export function logOutput(fd: number): WriteSome {
+export function logOutput(fd: number, sys: Sys = nativeSys()): WriteSome {
   const stat = fstatSync(fd);
-  if (stat.isSocket()) return toSocket(fd);
+  if (stat.isSocket()) return toSocket(fd, sys);
   if (!stat.isFIFO() && !isatty(fd)) return (bytes) => writeSync(fd, bytes);
   const own = openAgain(fd);
   return own === null ? afterPoll(fd) : toPipe(own);
 }
 
-function toSocket(fd: number): WriteSome {
-  const sys = nativeSys();
-  const { EAGAIN, EINTR } = sys.abi.errno;
+function toSocket(fd: number, sys: Sys): WriteSome {
+  const { EAGAIN, EINTR, ENOBUFS, ENOMEM } = sys.abi.errno;
   const flags = sendFlags(sys) | sys.abi.constants.MSG_DONTWAIT;
   return (bytes) => {
     const sent = sys.send(fd, bytes, 0, bytes.length, flags);
     if (sent >= 0) return sent;
-    if (sent === -EAGAIN || sent === -EINTR) return 0;
+    // A lack of memory passes; the words would be lost.
+    if ([EAGAIN, EINTR, ENOBUFS, ENOMEM].includes(-sent)) return 0;
     throw sysError(sys, sent, 'send', 'write to a standard stream');
   };
 }

@@ -2,7 +2,7 @@ import { Deque } from '../../base/deque.ts';
 import { Interest } from '../../poller/poller.ts';
 import { acceptErrnoKind } from '../../sys/error-kinds.ts';
 import type { Acceptance, AcceptSink } from '../backend.ts';
-import { ACCEPTS_PER_TURN } from '../limits.ts';
+import { ACCEPTS_PER_TURN, FRUITLESS_BURSTS_MAX } from '../limits.ts';
 import { ReserveDescriptor } from '../reserve-descriptor.ts';
 import { LevelHandle, type ReadinessOwner } from './handle.ts';
 
@@ -18,6 +18,9 @@ export class ReadinessAcceptor extends LevelHandle implements Acceptance {
   /** How many accepts the next burst makes, and how many bursts in a row were full. */
   #burst = 1;
   #full = 0;
+  /** Bursts in a row without a connection, and whether it rests because of them. */
+  #fruitless = 0;
+  #stalled = false;
   /** The accepts in flight, and the connections of this burst. */
   #asked = 0;
   #got = 0;
@@ -37,7 +40,7 @@ export class ReadinessAcceptor extends LevelHandle implements Acceptance {
   }
 
   wanted(): Interest {
-    const unwanted = this.paused || this.#retiring || this.#held.size > 0;
+    const unwanted = this.paused || this.#retiring || this.#stalled || this.#held.size > 0;
     return unwanted ? Interest.none : Interest.read;
   }
 
@@ -89,6 +92,7 @@ export class ReadinessAcceptor extends LevelHandle implements Acceptance {
 
   /** The next burst is as long as this one was, or longer if that has happened several times. */
   #adapt(): void {
+    this.#restIfFruitless();
     if (this.#got < this.#burst) {
       this.#burst = Math.max(1, this.#got);
       this.#full = 0;
@@ -98,6 +102,20 @@ export class ReadinessAcceptor extends LevelHandle implements Acceptance {
     if (this.#full < FULL_BURSTS) return;
     this.#full = 0;
     this.#burst = Math.min(2 * this.#burst, this.#burstMax);
+  }
+
+  /** A kernel that reports connections and gives none would keep the loop spinning. */
+  #restIfFruitless(): void {
+    this.#fruitless = this.#got > 0 ? 0 : this.#fruitless + 1;
+    if (this.#fruitless < FRUITLESS_BURSTS_MAX || this.#stalled || this.gone) return;
+    this.#stalled = true;
+    this.owner.markDirty(this);
+    this.owner.retryLater(this);
+  }
+
+  override retry(): void {
+    this.#stalled = false;
+    this.owner.markDirty(this);
   }
 
   #failed(errno: number): void {

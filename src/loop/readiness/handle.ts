@@ -73,6 +73,6 @@ export abstract class LevelHandle extends BaseHandle<ReadinessOwner> implements 
   }
 
   retry(): void {
-    // Only streams ask for it.
+    // Only acceptors and streams ask for it.
   }
 }

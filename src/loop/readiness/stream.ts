@@ -2,7 +2,7 @@ import { ENDING, Interest } from '../../poller/poller.ts';
 import { BUFFER_BYTES } from '../../ring/limits.ts';
 import type { Stream, StreamSink } from '../backend.ts';
 import { BaseStream } from '../base-stream.ts';
-import { EAGAINS_MAX, RETRIES_MAX, SENDS_PER_TURN } from '../limits.ts';
+import { EAGAINS_MAX, SENDS_PER_TURN } from '../limits.ts';
 import type { ReadinessHandle, ReadinessOwner } from './handle.ts';
 
 /** A connected socket on a readiness backend. */
@@ -22,7 +22,7 @@ export class ReadinessStream extends BaseStream<ReadinessOwner> implements Strea
   #writable = false;
   /** Whether the queue has become empty and the sink was not told yet. */
   #drained = false;
-  /** The number of EAGAIN in a row, and whether it rests because of them. */
+  /** The calls in a row that gave nothing, and whether it rests because of them. */
   #eagains = 0;
   #stalled = false;
   /** The socket's error, if the poller has consumed it: a receive of 0 bytes is no end then. */
@@ -106,7 +106,8 @@ export class ReadinessStream extends BaseStream<ReadinessOwner> implements Strea
       this.#gaveNothing();
     } else if (result === -EINTR) {
       stats.eintr += 1; // Level triggering reports it again.
-      if (this.#edge) this.owner.reportLater(this);
+      this.#restIfStuck();
+      if (this.#edge && !this.#stalled) this.owner.reportLater(this);
     } else {
       this.break(-result);
     }
@@ -123,14 +124,8 @@ export class ReadinessStream extends BaseStream<ReadinessOwner> implements Strea
    */
   #gaveNothing(): void {
     this.owner.stats.eagain += 1;
-    this.#eagains += 1;
-    if (this.#eagains >= EAGAINS_MAX && !this.#stalled) {
-      this.#stalled = true;
-      this.owner.markDirty(this);
-      this.owner.retryLater(this);
-    } else if (this.#edge) {
-      this.#rearm();
-    }
+    this.#restIfStuck();
+    if (this.#edge && !this.#stalled) this.#rearm();
   }
 
   #rearm(): void {
@@ -180,12 +175,12 @@ export class ReadinessStream extends BaseStream<ReadinessOwner> implements Strea
   override shortWrite(result: number): void {
     this.finished = false;
     super.shortWrite(result);
-    const { EAGAIN, ENOBUFS } = this.owner.sys.abi.errno;
+    const { EAGAIN, EINTR, ENOBUFS } = this.owner.sys.abi.errno;
     if (result > 0) this.#eagains = 0;
-    else if (result === -EAGAIN || result === -ENOBUFS) this.#restIfStuck();
+    else if (result === -EAGAIN || result === -ENOBUFS || result === -EINTR) this.#restIfStuck();
   }
 
-  /** As {@link #gaveNothing}, for a send that was counted already. */
+  /** After many calls in a row that gave nothing it rests; {@link retry} rearms it then. */
   #restIfStuck(): void {
     this.#eagains += 1;
     if (this.#eagains < EAGAINS_MAX || this.#stalled) return;
@@ -197,24 +192,20 @@ export class ReadinessStream extends BaseStream<ReadinessOwner> implements Strea
   /** Returns how much the kernel takes now, 0 if none. An error is reported in the next turn. */
   #trySend(bytes: Uint8Array): number {
     const { sys, stats, sendFlags } = this.owner;
-    for (let attempt = 0; attempt < RETRIES_MAX; attempt++) {
-      const result = sys.send(this.fd, bytes, 0, bytes.length, sendFlags);
-      if (result >= 0) {
-        this.#eagains = 0;
-        return result;
-      }
-      if (result === -sys.abi.errno.EINTR) {
-        stats.eintr += 1;
-        continue;
-      }
-      if (result === -sys.abi.errno.EAGAIN || result === -sys.abi.errno.ENOBUFS) {
-        this.#writable = false;
-        this.#gaveNothing();
-        return 0;
-      }
-      this.break(-result);
-      return 0;
+    const { EAGAIN, EINTR, ENOBUFS } = sys.abi.errno;
+    let result = sys.send(this.fd, bytes, 0, bytes.length, sendFlags);
+    while (result === -EINTR && this.#eagains < EAGAINS_MAX) {
+      stats.eintr += 1;
+      this.#eagains += 1;
+      result = sys.send(this.fd, bytes, 0, bytes.length, sendFlags);
     }
+    if (result >= 0) {
+      this.#eagains = 0;
+      return result;
+    }
+    this.#writable = false;
+    if (result === -EAGAIN || result === -ENOBUFS || result === -EINTR) this.#gaveNothing();
+    else this.break(-result);
     return 0;
   }
 

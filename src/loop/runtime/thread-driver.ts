@@ -81,11 +81,15 @@ export class ThreadDriver implements LoopsOfThread {
   remove(loop: DrivenLoop): void {
     const place = this.#loops.indexOf(loop);
     if (place < 0) return;
-    this.#unwatchAll();
-    this.#loops.splice(place, 1);
-    if (this.#loops.length > 0) return;
-    this.#runtime.close();
-    this.#scheduled = false;
+    try {
+      this.#unwatchAll();
+    } finally {
+      this.#loops.splice(place, 1);
+      if (this.#loops.length === 0) {
+        this.#runtime.close();
+        this.#scheduled = false;
+      }
+    }
   }
 
   /** A loop may want turns again, once the call has returned that made this one. */

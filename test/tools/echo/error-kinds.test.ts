@@ -176,6 +176,43 @@ for (const [name, code] of [
   });
 }
 
+test('blocking: a connection that the network has lost is closed, and is no silence', {
+  timeout,
+}, async (t) => {
+  leakCheck(t);
+  const sys = refusing('recv', 'ETIMEDOUT', first(1));
+  using listener = createServer({ host: '127.0.0.1', port: 0 }, { sys });
+  const address = listener.getSockName();
+  assert.ok(address.family !== 'UNIX');
+  const ends: (string | null)[] = [];
+  const server = new IterativeServer(listener, {
+    mode: 'echo',
+    sys,
+    idleTimeoutMs: 100,
+    observer: { closed: (_address, _totals, failure) => ends.push(failure?.message ?? null) },
+  });
+  const running = server.run();
+  await answered(address.port).catch(() => undefined);
+  server.stop();
+  await running;
+  assert.match(ends[0] ?? '', /^cannot receive from .*: ETIMEDOUT \(connection timed out\)/);
+});
+
+test('poll: another reason why accept(2) fails is told at once', { timeout }, async (t) => {
+  const codes = [errno.EMFILE, errno.EMFILE, errno.ENFILE, errno.ENFILE];
+  const sys = standIn(native, {
+    accept4: (...values) => {
+      const refusal = codes.shift();
+      return refusal === undefined ? native.accept4(...values) : -refusal;
+    },
+  });
+  const told = await serveOnLoop(t, 'poll', sys);
+  assert.deepEqual(
+    told.map((message) => /: (E\w+) /.exec(message)?.[1]),
+    ['EMFILE', 'ENFILE'],
+  );
+});
+
 test('blocking: a listener whose timeouts cannot be set at first serves later', {
   timeout,
 }, async (t) => {

@@ -5,9 +5,10 @@
 import assert from 'node:assert/strict';
 import { closeSync, openSync, readSync } from 'node:fs';
 import { test } from 'node:test';
-import { openPipe } from '#src/sys/descriptors.js';
+import { openPipe, openStreamPair } from '#src/sys/descriptors.js';
 import { nativeSys } from '#src/sys/native.js';
 import { leakCheck } from '#test/harness/leaks.js';
+import { standIn } from '#test/sys/stand-in.js';
 import { FailureLines } from '#tools/terminal/failure-lines.js';
 import { logOutput } from '#tools/terminal/log-output.js';
 import { LogStream } from '#tools/terminal/log-stream.js';
@@ -139,6 +140,31 @@ test('a pipe is written without blocking, and stays as it is for others', (t) =>
   closeSync(reader);
   closeSync(writer);
   if (process.platform === 'linux') closeSync(before);
+});
+
+test('a socket for which the kernel lacks memory gets its lines later', (t) => {
+  leakCheck(t);
+  const native = nativeSys();
+  const { ENOBUFS, ENOMEM } = native.abi.errno;
+  const pair = new Int32Array(2);
+  assert.equal(openStreamPair(native, pair), 0);
+  const [reader = -1, writer = -1] = pair;
+  let refusal = ENOBUFS;
+  const sys = standIn(native, {
+    send: (...values) => (refusal === 0 ? native.send(...values) : -refusal),
+  });
+  const log = new LogStream(1, logOutput(writer, sys));
+  log.write(line(0));
+  refusal = ENOMEM ?? 0;
+  log.write(line(1));
+  refusal = 0;
+  log.write(line(2));
+  assert.equal(log.pending, false);
+  const bytes = Buffer.alloc(4 * LINE_BYTES);
+  const length = readSync(reader, bytes);
+  assert.deepEqual(numbersIn(bytes.toString('utf8', 0, length)), [0, 1, 2]);
+  closeSync(reader);
+  closeSync(writer);
 });
 
 test('failures are told once a second, with a count of the others', () => {

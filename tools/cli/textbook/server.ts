@@ -4,6 +4,7 @@ import { Socket } from 'sockloop/socket';
 import { nativeSys, type SocketAddress, type Sys, SysError } from 'sockloop/sys';
 import { LineBuffer } from '#src/framing/line-buffer.js';
 import { type BackendEntry, backends, createBackend } from '#src/loop/backends.js';
+import { isLateEnd } from '#src/socket/blocking-call.js';
 import { waitFor } from '#src/socket/wait.js';
 import { acceptErrorKind } from '#src/sys/error-kinds.js';
 import {
@@ -171,9 +172,7 @@ function readLine(client: Socket): Uint8Array {
   try {
     return readInto(buffer, client);
   } catch (error) {
-    if (!(error instanceof SysError) || error.code !== 'ETIMEDOUT' || buffer.length === 0) {
-      throw error;
-    }
+    if (!(error instanceof SysError && isLateEnd(error)) || buffer.length === 0) throw error;
     return buffer.takeRest();
   } finally {
     client.setTimeout(null);

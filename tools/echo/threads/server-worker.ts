@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { Socket } from 'sockloop/socket';
 import { nativeSys, type SocketAddress, type Sys, SysError, type TracingSys } from 'sockloop/sys';
+import { restIfHurried } from '#src/socket/wait.js';
 import { Farewell } from '../farewell.ts';
 import { idleFailure } from '../figures.ts';
 import { isPassing } from '../iterative-server.ts';
@@ -82,7 +83,10 @@ class EchoThread {
     } catch (error) {
       if (!(error instanceof SysError)) throw error;
       // A stop shuts the listener down: EINVAL on Linux, other errors on the BSDs.
-      if (NOTHING.has(error.code) || this.#shared.stopping) return null;
+      if (NOTHING.has(error.code) || this.#shared.stopping) {
+        restIfHurried(this.#sys);
+        return null;
+      }
       const passing = isPassing(error);
       this.#shared.countAcceptFailure();
       if (!this.#failing) this.#send({ kind: 'acceptFailed', failure: failureOf(error) });

@@ -55,6 +55,7 @@ export class ThreadedServer {
   #growAt: NodeJS.Timeout | null = null;
   #drainEnd: NodeJS.Timeout | null = null;
   #acceptReportedMs = Number.NEGATIVE_INFINITY;
+  #acceptReported = '';
   #failure: unknown = null;
   #allEnded: () => void = () => undefined;
 
@@ -231,8 +232,10 @@ export class ThreadedServer {
   /** All threads may fail at once, each with the same error: reports one. */
   #acceptFailed(failure: Error): void {
     const nowMs = this.#sys.monotonicMs();
-    if (nowMs - this.#acceptReportedMs < ACCEPT_REPORT_MS) return;
+    const isKnown = failure.message === this.#acceptReported;
+    if (isKnown && nowMs - this.#acceptReportedMs < ACCEPT_REPORT_MS) return;
     this.#acceptReportedMs = nowMs;
+    this.#acceptReported = failure.message;
     this.#observer.acceptFailed?.(failure);
   }
 
