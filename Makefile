@@ -30,7 +30,7 @@ ATTW = node_modules/.bin/attw --profile esm-only --no-emoji --no-color
 TEST_FLAGS = --test-concurrency=3 --test-timeout=300000
 
 .PHONY: all build demo package test test-arm64 check reference bench bench-quick docs docs-pictures \
-  clean help
+  faults clean help
 
 all: build ## Same as build (the default).
 
@@ -56,6 +56,10 @@ test: check ## Build, check, and run every test.
 # A few of these files are part of every `make test`. What is missing is named, and skipped.
 test-arm64: build ## Run the tests of the library on arm64 under qemu-user: many minutes, Linux x64.
 	@ARM64_TESTS=all node --test --test-reporter=spec build/test/arm64/emulated.test.js
+
+# One process at a time, and mostly waits. FAULTS="accept4;| poll |" takes the cells with these words.
+faults: build ## Let each system call of the programs fail, by strace, into build/faults/faults.md: half an hour, Linux.
+	@node build/test/faults/faults.js
 
 # Biome: format, sizes, names, what each room may say. dependency-cruiser: who imports whom. knip: what
 # nothing uses. TypeDoc: public names without words. own.mjs: what none of them can tell. publint and

@@ -1,0 +1,43 @@
+import { once } from 'node:events';
+import type { Duplex } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import type { Scope } from '#test/harness/command.js';
+import { sockloop } from '#test/harness/programs.js';
+import type { Cell } from './cells.ts';
+import { Injection } from './injection.ts';
+import { Program } from './program.ts';
+
+const GATE = fileURLToPath(new URL('gate.js', import.meta.url));
+
+/** A program whose calls fail from the gate of a cell on. */
+export interface Gated {
+  readonly program: Program;
+  /** Null where the program has ended ahead of the gate. */
+  readonly injection: Injection | null;
+}
+
+/** Starts `sockloop WORDS`, holds it in front of the gate, attaches strace, and lets it go on. */
+export async function startGated(
+  scope: Scope,
+  cell: Cell,
+  words: readonly string[],
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<Gated> {
+  const [node = '', ...rest] = sockloop(...words);
+  const program = new Program(scope, [node, '--import', GATE, ...rest], {
+    env: { ...env, SOCKLOOP_FAULTS_GATE: cell.gate ?? '' },
+    extra: ['pipe'],
+  });
+  const { child } = program.command;
+  const runner = child.stdio[3] as Duplex;
+  runner.on('error', () => undefined);
+  scope.after(() => void runner.destroy());
+  const tid = await Promise.race([
+    once(runner, 'data').then(([bytes]) => Number(String(bytes))),
+    once(child, 'exit').then(() => null),
+  ]);
+  if (tid === null) return { program, injection: null };
+  const injection = await Injection.attach(scope, cell, tid, false);
+  runner.write('!');
+  return { program, injection };
+}
