@@ -13,8 +13,8 @@ export const SENDS_PER_TURN = 16;
 export const QUEUE_CHUNK_BYTES = 65536;
 
 /**
- * After this many EAGAIN or EINTR in a row from a socket that was reported ready, a stream rests: a kernel
- * short of socket memory would otherwise keep the loop spinning.
+ * After this many EAGAIN or EINTR in a row from a socket that was reported ready, a stream rests: a
+ * kernel short of socket memory would otherwise keep the loop spinning.
  */
 export const EAGAINS_MAX = 8;
 /** How long it rests. */

@@ -48,7 +48,7 @@ export function isResumed(
 /** Errors of calls that have run out of time: the network may say ETIMEDOUT as well. */
 const lateEnds = new WeakSet<SysError>();
 
-/** Whether `error` says that the timeout of a socket has passed, and not that the connection broke. */
+/** Whether `error` says that a socket's timeout has passed, and not that the connection broke. */
 export function isLateEnd(error: SysError): boolean {
   return lateEnds.has(error);
 }

@@ -8,7 +8,7 @@ import { environmentOf, portOf, serveWords } from './server-process.ts';
 
 /** So long may a server take to answer, or to end. */
 const STEP_MS = 20_000;
-/** How long every call fails once it listens: then it belongs to the cells of a server that serves. */
+/** How long every call fails once it listens: what comes then are cells of their own. */
 const FAULT_MS = 200;
 const ECHO_BYTES = 100_000;
 

@@ -28,7 +28,7 @@ const WAITS = {
   select: 'select',
 } as const satisfies Record<string, keyof Sys>;
 
-/** A Sys whose waits of a loop answer `-errno` if `fails`: rests, which wait for nothing, do not. */
+/** A Sys whose waits answer `-errno` if `fails`: not a rest, which waits for no descriptor. */
 function waiting(name: keyof typeof WAITS, errno: number, fails: () => boolean): Sys {
   const call = WAITS[name];
   const wait = native[call] as (...values: unknown[]) => number;

@@ -126,7 +126,7 @@ const canaries: readonly (readonly [bug: PlantedBug, target: TargetName, seeds: 
   ['drops the rest of a partial send', 'epoll', 20],
   ['takes EAGAIN for the end', 'epoll', 20],
   ['forgets close(2)', 'select', 20],
-  ['ignores EMFILE', 'epoll', 50],
+  ['takes EMFILE for the end of the listener', 'epoll', 50],
   ['reports a close inside of the call', 'poll', 20],
   ['receives while it is paused', 'kqueue-macos', 20],
   ['sends the FIN before the queue', 'kqueue-freebsd', 50],

@@ -21,7 +21,7 @@ export type PlantedBug =
   | 'drops the rest of a partial send'
   | 'takes EAGAIN for the end'
   | 'forgets close(2)'
-  | 'ignores EMFILE'
+  | 'takes EMFILE for the end of the listener'
   | 'reports a close inside of the call'
   | 'receives while it is paused'
   | 'sends the FIN before the queue'
@@ -51,9 +51,10 @@ export class MisreadSys extends CountingSys {
   }
 
   #accepted(result: number): number {
-    const { EMFILE, ENFILE, EAGAIN } = this.abi.errno;
-    const misread = this.bug === 'ignores EMFILE' && (result === -EMFILE || result === -ENFILE);
-    return misread ? -EAGAIN : result;
+    const { EINVAL = 0, EMFILE, ENFILE } = this.abi.errno;
+    const isShort = result === -EMFILE || result === -ENFILE;
+    const misread = this.bug === 'takes EMFILE for the end of the listener' && isShort;
+    return misread ? -EINVAL : result;
   }
 
   override close(fd: number): number {
