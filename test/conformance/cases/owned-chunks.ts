@@ -67,16 +67,29 @@ export const ownedChunkCases: readonly Case[] = [
       try {
         const { loop } = environment;
         let clients = 4;
+        // By connection: chunks that are not written yet. Beyond them nothing is to be awaited.
+        const awaited = new Map<object, Promise<void>>();
         const listener = loop.listen({
           host: '127.0.0.1',
           port: 0,
           handlers: {
-            data: async (connection, chunk) => {
-              await null;
-              await new Promise<void>((resolve) => void loop.setTimer(2, resolve));
-              connection.write(chunk);
+            data: (connection, chunk) => {
+              const handled = (async () => {
+                await null;
+                await new Promise<void>((resolve) => void loop.setTimer(2, resolve));
+                connection.write(chunk);
+              })();
+              const earlier = awaited.get(connection);
+              awaited.set(
+                connection,
+                earlier === undefined ? handled : earlier.then(() => handled),
+              );
+              return handled;
             },
-            end: (connection) => void loop.setTimer(100, () => connection.end()),
+            end: async (connection) => {
+              await awaited.get(connection);
+              connection.end();
+            },
             close: () => {
               clients -= 1;
               if (clients === 0) listener.close();
