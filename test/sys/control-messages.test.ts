@@ -3,7 +3,6 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { SimSys } from '#sim/sim-sys.js';
 import type { Abi } from '#src/sys/abi/abi.js';
 import { abiFor } from '#src/sys/abi/index.js';
 import type { ControlMessage } from '#src/sys/control/message.js';
@@ -159,11 +158,4 @@ test('a trace shows a message as strace does', (t) => {
     `recvmsg(${right}, ${message(8, passed.fds[0])}, 0) = 2`,
     'recvmsg(-1, ?, 0) = -1 EBADF (Bad file descriptor)',
   ]);
-});
-
-test('a simulated kernel has no messages', (t) => {
-  leakCheck(t);
-  const sys = new SimSys({ seed: 1 });
-  assert.equal(sys.sendmsg(0, header({}), 0), -(sys.abi.errno['EOPNOTSUPP'] ?? 0));
-  assert.equal(sys.recvmsg(0, header({}), 0), -(sys.abi.errno['EOPNOTSUPP'] ?? 0));
 });

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { AddressInfo } from 'node:net';
+import type { Sys } from '../../sys/sys.ts';
 import { wrongType } from '../arguments.ts';
 import { type ThreadLoop, threadLoop } from '../thread-loop.ts';
 import { checkString, requireNumber } from './arguments.ts';
@@ -54,7 +55,7 @@ export abstract class SocketBase extends EventEmitter<SocketEvents> {
   }
 
   /** @internal */
-  protected get sys() {
+  protected get sys(): Sys {
     return this.thread.loop.sys;
   }
 
