@@ -1,5 +1,5 @@
 import { requireWhole } from '../base/arguments.ts';
-import { setNonblocking } from '../sys/descriptors.ts';
+import { prepareSocket } from '../sys/descriptors.ts';
 import { decodeSockaddr, SOCKADDR_BYTES_MAX, type SocketAddress } from '../sys/sockaddr.ts';
 import type { Sys } from '../sys/sys.ts';
 import { sysError } from '../sys/sys-error.ts';
@@ -42,12 +42,7 @@ export function inheritedAddress(sys: Sys, fd: number, purpose: Purpose): Socket
 
 /** Makes the socket one that a loop can hold: non-blocking, closed on exec, never a SIGPIPE. */
 export function prepareInherited(sys: Sys, fd: number, purpose: Purpose, noDelay: boolean): void {
-  const { F_SETFD, FD_CLOEXEC, MSG_NOSIGNAL, SO_NOSIGPIPE } = sys.abi.constants;
-  check(sys, fd, purpose, 'fcntl', sys.fcntl(fd, F_SETFD, FD_CLOEXEC));
-  check(sys, fd, purpose, 'fcntl', setNonblocking(sys, fd, true));
-  if (MSG_NOSIGNAL === undefined && SO_NOSIGPIPE !== undefined) {
-    writeNamed(sys, fd, 'SO_NOSIGPIPE', true);
-  }
+  check(sys, fd, purpose, 'fcntl', prepareSocket(sys, fd));
   if (noDelay) writeNamed(sys, fd, 'TCP_NODELAY', true);
 }
 

@@ -65,15 +65,20 @@ export function hasFile(address: SocketAddress): address is UnixAddress {
 }
 
 /**
- * Calls `takeOver`, which removes the file, binds and listens, if the server of `address` is dead.
- * Servers that start at the same time do so one after the other: one wins. Returns whether
- * `takeOver` was called.
+ * Calls `takeOver`, which removes the file, binds and listens, if the server of `address` is dead:
+ * one of connections, or with `SOCK_DGRAM` of datagrams. Servers that start at the same time do so
+ * one after the other: one wins. Returns whether `takeOver` was called.
  */
-export function ifLeftBehind(address: UnixAddress, sys: Sys, takeOver: () => void): boolean {
+export function ifLeftBehind(
+  address: UnixAddress,
+  sys: Sys,
+  takeOver: () => void,
+  type: 'SOCK_STREAM' | 'SOCK_DGRAM' = 'SOCK_STREAM',
+): boolean {
   const lock = takeLock(address.path, sys);
   if (lock === null) return false;
   try {
-    if (!isDead(address, sys)) return false;
+    if (!isDead(address, sys, type)) return false;
     takeOver();
     return true;
   } finally {
@@ -114,11 +119,11 @@ function isBound(socket: Socket, address: UnixAddress): boolean {
   }
 }
 
-/** Whether no process listens on the path, or is about to. */
-function isDead(address: UnixAddress, sys: Sys): boolean {
+/** Whether no process receives on the path, or is about to. */
+function isDead(address: UnixAddress, sys: Sys, type: 'SOCK_STREAM' | 'SOCK_DGRAM'): boolean {
   // Linux gives ECONNREFUSED for any other file too.
   if (lstatSync(address.path, { throwIfNoEntry: false })?.isSocket() !== true) return false;
-  using probe = new Socket('UNIX', { sys });
+  using probe = new Socket('UNIX', { sys, type });
   try {
     // Non-blocking: a stopped server whose queue is full is alive.
     probe.setBlocking(false);
@@ -126,12 +131,13 @@ function isDead(address: UnixAddress, sys: Sys): boolean {
     return false;
   } catch (error) {
     const refused = error instanceof SysError && error.code === 'ECONNREFUSED';
-    return refused && !isAboutToListen(address.path);
+    // One of datagrams has nothing to be about to: it receives once it is bound.
+    return refused && (type === 'SOCK_DGRAM' || !isAboutToListen(address.path));
   }
 }
 
-/** A line of /proc/net/unix: a stream socket (0001), unconnected (01), not listening. */
-const BOUND_ONLY = /^\S+ \S+ \S+ 00000000 0001 01 +\d+ (.*)$/;
+/** A line of /proc/net/unix: a stream (0001) or SOCK_SEQPACKET (0005), unconnected (01), not listening. */
+const BOUND_ONLY = /^\S+ \S+ \S+ 00000000 000[15] 01 +\d+ (.*)$/;
 
 /** Whether a process has bound the path and not called listen(2) yet. Only Linux tells. */
 function isAboutToListen(path: string): boolean {

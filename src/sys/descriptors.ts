@@ -107,15 +107,28 @@ export function sendFlags(sys: Sys): number {
   return sys.abi.constants.MSG_NOSIGNAL ?? 0;
 }
 
-/** Sets close-on-exec and SO_NOSIGPIPE as needed. Returns `fd`, or `-errno` and closes it. */
-function prepared(sys: Sys, fd: number, closedOnExec: boolean): number {
+/**
+ * Makes a socket that came from elsewhere what a loop can hold: closed on exec, non-blocking, never
+ * a SIGPIPE. Returns a number `>= 0` or `-errno`; the descriptor stays open.
+ */
+export function prepareSocket(sys: Sys, fd: number): number {
+  const safe = makeSafe(sys, fd, false);
+  return safe < 0 ? safe : setNonblocking(sys, fd, true);
+}
+
+/** Sets close-on-exec and SO_NOSIGPIPE as needed. Returns a number `>= 0` or `-errno`. */
+function makeSafe(sys: Sys, fd: number, closedOnExec: boolean): number {
   const { F_SETFD, FD_CLOEXEC, SOL_SOCKET, SO_NOSIGPIPE, MSG_NOSIGNAL } = sys.abi.constants;
-  let result = closedOnExec ? 0 : sys.fcntl(fd, F_SETFD, FD_CLOEXEC);
-  if (result >= 0 && MSG_NOSIGNAL === undefined && SO_NOSIGPIPE !== undefined) {
-    // macOS refuses the option (EINVAL) once the peer has reset the connection: no send can follow.
-    result = sys.setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, new Uint8Array([1, 0, 0, 0]), 4);
-    if (result === -sys.abi.errno.EINVAL) result = 0;
-  }
+  const result = closedOnExec ? 0 : sys.fcntl(fd, F_SETFD, FD_CLOEXEC);
+  if (result < 0 || MSG_NOSIGNAL !== undefined || SO_NOSIGPIPE === undefined) return result;
+  const set = sys.setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, new Uint8Array([1, 0, 0, 0]), 4);
+  // macOS refuses the option (EINVAL) once the peer has reset the connection: no send can follow.
+  return set === -sys.abi.errno.EINVAL ? 0 : set;
+}
+
+/** As {@link makeSafe}, for a new socket. Returns `fd`, or `-errno` and closes it. */
+function prepared(sys: Sys, fd: number, closedOnExec: boolean): number {
+  const result = makeSafe(sys, fd, closedOnExec);
   if (result >= 0) return fd;
   sys.close(fd);
   return result;

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { isatty } from 'node:tty';
 import { readNamed, writeNamed } from '../../socket/options/calls.ts';
 import { zoneResolved } from '../../socket/zone.ts';
-import { setNonblocking } from '../../sys/descriptors.ts';
+import { openSocket, prepareSocket } from '../../sys/descriptors.ts';
 import {
   decodeSockaddr,
   encodeSockaddr,
@@ -47,21 +47,9 @@ export function sockaddrOf(
 }
 
 /** A socket that is not bound: non-blocking, closed on exec. */
-export function openSocket(sys: Sys, type: SocketType): number {
-  const { SOCK_DGRAM, SOCK_CLOEXEC = 0, SOCK_NONBLOCK = 0 } = sys.abi.constants;
+export function openUnbound(sys: Sys, type: SocketType): number {
   const domain = familyNumber(sys.abi, familyOf(type));
-  const fd = sys.socket(domain, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0) return fd;
-  const prepared = prepare(sys, fd);
-  if (prepared < 0) sys.close(fd);
-  return prepared < 0 ? prepared : fd;
-}
-
-/** What the flags of socket(2) do where it has them. */
-function prepare(sys: Sys, fd: number): number {
-  const { F_SETFD, FD_CLOEXEC } = sys.abi.constants;
-  const closedOnExec = sys.fcntl(fd, F_SETFD, FD_CLOEXEC);
-  return closedOnExec < 0 ? closedOnExec : setNonblocking(sys, fd, true);
+  return openSocket(sys, domain, sys.abi.constants.SOCK_DGRAM, 0, true);
 }
 
 /** Several sockets of one port, as libuv has it: where SO_REUSEPORT balances, SO_REUSEADDR. */
@@ -149,7 +137,7 @@ export function descriptorType(sys: Sys, fd: number): string {
 
 /** Makes a descriptor that is passed in what sockets of node:dgram are. */
 export function takeDescriptor(sys: Sys, fd: number): number {
-  const result = prepare(sys, fd);
+  const result = prepareSocket(sys, fd);
   if (result >= 0) setReuseAddress(sys, fd);
   return Math.min(result, 0);
 }

@@ -5,7 +5,7 @@ import { wrongType } from '../arguments.ts';
 import { type ThreadLoop, threadLoop } from '../thread-loop.ts';
 import { checkString, requireNumber } from './arguments.ts';
 import type { BoundSocket } from './bound-socket.ts';
-import { bindSocket, nameOf, openSocket } from './descriptor.ts';
+import { bindSocket, nameOf, openUnbound } from './descriptor.ts';
 import { badBufferSize, bufferSizeError, callError, missing, notRunning } from './errors.ts';
 import type { SocketEvents, SocketOptions, SocketType } from './options.ts';
 import {
@@ -70,7 +70,7 @@ export abstract class SocketBase extends EventEmitter<SocketEvents> {
 
   /** @internal The descriptor, opened unless it is. Returns `-errno` if it cannot be. */
   protected opened(): number {
-    if (this.fd < 0) this.ownFd = openSocket(this.sys, this.type);
+    if (this.fd < 0) this.ownFd = openUnbound(this.sys, this.type);
     return this.fd;
   }
 

@@ -4,9 +4,9 @@ import type { Loop } from '../../loop/loop.ts';
 import { tooHigh } from '../../loop/watchable.ts';
 import { writeNamed } from '../../socket/options/calls.ts';
 import { resolve } from '../../socket/resolve.ts';
-import { SocketFile } from '../../socket/socket-file.ts';
+import { hasFile, ifLeftBehind, SocketFile } from '../../socket/socket-file.ts';
 import { zoneResolved } from '../../socket/zone.ts';
-import { setNonblocking } from '../../sys/descriptors.ts';
+import { openSocket, prepareSocket } from '../../sys/descriptors.ts';
 import {
   decodeSockaddr,
   encodeSockaddr,
@@ -18,7 +18,6 @@ import type { Sys } from '../../sys/sys.ts';
 import { SysError, sysError } from '../../sys/sys-error.ts';
 import { addressFrom, DatagramAddress } from './datagram-address.ts';
 import type { DatagramEndpoint, DatagramOptions } from './options.ts';
-import { isStaleSocket } from './stale-socket.ts';
 
 /** A socket of datagrams that is bound, and connected if that was asked for. */
 export interface OpenedSocket {
@@ -102,14 +101,12 @@ function opened(
   peer: SocketAddress | null,
 ): OpenedSocket {
   const { sys, backend } = loop;
-  const { SOCK_DGRAM, SOCK_CLOEXEC = 0, SOCK_NONBLOCK = 0 } = sys.abi.constants;
   const domain = familyNumber(sys.abi, local.family);
-  const fd = sys.socket(domain, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  const fd = openSocket(sys, domain, sys.abi.constants.SOCK_DGRAM, 0, true);
   if (fd < 0) throw sysError(sys, fd, 'socket', 'open a socket for datagrams on', local);
   let file: SocketFile | null = null;
   try {
     if (fd >= backend.fdLimit) throw tooHigh(fd, backend);
-    prepare(sys, fd);
     setOptions(sys, fd, options, local.family);
     file = bind(sys, fd, local);
     if (peer !== null) connect(sys, fd, peer);
@@ -119,20 +116,6 @@ function opened(
     file?.remove();
     sys.close(fd);
     throw error;
-  }
-}
-
-/** What the flags of socket(2) do where it has them. */
-function prepare(sys: Sys, fd: number): void {
-  const { F_SETFD, FD_CLOEXEC, SOCK_CLOEXEC } = sys.abi.constants;
-  const { MSG_NOSIGNAL, SO_NOSIGPIPE } = sys.abi.constants;
-  const attempt = `prepare descriptor ${fd}`;
-  const closedOnExec = SOCK_CLOEXEC === undefined ? sys.fcntl(fd, F_SETFD, FD_CLOEXEC) : 0;
-  if (closedOnExec < 0) throw sysError(sys, closedOnExec, 'fcntl', attempt);
-  const nonblocking = setNonblocking(sys, fd, true);
-  if (nonblocking < 0) throw sysError(sys, nonblocking, 'fcntl', attempt);
-  if (MSG_NOSIGNAL === undefined && SO_NOSIGPIPE !== undefined) {
-    writeNamed(sys, fd, 'SO_NOSIGPIPE', true);
   }
 }
 
@@ -156,9 +139,12 @@ function bind(sys: Sys, fd: number, local: SocketAddress): SocketFile | null {
   if (local.family === 'UNIX' && local.path === '') return null;
   const size = encodeSockaddr(sys.abi, zoneResolved(local, sys), name);
   let result = sys.bind(fd, name, size);
-  if (result === -sys.abi.errno.EADDRINUSE && isStaleSocket(sys, local)) {
-    sys.unlink(local.path);
-    result = sys.bind(fd, name, encodeSockaddr(sys.abi, local, name));
+  if (result === -sys.abi.errno.EADDRINUSE && hasFile(local)) {
+    const bindAnew = (): void => {
+      sys.unlink(local.path);
+      result = sys.bind(fd, name, encodeSockaddr(sys.abi, local, name));
+    };
+    ifLeftBehind(local, sys, bindAnew, 'SOCK_DGRAM');
   }
   if (result < 0) throw sysError(sys, result, 'bind', 'receive datagrams on', local);
   return SocketFile.of(local, sys);
@@ -211,7 +197,8 @@ function takeOver(loop: Loop, fd: number, options: DatagramOptions): OpenedSocke
   if (peer === null && sequenced) {
     throw refusal(sys, 'ENOTCONN', attempt, 'a socket of SOCK_SEQPACKET has to be connected');
   }
-  prepare(sys, fd);
+  const prepared = prepareSocket(sys, fd);
+  if (prepared < 0) throw sysError(sys, prepared, 'fcntl', attempt);
   setOptions(sys, fd, options, 'UNIX');
   return { fd, own, peer, file: null, sequenced };
 }

@@ -65,14 +65,18 @@ for (const first of names) {
       const perRound = ms / ROUNDS;
       assert.ok(perRound < 50, `${perRound} ms a round`);
       // Both are idle now: one of them waits, for timers of the other as well.
-      const before = serving.turns + asking.turns;
       serving.listen({ host: '127.0.0.1', port: 0, handlers: {} });
       asking.listen({ host: '127.0.0.1', port: 0, handlers: {} });
-      await new Promise<void>((resolve) => void asking.setTimer(300, resolve));
-      const turns = serving.turns + asking.turns - before;
       const isBlind = BLIND.includes(first) && BLIND.includes(second);
-      // Node has work of its own now and then.
-      assert.ok(turns < (isBlind ? 1500 : 250), `${turns} turns in 300 ms`);
+      const turnsMax = isBlind ? 1500 : 250;
+      // Node has work of its own now and then: one quiet time is enough.
+      let turns = Number.POSITIVE_INFINITY;
+      for (let attempt = 0; turns >= turnsMax && attempt < 3; attempt++) {
+        const before = serving.turns + asking.turns;
+        await new Promise<void>((resolve) => void asking.setTimer(300, resolve));
+        turns = serving.turns + asking.turns - before;
+      }
+      assert.ok(turns < turnsMax, `${turns} turns in 300 ms`);
       // The one that waits goes.
       serving.close();
       await new Promise<void>((resolve) => void asking.setTimer(1, resolve));

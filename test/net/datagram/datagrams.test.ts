@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { DatagramAddress, type DatagramBatch, Socket } from 'sockloop';
+import { ifLeftBehind } from '#src/socket/socket-file.js';
 import { nativeSys } from '#src/sys/native.js';
 import { closeAll, overLoops, recorded, textsOf, until } from './drive.ts';
 
@@ -100,6 +101,12 @@ overLoops('a file that a dead process left behind is taken over', (loop, t) => {
   assert.equal(sys.bind(fd, name, name.length), 0);
   assert.throws(() => recorded(loop, { path }), { code: 'EADDRINUSE' });
   sys.close(fd);
+  // Of servers that start at the same time one takes it.
+  const address = { family: 'UNIX', path } as const;
+  const duringAnother = () => {
+    assert.throws(() => recorded(loop, { path }), { code: 'EADDRINUSE' });
+  };
+  assert.equal(ifLeftBehind(address, sys, duringAnother, 'SOCK_DGRAM'), true);
   closeAll(loop, recorded(loop, { path }));
 });
 
@@ -216,6 +223,8 @@ overLoops('records of SOCK_SEQPACKET, to the end of the connection', (loop) => {
   assert.equal(sys.socketpair(constants.AF_UNIX, constants.SOCK_SEQPACKET, 0, pair), 0);
   const [left = -1, right = -1] = pair;
   const one = recorded(loop, { fd: left });
+  const flags = sys.fcntl(left, constants.F_GETFD, 0);
+  assert.equal(flags & constants.FD_CLOEXEC, constants.FD_CLOEXEC, 'closed on exec');
   const other = recorded(loop, { fd: right });
   one.socket.sendMany(['a record', 'and another']);
   until(loop, () => other.came.length === 2, 'both have come');

@@ -1,6 +1,5 @@
 import { resolve, Socket } from 'sockloop/socket';
 import { type SocketAddress, type Sys, SysError } from 'sockloop/sys';
-import { isStaleSocket } from '#src/net/datagram/stale-socket.js';
 import { hasFile, ifLeftBehind } from '#src/socket/socket-file.js';
 import type { DatagramPlan } from './plan.ts';
 
@@ -57,7 +56,7 @@ function bindToPath(
       sys.unlink(address.path);
       socket.bind(address);
     };
-    if (kind === 'dgram' && isStaleSocket(sys, address)) bindAnew();
-    else if (kind !== 'seqpacket' || !ifLeftBehind(address, sys, bindAnew)) throw error;
+    const type = kind === 'dgram' ? 'SOCK_DGRAM' : 'SOCK_STREAM';
+    if (!ifLeftBehind(address, sys, bindAnew, type)) throw error;
   }
 }
