@@ -136,7 +136,10 @@ function isDead(address: UnixAddress, sys: Sys, type: 'SOCK_STREAM' | 'SOCK_DGRA
   }
 }
 
-/** A line of /proc/net/unix: a stream (0001) or SOCK_SEQPACKET (0005), unconnected (01), not listening. */
+/**
+ * A line of /proc/net/unix: a socket of streams (0001) or records (0005), unconnected (01), not
+ * listening.
+ */
 const BOUND_ONLY = /^\S+ \S+ \S+ 00000000 000[15] 01 +\d+ (.*)$/;
 
 /** Whether a process has bound the path and not called listen(2) yet. Only Linux tells. */
