@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { addDatagramFlags, type DatagramFlags, datagramKindOf } from './datagram-flags.ts';
+import { addDatagramFlags, type DatagramFlags, loadKindOf } from './datagram-flags.ts';
 import { declareLoadFlags, type LoadFlags } from './flags.ts';
 
 /** Adds `sockloop load` to the program. */
@@ -14,7 +14,7 @@ export function addLoad(program: Command): void {
     .argument('[arguments...]', 'host and port of the server');
   addDatagramFlags(declareLoadFlags(command)).action(
     async (words: string[], flags: LoadFlags & DatagramFlags, own: Command) => {
-      const kind = datagramKindOf(flags, own);
+      const kind = loadKindOf(flags, own);
       // Loaded at need: the other commands begin twice as soon without it.
       if (kind === null) return (await import('./run.ts')).load(words, flags);
       await (await import('./datagrams.ts')).loadDatagrams(kind, words, flags, own);

@@ -1,24 +1,19 @@
 import { type Command, Option } from 'commander';
-import type { DatagramLoadPlan } from '../../load/datagrams/document.ts';
+import type { DatagramKind } from '../../echo/datagrams/plan.ts';
 import { UsageError } from '../../terminal/exit.ts';
+import { type DatagramKindFlags, datagramKindOf } from '../datagram-kind.ts';
 
 /** The flags of `load` for datagrams. */
-export interface DatagramFlags {
-  readonly udp?: true;
-  readonly dgram?: true;
-  readonly seqpacket?: true;
+export interface DatagramFlags extends DatagramKindFlags {
   readonly gso: boolean;
   readonly gro?: true;
 }
 
-type Kind = DatagramLoadPlan['kind'];
-const KINDS: readonly Kind[] = ['udp', 'dgram', 'seqpacket'];
-
 /** The flags of `load` that datagrams have as well. */
-const SHARED = new Set([
+const SHARED = [
   ...['unix', 'connections', 'loop', 'pipeline', 'rate', 'size', 'seed', 'duration', 'warmup'],
-  ...['timeout', 'json', 'failIf', 'udp', 'dgram', 'seqpacket', 'gso', 'gro'],
-]);
+  ...['timeout', 'json', 'failIf', 'gso', 'gro'],
+];
 
 /** Adds the flags to `sockloop load`. */
 export function addDatagramFlags(command: Command): Command {
@@ -31,30 +26,16 @@ export function addDatagramFlags(command: Command): Command {
     .option('--gro', 'receive them joined by the kernel: UDP_GRO');
 }
 
-/** What kind of datagrams the flags ask for; null for connections of bytes. */
-export function datagramKindOf(
+/** What kind of datagrams the load is; null for connections of bytes. */
+export function loadKindOf(
   flags: DatagramFlags & { readonly unix?: string },
   command: Command,
-): Kind | null {
-  const [kind, other] = KINDS.filter((one) => flags[one] === true);
-  if (kind === undefined) {
-    for (const name of ['gso', 'gro'] as const) {
-      if (command.getOptionValueSource(name) !== 'cli') continue;
-      throw new UsageError(`--${name === 'gso' ? 'no-gso' : name} goes with --udp`);
-    }
-    return null;
+): DatagramKind | null {
+  const kind = datagramKindOf(flags, command, SHARED);
+  if (kind === 'udp') return kind;
+  for (const name of ['gso', 'gro'] as const) {
+    if (command.getOptionValueSource(name) !== 'cli') continue;
+    throw new UsageError(`--${name === 'gso' ? 'no-gso' : name} goes with --udp`);
   }
-  if (other !== undefined) throw new UsageError(`--${kind} and --${other} exclude each other`);
-  if (kind === 'udp' && flags.unix !== undefined) {
-    throw new UsageError('--udp has a port: to a UNIX socket datagrams are --dgram');
-  }
-  if (kind !== 'udp' && flags.unix === undefined) {
-    throw new UsageError(`--${kind} is for UNIX sockets: it goes with --unix PATH`);
-  }
-  const others = Object.keys(command.opts()).find(
-    (name) => !SHARED.has(name) && command.getOptionValueSource(name) === 'cli',
-  );
-  if (others === undefined) return kind;
-  const flag = command.options.find((option) => option.attributeName() === others)?.long ?? others;
-  throw new UsageError(`${flag} is for connections of bytes, which --${kind} has not`);
+  return kind;
 }

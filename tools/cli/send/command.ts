@@ -18,16 +18,12 @@ import {
   parseClientThreads,
   runClientThreads,
 } from '../client-threads.ts';
+import type { DatagramKindFlags } from '../datagram-kind.ts';
 import { unixPath } from '../unix-flag.ts';
-import {
-  addDatagramFlags,
-  type DatagramFlags,
-  datagramKindOf,
-  sendDatagrams,
-} from './datagrams.ts';
+import { addDatagramFlags, sendDatagrams, sentKindOf } from './datagrams.ts';
 import { asText } from './reply-text.ts';
 
-interface SendFlags extends DatagramFlags {
+interface SendFlags extends DatagramKindFlags {
   readonly unix?: string;
   readonly mode: string;
   readonly timeout: string;
@@ -71,7 +67,7 @@ export function addSend(program: Command): void {
     .option('--trace', 'print each system call on standard error, as strace would')
     .option('--json', 'print one JSON document');
   addDatagramFlags(sendCommand).action((words: string[], flags: SendFlags, command: Command) => {
-    const kind = datagramKindOf(flags, command);
+    const kind = sentKindOf(flags, command);
     if (kind === null) return send(words, flags);
     const timeoutMs = parseDuration(flags.timeout, '--timeout');
     const json = flags.json === true;

@@ -6,22 +6,16 @@ import { type Endpoint, Socket } from 'sockloop/socket';
 import { formatAddress, type SocketAddress, type Sys, SysError } from 'sockloop/sys';
 import { NEWLINE } from '#src/base/bytes.js';
 import { addressesWithin } from '#src/net/addresses.js';
+import type { DatagramKind } from '../../echo/datagrams/plan.ts';
 import { LINE_BYTES_MAX } from '../../echo/limits.ts';
-import { ExpectedError, UsageError } from '../../terminal/exit.ts';
+import { ExpectedError } from '../../terminal/exit.ts';
 import { printOut, writeOut } from '../../terminal/output.ts';
 import { linesOf, standardInput } from '../../terminal/standard-input.ts';
+import { type DatagramKindFlags, datagramKindOf } from '../datagram-kind.ts';
 import { asText } from './reply-text.ts';
 
-/** The flags of `send` for datagrams. */
-export interface DatagramFlags {
-  readonly udp?: true;
-  readonly dgram?: true;
-  readonly seqpacket?: true;
-}
-
-type Kind = keyof DatagramFlags;
-
-const KINDS: readonly Kind[] = ['udp', 'dgram', 'seqpacket'];
+/** The flags of `send` that datagrams have as well. */
+const SHARED = ['unix', 'timeout', 'json', 'trace'];
 
 /** One message in the document of `--json`. */
 interface Exchange {
@@ -53,30 +47,16 @@ export function addDatagramFlags(command: Command): Command {
     .option('--seqpacket', 'with --unix: as a record over a connection');
 }
 
-/** What kind of datagrams the flags ask for; null for a stream. */
-export function datagramKindOf(
-  flags: DatagramFlags & { readonly unix?: string },
+/** What kind of datagrams is sent; null for a stream. */
+export function sentKindOf(
+  flags: DatagramKindFlags & { readonly unix?: string },
   command: Command,
-): Kind | null {
-  const chosen = KINDS.filter((kind) => flags[kind] === true);
-  const [kind, other] = chosen;
-  if (kind === undefined) return null;
-  if (other !== undefined) throw new UsageError(`--${kind} and --${other} exclude each other`);
-  if (kind === 'udp' && flags.unix !== undefined) {
-    throw new UsageError('--udp has a port: to a UNIX socket datagrams are --dgram');
-  }
-  if (kind !== 'udp' && flags.unix === undefined) {
-    throw new UsageError(`--${kind} is for UNIX sockets: it goes with --unix PATH`);
-  }
-  for (const name of ['mode', 'threads', 'count']) {
-    if (command.getOptionValueSource(name) !== 'cli') continue;
-    throw new UsageError(`--${name} is for streams, and --${kind} is none`);
-  }
-  return kind;
+): DatagramKind | null {
+  return datagramKindOf(flags, command, SHARED);
 }
 
 /** Sends each message, and prints what comes back for it. Throws where nothing does in time. */
-export async function sendDatagrams(kind: Kind, run: DatagramRun): Promise<void> {
+export async function sendDatagrams(kind: DatagramKind, run: DatagramRun): Promise<void> {
   const { endpoint, timeoutMs, messages, sys } = run;
   const addresses = await addressesWithin(endpoint, timeoutMs, sys);
   using sender = new DatagramSender(kind, addresses, run);
@@ -99,7 +79,7 @@ function chomp(line: Uint8Array): Uint8Array {
 }
 
 class DatagramSender implements Disposable {
-  readonly #kind: Kind;
+  readonly #kind: DatagramKind;
   readonly #run: DatagramRun;
   readonly #exchanges: Exchange[] = [];
   readonly #buffer = new Uint8Array(REPLY_BYTES_MAX);
@@ -111,7 +91,7 @@ class DatagramSender implements Disposable {
   #folder: string | null = null;
   #answered = false;
 
-  constructor(kind: Kind, addresses: readonly SocketAddress[], run: DatagramRun) {
+  constructor(kind: DatagramKind, addresses: readonly SocketAddress[], run: DatagramRun) {
     this.#kind = kind;
     this.#run = run;
     const [first, ...others] = addresses;

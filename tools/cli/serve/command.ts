@@ -26,12 +26,7 @@ import { onStopSignals } from '../../terminal/stop-signals.ts';
 import { reportFallback } from '../fallback.ts';
 import { unixPath } from '../unix-flag.ts';
 import { ConnectionEnds, fieldLine } from './connection-ends.ts';
-import {
-  addDatagramFlags,
-  type DatagramFlags,
-  datagramKindOf,
-  serveDatagrams,
-} from './datagrams.ts';
+import { addDatagramFlags, type DatagramFlags, serveDatagrams, servedKindOf } from './datagrams.ts';
 import { addGuards, type GuardFlags, guardPlanOf, refusedWords } from './guard-flags.ts';
 import { openMetrics, type ServeMetrics } from './metrics.ts';
 import {
@@ -104,8 +99,8 @@ export function addServe(program: Command): void {
   addGuards(serveCommand);
   addDatagramFlags(serveCommand);
   addMisbehaviour(serveCommand).action((flags: ServeFlags, command: Command) => {
-    const kind = datagramKindOf(flags);
-    if (kind !== null) return serveDatagrams(kind, flags, loopOf(flags.loop), command);
+    const kind = servedKindOf(flags, command);
+    if (kind !== null) return serveDatagrams(kind, flags, loopOf(flags.loop));
     return serve(flags, activatedSockets(command));
   });
 }

@@ -17,15 +17,13 @@ import { UsageError } from '../../terminal/exit.ts';
 import { parseCount, parsePort } from '../../terminal/flags.ts';
 import { logOut, printError } from '../../terminal/output.ts';
 import { onStopSignals } from '../../terminal/stop-signals.ts';
+import { type DatagramKindFlags, datagramKindOf } from '../datagram-kind.ts';
 import { reportFallback } from '../fallback.ts';
 import { unixPath } from '../unix-flag.ts';
 import { become, serverUserOf, type UserFlag } from './user-flag.ts';
 
 /** The flags of `serve` for datagrams. */
-export interface DatagramFlags {
-  readonly udp?: true;
-  readonly dgram?: true;
-  readonly seqpacket?: true;
+export interface DatagramFlags extends DatagramKindFlags {
   readonly udpRate?: string;
 }
 
@@ -50,18 +48,10 @@ ${RATE} a second; those of this machine get any number.
 `;
 
 /** The flags of `serve` that datagrams have as well. */
-const SHARED = new Set([
-  'host',
-  'port',
-  'unix',
-  'loop',
-  'udp',
-  'dgram',
-  'seqpacket',
-  'udpRate',
-  'user',
-]);
-const SHARED_OUTPUT = new Set(['verbose', 'json', 'trace']);
+const SHARED = [
+  ...['host', 'port', 'unix', 'loop', 'udpRate', 'user'],
+  ...['verbose', 'json', 'trace'],
+];
 
 /** Adds the flags to `sockloop serve`. */
 export function addDatagramFlags(command: Command): Command {
@@ -75,24 +65,13 @@ export function addDatagramFlags(command: Command): Command {
     .addHelpText('after', MEANING);
 }
 
-/** What kind of datagrams the flags ask for; null for connections of bytes. */
-export function datagramKindOf(flags: OtherFlags): DatagramKind | null {
-  const { udp, dgram, seqpacket, unix, udpRate } = flags;
-  const chosen = [udp, dgram, seqpacket].filter((flag) => flag === true);
-  if (chosen.length > 1) {
-    throw new UsageError('--udp, --dgram and --seqpacket exclude each other');
+/** What kind of datagrams is served; null for connections of bytes. */
+export function servedKindOf(flags: OtherFlags, command: Command): DatagramKind | null {
+  const kind = datagramKindOf(flags, command, SHARED);
+  if (flags.udpRate !== undefined && kind !== 'udp') {
+    throw new UsageError('--udp-rate goes with --udp');
   }
-  if (udp === true && unix !== undefined) {
-    throw new UsageError('--udp has a port: on a UNIX socket datagrams are --dgram');
-  }
-  if ((dgram === true || seqpacket === true) && unix === undefined) {
-    const flag = dgram === true ? '--dgram' : '--seqpacket';
-    throw new UsageError(`${flag} is for UNIX sockets: it goes with --unix PATH`);
-  }
-  if (udpRate !== undefined && udp !== true) throw new UsageError('--udp-rate goes with --udp');
-  if (udp === true) return 'udp';
-  if (dgram === true) return 'dgram';
-  return seqpacket === true ? 'seqpacket' : null;
+  return kind;
 }
 
 /** Serves datagrams until a signal. */
@@ -100,9 +79,7 @@ export async function serveDatagrams(
   kind: DatagramKind,
   flags: OtherFlags,
   loop: ServerLoop,
-  command: Command,
 ): Promise<void> {
-  refuseOthers(kind, command);
   const plan = planOf(kind, flags);
   const user = serverUserOf(flags);
   const sys = flags.trace === true ? new TracingSys(nativeSys(), printError) : nativeSys();
@@ -122,18 +99,6 @@ export async function serveDatagrams(
     const failure = server.removeFile();
     if (failure !== null) printError(`sockloop: ${failure.message}`);
   }
-}
-
-/** Guards, restarts, metrics and what else is about connections has no meaning here. */
-function refuseOthers(kind: DatagramKind, command: Command): void {
-  const others = Object.keys(command.opts()).filter(
-    (name) =>
-      !SHARED.has(name) && !SHARED_OUTPUT.has(name) && command.getOptionValueSource(name) === 'cli',
-  );
-  const [first] = others;
-  if (first === undefined) return;
-  const flag = command.options.find((option) => option.attributeName() === first)?.long ?? first;
-  throw new UsageError(`${flag} is for connections of bytes, which --${kind} has not`);
 }
 
 function planOf(kind: DatagramKind, { unix, host, port, udpRate }: OtherFlags): DatagramPlan {

@@ -185,8 +185,8 @@ test('send --udp: nobody there, no reply, a name with two addresses, --json', {
   assertOutcome(refused, 1, '', /127\.0\.0\.1:9: ECONNREFUSED \(nobody receives there\)/);
   assert.ok(nobody.length > 0);
   for (const [words, err] of [
-    [['--udp', '--threads', '2', '127.0.0.1', '9', 'x'], '--threads is for streams'],
-    [['--udp', '--mode', 'echo', '127.0.0.1', '9', 'x'], '--mode is for streams'],
+    [['--udp', '--threads', '2', '127.0.0.1', '9', 'x'], '--threads is for connections of bytes'],
+    [['--udp', '--mode', 'echo', '127.0.0.1', '9', 'x'], '--mode is for connections of bytes'],
     [['--dgram', '127.0.0.1', '9', 'x'], '--dgram is for UNIX sockets'],
   ] as const) {
     const outcome = await send(t, words);
