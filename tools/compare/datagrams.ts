@@ -8,6 +8,7 @@ import { type Quartiles, quartiles } from '../measure/quartiles.ts';
 import { timedSlice } from '../measure/timed-slice.ts';
 import type { ComparedName } from './plan.ts';
 import { CompareServer } from './server.ts';
+import { marginOf } from './winner.ts';
 
 /** What is asked for. */
 export interface DatagramRequest {
@@ -26,6 +27,8 @@ interface DatagramPoint {
   readonly window: number;
   /** CPU time of the server, in microseconds for each datagram that it has answered. */
   readonly cpuUs: Quartiles;
+  /** The same, round by round. */
+  readonly roundsCpuUs: readonly number[];
   readonly perSecond: number;
   readonly p50Us: number;
   readonly p99Us: number;
@@ -46,9 +49,6 @@ export interface DatagramComparison {
 
 /** Before the slices of a loop: new code is compiled. */
 const WARMUP_MS = 300;
-
-/** Fewer rounds have no meaningful spread: no loop is ahead. */
-const ROUNDS_MIN = 3;
 
 /** What has not come back by then is lost: loopback takes microseconds. */
 const TIMEOUT_MS = 500;
@@ -79,7 +79,7 @@ export async function compareDatagrams(
       points.push(...(await measured(servers, window, request, clock, progress)));
     }
     const last = points.filter((point) => point.window === request.windows.at(-1));
-    const decision = decided(last, request.rounds);
+    const decision = decided(last);
     const head = { kind: 'sockloop datagram comparison', version: 1, request } as const;
     return { ...head, points, ...decision };
   } finally {
@@ -146,10 +146,12 @@ function pointOf(loop: string, window: number, slices: readonly Slice[]): Datagr
     slices.reduce((total, slice) => total + of(slice), 0);
   const percentile = ({ document }: Slice, wanted: number): number =>
     document.latency.percentiles.find(({ percentile: one }) => one === wanted)?.us ?? Number.NaN;
+  const roundsCpuUs = slices.map(({ cpuUs }) => cpuUs);
   return {
     loop,
     window,
-    cpuUs: quartiles(slices.map(({ cpuUs }) => cpuUs)),
+    cpuUs: quartiles(roundsCpuUs),
+    roundsCpuUs,
     perSecond: median(({ document }) => document.rates.answered),
     p50Us: median((slice) => percentile(slice, 50)),
     p99Us: median((slice) => percentile(slice, 99)),
@@ -158,21 +160,16 @@ function pointOf(loop: string, window: number, slices: readonly Slice[]): Datagr
   };
 }
 
-/** Which loop costs the server least: ahead if its quartiles lie below those of the next. */
-function decided(
-  points: readonly DatagramPoint[],
-  rounds: number,
-): Pick<DatagramComparison, 'winner' | 'words'> {
+/** Which loop costs the server least. */
+function decided(points: readonly DatagramPoint[]): Pick<DatagramComparison, 'winner' | 'words'> {
   const [best, next] = points.toSorted((a, b) => a.cpuUs.median - b.cpuUs.median);
   if (best === undefined || next === undefined) return { winner: null, words: 'there is one loop' };
-  const percent = (100 * (1 - best.cpuUs.median / next.cpuUs.median)).toFixed(1);
+  const { ahead, margin, why } = marginOf(best.roundsCpuUs, next.roundsCpuUs);
   const where = `with ${best.window} under way`;
-  if (rounds >= ROUNDS_MIN && best.cpuUs.upper < next.cpuUs.lower) {
-    const words = `${best.loop}: ${percent} % less CPU a datagram than ${next.loop} ${where}`;
+  if (ahead) {
+    const words = `${best.loop}: ${margin} less CPU a datagram than ${next.loop} ${where} (${why})`;
     return { winner: best.loop, words };
   }
-  const why =
-    rounds < ROUNDS_MIN ? 'so few rounds say nothing' : `${percent} % is within the spread`;
   const words = `${best.loop} and ${next.loop} do not differ in CPU a datagram ${where}: ${why}`;
   return { winner: null, words };
 }

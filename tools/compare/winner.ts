@@ -41,32 +41,51 @@ function cpuUs({ point }: MeasuredContender): number {
   return point.median.cpuUsPerMessage;
 }
 
-/** Round by round: what disturbs the machine disturbs both of them. */
-function decide(best: MeasuredContender, next: MeasuredContender, loadPoint: LoadPoint): Winner {
-  const margins = best.point.rounds.flatMap((round, at) => {
-    const other = next.point.rounds[at];
-    return other === undefined ? [] : [100 * (1 - round.cpuUsPerMessage / other.cpuUsPerMessage)];
+/** How far one loop is below another. */
+interface Margin {
+  readonly ahead: boolean;
+  readonly marginPercent: number;
+  readonly spreadPercent: number;
+  /** The margin in words. */
+  readonly margin: string;
+  /** The spread in words; where the loop is not ahead, why. */
+  readonly why: string;
+}
+
+/** Round by round: what disturbs the machine disturbs both of them. Costs of the same rounds. */
+export function marginOf(best: readonly number[], next: readonly number[]): Margin {
+  const margins = best.flatMap((cost, at) => {
+    const other = next[at];
+    return other === undefined ? [] : [100 * (1 - cost / other)];
   });
   const { median, lower, upper, count } = quartiles(margins);
   const spread = upper - lower;
   const ahead = count >= ROUNDS_MIN && median > spread;
-  const where = loadPointWords(loadPoint);
   const between = `${lower.toFixed(1)} to ${upper.toFixed(1)} %`;
   const margin = `${median.toFixed(1)} %`;
-  const why =
-    count >= ROUNDS_MIN
-      ? `${margin} is within the spread (${between})`
-      : `${margin} in ${count === 1 ? 'one round says' : `${count} rounds says`} nothing`;
+  const tooFew = `${margin} in ${count === 1 ? 'one round says' : `${count} rounds says`} nothing`;
+  const within = count >= ROUNDS_MIN ? `${margin} is within the spread (${between})` : tooFew;
+  return {
+    ahead,
+    marginPercent: median,
+    spreadPercent: spread,
+    margin,
+    why: ahead ? `spread ${between}` : within,
+  };
+}
+
+function decide(best: MeasuredContender, next: MeasuredContender, loadPoint: LoadPoint): Winner {
+  const costs = ({ point }: MeasuredContender) => point.rounds.map((one) => one.cpuUsPerMessage);
+  const { ahead, margin, why, ...percents } = marginOf(costs(best), costs(next));
+  const where = loadPointWords(loadPoint);
   return {
     loop: ahead ? best.name : null,
     over: next.name,
     connections: loadPoint.connections,
     idleConnections: loadPoint.idleConnections,
-    marginPercent: median,
-    spreadPercent: spread,
+    ...percents,
     words: ahead
-      ? `${best.name}: ${margin} less CPU per message than ${next.name} at ${where} ` +
-        `(spread ${between})`
+      ? `${best.name}: ${margin} less CPU per message than ${next.name} at ${where} (${why})`
       : `${best.name} and ${next.name} do not differ in CPU per message at ${where}: ${why}`,
   };
 }

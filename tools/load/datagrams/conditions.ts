@@ -1,5 +1,12 @@
 import { formatCount, formatRate, formatShare, formatTime } from '#src/base/number-format.js';
-import { parseDurationMs, parseNumber } from '#src/base/quantities.js';
+import { parseNumber } from '#src/base/quantities.js';
+import {
+  compares,
+  conditionParts,
+  statisticOf,
+  statisticUs,
+  timeLimitUs,
+} from '../result/condition.ts';
 import type { DatagramLoadDocument } from './document.ts';
 
 /** A condition under which a run of datagrams counts as failed: `lost>1%`. */
@@ -21,74 +28,56 @@ const COUNTED = [
 ] as const;
 type Counted = (typeof COUNTED)[number];
 
-const RELATIONS: Readonly<Record<string, (value: number, limit: number) => boolean>> = {
-  '>': (value, limit) => value > limit,
-  '>=': (value, limit) => value >= limit,
-  '<': (value, limit) => value < limit,
-  '<=': (value, limit) => value <= limit,
-};
-
 const GRAMMAR =
   `a condition is like p99>5ms, mean>=200us, max>1s, rate<1000, or of ${COUNTED.join(', ')}, as ` +
   'lost>0 or lost>1%';
 
 /** Reads a condition. Throws a RangeError that says what is wrong with it. */
 export function parseDatagramCondition(text: string): DatagramCondition {
-  const parts = /^\s*([a-zA-Z0-9.]+)\s*(>=|<=|>|<)\s*([\d.]+)\s*([a-zA-Z%/]*)\s*$/.exec(text);
-  const [, name = '', sign = '', digits = '', unit = ''] = parts ?? [];
-  const holds = RELATIONS[sign];
-  if (parts === null || holds === undefined)
-    throw new RangeError(`"${text}" is not a condition: ${GRAMMAR}`);
-  const judging =
-    ofTime(name, digits, unit) ?? ofRate(name, digits, unit) ?? ofCount(name, digits, unit);
+  const parts = conditionParts(text, GRAMMAR);
+  const judging = ofTime(text, parts) ?? ofRate(parts) ?? ofCount(parts);
   if (judging === null) throw new RangeError(`"${text}" is not measured: ${GRAMMAR}`);
   return {
     text,
     judge: (document) => {
+      // A run that has measured nothing has not passed.
+      if (judging.isOfTime && document.latency.count === 0) {
+        return { holds: true, words: `nothing came back to judge ${text} by` };
+      }
       const { value, words } = judging.measured(document);
-      return { holds: holds(value, judging.limit), words };
+      return { holds: compares(value, parts.relation, judging.limit), words };
     },
   };
 }
 
+type Parts = ReturnType<typeof conditionParts>;
+
 interface Judging {
+  readonly isOfTime: boolean;
   readonly limit: number;
   measured(document: DatagramLoadDocument): { readonly value: number; readonly words: string };
 }
 
-function ofTime(name: string, digits: string, unit: string): Judging | null {
-  const percent = /^p(\d+(?:\.\d+)?)$/.exec(name)?.[1];
-  if (percent === undefined && !['min', 'mean', 'max'].includes(name)) return null;
-  const limit = unit === '' ? Number.NaN : parseDurationMs(digits + unit) * 1e3;
-  if (Number.isNaN(limit)) throw new RangeError(`"${digits}${unit}" needs a unit: ns, us, ms or s`);
+function ofTime(text: string, parts: Parts): Judging | null {
+  const { name } = parts;
+  const statistic = statisticOf(name);
+  if (statistic === null) return null;
   return {
-    limit,
+    isOfTime: true,
+    limit: timeLimitUs(text, parts),
     measured: ({ latency }) => {
-      const value =
-        percent === undefined ? statisticOf(latency, name) : percentileOf(latency, Number(percent));
+      const value = statisticUs(latency, statistic);
       return { value, words: `${name} is ${formatTime(value)}` };
     },
   };
 }
 
-function statisticOf(latency: DatagramLoadDocument['latency'], name: string): number {
-  if (name === 'min') return latency.minUs;
-  return name === 'mean' ? latency.meanUs : latency.maxUs;
-}
-
-/** The next percentile that the document names: never less than what was asked for. */
-function percentileOf(
-  { percentiles, maxUs }: DatagramLoadDocument['latency'],
-  percent: number,
-): number {
-  return percentiles.find(({ percentile }) => percentile >= percent)?.us ?? maxUs;
-}
-
-function ofRate(name: string, digits: string, unit: string): Judging | null {
+function ofRate({ name, digits, unit }: Parts): Judging | null {
   if (name !== 'rate') return null;
   const limit = parseNumber(digits + unit.replace(/\/s$/, ''));
   if (Number.isNaN(limit)) throw new RangeError(`"${digits}${unit}" is no rate`);
   return {
+    isOfTime: false,
     limit,
     measured: ({ rates }) => ({
       value: rates.answered,
@@ -97,7 +86,7 @@ function ofRate(name: string, digits: string, unit: string): Judging | null {
   };
 }
 
-function ofCount(name: string, digits: string, unit: string): Judging | null {
+function ofCount({ name, digits, unit }: Parts): Judging | null {
   const counted = COUNTED.find((one) => one === name);
   if (counted === undefined) return null;
   const limit = parseNumber(digits + unit.replace('%', ''));
@@ -105,6 +94,7 @@ function ofCount(name: string, digits: string, unit: string): Judging | null {
     throw new RangeError(`"${digits}${unit}" is neither a number nor a share`);
   const isShare = unit.endsWith('%');
   return {
+    isOfTime: false,
     limit: isShare ? limit / 100 : limit,
     measured: (document) => countOf(document, counted, isShare),
   };

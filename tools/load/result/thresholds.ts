@@ -1,8 +1,16 @@
 import { counted, formatRate, formatTime } from '#src/base/number-format.js';
-import { parseDurationMs, parseNumber } from '#src/base/quantities.js';
-import type { Distribution, ErrorKind, LoadDocument } from '../document.ts';
+import { parseNumber } from '#src/base/quantities.js';
+import type { ErrorKind, LoadDocument } from '../document.ts';
 import { ERROR_KINDS, LOSS_KINDS } from '../document.ts';
-import { decodeHistogram } from '../record/histograms.ts';
+import {
+  compares,
+  conditionParts,
+  type Relation,
+  type Statistic,
+  statisticOf,
+  statisticUs,
+  timeLimitUs,
+} from './condition.ts';
 
 /** A condition under which a run counts as failed: `p99>5ms`. */
 export interface Threshold {
@@ -14,8 +22,6 @@ export interface Threshold {
   readonly limit: number;
 }
 
-type Relation = keyof typeof RELATIONS;
-
 type Metric =
   | { readonly kind: 'time'; readonly of: TimeKind; readonly statistic: Statistic }
   | { readonly kind: 'errors'; readonly error: ErrorKind | null; readonly percent: boolean }
@@ -24,8 +30,6 @@ type Metric =
   | { readonly kind: 'invalid' };
 
 type TimeKind = (typeof TIME_KINDS)[number];
-/** A percentile is a number above 0 and up to 100. */
-type Statistic = 'min' | 'mean' | 'max' | number;
 
 /** What a document has to say to a {@link Threshold}. */
 interface Judgement {
@@ -42,7 +46,7 @@ const RELATIONS = {
   '>=': ['at least', 'less than'],
   '<': ['less than', 'at least'],
   '<=': ['not more than', 'more than'],
-} as const;
+} as const satisfies Readonly<Record<Relation, unknown>>;
 const GRAMMAR =
   'a condition is like p99>5ms, service.mean>=200us, errors>0, errors>1%, lost>0, rate<1000, ' +
   'or invalid';
@@ -68,21 +72,11 @@ export function parseThreshold(text: string): Threshold {
   if (text.trim() === 'invalid') {
     return { text, metric: { kind: 'invalid' }, relation: '>', limit: 0 };
   }
-  const parts = /^\s*([a-zA-Z0-9.]+)\s*(>=|<=|>|<)\s*([\d.]+)\s*([a-zA-Z\u00b5\u03bc%/]*)\s*$/.exec(
-    text,
-  );
-  if (parts === null) throw new RangeError(`"${text}" is not a condition: ${GRAMMAR}`);
-  const [, name = '', sign = '', digits = '', unit = ''] = parts;
-  const limit = /^\d+(\.\d+)?$/.test(digits) ? Number(digits) : Number.NaN;
-  if (Number.isNaN(limit)) throw new RangeError(`"${digits}" in "${text}" is not a number`);
-  const relation = sign as Relation;
-  const timeMs = unit === '' ? Number.NaN : parseDurationMs(digits + unit);
+  const parts = conditionParts(text, GRAMMAR);
+  const { name, relation, digits, unit } = parts;
   const metric = metricOf(name, unit);
   if (metric === null) throw new RangeError(`"${name}" in "${text}" is not measured: ${GRAMMAR}`);
-  if (metric.kind === 'time') {
-    if (!Number.isNaN(timeMs)) return { text, metric, relation, limit: timeMs * 1e3 };
-    throw new RangeError(`"${text}" needs a time with its unit: ns, us, ms or s`);
-  }
+  if (metric.kind === 'time') return { text, metric, relation, limit: timeLimitUs(text, parts) };
   const { suffix, right } = COUNTS[metric.kind];
   const scaled = parseNumber(digits + unit.replace(suffix, ''));
   if (!Number.isNaN(scaled)) return { text, metric, relation, limit: scaled };
@@ -104,13 +98,6 @@ function metricOf(name: string, unit: string): Metric | null {
   const of = prefix === '' ? 'response' : TIME_KINDS.find((kind) => kind === prefix);
   const statistic = statisticOf(rest);
   return of === undefined || statistic === null ? null : { kind: 'time', of, statistic };
-}
-
-function statisticOf(name: string): Statistic | null {
-  if (name === 'min' || name === 'mean' || name === 'max') return name;
-  const percentile = /^p(\d+(?:\.\d+)?)$/.exec(name)?.[1];
-  const value = percentile === undefined ? Number.NaN : Number(percentile);
-  return value > 0 && value <= 100 ? value : null;
 }
 
 /**
@@ -150,28 +137,6 @@ function figureOf(metric: Metric, document: LoadDocument): number {
     }
     case 'time':
       return statisticUs(document[metric.of], metric.statistic);
-  }
-}
-
-function statisticUs(distribution: Distribution, statistic: Statistic): number {
-  if (statistic === 'min') return distribution.minUs;
-  if (statistic === 'mean') return distribution.meanUs;
-  if (statistic === 'max') return distribution.maxUs;
-  const known = distribution.percentiles.find(({ percentile }) => percentile === statistic);
-  if (known !== undefined) return known.us;
-  return decodeHistogram(distribution.histogram).getValueAtPercentile(statistic) / 1e3;
-}
-
-function compares(value: number, relation: Relation, limit: number): boolean {
-  switch (relation) {
-    case '>':
-      return value > limit;
-    case '>=':
-      return value >= limit;
-    case '<':
-      return value < limit;
-    case '<=':
-      return value <= limit;
   }
 }
 

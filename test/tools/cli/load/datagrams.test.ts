@@ -154,7 +154,7 @@ test('load --udp: nobody there, conditions, wrong flags', { timeout }, async (t)
     [['--udp', '127.0.0.1', '9', '--threads', '2'], '--threads is for connections of bytes'],
     [['--udp', '127.0.0.1', '9', '--churn', '2'], '--churn is for connections of bytes'],
     [['--udp', '127.0.0.1', '9', '--rate', '5', '--pipeline', '5'], '--rate sends whatever'],
-    [['--udp', '127.0.0.1', '9', '--fail-if', 'p99>5'], 'needs a unit'],
+    [['--udp', '127.0.0.1', '9', '--fail-if', 'p99>5'], 'needs a time with its unit'],
     [['--udp', '127.0.0.1', '9', '--fail-if', 'connect.p99>5ms'], 'is not measured'],
     [['--udp', '127.0.0.1'], 'load takes a HOST and a PORT'],
     [['127.0.0.1', '9', '--gro'], '--gro goes with --udp'],
