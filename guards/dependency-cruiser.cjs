@@ -163,6 +163,7 @@ module.exports = {
         pathNot: [
           '^src/sys/',
           '^src/workers/options[.]ts$',
+          '^tools/echo/datagrams/client-names[.]ts$',
           '^tools/measure/',
           '^tools/terminal/',
           '^tools/cli/',

@@ -42,8 +42,4 @@ export class ReadinessDatagrams extends BaseDatagrams<ReadinessOwner> implements
     this.fail(errno);
     return true;
   }
-
-  override retry(): void {
-    super.retry();
-  }
 }

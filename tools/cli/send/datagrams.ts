@@ -1,11 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { Command } from 'commander';
 import { type Endpoint, Socket } from 'sockloop/socket';
 import { formatAddress, type SocketAddress, type Sys, SysError } from 'sockloop/sys';
 import { NEWLINE } from '#src/base/bytes.js';
 import { addressesWithin } from '#src/net/addresses.js';
+import { ClientNames } from '../../echo/datagrams/client-names.ts';
 import type { DatagramKind } from '../../echo/datagrams/plan.ts';
 import { LINE_BYTES_MAX } from '../../echo/limits.ts';
 import { ExpectedError } from '../../terminal/exit.ts';
@@ -81,19 +79,19 @@ function chomp(line: Uint8Array): Uint8Array {
 class DatagramSender implements Disposable {
   readonly #kind: DatagramKind;
   readonly #run: DatagramRun;
+  readonly #names: ClientNames;
   readonly #exchanges: Exchange[] = [];
   readonly #buffer = new Uint8Array(REPLY_BYTES_MAX);
   /** Addresses that were not tried yet. */
   readonly #others: SocketAddress[];
   #socket: Socket;
   #peer: SocketAddress;
-  /** A folder for the name of this side, where the kernel gives none. */
-  #folder: string | null = null;
   #answered = false;
 
   constructor(kind: DatagramKind, addresses: readonly SocketAddress[], run: DatagramRun) {
     this.#kind = kind;
     this.#run = run;
+    this.#names = new ClientNames(run.sys);
     const [first, ...others] = addresses;
     if (first === undefined) throw new ExpectedError('the resolver found no address');
     this.#others = others;
@@ -108,19 +106,13 @@ class DatagramSender implements Disposable {
     try {
       socket.setTimeout(timeoutMs);
       // A server answers a name only.
-      if (this.#kind === 'dgram') socket.bind({ family: 'UNIX', path: this.#ownName(sys) });
+      if (this.#kind === 'dgram') socket.bind({ family: 'UNIX', path: this.#names.next() });
       socket.connect(address);
       return socket;
     } catch (error) {
       socket.close();
       throw error;
     }
-  }
-
-  #ownName(sys: Sys): string {
-    if (sys.abi.behaviours.abstractUnixNames) return '';
-    this.#folder = mkdtempSync(join(tmpdir(), 'sockloop-'));
-    return join(this.#folder, 'socket');
   }
 
   exchange(message: Uint8Array): void {
@@ -187,6 +179,6 @@ class DatagramSender implements Disposable {
 
   [Symbol.dispose](): void {
     this.#socket.close();
-    if (this.#folder !== null) rmSync(this.#folder, { recursive: true, force: true });
+    this.#names[Symbol.dispose]();
   }
 }

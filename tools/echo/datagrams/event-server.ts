@@ -1,6 +1,5 @@
-import type { DatagramAddress, DatagramBatch, DatagramSocket, EventLoop } from 'sockloop';
-import type { SocketAddress, SysError } from 'sockloop/sys';
-import { numericAddress } from '#src/net/datagram/datagram-address.js';
+import type { DatagramBatch, DatagramSocket, EventLoop } from 'sockloop';
+import { decodeSockaddr, type SocketAddress, type SysError } from 'sockloop/sys';
 import { SocketFile } from '#src/socket/socket-file.js';
 import type { DatagramObserver, DatagramPlan, DatagramServer } from './plan.ts';
 import { ReplyGuard } from './reply-guard.ts';
@@ -38,7 +37,8 @@ export class EventDatagramServer implements DatagramServer {
         },
       },
     });
-    this.address = socketAddressOf(this.#socket.address);
+    const { sockaddr } = this.#socket.address;
+    this.address = decodeSockaddr(loop.sys.abi, sockaddr, sockaddr.length);
     this.#file = SocketFile.of(this.address, loop.sys);
   }
 
@@ -92,9 +92,4 @@ export class EventDatagramServer implements DatagramServer {
   [Symbol.dispose](): void {
     this.#loop.close();
   }
-}
-
-function socketAddressOf({ family, host, port, path }: DatagramAddress): SocketAddress {
-  if (family === 'UNIX') return { family, path };
-  return numericAddress(host, port);
 }

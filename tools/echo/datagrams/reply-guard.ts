@@ -1,4 +1,6 @@
-import { networkOf } from './source.ts';
+import { TokenBucket } from '#src/base/token-bucket.js';
+import { addressWords } from '#src/net/guards/address-ranges.js';
+import { type AddressKey, keyOf } from '#src/net/guards/address-table.js';
 
 /** Why a datagram is not answered. */
 export type Refusal = 'port' | 'rate' | 'rateInAll';
@@ -20,8 +22,6 @@ const PER_SECOND_IN_ALL = 100_000;
 /** Addresses that are remembered: the oldest goes first. */
 const ADDRESSES_MAX = 10_000;
 
-const WINDOW_MS = 1000;
-
 /**
  * The ports of services that answer whatever they get, or that are known for being abused with a
  * forged address: a datagram from there is forged, or the start of an endless exchange. tcpmux,
@@ -33,12 +33,6 @@ const SERVICE_PORTS = new Set([
   ...[1900, 5353, 11_211],
 ]);
 
-/** A second of one address. */
-interface Window {
-  startMs: number;
-  answers: number;
-}
-
 /**
  * Decides which datagrams an echo server answers. Two echo servers, each of which takes the other
  * for a client, send each other the same datagram for ever; and whoever forges an address has its
@@ -49,8 +43,8 @@ interface Window {
 export class ReplyGuard {
   readonly counts: RefusalCounts = { port: 0, rate: 0, rateInAll: 0 };
   readonly #limits: ReplyLimits;
-  readonly #windows = new Map<string, Window>();
-  readonly #inAll: Window = { startMs: Number.NEGATIVE_INFINITY, answers: 0 };
+  readonly #buckets = new Map<AddressKey, TokenBucket>();
+  #inAll: TokenBucket | null = null;
 
   constructor(limits: ReplyLimits) {
     this.#limits = limits;
@@ -61,9 +55,10 @@ export class ReplyGuard {
     if (SERVICE_PORTS.has(port)) return this.#refuse('port');
     const { perSecond, limitsLoopback } = this.#limits;
     if (perSecond === null || (!limitsLoopback && isLoopback(host))) return true;
-    const window = this.#windowOf(networkOf(host), nowMs);
-    if (!takes(window, perSecond, nowMs)) return this.#refuse('rate');
-    return takes(this.#inAll, PER_SECOND_IN_ALL, nowMs) || this.#refuse('rateInAll');
+    const bucket = this.#bucketOf(senderOf(host), perSecond, nowMs);
+    if (bucket.take(nowMs) === 0) return this.#refuse('rate');
+    this.#inAll ??= bucketOf(PER_SECOND_IN_ALL, nowMs);
+    return this.#inAll.take(nowMs) === 1 || this.#refuse('rateInAll');
   }
 
   #refuse(reason: Refusal): false {
@@ -71,29 +66,31 @@ export class ReplyGuard {
     return false;
   }
 
-  #windowOf(key: string, nowMs: number): Window {
-    const known = this.#windows.get(key);
+  #bucketOf(sender: AddressKey, perSecond: number, nowMs: number): TokenBucket {
+    const known = this.#buckets.get(sender);
     if (known !== undefined) return known;
-    if (this.#windows.size >= ADDRESSES_MAX) {
-      for (const oldest of this.#windows.keys()) {
-        this.#windows.delete(oldest);
+    if (this.#buckets.size >= ADDRESSES_MAX) {
+      for (const oldest of this.#buckets.keys()) {
+        this.#buckets.delete(oldest);
         break;
       }
     }
-    const window = { startMs: nowMs, answers: 0 };
-    this.#windows.set(key, window);
-    return window;
+    const bucket = bucketOf(perSecond, nowMs);
+    this.#buckets.set(sender, bucket);
+    return bucket;
   }
 }
 
-function takes(window: Window, answersMax: number, nowMs: number): boolean {
-  if (nowMs - window.startMs >= WINDOW_MS) {
-    window.startMs = nowMs;
-    window.answers = 0;
-  }
-  if (window.answers >= answersMax) return false;
-  window.answers += 1;
-  return true;
+/** A second's worth at once, after a pause. */
+function bucketOf(perSecond: number, nowMs: number): TokenBucket {
+  return new TokenBucket({ perSecond, burst: perSecond }, nowMs);
+}
+
+/** What counts as one sender: an IPv4 address, or the /64 of an IPv6 address, as a home has. */
+function senderOf(host: string): AddressKey {
+  const zone = host.indexOf('%');
+  const words = addressWords(zone < 0 ? host : host.slice(0, zone));
+  return words === null ? host : keyOf(words);
 }
 
 function isLoopback(host: string): boolean {

@@ -10,6 +10,7 @@ import { Socket } from 'sockloop/socket';
 import type { Sys } from 'sockloop/sys';
 import { Random } from '#src/base/random.js';
 import { hostText } from '#src/sys/sockaddr.js';
+import { ClientNames } from '../../echo/datagrams/client-names.ts';
 import { distributionOf } from '../record/distribution.ts';
 import { LatencyCounts } from '../record/latency-counts.ts';
 import { type ArrivalCounts, Arrivals, NO_LATENCY, newArrivalCounts } from './arrivals.ts';
@@ -38,6 +39,7 @@ export class DatagramLoad implements Disposable {
   readonly #plan: DatagramLoadPlan;
   readonly #loop: EventLoop;
   readonly #sys: Sys;
+  readonly #names: ClientNames;
   readonly #format: ProbeFormat;
   readonly #probe: Uint8Array;
   readonly #flows: Flow[] = [];
@@ -55,9 +57,10 @@ export class DatagramLoad implements Disposable {
   #failure: SysError | null = null;
 
   /** Opens the sockets. Throws a SysError or RangeError. */
-  constructor(plan: DatagramLoadPlan, sys: Sys, loop: EventLoop) {
+  constructor(plan: DatagramLoadPlan, sys: Sys, loop: EventLoop, names: ClientNames) {
     this.#plan = plan;
     this.#sys = sys;
+    this.#names = names;
     this.#loop = loop;
     this.#format = new ProbeFormat(plan.bytes, new Random(plan.seed));
     this.#probe = new Uint8Array(plan.bytes);
@@ -97,7 +100,7 @@ export class DatagramLoad implements Disposable {
     const type = kind === 'seqpacket' ? 'SOCK_SEQPACKET' : 'SOCK_DGRAM';
     const socket = new Socket('UNIX', { type, sys: this.#sys });
     try {
-      if (kind === 'dgram') socket.bind({ family: 'UNIX', path: '' });
+      if (kind === 'dgram') socket.bind({ family: 'UNIX', path: this.#names.next() });
       socket.connect(target);
       return { fd: socket.detach() };
     } catch (error) {
@@ -253,16 +256,19 @@ export class DatagramLoad implements Disposable {
 
   [Symbol.dispose](): void {
     this.#loop.close();
+    this.#names[Symbol.dispose]();
   }
 }
 
 /** Opens the loop of a load. */
 export function openDatagramLoad(plan: DatagramLoadPlan, name: LoopName, sys: Sys): DatagramLoad {
   const loop = new EventLoop({ backend: name, sys });
+  const names = new ClientNames(sys);
   try {
-    return new DatagramLoad(plan, sys, loop);
+    return new DatagramLoad(plan, sys, loop, names);
   } catch (error) {
     loop.close();
+    names[Symbol.dispose]();
     throw error;
   }
 }
