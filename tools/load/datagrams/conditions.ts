@@ -102,7 +102,9 @@ function ofCount({ name, digits, unit }: Parts): Judging | null {
 
 function countOf({ counts }: DatagramLoadDocument, name: Counted, isShare: boolean) {
   const count = counts[name];
-  const share = counts.sent === 0 ? 0 : count / counts.sent;
+  // Of what was due, for what was not sent.
+  const all = counts.sent + (name === 'unsent' ? count : 0);
+  const share = all === 0 ? 0 : count / all;
   const words = `${name} is ${isShare ? formatShare(share) : formatCount(count)}`;
   return { value: isShare ? share : count, words };
 }

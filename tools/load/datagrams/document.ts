@@ -26,7 +26,7 @@ export interface DatagramLoadPlan {
 
 /** Counts of the measured time; what was sent in it may come back up to a timeout later. */
 export interface DatagramCounts extends ArrivalCounts {
-  /** Of an open loop: were due, and could not be sent, since the queue to the kernel was full. */
+  /** Of an open loop: were due, and not sent: the queue to the kernel was full, or it was late. */
   readonly unsent: number;
   /** Answers of the network that nobody receives there: ECONNREFUSED. */
   readonly refused: number;

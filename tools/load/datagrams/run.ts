@@ -123,7 +123,8 @@ export class DatagramLoad implements Disposable {
   /** Ends the measured time now. */
   stop(): void {
     if (this.#phase === 'warmup') this.#measure(this.#sys.monotonicMs());
-    if (this.#phase === 'measured') this.#end(this.#sys.monotonicMs());
+    const nowMs = this.#sys.monotonicMs();
+    if (this.#phase === 'measured') this.#end(nowMs, nowMs);
   }
 
   /** The time passes: phases change, losses are seen, and what is due is sent. */
@@ -131,7 +132,8 @@ export class DatagramLoad implements Disposable {
     const nowMs = this.#sys.monotonicMs();
     const { warmupMs, durationMs, model } = this.#plan;
     if (this.#phase === 'warmup' && nowMs - this.#startMs >= warmupMs) this.#measure(nowMs);
-    if (this.#phase === 'measured' && nowMs - this.#measuredFromMs >= durationMs) this.#end(nowMs);
+    const endMs = this.#measuredFromMs + durationMs;
+    if (this.#phase === 'measured' && nowMs >= endMs) this.#end(nowMs, endMs);
     let underWay = 0;
     for (const flow of this.#flows) {
       flow.arrivals.expire(nowMs);
@@ -156,7 +158,17 @@ export class DatagramLoad implements Disposable {
     for (const { arrivals } of this.#flows) arrivals.restart();
   }
 
-  #end(nowMs: number): void {
+  /** Nothing is due from `endMs` on. This may be noticed late: what was due before is sent yet. */
+  #end(nowMs: number, endMs: number): void {
+    const { model } = this.#plan;
+    if (model.kind === 'open') {
+      this.#sendDue(endMs, model.ratePerSecond);
+      // More than a turn can send: this client did not keep up.
+      const wholly = ((endMs - this.#measuredFromMs) * model.ratePerSecond) / 1000;
+      const due = Math.max(this.#due, Math.round(wholly));
+      this.#unsent += due - this.#due;
+      this.#due = due;
+    }
     this.#phase = 'ending';
     this.#measuredMs = nowMs - this.#measuredFromMs;
     this.#cpuUs = cpuUs() - this.#cpuFromUs;

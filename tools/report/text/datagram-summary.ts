@@ -72,8 +72,12 @@ function resultRows({ counts, rates, latency, plan }: DatagramLoadDocument): Row
     ['reordered', withShare(reordered)],
     ['corrupted', withShare(corrupted)],
   ];
-  if (counts.unsent > 0)
-    rows.push(['unsent', `${withShare(counts.unsent)}: due, and the queue was full`]);
+  const { unsent } = counts;
+  if (unsent > 0) {
+    const ofDue = formatShare(unsent / (sent + unsent));
+    const why = 'the queue was full, or this client late';
+    rows.push(['unsent', `${formatCount(unsent)} (${ofDue} of what was due): ${why}`]);
+  }
   if (counts.refused > 0)
     rows.push(['refused', `${formatCount(counts.refused)}: nobody receives there`]);
   if (counts.foreign > 0) rows.push(['foreign', `${formatCount(counts.foreign)}, not of this run`]);
