@@ -25,6 +25,13 @@ import { Random } from '#src/base/random.js';
  * - unreachable: an ICMP message comes back instead of a delivery: ECONNREFUSED or EHOSTUNREACH.
  * - noBuffers: a send says ENOBUFS.
  * - controlCut: a receive cuts off control messages: MSG_CTRUNC.
+ * - lateCompletion: an operation of a ring is done, and its completion comes later.
+ * - multishotEnd: a multishot operation ends with a result: no IORING_CQE_F_MORE.
+ * - buffersOut: a receive of a ring finds no buffer: ENOBUFS.
+ * - interruptedOperation: a receive or send of a ring says EINTR, and has done nothing.
+ * - partialSubmit: io_uring_enter(2) takes fewer entries than it is given, and does not wait.
+ * - enterRefused: io_uring_enter(2) says EAGAIN or EBUSY, and has done nothing.
+ * - ringRefused: io_uring_setup(2), io_uring_register(2) or mmap(2) of a ring says ENOMEM.
  */
 const probabilityMax = {
   partialSend: 0.5,
@@ -48,6 +55,13 @@ const probabilityMax = {
   unreachable: 0.1,
   noBuffers: 0.2,
   controlCut: 0.2,
+  lateCompletion: 0.4,
+  multishotEnd: 0.3,
+  buffersOut: 0.2,
+  interruptedOperation: 0.2,
+  partialSubmit: 0.4,
+  enterRefused: 0.3,
+  ringRefused: 0.2,
 } as const;
 
 export type FaultKind = keyof typeof probabilityMax;
@@ -65,8 +79,21 @@ export const datagramFaults: readonly FaultKind[] = [
   'controlCut',
 ];
 
-/** The faults that streams meet. */
-export const streamFaults = faultKinds.filter((kind) => !datagramFaults.includes(kind));
+/** The faults that only rings meet. */
+export const ringFaults: readonly FaultKind[] = [
+  'lateCompletion',
+  'multishotEnd',
+  'buffersOut',
+  'interruptedOperation',
+  'partialSubmit',
+  'enterRefused',
+  'ringRefused',
+];
+
+/** The faults that streams meet on every way of waiting. */
+export const streamFaults = faultKinds.filter(
+  (kind) => !datagramFaults.includes(kind) && !ringFaults.includes(kind),
+);
 
 /** The probability of each fault: data only, so that it can be printed and reused. */
 export class FaultPlan {

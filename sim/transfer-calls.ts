@@ -19,13 +19,26 @@ export class TransferCalls {
   }
 
   send(fd: number, from: Uint8Array, offset: number, length: number, flags: number): number {
-    const { MSG_DONTWAIT, MSG_NOSIGNAL = 0 } = this.#kernel.abi.constants;
+    const { MSG_DONTWAIT } = this.#kernel.abi.constants;
     const socket = this.#sockets.at(fd);
     if (typeof socket === 'number') return socket;
     if (socket instanceof DatagramSocket) {
       return this.messages.sendmsg(fd, bare(from, offset, length), flags);
     }
     const waits = !socket.nonblocking && (flags & MSG_DONTWAIT) === 0;
+    return this.sendOn(socket, from, offset, length, flags, waits);
+  }
+
+  /** The same for a socket of streams, which `waits` or does not. */
+  sendOn(
+    socket: SimSocket,
+    from: Uint8Array,
+    offset: number,
+    length: number,
+    flags: number,
+    waits: boolean,
+  ): number {
+    const { MSG_NOSIGNAL = 0 } = this.#kernel.abi.constants;
     const result = this.#put(socket, from, offset, length, waits, socket.sendTimeoutNs);
     const quiet = (flags & MSG_NOSIGNAL) !== 0 || socket.flag('SO_NOSIGPIPE');
     if (result === -this.#kernel.errno.EPIPE && !quiet) this.#kernel.sigpipes += 1;
@@ -85,6 +98,12 @@ export class TransferCalls {
     const all = waits && !peek && (flags & MSG_WAITALL) !== 0;
     const give = (at: number, count: number): number => socket.receive(into, at, count, peek);
     return this.#get(socket, give, offset, length, waits, all, socket.receiveTimeoutNs);
+  }
+
+  /** recv(2) of a socket of streams, without waiting. */
+  receiveFrom(socket: SimSocket, into: Uint8Array): number {
+    const give = (at: number, count: number): number => socket.receive(into, at, count, false);
+    return this.#get(socket, give, 0, into.length, false, false, 0);
   }
 
   read(fd: number, into: Uint8Array, offset: number, length: number): number {
