@@ -19,6 +19,8 @@ import { Random } from '#src/base/random.js';
  * - delayedDelivery: bytes, the end of a stream or a connection arrive later than usual.
  * - suddenWake: another thread wakes a waiting one, at a random moment.
  * - connectAtOnce: a non-blocking connect(2) has its answer at once.
+ * - interruptedCall: a call that does not wait says EINTR, and has done nothing.
+ * - memoryShort: a send of a stream says ENOBUFS, and no edge follows.
  * - datagramLost: the network loses a datagram.
  * - datagramDoubled: the network delivers a datagram twice.
  * - datagramOvertaken: later datagrams arrive before one.
@@ -49,6 +51,8 @@ const probabilityMax = {
   delayedDelivery: 0.4,
   suddenWake: 0.3,
   connectAtOnce: 0.5,
+  interruptedCall: 0.2,
+  memoryShort: 0.2,
   datagramLost: 0.2,
   datagramDoubled: 0.2,
   datagramOvertaken: 0.3,

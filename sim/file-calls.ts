@@ -1,12 +1,14 @@
-import { readUnsigned, writeInteger } from '#src/sys/struct.js';
+import { readSigned, readUnsigned, writeInteger } from '#src/sys/struct.js';
 import { DatagramSocket } from './datagram-sockets.ts';
 import type { Kernel } from './kernel.ts';
 import { NullFile, type OpenFile } from './open-file.ts';
 import { createPipe, EventFile } from './pipes.ts';
 import type { SocketCalls } from './socket-calls.ts';
+import { TimerFile } from './timer-file.ts';
 
 /** The hard limit of descriptors of a simulated process. */
 const HARD_LIMIT = 1_048_576;
+const NS_PER_S = 1_000_000_000;
 
 /** The calls on descriptors of any kind, and on memory. */
 export class FileCalls {
@@ -79,6 +81,30 @@ export class FileCalls {
     if (EFD_CLOEXEC === undefined || EFD_NONBLOCK === undefined) return -this.#kernel.errno.ENOSYS;
     const file = new EventFile(this.#kernel, initial);
     return this.install(file, (flags & EFD_NONBLOCK) !== 0, (flags & EFD_CLOEXEC) !== 0);
+  }
+
+  timerfd_create(clockid: number, flags: number): number {
+    const { CLOCK_MONOTONIC, TFD_CLOEXEC, TFD_NONBLOCK = 0 } = this.#kernel.abi.constants;
+    if (TFD_CLOEXEC === undefined) return -this.#kernel.errno.ENOSYS;
+    if (clockid !== CLOCK_MONOTONIC) return -this.#kernel.errno.EINVAL;
+    const file = new TimerFile(this.#kernel);
+    return this.install(file, (flags & TFD_NONBLOCK) !== 0, (flags & TFD_CLOEXEC) !== 0);
+  }
+
+  /** timerfd_settime(2) of relative times. */
+  timerfd_settime(fd: number, flags: number, value: Uint8Array): number {
+    const { descriptors, errno, abi } = this.#kernel;
+    const file = descriptors.get(fd);
+    if (file === undefined) return -errno.EBADF;
+    if (!(file instanceof TimerFile) || flags !== 0) return -errno.EINVAL;
+    const { size, fields } = abi.structs.timespec;
+    const view = new DataView(value.buffer, value.byteOffset, value.length);
+    const [periodNs = 0, firstNs = 0] = [0, size].map(
+      (base) =>
+        readSigned(view, base, fields.tv_sec) * NS_PER_S + readSigned(view, base, fields.tv_nsec),
+    );
+    file.set(firstNs, periodNs);
+    return 0;
   }
 
   pipe(pair: Int32Array, flags: number): number {

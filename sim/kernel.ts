@@ -26,6 +26,8 @@ export interface SimLimits {
   readonly latencyMs: readonly [from: number, to: number];
   /** The virtual time of a system call: a loop that never waits must not stop the clock. */
   readonly callCostUs: number;
+  /** What happens beside the process happens at whole multiples of this: more of it at once. */
+  readonly tickUs: number;
   /** The reaction time of a peer: from, to. */
   readonly reactionMs: readonly [from: number, to: number];
 }
@@ -39,6 +41,7 @@ export const defaultLimits: SimLimits = {
   ringEntriesMax: 32_768,
   latencyMs: [0, 0],
   callCostUs: 1,
+  tickUs: 0.001,
   reactionMs: [0, 1],
 };
 
@@ -74,7 +77,7 @@ export class Kernel {
   readonly style: KernelStyle;
   readonly seed: number;
   readonly limits: SimLimits;
-  readonly clock = new Clock();
+  readonly clock: Clock;
   readonly faults: Faults;
   readonly trace: Trace;
   readonly descriptors: Descriptors;
@@ -95,6 +98,7 @@ export class Kernel {
     this.style = abi.platform.replace(/-.*/, '') as KernelStyle;
     this.seed = seed;
     this.limits = limits;
+    this.clock = new Clock(Math.round(limits.tickUs * NS_PER_US));
     this.faults = new Faults(plan, seed);
     this.trace = new Trace(abi, traceLines);
     this.descriptors = new Descriptors(this, limits.descriptorsMax);

@@ -211,8 +211,18 @@ export class SimSys extends SocketSys implements Sys {
     return this.note('eventfd', initial, flags, 0, this.#files.eventfd(initial, flags));
   }
 
-  timerfd_create = (): number => this.missing;
-  timerfd_settime = (): number => this.missing;
+  timerfd_create(clockid: number, flags: number): number {
+    this.kernel.enter();
+    const result = this.#files.timerfd_create(clockid, flags);
+    return this.note('timerfd_create', clockid, flags, 0, result);
+  }
+
+  timerfd_settime(fd: number, flags: number, value: Uint8Array): number {
+    requireRoom(value.length, 0, 2 * this.abi.structs.timespec.size);
+    this.kernel.enter();
+    const result = this.#files.timerfd_settime(fd, flags, value);
+    return this.note('timerfd_settime', fd, flags, 0, result);
+  }
 
   pipe2(pair: Int32Array, flags: number): number {
     requireRoom(pair.length, 0, 2);

@@ -263,11 +263,12 @@ export class SocketCalls {
     waits: boolean,
   ): number {
     const { faults, errno } = this.#kernel;
+    const fruitless = waits ? 0 : this.fruitless(listener.pending.length > 0);
+    if (fruitless !== 0) return fruitless;
     if (this.#kernel.descriptors.full) return -errno.EMFILE;
     if (listener.pending.length > 0) {
       const refused = this.refusal();
       if (refused !== 0) return refused;
-      if (!waits && this.falseEagain()) return -errno.EAGAIN;
       if (faults.fires('abortedAccept')) return this.#dropPending(listener);
     }
     const socket = this.#nextPending(listener, waits);
@@ -303,9 +304,14 @@ export class SocketCalls {
     return outcome < 0 ? outcome : listener.accept();
   }
 
-  /** True if a ready file returns EAGAIN once. No edge follows: it was ready before. */
-  falseEagain(): boolean {
-    return this.#kernel.faults.fires('falseEagain');
+  /**
+   * The `-errno` of a call that does not wait and does nothing, or 0. EINTR may come at any time,
+   * EAGAIN to one that is `ready`. No edge follows: it was ready before.
+   */
+  fruitless(ready: boolean): number {
+    const { faults, errno } = this.#kernel;
+    if (faults.fires('interruptedCall')) return -errno.EINTR;
+    return ready && faults.fires('falseEagain') ? -errno.EAGAIN : 0;
   }
 
   /** Signals an edge for what `file` is ready for. */

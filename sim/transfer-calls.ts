@@ -63,7 +63,9 @@ export class TransferCalls {
     const { EAGAIN } = this.#kernel.errno;
     const room = this.#disturb(file, Ready.out);
     if (!waits) {
-      if (room && length > 0 && this.#sockets.falseEagain()) return -EAGAIN;
+      const refusal = length > 0 ? this.#disturbed(file, room) : 0;
+      if (refusal !== 0) return refusal;
+      if (room && this.#kernel.faults.fires('memoryShort')) return -this.#kernel.errno.ENOBUFS;
       return file.write(from, offset, this.#shortened(file, length, 'partialSend'));
     }
     // A blocking send takes all; the next call reports an error in between.
@@ -127,7 +129,8 @@ export class TransferCalls {
     const { EAGAIN } = this.#kernel.errno;
     const ready = this.#disturb(file, Ready.in);
     if (!waits) {
-      if (ready && this.#sockets.falseEagain()) return -EAGAIN;
+      const refusal = this.#disturbed(file, ready);
+      if (refusal !== 0) return refusal;
       return give(offset, this.#shortened(file, length, 'shortReceive'));
     }
     let total = 0;
@@ -142,6 +145,10 @@ export class TransferCalls {
     const outcome = this.#kernel.wait('recv', scan, timeoutNs);
     if (outcome === PENDING) return total > 0 ? total : -EAGAIN;
     return outcome < 0 && total > 0 ? total : outcome;
+  }
+
+  #disturbed(file: OpenFile, ready: boolean): number {
+    return file instanceof SimSocket ? this.#sockets.fruitless(ready) : 0;
   }
 
   /** Breaks the connection if that fault fires. Returns whether it is ready. */

@@ -157,6 +157,24 @@ export class Queues {
     return true;
   }
 
+  /**
+   * Changes what was posted and not released, as a buggy process reads it: `change` gets the upper
+   * half of the data, the result and the flags, and returns other data and flags, or null.
+   */
+  misread(
+    change: (data: number, result: number, flags: number) => readonly [number, number] | null,
+  ): void {
+    const tail = this.#get(PLACES.cqTail);
+    for (let place = tail - this.posted; place < tail; place += 1) {
+      const at = (place & (this.completions - 1)) * 4;
+      const [, data = 0, result = 0, flags = 0] = this.#cqes.subarray(at, at + 4);
+      const changed = change(data, result, flags);
+      if (changed === null) continue;
+      this.#cqes[at + 1] = changed[0];
+      this.#cqes[at + 3] = changed[1];
+    }
+  }
+
   /** Sets or clears a flag that the process sees: IORING_SQ_CQ_OVERFLOW. */
   flag(bit: number, on: boolean): void {
     const flags = this.#get(PLACES.sqFlags);

@@ -1,4 +1,5 @@
 import { type FaultKind, FaultPlan } from '#sim/faults.js';
+import type { SimLimits } from '#sim/kernel.js';
 import { Random } from '#src/base/random.js';
 import type { Backend } from '#src/loop/backend.js';
 import { Operation } from '#src/loop/ring/handle.js';
@@ -100,6 +101,7 @@ class LoopEnvironment {
         sendBufferBytes: random.between(16, 4096),
         receiveBufferBytes: random.between(16, 4096),
         latencyMs: [0, latencyMs],
+        ...pace(seed),
       },
     });
     const { sys, oracle } = this;
@@ -360,6 +362,14 @@ class LoopEnvironment {
       this.oracle.expect(!patient || brokenBy === null, `${name} for no reason: ${brokenBy}`);
     }
   }
+}
+
+/** Some seeds have slow calls or a coarse clock: several things happen in one turn. */
+function pace(seed: number): Partial<SimLimits> {
+  const random = new Random(seed, 'pace');
+  if (random.chance(0.6)) return {};
+  const callCostUs = random.chance(0.5) ? 1 : random.between(20, 400);
+  return { callCostUs, tickUs: 1000 * random.between(1, 25) };
 }
 
 /** Runs a loop over `target` in the environment of `seed`. */

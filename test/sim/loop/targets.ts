@@ -11,7 +11,13 @@ import { RingBackend } from '#src/loop/ring/backend.js';
 import { loopPollers } from '#src/poller/pollers.js';
 import type { Abi } from '#src/sys/abi/abi.js';
 import { abiFor } from '#src/sys/abi/index.js';
-import { BareSlab, BuggyBackend, MisreadSys, type PlantedBug } from './planted-bugs.ts';
+import {
+  BareSlab,
+  BuggyBackend,
+  HastyRingBackend,
+  MisreadSys,
+  type PlantedBug,
+} from './planted-bugs.ts';
 
 /** The platform and the backend of a simulated loop. */
 interface LoopTarget {
@@ -104,7 +110,10 @@ export function createTarget(name: TargetName, sys: MisreadSys, bug: PlantedBug 
       ? new SimBackend(sys, random, pass, new BareSlab())
       : new SimBackend(sys, random, pass);
   }
-  if (poller === 'io_uring') return new RingBackend(sys);
+  if (poller === 'io_uring') {
+    const hasty = bug === 'closes before the ring has let go';
+    return hasty ? new HastyRingBackend(sys) : new RingBackend(sys);
+  }
   const entry = loopPollers.find((one) => one.name === poller);
   if (entry === undefined) throw new Error(`there is no poller ${poller}`);
   const made = entry.create(sys);
