@@ -22,6 +22,12 @@ export class Clock {
   /** A binary heap, the earliest first. */
   readonly #heap: Scheduled[] = [];
   #order = 0;
+  readonly #tickNs: number;
+
+  /** What is scheduled happens at whole multiples of `tickNs`: the more of it at one moment. */
+  constructor(tickNs = 1) {
+    this.#tickNs = tickNs;
+  }
 
   get nowMs(): number {
     return this.nowNs / NS_PER_MS;
@@ -39,7 +45,8 @@ export class Clock {
 
   /** Schedules `action` for a moment; one that has passed means the next advance. */
   at(atNs: number, action: () => void): void {
-    const entry = { atNs: Math.max(this.nowNs, Math.round(atNs)), order: this.#order, action };
+    const wholeNs = Math.ceil(Math.round(atNs) / this.#tickNs) * this.#tickNs;
+    const entry = { atNs: Math.max(this.nowNs, wholeNs), order: this.#order, action };
     this.#order += 1;
     this.#rise(entry);
   }

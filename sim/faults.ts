@@ -19,12 +19,21 @@ import { Random } from '#src/base/random.js';
  * - delayedDelivery: bytes, the end of a stream or a connection arrive later than usual.
  * - suddenWake: another thread wakes a waiting one, at a random moment.
  * - connectAtOnce: a non-blocking connect(2) has its answer at once.
+ * - interruptedCall: a call that does not wait says EINTR, and has done nothing.
+ * - memoryShort: a send of a stream says ENOBUFS, and no edge follows.
  * - datagramLost: the network loses a datagram.
  * - datagramDoubled: the network delivers a datagram twice.
  * - datagramOvertaken: later datagrams arrive before one.
  * - unreachable: an ICMP message comes back instead of a delivery: ECONNREFUSED or EHOSTUNREACH.
  * - noBuffers: a send says ENOBUFS.
  * - controlCut: a receive cuts off control messages: MSG_CTRUNC.
+ * - lateCompletion: an operation of a ring is done, and its completion comes later.
+ * - multishotEnd: a multishot operation ends with a result: no IORING_CQE_F_MORE.
+ * - buffersOut: a receive of a ring finds no buffer: ENOBUFS.
+ * - interruptedOperation: a receive or send of a ring says EINTR, and has done nothing.
+ * - partialSubmit: io_uring_enter(2) takes fewer entries than it is given, and does not wait.
+ * - enterRefused: io_uring_enter(2) says EAGAIN or EBUSY, and has done nothing.
+ * - ringRefused: io_uring_setup(2), io_uring_register(2) or mmap(2) of a ring says ENOMEM.
  */
 const probabilityMax = {
   partialSend: 0.5,
@@ -42,12 +51,21 @@ const probabilityMax = {
   delayedDelivery: 0.4,
   suddenWake: 0.3,
   connectAtOnce: 0.5,
+  interruptedCall: 0.2,
+  memoryShort: 0.2,
   datagramLost: 0.2,
   datagramDoubled: 0.2,
   datagramOvertaken: 0.3,
   unreachable: 0.1,
   noBuffers: 0.2,
   controlCut: 0.2,
+  lateCompletion: 0.4,
+  multishotEnd: 0.3,
+  buffersOut: 0.2,
+  interruptedOperation: 0.2,
+  partialSubmit: 0.4,
+  enterRefused: 0.3,
+  ringRefused: 0.2,
 } as const;
 
 export type FaultKind = keyof typeof probabilityMax;
@@ -65,8 +83,21 @@ export const datagramFaults: readonly FaultKind[] = [
   'controlCut',
 ];
 
-/** The faults that streams meet. */
-export const streamFaults = faultKinds.filter((kind) => !datagramFaults.includes(kind));
+/** The faults that only rings meet. */
+export const ringFaults: readonly FaultKind[] = [
+  'lateCompletion',
+  'multishotEnd',
+  'buffersOut',
+  'interruptedOperation',
+  'partialSubmit',
+  'enterRefused',
+  'ringRefused',
+];
+
+/** The faults that streams meet on every way of waiting. */
+export const streamFaults = faultKinds.filter(
+  (kind) => !datagramFaults.includes(kind) && !ringFaults.includes(kind),
+);
 
 /** The probability of each fault: data only, so that it can be printed and reused. */
 export class FaultPlan {

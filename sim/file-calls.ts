@@ -1,26 +1,19 @@
-import { readUnsigned, writeInteger } from '#src/sys/struct.js';
+import { readSigned, readUnsigned, writeInteger } from '#src/sys/struct.js';
 import { DatagramSocket } from './datagram-sockets.ts';
 import type { Kernel } from './kernel.ts';
 import { NullFile, type OpenFile } from './open-file.ts';
 import { createPipe, EventFile } from './pipes.ts';
 import type { SocketCalls } from './socket-calls.ts';
-
-/** Where the memory of mmap(2) begins: any address that is not 0. */
-const MEMORY_START = 0x10_0000_0000;
-const PAGE_BYTES = 4096;
-/** The largest array that V8 may move: it has no address, as on the real machine. */
-const ON_HEAP_BYTES_MAX = 64;
+import { TimerFile } from './timer-file.ts';
 
 /** The hard limit of descriptors of a simulated process. */
 const HARD_LIMIT = 1_048_576;
+const NS_PER_S = 1_000_000_000;
 
 /** The calls on descriptors of any kind, and on memory. */
 export class FileCalls {
   readonly #kernel: Kernel;
   readonly #sockets: SocketCalls;
-  readonly #memory = new Map<number, Uint8Array>();
-  readonly #addresses = new WeakMap<ArrayBufferLike, number>();
-  #nextAddress = MEMORY_START;
 
   constructor(kernel: Kernel, sockets: SocketCalls) {
     this.#kernel = kernel;
@@ -90,6 +83,30 @@ export class FileCalls {
     return this.install(file, (flags & EFD_NONBLOCK) !== 0, (flags & EFD_CLOEXEC) !== 0);
   }
 
+  timerfd_create(clockid: number, flags: number): number {
+    const { CLOCK_MONOTONIC, TFD_CLOEXEC, TFD_NONBLOCK = 0 } = this.#kernel.abi.constants;
+    if (TFD_CLOEXEC === undefined) return -this.#kernel.errno.ENOSYS;
+    if (clockid !== CLOCK_MONOTONIC) return -this.#kernel.errno.EINVAL;
+    const file = new TimerFile(this.#kernel);
+    return this.install(file, (flags & TFD_NONBLOCK) !== 0, (flags & TFD_CLOEXEC) !== 0);
+  }
+
+  /** timerfd_settime(2) of relative times. */
+  timerfd_settime(fd: number, flags: number, value: Uint8Array): number {
+    const { descriptors, errno, abi } = this.#kernel;
+    const file = descriptors.get(fd);
+    if (file === undefined) return -errno.EBADF;
+    if (!(file instanceof TimerFile) || flags !== 0) return -errno.EINVAL;
+    const { size, fields } = abi.structs.timespec;
+    const view = new DataView(value.buffer, value.byteOffset, value.length);
+    const [periodNs = 0, firstNs = 0] = [0, size].map(
+      (base) =>
+        readSigned(view, base, fields.tv_sec) * NS_PER_S + readSigned(view, base, fields.tv_nsec),
+    );
+    file.set(firstNs, periodNs);
+    return 0;
+  }
+
   pipe(pair: Int32Array, flags: number): number {
     const { O_NONBLOCK, O_CLOEXEC } = this.#kernel.abi.constants;
     const refused = this.#sockets.refusal();
@@ -138,46 +155,20 @@ export class FileCalls {
     return 0;
   }
 
-  /** Anonymous memory: no file of the simulation can be mapped. */
-  mmap(length: number, fd: number): number {
-    const { EINVAL, EBADF, ENODEV = EINVAL } = this.#kernel.errno;
+  /** Anonymous memory, or the queues of a ring: no other file can be mapped. */
+  mmap(length: number, fd: number, offset: number): number {
+    const { memory, descriptors, errno } = this.#kernel;
+    const { EINVAL, EBADF, ENODEV = EINVAL } = errno;
     if (length <= 0) return -EINVAL;
-    if (fd !== -1) return this.#kernel.descriptors.get(fd) === undefined ? -EBADF : -ENODEV;
-    const address = this.#reserve(length);
-    // No byte more than was asked for can be touched, but no small array has an address.
-    const memory = new ArrayBuffer(Math.max(length, ON_HEAP_BYTES_MAX + 1));
-    this.#memory.set(address, new Uint8Array(memory, 0, length));
-    this.#addresses.set(memory, address);
-    return address;
+    if (fd === -1) return memory.map(length);
+    const file = descriptors.get(fd);
+    if (file === undefined) return -EBADF;
+    const bytes = file.mapping(offset);
+    if (bytes === null) return -ENODEV;
+    return length > bytes.length ? -EINVAL : memory.map(length, bytes);
   }
 
   munmap(address: number): number {
-    return this.#memory.delete(address) ? 0 : -this.#kernel.errno.EINVAL;
-  }
-
-  /** Memory that was not mapped gets its address at the first call for it. */
-  address(buffer: Uint8Array): number {
-    const { buffer: memory, byteOffset } = buffer;
-    if (memory.byteLength <= ON_HEAP_BYTES_MAX) throw new RangeError('no address that stays');
-    let address = this.#addresses.get(memory);
-    if (address === undefined) {
-      address = this.#reserve(memory.byteLength);
-      this.#addresses.set(memory, address);
-    }
-    return address + byteOffset;
-  }
-
-  #reserve(length: number): number {
-    const address = this.#nextAddress;
-    // A page separates two mappings, so that an overrun does not reach the next one.
-    this.#nextAddress += (Math.ceil(length / PAGE_BYTES) + 1) * PAGE_BYTES;
-    return address;
-  }
-
-  /** The real call ends the process; this one throws. */
-  view(address: number, length: number): Uint8Array {
-    const bytes = this.#memory.get(address);
-    if (bytes === undefined || length > bytes.length) throw new RangeError('no such memory');
-    return bytes.subarray(0, length);
+    return this.#kernel.memory.unmap(address) ? 0 : -this.#kernel.errno.EINVAL;
   }
 }

@@ -3,6 +3,7 @@ import type { Abi } from '#src/sys/abi/abi.js';
 import { Clock, NS_PER_MS, NS_PER_US } from './clock.ts';
 import { Descriptors } from './descriptors.ts';
 import { type FaultPlan, Faults } from './faults.ts';
+import { Memory } from './memory.ts';
 import { Trace } from './trace.ts';
 
 /** The system whose rules the kernel follows. */
@@ -19,10 +20,14 @@ export interface SimLimits {
   /** Likewise, of a socket of datagrams. */
   readonly datagramBufferBytes: number;
   readonly pipeBytes: number;
+  /** The most entries of a submission queue; a completion queue has twice as many. */
+  readonly ringEntriesMax: number;
   /** The delay of a connection, of bytes and of an end of stream: from, to. */
   readonly latencyMs: readonly [from: number, to: number];
   /** The virtual time of a system call: a loop that never waits must not stop the clock. */
   readonly callCostUs: number;
+  /** What happens beside the process happens at whole multiples of this: more of it at once. */
+  readonly tickUs: number;
   /** The reaction time of a peer: from, to. */
   readonly reactionMs: readonly [from: number, to: number];
 }
@@ -33,10 +38,21 @@ export const defaultLimits: SimLimits = {
   receiveBufferBytes: 65_536,
   datagramBufferBytes: 212_992,
   pipeBytes: 65_536,
+  ringEntriesMax: 32_768,
   latencyMs: [0, 0],
   callCostUs: 1,
+  tickUs: 0.001,
   reactionMs: [0, 1],
 };
+
+/** The faults that take a while. */
+type TimedFault =
+  | 'datagramOvertaken'
+  | 'delayedDelivery'
+  | 'hiddenReadiness'
+  | 'interrupt'
+  | 'lateCompletion'
+  | 'suddenWake';
 
 /** The result of a scan that found nothing yet. No result of a call is that small. */
 export const PENDING = Number.MIN_SAFE_INTEGER;
@@ -61,10 +77,15 @@ export class Kernel {
   readonly style: KernelStyle;
   readonly seed: number;
   readonly limits: SimLimits;
-  readonly clock = new Clock();
+  readonly clock: Clock;
   readonly faults: Faults;
   readonly trace: Trace;
   readonly descriptors: Descriptors;
+  readonly memory = new Memory();
+  /** What no correct process does, in words: a close with an operation in flight, ... */
+  readonly complaints: string[] = [];
+  /** The operations of rings that have moved or accepted something. */
+  operationsDone = 0;
   /** The number of SIGPIPEs, each of which ends a process that does not ignore it. */
   sigpipes = 0;
   readonly #latency: Random;
@@ -77,6 +98,7 @@ export class Kernel {
     this.style = abi.platform.replace(/-.*/, '') as KernelStyle;
     this.seed = seed;
     this.limits = limits;
+    this.clock = new Clock(Math.round(limits.tickUs * NS_PER_US));
     this.faults = new Faults(plan, seed);
     this.trace = new Trace(abi, traceLines);
     this.descriptors = new Descriptors(this, limits.descriptorsMax);
@@ -125,9 +147,7 @@ export class Kernel {
   }
 
   /** The duration of a fault that has fired. */
-  faultNs(
-    kind: 'datagramOvertaken' | 'delayedDelivery' | 'hiddenReadiness' | 'interrupt' | 'suddenWake',
-  ): number {
+  faultNs(kind: TimedFault): number {
     return 1 + this.faults.dice(kind).below(FAULT_MS_MAX * NS_PER_MS);
   }
 

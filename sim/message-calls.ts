@@ -57,7 +57,8 @@ export class MessageCalls {
     const { EAGAIN, EPIPE } = this.#kernel.errno;
     const { MSG_DONTWAIT, MSG_NOSIGNAL = 0 } = this.#kernel.abi.constants;
     const waits = !socket.nonblocking && (flags & MSG_DONTWAIT) === 0;
-    if (!waits && this.#sockets.falseEagain()) return -EAGAIN;
+    const fruitless = waits ? 0 : this.#sockets.fruitless(true);
+    if (fruitless !== 0) return fruitless;
     const scan = (): number => {
       const result = socket.sendMessage(outgoing);
       return waits && result === -EAGAIN ? PENDING : result;
@@ -103,7 +104,7 @@ export class MessageCalls {
   #waitFor(socket: DatagramSocket, flags: number): number {
     const { EAGAIN } = this.#kernel.errno;
     const waits = !socket.nonblocking && (flags & this.#kernel.abi.constants.MSG_DONTWAIT) === 0;
-    if (!waits) return socket.readable && this.#sockets.falseEagain() ? -EAGAIN : 0;
+    if (!waits) return this.#sockets.fruitless(socket.readable);
     const scan = (): number => (socket.readable ? 0 : PENDING);
     const result = this.#kernel.wait('recv', scan, socket.receiveTimeoutNs);
     return result === PENDING ? -EAGAIN : result;

@@ -82,6 +82,11 @@ export abstract class OpenFile {
     return -this.kernel.errno.EINVAL;
   }
 
+  /** The memory that mmap(2) maps at an offset; null for none. */
+  mapping(_offset: number): Uint8Array | null {
+    return null;
+  }
+
   /** The last descriptor was closed. */
   abstract close(): void;
 

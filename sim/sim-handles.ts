@@ -77,10 +77,15 @@ export abstract class SimHandle implements Subscription {
     // Most hold nothing.
   }
 
+  /** Whether a result only says that the operation continues. */
+  protected isTransient(result: number): boolean {
+    const { EAGAIN, EINTR, ENOBUFS } = this.owner.sys.abi.errno;
+    return result === -EAGAIN || result === -EINTR || result === -ENOBUFS;
+  }
+
   /** Completes an operation, unless its result is only that it continues. */
   protected over(operation: Completion['operation'], result: number, bytes = NOTHING): void {
-    const { EAGAIN, EINTR } = this.owner.sys.abi.errno;
-    if (result === -EAGAIN || result === -EINTR) return;
+    if (this.isTransient(result)) return;
     this.complete({ token: this.token, operation, result, bytes });
   }
 
@@ -229,8 +234,7 @@ export class SimStream extends SimHandle implements Stream {
 
   /** A send has ended. A failed one has consumed the socket's error, and no end follows: law 4. */
   #sendOver(operation: 'send' | 'finish', result: number): void {
-    const { EAGAIN, EINTR } = this.owner.sys.abi.errno;
-    if (result < 0 && result !== -EAGAIN && result !== -EINTR) this.#errno = -result;
+    if (result < 0 && !this.isTransient(result)) this.#errno = -result;
     this.over(operation, result);
   }
 

@@ -8,6 +8,8 @@ import { defaultLimits, Kernel, type SimLimits } from './kernel.ts';
 import { NullFile } from './open-file.ts';
 import { createPipe } from './pipes.ts';
 import { Resolver } from './resolver.ts';
+import { RingCalls, type SimRings } from './ring/ring-calls.ts';
+import type { RingFile } from './ring/ring-file.ts';
 import { requireRoom } from './room.ts';
 import { SocketSys } from './socket-sys.ts';
 import { WaitCalls } from './wait-calls.ts';
@@ -21,6 +23,8 @@ export interface SimOptions {
   /** The faults; none if left out. */
   readonly faults?: FaultPlan;
   readonly limits?: Partial<SimLimits>;
+  /** The rings of a Linux; those of a new one if left out. */
+  readonly rings?: SimRings;
   /** The number of calls kept for a report; 0 if left out, because it costs time. */
   readonly traceLines?: number;
 }
@@ -34,6 +38,7 @@ export class SimSys extends SocketSys implements Sys {
   readonly resolver: Resolver;
   readonly #files: FileCalls;
   readonly #waits: WaitCalls;
+  readonly #rings: RingCalls;
   readonly #keyboard;
 
   constructor(options: SimOptions) {
@@ -43,6 +48,8 @@ export class SimSys extends SocketSys implements Sys {
     super(new Kernel(abi, seed, faults, { ...defaultLimits, ...limits }, traceLines));
     this.#files = new FileCalls(this.kernel, this.sockets);
     this.#waits = new WaitCalls(this.kernel, this.#files);
+    const { kernel, sockets, transfers } = this;
+    this.#rings = new RingCalls(kernel, sockets, transfers, this.#files, options.rings ?? {});
     this.resolver = new Resolver(abi);
     const [keyboard, keys] = createPipe(this.kernel);
     this.#keyboard = keys;
@@ -65,6 +72,16 @@ export class SimSys extends SocketSys implements Sys {
     return [...this.kernel.descriptors.entries()].map(([fd]) => fd).filter((fd) => fd > 2);
   }
 
+  /** The rings that are open. */
+  get rings(): readonly RingFile[] {
+    return this.#rings.open;
+  }
+
+  /** The process has ended: its memory may go to another simulation. */
+  end(): void {
+    this.kernel.memory.end();
+  }
+
   /** Makes `text` readable from descriptor 0. */
   type(text: string): void {
     this.#keyboard.write(Buffer.from(text), 0, Buffer.byteLength(text));
@@ -72,6 +89,7 @@ export class SimSys extends SocketSys implements Sys {
 
   close(fd: number): number {
     this.kernel.enter();
+    this.#rings.closing(fd);
     return this.note('close', fd, 0, 0, this.#files.close(fd));
   }
 
@@ -148,17 +166,33 @@ export class SimSys extends SocketSys implements Sys {
     return this.note('kevent', kq, changeCount, eventCount, result);
   }
 
-  /** The simulated machine has no io_uring, like one that forbids it. */
-  io_uring_setup(entries: number): number {
-    return this.note('io_uring_setup', entries, 0, 0, this.missing);
+  io_uring_setup(entries: number, params: Uint8Array): number {
+    requireRoom(params.length, 0, this.abi.ioUring?.structs.io_uring_params.size ?? 0);
+    this.kernel.enter();
+    return this.note('io_uring_setup', entries, 0, 0, this.#rings.setup(entries, params));
   }
 
-  io_uring_enter(fd: number, toSubmit: number, minComplete: number): number {
-    return this.note('io_uring_enter', fd, toSubmit, minComplete, this.missing);
+  io_uring_enter(
+    fd: number,
+    toSubmit: number,
+    minComplete: number,
+    flags: number,
+    arg: number,
+    argBytes: number,
+  ): number {
+    this.kernel.enter();
+    const exists = this.abi.ioUring !== null;
+    const result = exists
+      ? this.#rings.enter(fd, toSubmit, minComplete, flags, arg, argBytes)
+      : this.missing;
+    return this.note('io_uring_enter', fd, toSubmit, minComplete, result);
   }
 
-  io_uring_register(fd: number, opcode: number): number {
-    return this.note('io_uring_register', fd, opcode, 0, this.missing);
+  io_uring_register(fd: number, opcode: number, arg: number, count: number): number {
+    this.kernel.enter();
+    const exists = this.abi.ioUring !== null;
+    const result = exists ? this.#rings.register(fd, opcode, arg, count) : this.missing;
+    return this.note('io_uring_register', fd, opcode, count, result);
   }
 
   uvLoop(): null {
@@ -177,8 +211,18 @@ export class SimSys extends SocketSys implements Sys {
     return this.note('eventfd', initial, flags, 0, this.#files.eventfd(initial, flags));
   }
 
-  timerfd_create = (): number => this.missing;
-  timerfd_settime = (): number => this.missing;
+  timerfd_create(clockid: number, flags: number): number {
+    this.kernel.enter();
+    const result = this.#files.timerfd_create(clockid, flags);
+    return this.note('timerfd_create', clockid, flags, 0, result);
+  }
+
+  timerfd_settime(fd: number, flags: number, value: Uint8Array): number {
+    requireRoom(value.length, 0, 2 * this.abi.structs.timespec.size);
+    this.kernel.enter();
+    const result = this.#files.timerfd_settime(fd, flags, value);
+    return this.note('timerfd_settime', fd, flags, 0, result);
+  }
 
   pipe2(pair: Int32Array, flags: number): number {
     requireRoom(pair.length, 0, 2);
@@ -219,8 +263,8 @@ export class SimSys extends SocketSys implements Sys {
     return this.note('unlink', path.length, 0, 0, this.sockets.names.unlink(path));
   }
 
-  mmap(length: number, protection: number, flags: number, fd: number): number {
-    return this.note('mmap', length, protection, flags, this.#files.mmap(length, fd));
+  mmap(length: number, protection: number, flags: number, fd: number, offset: number): number {
+    return this.note('mmap', length, protection, flags, this.#files.mmap(length, fd, offset));
   }
 
   munmap(address: number, length: number): number {
@@ -228,11 +272,11 @@ export class SimSys extends SocketSys implements Sys {
   }
 
   view(address: number, length: number): Uint8Array {
-    return this.#files.view(address, length);
+    return this.kernel.memory.view(address, length);
   }
 
   address(buffer: Uint8Array): number {
-    return this.#files.address(buffer);
+    return this.kernel.memory.address(buffer);
   }
 
   getaddrinfo(

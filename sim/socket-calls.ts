@@ -249,17 +249,29 @@ export class SocketCalls {
 
   /** accept(2) and accept4(2), whose `flags` are null for the first. */
   accept(fd: number, into: Uint8Array, length: Int32Array, flags: number | null): number {
-    const { faults, errno } = this.#kernel;
     const listener = this.at(fd);
     if (typeof listener === 'number') return listener;
+    return this.acceptFrom(listener, into, length, flags, !listener.nonblocking);
+  }
+
+  /** The same for a socket, which `waits` or does not. */
+  acceptFrom(
+    listener: SimSocket,
+    into: Uint8Array,
+    length: Int32Array,
+    flags: number | null,
+    waits: boolean,
+  ): number {
+    const { faults, errno } = this.#kernel;
+    const fruitless = waits ? 0 : this.fruitless(listener.pending.length > 0);
+    if (fruitless !== 0) return fruitless;
     if (this.#kernel.descriptors.full) return -errno.EMFILE;
     if (listener.pending.length > 0) {
       const refused = this.refusal();
       if (refused !== 0) return refused;
-      if (listener.nonblocking && this.falseEagain()) return -errno.EAGAIN;
       if (faults.fires('abortedAccept')) return this.#dropPending(listener);
     }
-    const socket = this.#nextPending(listener);
+    const socket = this.#nextPending(listener, waits);
     if (typeof socket === 'number') return socket;
     // On the BSDs the socket inherits O_NONBLOCK of the listener, except by accept4.
     if (flags === null && !this.#kernel.isLinux) socket.nonblocking = listener.nonblocking;
@@ -278,10 +290,10 @@ export class SocketCalls {
     return -this.#kernel.errno.ECONNABORTED;
   }
 
-  #nextPending(listener: SimSocket): SimSocket | number {
+  #nextPending(listener: SimSocket, waits: boolean): SimSocket | number {
     const { EAGAIN } = this.#kernel.errno;
     const first = listener.accept();
-    if (first !== -EAGAIN || listener.nonblocking) return first;
+    if (first !== -EAGAIN || !waits) return first;
     const { timeoutsBoundAcceptAndConnect } = this.#kernel.abi.behaviours;
     const timeoutNs = timeoutsBoundAcceptAndConnect
       ? listener.receiveTimeoutNs
@@ -292,9 +304,14 @@ export class SocketCalls {
     return outcome < 0 ? outcome : listener.accept();
   }
 
-  /** True if a ready file returns EAGAIN once. No edge follows: it was ready before. */
-  falseEagain(): boolean {
-    return this.#kernel.faults.fires('falseEagain');
+  /**
+   * The `-errno` of a call that does not wait and does nothing, or 0. EINTR may come at any time,
+   * EAGAIN to one that is `ready`. No edge follows: it was ready before.
+   */
+  fruitless(ready: boolean): number {
+    const { faults, errno } = this.#kernel;
+    if (faults.fires('interruptedCall')) return -errno.EINTR;
+    return ready && faults.fires('falseEagain') ? -errno.EAGAIN : 0;
   }
 
   /** Signals an edge for what `file` is ready for. */

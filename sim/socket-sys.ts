@@ -12,13 +12,13 @@ export class SocketSys {
   readonly abi: Abi;
   readonly kernel: Kernel;
   readonly sockets: SocketCalls;
-  readonly #transfers: TransferCalls;
+  protected readonly transfers: TransferCalls;
 
   constructor(kernel: Kernel) {
     this.abi = kernel.abi;
     this.kernel = kernel;
     this.sockets = new SocketCalls(kernel);
-    this.#transfers = new TransferCalls(kernel, this.sockets);
+    this.transfers = new TransferCalls(kernel, this.sockets);
   }
 
   socket(domain: number, type: number, protocol: number): number {
@@ -67,21 +67,21 @@ export class SocketSys {
   send(fd: number, buffer: Uint8Array, offset: number, length: number, flags: number): number {
     requireRoom(buffer.length, offset, length);
     this.kernel.enter();
-    const result = this.#transfers.send(fd, buffer, offset, length, flags);
+    const result = this.transfers.send(fd, buffer, offset, length, flags);
     return this.moved('send', fd, buffer, offset, length, flags, result);
   }
 
   recv(fd: number, buffer: Uint8Array, offset: number, length: number, flags: number): number {
     requireRoom(buffer.length, offset, length);
     this.kernel.enter();
-    const result = this.#transfers.recv(fd, buffer, offset, length, flags);
+    const result = this.transfers.recv(fd, buffer, offset, length, flags);
     return this.moved('recv', fd, buffer, offset, length, flags, result);
   }
 
   sendmsg(fd: number, message: MessageHeader, flags: number): number {
     requireParts(message);
     this.kernel.enter();
-    const result = this.#transfers.messages.sendmsg(fd, message, flags);
+    const result = this.transfers.messages.sendmsg(fd, message, flags);
     const { buffer, offset, length } = message;
     return this.moved('sendmsg', fd, buffer, offset, length, flags, result);
   }
@@ -89,7 +89,7 @@ export class SocketSys {
   recvmsg(fd: number, message: MessageHeader, flags: number): number {
     requireParts(message);
     this.kernel.enter();
-    const result = this.#transfers.messages.recvmsg(fd, message, flags);
+    const result = this.transfers.messages.recvmsg(fd, message, flags);
     const { buffer, offset, length } = message;
     return this.moved('recvmsg', fd, buffer, offset, length, flags, Math.min(result, length));
   }
@@ -111,7 +111,7 @@ export class SocketSys {
     this.kernel.enter();
     const parts = { control: null, controlLength: 0, flags: 0 };
     const message = { name: address, nameLength: addressLength, buffer, offset, length, ...parts };
-    const result = this.#transfers.messages.sendmsg(fd, message, flags);
+    const result = this.transfers.messages.sendmsg(fd, message, flags);
     return this.moved('sendto', fd, buffer, offset, length, flags, result);
   }
 
@@ -134,7 +134,7 @@ export class SocketSys {
     this.kernel.enter();
     const parts = { control: null, controlLength: 0, flags: 0 };
     const message = { name: address, nameLength, buffer, offset, length, ...parts };
-    const result = this.#transfers.messages.recvmsg(fd, message, flags);
+    const result = this.transfers.messages.recvmsg(fd, message, flags);
     if (result >= 0) addressLength[0] = message.nameLength;
     return this.moved('recvfrom', fd, buffer, offset, length, flags, result);
   }
@@ -154,7 +154,7 @@ export class SocketSys {
     this.kernel.enter();
     const exists = this.abi.structs.mmsghdr !== undefined;
     const result = exists
-      ? this.#transfers.messages.sendmmsg(fd, messages, first, count, flags)
+      ? this.transfers.messages.sendmmsg(fd, messages, first, count, flags)
       : this.missing;
     return this.note('sendmmsg', fd, count, flags, result);
   }
@@ -164,7 +164,7 @@ export class SocketSys {
     this.kernel.enter();
     const exists = this.abi.structs.mmsghdr !== undefined;
     const result = exists
-      ? this.#transfers.messages.recvmmsg(fd, messages, count, flags)
+      ? this.transfers.messages.recvmmsg(fd, messages, count, flags)
       : this.missing;
     return this.note('recvmmsg', fd, count, flags, result);
   }
@@ -172,14 +172,14 @@ export class SocketSys {
   read(fd: number, buffer: Uint8Array, offset: number, length: number): number {
     requireRoom(buffer.length, offset, length);
     this.kernel.enter();
-    const result = this.#transfers.read(fd, buffer, offset, length);
+    const result = this.transfers.read(fd, buffer, offset, length);
     return this.moved('read', fd, buffer, offset, length, 0, result);
   }
 
   write(fd: number, buffer: Uint8Array, offset: number, length: number): number {
     requireRoom(buffer.length, offset, length);
     this.kernel.enter();
-    const result = this.#transfers.write(fd, buffer, offset, length);
+    const result = this.transfers.write(fd, buffer, offset, length);
     return this.moved('write', fd, buffer, offset, length, 0, result);
   }
 

@@ -19,13 +19,26 @@ export class TransferCalls {
   }
 
   send(fd: number, from: Uint8Array, offset: number, length: number, flags: number): number {
-    const { MSG_DONTWAIT, MSG_NOSIGNAL = 0 } = this.#kernel.abi.constants;
+    const { MSG_DONTWAIT } = this.#kernel.abi.constants;
     const socket = this.#sockets.at(fd);
     if (typeof socket === 'number') return socket;
     if (socket instanceof DatagramSocket) {
       return this.messages.sendmsg(fd, bare(from, offset, length), flags);
     }
     const waits = !socket.nonblocking && (flags & MSG_DONTWAIT) === 0;
+    return this.sendOn(socket, from, offset, length, flags, waits);
+  }
+
+  /** The same for a socket of streams, which `waits` or does not. */
+  sendOn(
+    socket: SimSocket,
+    from: Uint8Array,
+    offset: number,
+    length: number,
+    flags: number,
+    waits: boolean,
+  ): number {
+    const { MSG_NOSIGNAL = 0 } = this.#kernel.abi.constants;
     const result = this.#put(socket, from, offset, length, waits, socket.sendTimeoutNs);
     const quiet = (flags & MSG_NOSIGNAL) !== 0 || socket.flag('SO_NOSIGPIPE');
     if (result === -this.#kernel.errno.EPIPE && !quiet) this.#kernel.sigpipes += 1;
@@ -50,7 +63,9 @@ export class TransferCalls {
     const { EAGAIN } = this.#kernel.errno;
     const room = this.#disturb(file, Ready.out);
     if (!waits) {
-      if (room && length > 0 && this.#sockets.falseEagain()) return -EAGAIN;
+      const refusal = length > 0 ? this.#disturbed(file, room) : 0;
+      if (refusal !== 0) return refusal;
+      if (room && this.#kernel.faults.fires('memoryShort')) return -this.#kernel.errno.ENOBUFS;
       return file.write(from, offset, this.#shortened(file, length, 'partialSend'));
     }
     // A blocking send takes all; the next call reports an error in between.
@@ -87,6 +102,12 @@ export class TransferCalls {
     return this.#get(socket, give, offset, length, waits, all, socket.receiveTimeoutNs);
   }
 
+  /** recv(2) of a socket of streams, without waiting. */
+  receiveFrom(socket: SimSocket, into: Uint8Array): number {
+    const give = (at: number, count: number): number => socket.receive(into, at, count, false);
+    return this.#get(socket, give, 0, into.length, false, false, 0);
+  }
+
   read(fd: number, into: Uint8Array, offset: number, length: number): number {
     const file = this.#kernel.descriptors.get(fd);
     if (file === undefined) return -this.#kernel.errno.EBADF;
@@ -108,7 +129,8 @@ export class TransferCalls {
     const { EAGAIN } = this.#kernel.errno;
     const ready = this.#disturb(file, Ready.in);
     if (!waits) {
-      if (ready && this.#sockets.falseEagain()) return -EAGAIN;
+      const refusal = this.#disturbed(file, ready);
+      if (refusal !== 0) return refusal;
       return give(offset, this.#shortened(file, length, 'shortReceive'));
     }
     let total = 0;
@@ -123,6 +145,10 @@ export class TransferCalls {
     const outcome = this.#kernel.wait('recv', scan, timeoutNs);
     if (outcome === PENDING) return total > 0 ? total : -EAGAIN;
     return outcome < 0 && total > 0 ? total : outcome;
+  }
+
+  #disturbed(file: OpenFile, ready: boolean): number {
+    return file instanceof SimSocket ? this.#sockets.fruitless(ready) : 0;
   }
 
   /** Breaks the connection if that fault fires. Returns whether it is ready. */

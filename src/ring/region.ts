@@ -22,21 +22,23 @@ export const REGION = {
 
 const REGION_BYTES = REGION.buffers + BUFFERS_MAX * BUFFER_STRIDE_BYTES;
 
-/** Regions of closed rings, for the next rings of this thread. */
-const unused: Arena[] = [];
+/** Regions of closed rings, for the next rings of this thread, by who mapped them. */
+const unused = new WeakMap<Sys, Arena[]>();
 
 /**
  * Returns mapped memory for everything that a ring shares with the kernel besides the queues. Pages
  * that were never written take no memory.
  */
 export function takeRegion(sys: Sys): Arena {
-  return unused.pop() ?? new Arena(sys, REGION_BYTES);
+  return unused.get(sys)?.pop() ?? new Arena(sys, REGION_BYTES);
 }
 
 /**
  * Takes a region back once the kernel has let go of it. It is never unmapped: a program that keeps
  * a borrowed chunk too long may read wrong bytes, but must not crash.
  */
-export function giveRegionBack(region: Arena): void {
-  unused.push(region);
+export function giveRegionBack(sys: Sys, region: Arena): void {
+  const regions = unused.get(sys);
+  if (regions === undefined) unused.set(sys, [region]);
+  else regions.push(region);
 }

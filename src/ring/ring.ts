@@ -198,7 +198,7 @@ export class Ring {
     }
     this.sys.close(this.fd);
     this.memory.unmap();
-    giveRegionBack(this.region);
+    giveRegionBack(this.sys, this.region);
   }
 }
 

@@ -2,9 +2,9 @@ import { FaultPlan } from '#sim/faults.js';
 import { SimBackend } from '#sim/sim-backend.js';
 import { SimSys } from '#sim/sim-sys.js';
 import { Random } from '#src/base/random.js';
+import type { BackendName } from '#src/loop/backend.js';
 import { backends, createBackend } from '#src/loop/backends.js';
 import { EventLoop } from '#src/net/event-loop.js';
-import { pollers } from '#src/poller/pollers.js';
 import { abiFor } from '#src/sys/abi/index.js';
 import { nativeSys } from '#src/sys/native.js';
 import { openFds } from '#test/harness/leaks.js';
@@ -68,10 +68,11 @@ const SEED = 20_261_122;
 interface SimulatedPlatform {
   readonly name: string;
   readonly platform: string;
-  readonly poller: LoopTarget['name'] | 'simulated';
+  readonly poller: BackendName;
 }
 
 const simulatedPlatforms: readonly SimulatedPlatform[] = [
+  { name: 'sim io_uring', platform: 'linux', poller: 'io_uring' },
   { name: 'sim epoll', platform: 'linux', poller: 'epoll' },
   { name: 'sim poll', platform: 'linux', poller: 'poll' },
   { name: 'sim select', platform: 'linux', poller: 'select' },
@@ -93,14 +94,13 @@ function simulatedEnvironment(
   const { descriptorsMax } = options;
   const limits = descriptorsMax === undefined ? {} : { descriptorsMax };
   const sys = new SimSys({ seed, abi, faults, limits });
-  const entry = pollers.find(({ name }) => name === poller);
   const pass = (timeMs: number): void => {
     sys.poll(new Uint8Array(abi.structs.pollfd.size), 0, timeMs);
   };
   const backend =
-    entry === undefined
+    poller === 'simulated'
       ? new SimBackend(sys, new Random(seed, 'backend'), pass)
-      : createBackend(entry.name, sys);
+      : createBackend(poller, sys);
   const loop = new EventLoop({ ...options, backend, sys });
   const own = sys.openDescriptors().length;
   return {
@@ -115,6 +115,9 @@ function simulatedEnvironment(
       loop.close();
       const left = sys.openDescriptors();
       if (left.length > 0) throw new Error(`descriptors ${left.join(', ')} were left open`);
+      const [complaint] = sys.kernel.complaints;
+      if (complaint !== undefined) throw new Error(complaint);
+      sys.end();
     },
   };
 }

@@ -205,14 +205,14 @@ test('sys-io-uring: ENOSYS on a platform without it', (t) => {
   assert.equal(without.io_uring_register(3, 8, 0, 1), missing);
 });
 
-test('sys-io-uring: a simulated kernel has none, but its memory has addresses', (t) => {
+test('sys-io-uring: a simulated kernel may have none, but its memory has addresses', (t) => {
   leakCheck(t);
-  const sim = new SimSys({ seed: 1 });
+  const sim = new SimSys({ seed: 1, rings: { refusal: 'ENOSYS' } });
   const { EBADF, ENODEV = 0, ENOSYS } = sim.abi.errno;
   const asSys: Sys = sim;
   assert.equal(asSys.io_uring_setup(ENTRIES, new Uint8Array(120)), -ENOSYS);
-  assert.equal(asSys.io_uring_enter(3, 1, 1, 1, 0, 0), -ENOSYS);
-  assert.equal(asSys.io_uring_register(3, 8, 0, 1), -ENOSYS);
+  assert.equal(asSys.io_uring_enter(NOT_OPEN, 1, 1, 1, 0, 0), -EBADF);
+  assert.equal(asSys.io_uring_register(NOT_OPEN, 8, 0, 1), -EBADF);
   assert.equal(asSys.mmap(4096, 1, 1, NOT_OPEN, 0), -EBADF);
   assert.equal(asSys.mmap(4096, 1, 1, 1, 0), -ENODEV);
   using arena = new Arena(sim, 10);

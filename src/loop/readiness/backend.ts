@@ -1,5 +1,5 @@
 import { NO_TOKEN, TokenSlab } from '../../base/token-slab.ts';
-import { PeriodicWakeTimer } from '../../poller/periodic-wake-timer.ts';
+import type { PeriodicWakeTimer } from '../../poller/periodic-wake-timer.ts';
 import { Interest, type ReadySink, type WakeHandle } from '../../poller/poller.ts';
 import type { LoopPoller } from '../../poller/riding-calls.ts';
 import { sendFlags } from '../../sys/descriptors.ts';
@@ -35,6 +35,7 @@ import type { ReadinessHandle, ReadinessOwner } from './handle.ts';
 import type { ReceiveList } from './receive-list.ts';
 import { SharedFd } from './shared-fd.ts';
 import { ReadinessStream } from './stream.ts';
+import { openWakeTimer } from './wake-timer.ts';
 import { ReadinessWatch } from './watch.ts';
 
 /** Options of a {@link ReadinessBackend}. */
@@ -93,10 +94,7 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
     this.sharedDatagrams = new SharedDatagrams(sys);
     this.#closing = new ClosingList(this.calls);
     this.#poller = poller;
-    this.#wakeTimer = poller.edgeTriggered ? PeriodicWakeTimer.open(sys, WAKE_PERIOD_MS) : null;
-    if (this.#wakeTimer !== null) {
-      poller.register(this.#wakeTimer.fd, Interest.read, NO_TOKEN, true);
-    }
+    this.#wakeTimer = poller.edgeTriggered ? openWakeTimer(sys, poller) : null;
     poller.ride(this.calls);
   }
 

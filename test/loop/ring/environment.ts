@@ -9,7 +9,6 @@ import { nativeSys } from '#src/sys/native.js';
 import type { Sys } from '#src/sys/sys.js';
 import type { Environment } from '#test/conformance/environment.js';
 import { openFds } from '#test/harness/leaks.js';
-import { Oracle } from '#test/sim/loop/oracle.js';
 import { standIn } from '#test/sys/stand-in.js';
 
 const available = ringAvailable(nativeSys());
@@ -38,16 +37,6 @@ export function environmentOf(backend: Backend, sys: Sys): Environment {
 /** An environment on the ring, over the calls of `sys`. */
 export function ringEnvironment(sys: Sys = nativeSys()): Environment {
   return environmentOf(new RingBackend(sys), sys);
-}
-
-/**
- * On the ring a send counts as taken until it turns out to have fallen short: `drained` follows
- * then, although no call had said that anything is queued.
- */
-export class RingOracle extends Oracle {
-  override broken(what: string): void {
-    if (what !== 'drained, and nothing was queued') super.broken(what);
-  }
 }
 
 /**

@@ -13,8 +13,9 @@ import { nativeSys } from '#src/sys/native.js';
 import type { Sys } from '#src/sys/sys.js';
 import { connectedPair, type Environment, pattern, until } from '#test/conformance/environment.js';
 import { leakCheck } from '#test/harness/leaks.js';
+import { RingOracle } from '#test/sim/loop/oracle.js';
 import { WatchedBackend } from '#test/sim/loop/watched-backend.js';
-import { environmentOf, limitless, RingOracle, unwilling, withoutRing } from './environment.ts';
+import { environmentOf, limitless, unwilling, withoutRing } from './environment.ts';
 
 /** Both runs together stay below 10 s on a slow machine. */
 const RUNS = 150;

@@ -13,8 +13,9 @@ import { nativeSys } from '#src/sys/native.js';
 import type { Sys } from '#src/sys/sys.js';
 import { type Environment, pattern, portOf, until } from '#test/conformance/environment.js';
 import { leakCheck } from '#test/harness/leaks.js';
+import { RingOracle } from '#test/sim/loop/oracle.js';
 import { WatchedBackend } from '#test/sim/loop/watched-backend.js';
-import { environmentOf, RingOracle, unwilling, withoutRing } from './environment.ts';
+import { environmentOf, unwilling, withoutRing } from './environment.ts';
 
 const RUNS = 150;
 const STEPS_MAX = 80;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { DatagramSocket as KernelSocket } from '#sim/datagram-sockets.js';
-import { datagramFaults, type FaultKind, FaultPlan } from '#sim/faults.js';
+import { datagramFaults, type FaultKind, FaultPlan, ringFaults } from '#sim/faults.js';
 import { Random } from '#src/base/random.js';
 import type { DatagramSocket } from '#src/net/datagram/datagram-socket.js';
 import { EventLoop } from '#src/net/event-loop.js';
@@ -14,11 +14,13 @@ const KINDS: readonly FaultKind[] = [
   ...datagramFaults,
   'falseEagain',
   'interrupt',
+  'interruptedCall',
   'spuriousReadiness',
   'hiddenReadiness',
   'shuffledEvents',
   'delayedDelivery',
   'suddenWake',
+  ...ringFaults,
 ];
 const TURNS = 40;
 const TURNS_MAX = 5000;

@@ -1,15 +1,17 @@
 import { type FaultKind, FaultPlan } from '#sim/faults.js';
+import type { SimLimits } from '#sim/kernel.js';
 import { Random } from '#src/base/random.js';
 import type { Backend } from '#src/loop/backend.js';
+import { Operation } from '#src/loop/ring/handle.js';
 import { SysError } from '#src/sys/sys-error.js';
 import { EventServer } from '#tools/echo/event-server.js';
 import { AnswerHost } from './answer-host.ts';
 import { type Answer, ClientPeer } from './client-peer.ts';
-import { Oracle } from './oracle.ts';
+import { Oracle, RingOracle } from './oracle.ts';
 import { Outward, type PendingLookup, type Target } from './outward.ts';
 import { PipedWatch } from './piped-watch.ts';
 import { HastyLoop, type MisreadSys, type PlantedBug } from './planted-bugs.ts';
-import { createSys, createTarget, faultsOf, type TargetName } from './targets.ts';
+import { createSys, createTarget, faultsOf, isRing, type TargetName } from './targets.ts';
 import { TimerGames } from './timer-games.ts';
 import { UnrulyListener } from './unruly-listener.ts';
 import { WatchedBackend } from './watched-backend.ts';
@@ -28,6 +30,10 @@ const WAIT_MS = 600_000;
 const IDLE_TURNS_MAX = 40;
 const NO_TIME_MS = 0.02;
 const SETUP_TRIES_MAX = 1000;
+/** As long as a fault lasts. */
+const FAULT_MS = 50;
+/** The turns in which a ring gets all of its buffers back. */
+const RING_TURNS = 4;
 
 const SERVER_PORT = 7001;
 const UNRULY_PORT = 7002;
@@ -56,7 +62,7 @@ export interface LoopRun {
 /** A loop on one backend, with the peers and faults of a seed. */
 class LoopEnvironment {
   turns = 0;
-  readonly oracle = new Oracle();
+  readonly oracle: Oracle;
   readonly sys: MisreadSys;
   readonly #random: Random;
   readonly #backend: Backend;
@@ -82,6 +88,7 @@ class LoopEnvironment {
 
   constructor(target: TargetName, seed: number, { bug, kinds, traceLines = 0 }: RunOptions) {
     const random = new Random(seed, 'loop environment');
+    this.oracle = isRing(target) ? new RingOracle() : new Oracle();
     this.#random = random;
     this.#isScarce = random.chance(0.25);
     const latencyMs = random.chance(0.5) ? 0 : random.between(1, 8);
@@ -94,6 +101,7 @@ class LoopEnvironment {
         sendBufferBytes: random.between(16, 4096),
         receiveBufferBytes: random.between(16, 4096),
         latencyMs: [0, latencyMs],
+        ...pace(seed),
       },
     });
     const { sys, oracle } = this;
@@ -308,12 +316,32 @@ class LoopEnvironment {
     oracle.expect(active === 0, `${active} subscriptions are left`);
     const left = sys.openDescriptors().length - this.#ownDescriptors;
     oracle.expect(left === 0, `${left} descriptors are left`);
+    this.#judgeRings();
     this.#loop.close();
+    oracle.expect(sys.kernel.complaints.length === 0, sys.kernel.complaints.join('; '));
     const open = sys.openDescriptors();
     oracle.expect(open.length === 0, `left open by the backend: ${open.join(', ')}`);
     oracle.expect(sys.kernel.sigpipes === 0, 'a signal would have ended the process');
     this.#games?.judge();
     this.#judgeConnections();
+  }
+
+  /** Every buffer is back, and only the loop's own operations are in flight. */
+  #judgeRings(): void {
+    const { sys, oracle } = this;
+    if (sys.rings.length === 0) return;
+    sys.kernel.heal();
+    for (let turn = 0; turn < RING_TURNS; turn += 1) {
+      sys.poll(new Uint8Array(sys.abi.structs.pollfd.size), 0, FAULT_MS);
+      this.#loop.turn(0);
+    }
+    for (const { inFlight, groups } of sys.rings) {
+      const others = inFlight.filter(({ entry }) => entry.dataHigh < Operation.wake);
+      oracle.expect(others.length === 0, `${others.length} operations are left`);
+      for (const { lent } of groups.values()) {
+        oracle.expect(lent === 0, `${lent} buffers are left`);
+      }
+    }
   }
 
   #judgeConnections(): void {
@@ -336,6 +364,14 @@ class LoopEnvironment {
   }
 }
 
+/** Some seeds have slow calls or a coarse clock: several things happen in one turn. */
+function pace(seed: number): Partial<SimLimits> {
+  const random = new Random(seed, 'pace');
+  if (random.chance(0.6)) return {};
+  const callCostUs = random.chance(0.5) ? 1 : random.between(20, 400);
+  return { callCostUs, tickUs: 1000 * random.between(1, 25) };
+}
+
 /** Runs a loop over `target` in the environment of `seed`. */
 export function runLoop(target: TargetName, seed: number, options: RunOptions = {}): LoopRun {
   const environment = new LoopEnvironment(target, seed, options);
@@ -350,6 +386,7 @@ export function runLoop(target: TargetName, seed: number, options: RunOptions = 
     oracle.broken(`it threw: ${error.stack ?? error.message}`);
   }
   const { violation } = oracle;
+  sys.end();
   return {
     violation: violation === null ? null : [violation, ...sys.kernel.report()].join('\n  '),
     traceHash: sys.traceHash,

@@ -31,6 +31,7 @@ const regressions: readonly (readonly [seed: number, target: TargetName, bug: st
   [73, 'epoll', 'a server whose listener epoll had no room for gave up instead of waiting'],
   [525, 'kqueue-macos', 'a stream failed after its reset, in the handler where a write had failed'],
   [158, 'completions', 'a simulated accept that completed after its listener closed stayed open'],
+  [15, 'epoll', 'a timer that epoll had no room for (ENOSPC) was left open, and the loop with it'],
   [77, 'poll', 'a look-up started by a timer waited for the whole turn'],
 ];
 
@@ -124,7 +125,7 @@ testAlso('sim loop: the seed of this commit', (t) => {
 /** Each bug with its target and the number of seeds that find it. */
 const canaries: readonly (readonly [bug: PlantedBug, target: TargetName, seeds: number])[] = [
   ['drops the rest of a partial send', 'epoll', 20],
-  ['takes EAGAIN for the end', 'epoll', 20],
+  ['takes EAGAIN for the end', 'epoll', 50],
   ['forgets close(2)', 'select', 20],
   ['takes EMFILE for the end of the listener', 'epoll', 50],
   ['reports a close inside of the call', 'poll', 20],
@@ -133,6 +134,9 @@ const canaries: readonly (readonly [bug: PlantedBug, target: TargetName, seeds: 
   ['forgets to wait for writing', 'kqueue-libkqueue', 20],
   ['counts timers from the beginning of the turn', 'epoll', 20],
   ['has tokens without a generation', 'completions', 100],
+  ['takes a multishot that has ended for going on', 'io_uring', 20],
+  ['overlooks a short write', 'io_uring', 20],
+  ['closes before the ring has let go', 'io_uring', 20],
 ];
 
 for (const [bug, target, seedsMax] of canaries) {

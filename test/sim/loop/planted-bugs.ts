@@ -8,6 +8,8 @@ import type {
   StreamSink,
 } from '#src/loop/backend.js';
 import { ReadinessBackend } from '#src/loop/readiness/backend.js';
+import { RingBackend } from '#src/loop/ring/backend.js';
+import { Operation, type RingHandle } from '#src/loop/ring/handle.js';
 import type { Timer } from '#src/loop/timers.js';
 import { EventLoop } from '#src/net/event-loop.js';
 import { Interest, type ReadySink } from '#src/poller/poller.js';
@@ -27,7 +29,10 @@ export type PlantedBug =
   | 'sends the FIN before the queue'
   | 'forgets to wait for writing'
   | 'counts timers from the beginning of the turn'
-  | 'has tokens without a generation';
+  | 'has tokens without a generation'
+  | 'takes a multishot that has ended for going on'
+  | 'overlooks a short write'
+  | 'closes before the ring has let go';
 
 /** System calls as a buggy caller misreads them. */
 export class MisreadSys extends CountingSys {
@@ -55,6 +60,21 @@ export class MisreadSys extends CountingSys {
     const isShort = result === -EMFILE || result === -ENFILE;
     const misread = this.bug === 'takes EMFILE for the end of the listener' && isShort;
     return misread ? -EINVAL : result;
+  }
+
+  override io_uring_enter(...call: Parameters<CountingSys['io_uring_enter']>): number {
+    const result = super.io_uring_enter(...call);
+    const more = this.abi.ioUring?.constants.IORING_CQE_F_MORE ?? 0;
+    for (const { queues } of this.bug === null ? [] : this.rings) {
+      queues.misread((kind, _result, flags) => {
+        if (this.bug === 'overlooks a short write' && kind === Operation.sendNow) {
+          return [Operation.none, flags];
+        }
+        const goesOn = this.bug === 'takes a multishot that has ended for going on';
+        return goesOn && kind === Operation.receive ? [kind, flags | more] : null;
+      });
+    }
+    return result;
   }
 
   override close(fd: number): number {
@@ -122,6 +142,14 @@ export class BuggyBackend extends ReadinessBackend {
     this.#calls.settling = true;
     super.closePhase();
     this.#calls.settling = false;
+  }
+}
+
+/** The ring backend that closes a descriptor although its operations are in flight. */
+export class HastyRingBackend extends RingBackend {
+  override remove(handle: RingHandle): void {
+    super.remove(handle);
+    if (handle.inFlight && handle.ownsFd) this.letGo(handle);
   }
 }
 

@@ -1,26 +1,35 @@
-import { type FaultKind, type FaultPlan, streamFaults } from '#sim/faults.js';
+import { type FaultKind, type FaultPlan, ringFaults, streamFaults } from '#sim/faults.js';
 import type { SimLimits } from '#sim/kernel.js';
+import type { SimRings } from '#sim/ring/ring-calls.js';
 import { SimBackend } from '#sim/sim-backend.js';
 import type { SimSys } from '#sim/sim-sys.js';
 import { Random } from '#src/base/random.js';
 import type { Backend } from '#src/loop/backend.js';
 import { createBackend } from '#src/loop/backends.js';
 import { ReadinessBackend } from '#src/loop/readiness/backend.js';
+import { RingBackend } from '#src/loop/ring/backend.js';
 import { loopPollers } from '#src/poller/pollers.js';
 import type { Abi } from '#src/sys/abi/abi.js';
 import { abiFor } from '#src/sys/abi/index.js';
-import { BareSlab, BuggyBackend, MisreadSys, type PlantedBug } from './planted-bugs.ts';
+import {
+  BareSlab,
+  BuggyBackend,
+  HastyRingBackend,
+  MisreadSys,
+  type PlantedBug,
+} from './planted-bugs.ts';
 
 /** The platform and the backend of a simulated loop. */
 interface LoopTarget {
   readonly platform: string;
   /** null is the simulated completion backend. */
-  readonly poller: 'epoll' | 'poll' | 'select' | 'kqueue' | null;
+  readonly poller: 'io_uring' | 'epoll' | 'poll' | 'select' | 'kqueue' | null;
   /** The faults that cannot happen there. */
   readonly without: readonly FaultKind[];
 }
 
 const table = {
+  io_uring: { platform: 'linux', poller: 'io_uring', without: ['changeError'] },
   epoll: { platform: 'linux', poller: 'epoll', without: [] },
   poll: { platform: 'linux', poller: 'poll', without: ['shuffledEvents', 'changeError'] },
   select: { platform: 'linux', poller: 'select', without: ['shuffledEvents', 'changeError'] },
@@ -38,7 +47,23 @@ export const targetNames = Object.keys(table) as readonly TargetName[];
 /** The faults that can happen on a target. */
 export function faultsOf(name: TargetName): FaultKind[] {
   const { without }: LoopTarget = table[name];
-  return streamFaults.filter((kind) => !without.includes(kind));
+  const kinds = isRing(name) ? [...streamFaults, ...ringFaults] : streamFaults;
+  return kinds.filter((kind) => !without.includes(kind));
+}
+
+/** Whether a target has the loop of io_uring. */
+export function isRing(name: TargetName): boolean {
+  return table[name].poller === 'io_uring';
+}
+
+/** Small queues overflow, and an older kernel lacks abilities. */
+function ringsOf(seed: number): { readonly rings: SimRings; readonly ringEntriesMax: number } {
+  const random = new Random(seed, 'rings');
+  const limitedReceives = random.chance(0.7);
+  const periodicTimeouts = limitedReceives || random.chance(0.5);
+  const noSqArray = periodicTimeouts && random.chance(0.8);
+  const ringEntriesMax = random.chance(0.5) ? 32_768 : 2 ** random.between(0, 4);
+  return { rings: { limitedReceives, periodicTimeouts, noSqArray }, ringEntriesMax };
 }
 
 export interface SysOptions {
@@ -50,7 +75,9 @@ export interface SysOptions {
 
 /** The kernel of a target. */
 export function createSys(name: TargetName, options: SysOptions): MisreadSys {
-  return new MisreadSys({ ...options, abi: platformOf(name) });
+  const { rings, ringEntriesMax } = ringsOf(options.seed);
+  const limits = { ...options.limits, ringEntriesMax };
+  return new MisreadSys({ ...options, limits, rings, abi: platformOf(name) });
 }
 
 /** The table of the platform of a target. */
@@ -63,6 +90,7 @@ export function platformOf(name: TargetName): Abi {
 /** The backend of a target over any simulated kernel. */
 export function createBackendOf(name: TargetName, sys: SimSys): Backend {
   const { poller }: LoopTarget = table[name];
+  if (poller === 'io_uring') return new RingBackend(sys);
   if (poller !== null) return createBackend(poller, sys);
   const pass = (timeMs: number): void => {
     sys.poll(new Uint8Array(sys.abi.structs.pollfd.size), 0, timeMs);
@@ -81,6 +109,10 @@ export function createTarget(name: TargetName, sys: MisreadSys, bug: PlantedBug 
     return bug === 'has tokens without a generation'
       ? new SimBackend(sys, random, pass, new BareSlab())
       : new SimBackend(sys, random, pass);
+  }
+  if (poller === 'io_uring') {
+    const hasty = bug === 'closes before the ring has let go';
+    return hasty ? new HastyRingBackend(sys) : new RingBackend(sys);
   }
   const entry = loopPollers.find((one) => one.name === poller);
   if (entry === undefined) throw new Error(`there is no poller ${poller}`);

@@ -101,6 +101,7 @@ export class WatchedStream extends WatchedSubscription<Stream> implements Stream
 
   send(bytes: Uint8Array, offset: number, length: number): number {
     const queued = this.call(() => this.inner.send(bytes, offset, length));
+    this.#oracle.expect(queued <= this.queuedBytesAtMost, 'less is queued than it says');
     this.#oracle.expect(queued === 0 || queued === this.queuedBytes, 'another number is queued');
     // A gathered send counts as taken, and may turn out to be short.
     if (this.queuedBytesAtMost > 0) this.heard.queued = true;
