@@ -18,6 +18,8 @@ export interface SimLimits {
   readonly receiveBufferBytes: number;
   /** Likewise, of a socket of datagrams. */
   readonly datagramBufferBytes: number;
+  /** The longest datagram that UDP_SEGMENT makes. */
+  readonly segmentBytesMax: number;
   readonly pipeBytes: number;
   /** The delay of a connection, of bytes and of an end of stream: from, to. */
   readonly latencyMs: readonly [from: number, to: number];
@@ -32,6 +34,7 @@ export const defaultLimits: SimLimits = {
   sendBufferBytes: 65_536,
   receiveBufferBytes: 65_536,
   datagramBufferBytes: 212_992,
+  segmentBytesMax: 65_507,
   pipeBytes: 65_536,
   latencyMs: [0, 0],
   callCostUs: 1,

@@ -90,8 +90,11 @@ function simulatedEnvironment(
 ): Environment & { readonly sys: SimSys } {
   const abi = abiFor(platform, 'x64');
   if (abi === null) throw new Error(`there is no table for ${platform}`);
-  const { descriptorsMax } = options;
-  const limits = descriptorsMax === undefined ? {} : { descriptorsMax };
+  const { descriptorsMax, segmentBytesMax } = options;
+  const limits = {
+    ...(descriptorsMax === undefined ? {} : { descriptorsMax }),
+    ...(segmentBytesMax === undefined ? {} : { segmentBytesMax }),
+  };
   const sys = new SimSys({ seed, abi, faults, limits });
   const entry = pollers.find(({ name }) => name === poller);
   const pass = (timeMs: number): void => {
