@@ -55,7 +55,7 @@ const JOINED = 'node_modules/(commander|hdr-histogram-js|uplot|valibot)/';
 /** What is run or imported from outside; threads, pages and hooks are found by their path. */
 const ROOTS = [
   ...PUBLIC,
-  '^src/adapters/register/node-net[.]ts$',
+  '^src/adapters/register/node-(dgram|net)[.]ts$',
   '^tools/cli/main[.]ts$',
   '^tools/cli/textbook/tcp(server|client)[.]ts$',
   '^tools/cli/demo/demo[.]ts$',

@@ -25,7 +25,11 @@ export const PUBLIC = [
 /** The threads of the library. */
 const THREADS = ['workers/thread-worker'];
 /** What Node loads by its path once `sockloop/register` is imported. */
-const HOOKS = ['adapters/register/resolve-hook', 'adapters/register/node-net'];
+const HOOKS = [
+  'adapters/register/resolve-hook',
+  'adapters/register/node-net',
+  'adapters/register/node-dgram',
+];
 /** The programs, and the threads that they start. */
 const TOOLS = [
   'cli/main',

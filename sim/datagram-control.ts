@@ -1,5 +1,6 @@
 import type { ControlMessage } from '#src/sys/control/message.js';
-import { encodeControl } from '#src/sys/control-messages.js';
+import { decodeControl, encodeControl } from '#src/sys/control-messages.js';
+import type { Sys } from '#src/sys/sys.js';
 import type { Datagram, DatagramSocket, ErrorEntry } from './datagram-sockets.ts';
 import type { Kernel } from './kernel.ts';
 
@@ -69,4 +70,13 @@ function ofHeader({ abi }: Kernel, socket: DatagramSocket, datagram: Datagram): 
 export function controlOfEntry({ abi }: Kernel, { to, error }: ErrorEntry): Uint8Array[] {
   const kind = to.family === 'IPv6' ? 'IPV6_RECVERR' : 'IP_RECVERR';
   return [encodeControl(abi, [{ kind, ...error }])];
+}
+
+/** Closes descriptors that came in control messages. Returns how many. */
+export function closePassed(sys: Sys, memory: Uint8Array, at: number, length: number): number {
+  const fds = decodeControl(sys.abi, memory.subarray(at, at + length), length).flatMap((one) =>
+    one.kind === 'SCM_RIGHTS' ? one.fds : [],
+  );
+  for (const fd of fds) sys.close(fd);
+  return fds.length;
 }

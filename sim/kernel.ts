@@ -19,6 +19,8 @@ export interface SimLimits {
   readonly receiveBufferBytes: number;
   /** Likewise, of a socket of datagrams. */
   readonly datagramBufferBytes: number;
+  /** The longest datagram that UDP_SEGMENT makes. */
+  readonly segmentBytesMax: number;
   readonly pipeBytes: number;
   /** The most entries of a submission queue; a completion queue has twice as many. */
   readonly ringEntriesMax: number;
@@ -37,6 +39,7 @@ export const defaultLimits: SimLimits = {
   sendBufferBytes: 65_536,
   receiveBufferBytes: 65_536,
   datagramBufferBytes: 212_992,
+  segmentBytesMax: 65_507,
   pipeBytes: 65_536,
   ringEntriesMax: 32_768,
   latencyMs: [0, 0],

@@ -12,6 +12,7 @@ import { decodeControl, encodeControl } from '#src/sys/control-messages.js';
 import { errnoName } from '#src/sys/errno.js';
 import { SOCKADDR_BYTES_MAX } from '#src/sys/sockaddr.js';
 import type { MessageHeader } from '#src/sys/sys.js';
+import { closePassed } from './datagram-control.ts';
 import { type Completion, SimHandle, type SimHandleOwner } from './sim-handles.ts';
 
 /** The most datagrams of one delivery, and of one round of sends. */
@@ -22,14 +23,17 @@ const CONTROL_BYTES = 256;
 /** What the kernel cuts at once: UDP_SEGMENT. */
 const SEGMENTS_MAX = 64;
 const SEGMENTED_BYTES_MAX = 65_000;
+const UNSEGMENTED = ['EINVAL', 'EIO', 'EMSGSIZE'];
 
 /** A datagram that waits to be sent. */
 interface Waiting {
   readonly bytes: Uint8Array;
   readonly to: EncodedAddress | null;
   readonly control: Uint8Array | null;
-  /** How many datagrams the kernel makes of it. */
+  /** How many datagrams the kernel makes of it, how long they are, and their own control. */
   readonly datagrams: number;
+  readonly size: number;
+  readonly own: Uint8Array | null;
 }
 
 /** A socket of datagrams on the simulated backend: its sends are made in any later round. */
@@ -39,6 +43,7 @@ export class SimDatagrams extends SimHandle implements DatagramHandle {
     receivedBytes: 0,
     truncated: 0,
     controlTruncated: 0,
+    descriptorsClosed: 0,
     droppedByKernel: 0,
     sent: 0,
     sentBytes: 0,
@@ -55,16 +60,19 @@ export class SimDatagrams extends SimHandle implements DatagramHandle {
   #arrived: ReceivedDatagrams | null = null;
   /** Datagrams that arrived while it was being paused. */
   #held: Completion | null = null;
+  /** Whether the kernel cuts messages: not again once it has refused to. */
+  #segmenting: boolean;
   #ended = false;
   #broken = false;
   #owesDrain = false;
-  /** The first of the queue has met the error of an earlier one. */
-  #tried = false;
+  /** The error that the first of the queue has met: of an earlier one, unless it comes again. */
+  #met = '';
 
   constructor(owner: SimHandleOwner, fd: number, sink: DatagramSink, settings: DatagramSettings) {
     super(owner, fd);
     this.#sink = sink;
     this.#settings = settings;
+    this.#segmenting = settings.gso && owner.sys.abi.constants.UDP_SEGMENT !== undefined;
     this.#strideBytes = Math.ceil(settings.bytesMax / 8) * 8 + SOCKADDR_BYTES_MAX + CONTROL_BYTES;
   }
 
@@ -88,12 +96,12 @@ export class SimDatagrams extends SimHandle implements DatagramHandle {
     }
     const joined = this.#joinedOf(size);
     const step = joined * size;
-    const ownControl = control?.bytes ?? null;
+    const own = control?.bytes ?? null;
     for (let at = 0; at === 0 || at < length; at += step) {
       const piece = bytes.slice(offset + at, offset + Math.min(at + step, length));
       const count = Math.max(1, Math.ceil(piece.length / size));
-      const parts = count > 1 ? this.#segmented(ownControl, size) : ownControl;
-      this.#queue.push({ bytes: piece, to, control: parts, datagrams: count });
+      const parts = count > 1 ? this.#segmented(own, size) : own;
+      this.#queue.push({ bytes: piece, to, control: parts, datagrams: count, size, own });
     }
     this.queuedBytes += length;
     this.queuedDatagrams += datagrams;
@@ -107,14 +115,24 @@ export class SimDatagrams extends SimHandle implements DatagramHandle {
 
   /** How many datagrams of `size` the kernel is given at once. */
   #joinedOf(size: number): number {
-    const exists = this.owner.sys.abi.constants.UDP_SEGMENT !== undefined;
-    if (!exists || !this.#settings.gso) return 1;
+    if (!this.#segmenting) return 1;
     return Math.max(1, Math.min(SEGMENTS_MAX, Math.floor(SEGMENTED_BYTES_MAX / size)));
   }
 
   #segmented(control: Uint8Array | null, segmentSize: number): Uint8Array {
     const segment = encodeControl(this.owner.sys.abi, [{ kind: 'UDP_SEGMENT', segmentSize }]);
     return Buffer.concat([control ?? new Uint8Array(0), segment]);
+  }
+
+  /** Sends the datagrams of a message one by one: the kernel does not cut it. */
+  #takeApart({ bytes, to, size, own }: Waiting): void {
+    const pieces: Waiting[] = [];
+    for (let at = 0; at < bytes.length; at += size) {
+      const piece = bytes.subarray(at, at + size);
+      pieces.push({ bytes: piece, to, control: own, datagrams: 1, size, own });
+    }
+    this.#queue.splice(0, 1, ...pieces);
+    this.#segmenting = false;
   }
 
   retry(): void {
@@ -168,9 +186,14 @@ export class SimDatagrams extends SimHandle implements DatagramHandle {
     return true;
   }
 
-  #shift({ bytes, datagrams }: Waiting): void {
+  /** The first is sent, or dropped because of the error `name`. */
+  #shift({ bytes, datagrams }: Waiting, name = ''): void {
+    const met = this.#met;
+    this.#met = '';
+    if (met !== name && met !== '' && !this.#settings.errorQueue) {
+      count(this.counters.peerErrors, met);
+    }
     this.#queue.shift();
-    this.#tried = false;
     this.queuedBytes -= bytes.length;
     this.queuedDatagrams -= datagrams;
   }
@@ -182,15 +205,17 @@ export class SimDatagrams extends SimHandle implements DatagramHandle {
       this.#fail(errno);
       return false;
     }
-    if (!this.#tried && ['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH'].includes(name)) {
-      // The error of an earlier datagram: this one is tried again.
-      this.#tried = true;
-      if (!this.#settings.errorQueue) count(this.counters.peerErrors, name);
+    if (this.#met === '' && ['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH'].includes(name)) {
+      this.#met = name;
       return true;
     }
     const [first] = this.#queue;
+    if (first !== undefined && first.datagrams > 1 && UNSEGMENTED.includes(name)) {
+      this.#takeApart(first);
+      return true;
+    }
     count(this.counters.sendErrors, name, first?.datagrams);
-    if (first !== undefined) this.#shift(first);
+    if (first !== undefined) this.#shift(first, name);
     return true;
   }
 
@@ -254,6 +279,8 @@ export class SimDatagrams extends SimHandle implements DatagramHandle {
     arrived.nameLengths[index] = Math.min(message.nameLength, SOCKADDR_BYTES_MAX);
     arrived.controlLengths[index] = message.controlLength;
     arrived.flags[index] = message.flags;
+    const { controlLength } = message;
+    this.counters.descriptorsClosed += closePassed(sys, memory, controlAt, controlLength);
     arrived.length += 1;
     // An empty record ends a connection: what is behind it comes again and again.
     return this.#settings.sequenced && result === 0 ? -sys.abi.errno.EAGAIN : result;

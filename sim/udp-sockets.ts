@@ -87,6 +87,7 @@ export class UdpSocket extends DatagramSocket {
     const asked = control.find((one) => one.kind === 'UDP_SEGMENT');
     const segmentBytes = asked?.kind === 'UDP_SEGMENT' ? asked.segmentSize : this.#ownSegment;
     if (segmentBytes === 0 || bytes.length <= segmentBytes) return 0;
+    if (segmentBytes > this.kernel.limits.segmentBytesMax) return -EINVAL;
     return Math.ceil(bytes.length / segmentBytes) > SEGMENTS_MAX ? -EINVAL : segmentBytes;
   }
 

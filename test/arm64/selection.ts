@@ -140,6 +140,11 @@ export const leftOut: readonly LeftOut[] = [
     reason: COMMANDS,
     without: ['self-connection: load and send'],
   },
+  { path: 'net/datagram/flood.test.ts', reason: 'qemu-user 7.2 lacks SO_RXQ_OVFL' },
+  {
+    path: 'net/datagram/hostile.test.ts',
+    reason: 'qemu-user 7.2 does not know all options, and cuts messages off its own way',
+  },
   {
     path: 'net/zones.test.ts',
     reason: COMMANDS,

@@ -42,6 +42,8 @@ export interface LoopTarget {
 export interface EnvironmentOptions extends Pick<EventLoopOptions, 'onHandlerError'> {
   /** The most descriptors that may be open. Simulated kernels only. */
   readonly descriptorsMax?: number;
+  /** The longest datagram that the kernel cuts off a message. Simulated kernels only. */
+  readonly segmentBytesMax?: number;
 }
 
 /** Turns until `done` returns true. Throws with `what` if it never does. */

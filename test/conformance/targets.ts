@@ -91,8 +91,11 @@ function simulatedEnvironment(
 ): Environment & { readonly sys: SimSys } {
   const abi = abiFor(platform, 'x64');
   if (abi === null) throw new Error(`there is no table for ${platform}`);
-  const { descriptorsMax } = options;
-  const limits = descriptorsMax === undefined ? {} : { descriptorsMax };
+  const { descriptorsMax, segmentBytesMax } = options;
+  const limits = {
+    ...(descriptorsMax === undefined ? {} : { descriptorsMax }),
+    ...(segmentBytesMax === undefined ? {} : { segmentBytesMax }),
+  };
   const sys = new SimSys({ seed, abi, faults, limits });
   const pass = (timeMs: number): void => {
     sys.poll(new Uint8Array(abi.structs.pollfd.size), 0, timeMs);

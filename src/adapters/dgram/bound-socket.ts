@@ -30,6 +30,7 @@ const SETTINGS: DatagramSettings = {
   errorQueue: false,
   sequenced: false,
   unixPeers: false,
+  unix: false,
 };
 
 /** A datagram that waits for its turn: another message of its batch has thrown. */

@@ -3,8 +3,8 @@
 
 /** What the hook is told by {@link initialize}. */
 export interface HookPlaces {
-  /** The URL of the module that programs get for `node:net`. */
-  readonly standIn: string;
+  /** The URLs of the modules that programs get for those of Node. */
+  readonly standIns: Readonly<Record<'net' | 'dgram', string>>;
   /** What the URLs of the library begin with: its own `node:net` is Node's. */
   readonly library: string;
 }
@@ -20,18 +20,28 @@ export function initialize(data: HookPlaces): void {
   places = data;
 }
 
-/** Whether `specifier` means Node's module. */
-export function isNodeNet(specifier: unknown): boolean {
-  return specifier === 'net' || specifier === 'node:net';
+/** The URL of what stands in for the module that `specifier` means, null if nothing does. */
+export function standInFor(specifier: unknown): string | null {
+  switch (specifier) {
+    case 'net':
+    case 'node:net':
+      return places.standIns.net;
+    case 'dgram':
+    case 'node:dgram':
+      return places.standIns.dgram;
+    default:
+      return null;
+  }
 }
 
-/** A hook of Node's: resolves `node:net`, and passes on everything else. */
+/** A hook of Node's: resolves what has a stand-in, and passes on everything else. */
 export function resolve<Context extends Importer>(
   specifier: string,
   context: Context,
   nextResolve: (specifier: string, context: Context) => unknown,
 ): unknown {
+  const url = standInFor(specifier);
   const isOwn = context.parentURL?.startsWith(places.library) === true;
-  if (isOwn || !isNodeNet(specifier)) return nextResolve(specifier, context);
-  return { url: places.standIn, format: 'module', shortCircuit: true };
+  if (isOwn || url === null) return nextResolve(specifier, context);
+  return { url, format: 'module', shortCircuit: true };
 }

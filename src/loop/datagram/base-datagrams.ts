@@ -49,8 +49,11 @@ export abstract class BaseDatagrams<Owner extends DatagramOwner>
   /** The kernel takes no more: until it is writable, or has rested. */
   #blocked = false;
   #resting = false;
-  /** The first message has met a pending error of an earlier one, and is tried again. */
-  #tried = false;
+  /**
+   * The error that the first message has met, and is tried again after: of an earlier one, if it
+   * does not come again. 0 for none.
+   */
+  #metErrno = 0;
   /** A send was refused, and `drained` was not called since. */
   #owesDrain = false;
 
@@ -237,7 +240,7 @@ export abstract class BaseDatagrams<Owner extends DatagramOwner>
 
   #sent(queue: SendQueue): void {
     const { firstDatagrams } = queue;
-    this.#tried = false;
+    this.#earlierFailed(0);
     this.counters.sent += firstDatagrams;
     this.counters.sentBytes += queue.messages.bufferLength(queue.first);
     queue.shift();
@@ -260,7 +263,7 @@ export abstract class BaseDatagrams<Owner extends DatagramOwner>
       queue.rejoin();
       return result;
     }
-    this.#tried = false;
+    this.#earlierFailed(0);
     this.counters.sent += 1;
     this.counters.sentBytes += bytes;
     queue.uncut();
@@ -287,14 +290,21 @@ export abstract class BaseDatagrams<Owner extends DatagramOwner>
       return true;
     }
     const hears = this.sink.settled !== undefined && queue.firstDatagrams === 1;
-    if (!this.#tried && !hears && isAmong(errors.pending, errno)) {
-      // The call has returned the error of an earlier datagram, and not sent this one.
-      this.#tried = true;
-      this.hadError(errno);
+    if (this.#metErrno === 0 && !hears && isAmong(errors.pending, errno)) {
+      // The call may have returned the error of an earlier datagram, and not sent this one.
+      this.#metErrno = errno;
       return true;
     }
     this.#drop(queue, errno);
     return true;
+  }
+
+  /** The first message is done with, by `errno`: an error that it met before was of another. */
+  #earlierFailed(errno: number): void {
+    const met = this.#metErrno;
+    if (met === 0) return;
+    this.#metErrno = 0;
+    if (met !== errno) this.hadError(met);
   }
 
   /** EAGAIN or ENOBUFS: law D5. `rests` says that no event will tell when it is over. */
@@ -311,7 +321,7 @@ export abstract class BaseDatagrams<Owner extends DatagramOwner>
   }
 
   #drop(queue: SendQueue, errno: number): void {
-    this.#tried = false;
+    this.#earlierFailed(errno);
     const code = errnoName(this.owner.sys.abi, errno);
     const isCut = queue.runs > 0 && !queue.segmenting && queue.cutsFirst;
     const datagrams = isCut ? 1 : queue.firstDatagrams;

@@ -30,6 +30,8 @@ export interface DatagramSettings {
   readonly sequenced: boolean;
   /** Writability tells nothing of the receiver: an unconnected UNIX socket. */
   readonly unixPeers: boolean;
+  /** A UNIX socket, to which peers may pass descriptors: they are closed. */
+  readonly unix: boolean;
 }
 
 /** Hears of what happens on a socket of datagrams. */
@@ -115,6 +117,8 @@ export interface DatagramCounters {
   truncated: number;
   /** Datagrams whose control messages had no room. */
   controlTruncated: number;
+  /** Descriptors that came with datagrams, and were closed. */
+  descriptorsClosed: number;
   /** Datagrams that the kernel dropped because the socket was full: law D3. */
   droppedByKernel: number;
   sent: number;
@@ -134,6 +138,7 @@ export function newDatagramCounters(): DatagramCounters {
     receivedBytes: 0,
     truncated: 0,
     controlTruncated: 0,
+    descriptorsClosed: 0,
     droppedByKernel: 0,
     sent: 0,
     sentBytes: 0,

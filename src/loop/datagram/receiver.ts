@@ -1,5 +1,6 @@
 import type { Abi } from '../../sys/abi/abi.ts';
 import type { DatagramCounters, DatagramSettings } from './contract.ts';
+import { closePassed } from './passed-descriptors.ts';
 import type { ReceiveSlots } from './receive-slots.ts';
 import type { ReceivedDatagrams } from './received.ts';
 import type { SharedDatagrams } from './shared.ts';
@@ -52,8 +53,18 @@ export class DatagramReceiver {
 
   /** Takes note of datagrams that came. */
   counted(received: ReceivedDatagrams): void {
+    if (this.#settings.unix) this.#closePassed(received);
     this.ends = this.#settings.sequenced && cutAtEnd(received);
     this.#count(received);
+  }
+
+  #closePassed({ length, memory, controlsAt, controlLengths }: ReceivedDatagrams): void {
+    for (let index = 0; index < length; index++) {
+      const control = controlLengths[index] ?? 0;
+      if (control === 0) continue;
+      const closed = closePassed(this.#shared.sys, memory, controlsAt[index] ?? 0, control);
+      this.#counters.descriptorsClosed += closed;
+    }
   }
 
   #adapt(got: number, asked: number, most: number): void {

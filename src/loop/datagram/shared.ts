@@ -12,11 +12,11 @@ export class SharedDatagrams {
   readonly calls: MessageCalls;
   readonly control: ControlReader;
   readonly sends = new DatagramSends();
-  readonly #sys: Sys;
+  readonly sys: Sys;
   #slots: ReceiveSlots | null = null;
 
   constructor(sys: Sys) {
-    this.#sys = sys;
+    this.sys = sys;
     this.abi = sys.abi;
     this.calls = new MessageCalls(sys);
     this.control = new ControlReader(sys.abi);
@@ -24,8 +24,8 @@ export class SharedDatagrams {
 
   /** The memory to receive datagrams of `bytesMax` into: longer ones than UDP's have their own. */
   slotsFor(bytesMax: number): ReceiveSlots {
-    if (bytesMax > DATAGRAM_BYTES) return new ReceiveSlots(this.#sys, this.calls, bytesMax);
-    this.#slots ??= new ReceiveSlots(this.#sys, this.calls);
+    if (bytesMax > DATAGRAM_BYTES) return new ReceiveSlots(this.sys, this.calls, bytesMax);
+    this.#slots ??= new ReceiveSlots(this.sys, this.calls);
     return this.#slots;
   }
 }

@@ -79,5 +79,6 @@ export function settingsOf(
     errorQueue,
     sequenced,
     unixPeers: !isUdp && peer === null,
+    unix: !isUdp,
   };
 }

@@ -19,7 +19,7 @@ import { AbortWatch } from '../async/abort.ts';
 import { type DatagramBatch, fillBatch, newBatch } from './batch.ts';
 import { checkOptions, settingsOf } from './checks.ts';
 import { addressFor, addressFrom, type DatagramAddress } from './datagram-address.ts';
-import { Destinations } from './destinations.ts';
+import { Destinations, NOWHERE } from './destinations.ts';
 import { askForInfo, type OpenedSocket, openDatagrams } from './open.ts';
 import { DatagramOptionCalls } from './option-calls.ts';
 import type {
@@ -163,16 +163,17 @@ export class DatagramSocket extends DatagramOptionCalls implements Disposable {
   /**
    * Sends a datagram, or several with `segmentSize`. It is sent at the end of the turn, and counted
    * in {@link stats} if the kernel does not take it: a longer one than UDP has (`EMSGSIZE`), one
-   * without a route (`ENETUNREACH`), one that a firewall refuses (`EPERM`).
+   * without a route (`ENETUNREACH`), one that a firewall refuses (`EPERM`), an answer to port 0,
+   * which a sender may have forged (`EINVAL`).
    *
    * @param data a string (as UTF-8) or bytes, which are copied: 0 of them are a datagram too.
    * @param options where to and how.
    * @returns true if it was taken. False if the queue is full: it was not taken and will not be
    *   sent, and the handler `drain` is called once the queue is empty. False on a closed socket,
    *   too, after which nothing is called.
-   * @throws RangeError for an address of another family, a host that is a name, port 0, more bytes
-   *   than `queuedBytesMax`; TypeError for a wrong type, and without `to` on a socket that is not
-   *   connected.
+   * @throws RangeError for an address of another family, a host that is a name, port 0 beside one,
+   *   more bytes than `queuedBytesMax`; TypeError for a wrong type, and without `to` on a socket
+   *   that is not connected.
    * @throws Error for a borrowed chunk whose handler has returned.
    */
   send(data: Bytes, options?: SendOptions): boolean {
@@ -184,6 +185,7 @@ export class DatagramSocket extends DatagramOptionCalls implements Disposable {
       requireWhole('segmentSize', segmentBytes, 1, SEGMENTED_BYTES_MAX);
     }
     const to = this.#to(options);
+    if (to === NOWHERE) return this.#toNowhere(length, segmentBytes);
     const control = this.#control(to, options);
     if (this.#closing || this.#loop.closed) return false;
     return this.#handle.send(bytes, 0, length, to, control, segmentBytes);
@@ -206,7 +208,16 @@ export class DatagramSocket extends DatagramOptionCalls implements Disposable {
     return taken;
   }
 
-  #to(options: SendOptions | undefined): DatagramAddress | null {
+  /** As if the kernel had refused it: law D6. */
+  #toNowhere(length: number, segmentBytes: number): boolean {
+    if (!this.isOpen) return false;
+    const { sendErrors } = this.#handle.counters;
+    const datagrams = segmentBytes === 0 ? 1 : Math.max(1, Math.ceil(length / segmentBytes));
+    sendErrors['EINVAL'] = (sendErrors['EINVAL'] ?? 0) + datagrams;
+    return true;
+  }
+
+  #to(options: SendOptions | undefined): DatagramAddress | typeof NOWHERE | null {
     const to = options?.to;
     if (this.peer === null) {
       if (to !== undefined) return this.#destinations.resolve(to);

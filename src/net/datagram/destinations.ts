@@ -3,6 +3,7 @@ import type { SendControl } from '../../loop/datagram/contract.ts';
 import { zoneResolved } from '../../socket/zone.ts';
 import type { ControlMessage } from '../../sys/control/message.ts';
 import { encodeControl } from '../../sys/control-messages.ts';
+import { formatAddress } from '../../sys/sockaddr.ts';
 import type { Sys } from '../../sys/sys.ts';
 import { addressFor, DatagramAddress, numericAddress } from './datagram-address.ts';
 import type { SendOptions } from './options.ts';
@@ -12,6 +13,9 @@ const KNOWN_MAX = 1024;
 
 /** An IPv4 address in an IPv6 one: RFC 4291, section 2.5.5.2. */
 const MAPPED = '::ffff:';
+
+/** Port 0, which whoever forges an address may come from: the kernel has no way to send there. */
+export const NOWHERE = Symbol('port 0');
 
 /** Where the sends of a socket go, and the control messages for that, each made once. */
 export class Destinations {
@@ -37,11 +41,11 @@ export class Destinations {
   }
 
   /**
-   * The address to send to.
+   * The address to send to; NOWHERE for a DatagramAddress of port 0, which a sender may have had.
    *
    * @throws RangeError for one of another family, port 0, or a name; TypeError for another type.
    */
-  resolve(to: NonNullable<SendOptions['to']>): DatagramAddress {
+  resolve(to: NonNullable<SendOptions['to']>): DatagramAddress | typeof NOWHERE {
     if (to instanceof DatagramAddress) return this.#fitting(to);
     requireObject('to', to);
     if ('path' in to) return this.#pathOf(to.path);
@@ -50,16 +54,21 @@ export class Destinations {
     if (known !== undefined) return known;
     const address = zoneResolved(numericAddress(host, port), this.#sys);
     const made = this.#fitting(addressFor(this.#sys.abi, address));
+    if (made === NOWHERE) {
+      const text = formatAddress(address);
+      throw new RangeError(`cannot send to ${text}: a port is a number from 1 to 65535`);
+    }
     this.#makeRoom();
     const ports = this.#byHost.get(host) ?? new Map<number, DatagramAddress>();
     this.#byHost.set(host, ports.set(port, made));
     return made;
   }
 
-  #pathOf(path: string): DatagramAddress {
+  #pathOf(path: string): DatagramAddress | typeof NOWHERE {
     const known = this.#byPath.get(path);
     if (known !== undefined) return known;
     const made = this.#fitting(addressFor(this.#sys.abi, { family: 'UNIX', path }));
+    if (made === NOWHERE) return made;
     this.#makeRoom();
     this.#byPath.set(path, made);
     return made;
@@ -73,13 +82,11 @@ export class Destinations {
     this.#byPath.clear();
   }
 
-  #fitting(to: DatagramAddress): DatagramAddress {
+  #fitting(to: DatagramAddress): DatagramAddress | typeof NOWHERE {
     if (this.#fit.has(to)) return to;
     const mapped = this.#mapped.get(to);
     if (mapped !== undefined) return mapped;
-    if (to.family !== 'UNIX' && to.port === 0) {
-      throw new RangeError(`cannot send to ${to}: a port is a number from 1 to 65535`);
-    }
+    if (to.family !== 'UNIX' && to.port === 0) return NOWHERE;
     if (to.family === this.#own.family) {
       this.#fit.add(to);
       return to;

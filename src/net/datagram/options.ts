@@ -172,6 +172,8 @@ export interface DatagramStats {
   readonly truncated: number;
   /** Delivered ones whose control messages did not fit (MSG_CTRUNC): their `info` has gaps. */
   readonly controlTruncated: number;
+  /** Descriptors that peers of a UNIX socket passed: a loop takes none, and closes them. */
+  readonly descriptorsClosed: number;
   /** What the kernel dropped because the socket was full, as far as it has told. Linux. */
   readonly droppedByKernel: number;
   /** Datagrams that the kernel took. */

@@ -65,6 +65,50 @@ net.connect = before;
 console.log(echo);
 `;
 
+/** The same ways to node:dgram. */
+const DATAGRAMS = `import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createRequire } from 'node:module';
+import dgram, { createSocket, Socket } from 'dgram';
+import * as names from 'node:dgram';
+import * as sockloop from 'sockloop/dgram';
+import required from './commonjs/datagrams.js';
+
+assert.equal(Socket, sockloop.Socket);
+const { dynamic, ...byRequire } = required;
+const ways = {
+  ...byRequire,
+  namespace: names.default,
+  dynamic: (await import('node:dgram')).default,
+  'dynamic of CommonJS': (await dynamic()).default,
+  createRequire: createRequire(import.meta.url)('node:dgram'),
+  'getBuiltinModule dgram': process.getBuiltinModule('dgram'),
+  'getBuiltinModule node:dgram': process.getBuiltinModule('node:dgram'),
+};
+for (const [way, found] of Object.entries(ways)) assert.equal(found, dgram, way);
+assert.deepEqual([dgram.Socket, dgram.createSocket, names.Socket], [Socket, createSocket, Socket]);
+
+const echo = createSocket('udp4', (message, { port, address }) => {
+  echo.send(message, port, address);
+}).bind(0, '127.0.0.1');
+await once(echo, 'listening');
+const client = required.dgram.createSocket('udp4');
+assert.ok(client instanceof sockloop.Socket);
+client.send('hello', echo.address().port, '127.0.0.1');
+const [message] = await once(client, 'message');
+client.close();
+echo.close();
+
+// As tracers and mocks do it.
+required.dgram.createSocket = () => 'mocked';
+assert.equal(dgram.createSocket('udp4'), 'mocked');
+console.log(String(message));
+`;
+
+const REQUIRED_DATAGRAMS = `const dgram = require('dgram');
+module.exports = { dgram, prefixed: require('node:dgram'), dynamic: () => import('dgram') };
+`;
+
 const REQUIRED = `const net = require('net');
 const { Socket } = require('node:net');
 if (Socket !== net.Socket) throw new Error('two modules');
@@ -79,13 +123,16 @@ module.exports = { net, open: (port) => net.connect(port, '127.0.0.1') };
 /** What Node makes itself keeps its own sockets. */
 const BESIDE = `import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import dgram from 'node:dgram';
 import { once } from 'node:events';
 import http from 'node:http';
 import net from 'node:net';
 import { Worker, isMainThread } from 'node:worker_threads';
+import { Socket as Datagrams } from 'sockloop/dgram';
 import * as sockloop from 'sockloop/net';
 
 assert.equal(net.Socket, sockloop.Socket);
+assert.equal(dgram.Socket, Datagrams);
 if (isMainThread) {
   const server = http.createServer((request, response) => {
     response.end(request.socket instanceof net.Socket ? 'sockloop' : 'node');
@@ -132,11 +179,14 @@ console.log(made.join());
 
 const CLUSTER = `import assert from 'node:assert/strict';
 import cluster from 'node:cluster';
+import dgram from 'node:dgram';
 import { once } from 'node:events';
 import net from 'node:net';
+import { Socket as Datagrams } from 'sockloop/dgram';
 import * as sockloop from 'sockloop/net';
 
 assert.equal(net.Socket === sockloop.Socket, cluster.isPrimary);
+assert.equal(dgram.Socket === Datagrams, cluster.isPrimary);
 if (cluster.isPrimary) {
   const workers = [cluster.fork(), cluster.fork()];
   const ports = await Promise.all(workers.map((worker) => once(worker, 'message')));
@@ -189,6 +239,8 @@ console.log(made instanceof sockloop.Socket);
 const FILES: Readonly<Record<string, string>> = {
   'package.json': '{ "type": "module" }',
   'served.mjs': SERVED,
+  'datagrams.mjs': DATAGRAMS,
+  'commonjs/datagrams.js': REQUIRED_DATAGRAMS,
   'commonjs/package.json': '{ "type": "commonjs" }',
   'commonjs/required.js': REQUIRED,
   'commonjs/main.js': `console.log(require('./required.js').net === require('net'),
@@ -202,8 +254,10 @@ const FILES: Readonly<Record<string, string>> = {
   'loaded.mjs': LOADED,
   'served.test.mjs': TESTED,
   'typed.ts': TYPED,
-  'names.mjs': `import net from 'net'; import * as all from 'node:net';
-console.log(Object.keys(net).sort().join(), Object.keys(all).sort().join());`,
+  'names.mjs': `for (const name of ['net', 'dgram']) {
+  const all = await import('node:' + name);
+  console.log(Object.keys(all.default).sort().join(), Object.keys(all).sort().join());
+}`,
   'opens.mjs': `import net from 'node:net'; net.createServer();`,
 };
 

@@ -1,5 +1,5 @@
-// Goal: `--import sockloop/register` puts sockloop under every way to node:net of an unchanged
-// program, and leaves to Node what is Node's.
+// Goal: `--import sockloop/register` puts sockloop under every way to node:net and node:dgram of an
+// unchanged program, and leaves to Node what is Node's.
 // Method: programs beside the installed package, on the oldest Node and the newest, whose hooks
 // differ.
 
@@ -68,6 +68,13 @@ for (const { name, command, skip } of RUNTIMES) {
       assert.equal(outcome.err, '', 'no warning');
     });
 
+    it('serves what they ask for of node:dgram', async (t) => {
+      leakCheck(t);
+      const outcome = await runIn(t, [...command, ...OPTION, 'datagrams.mjs']);
+      assert.equal(outputOf(outcome), 'hello\n');
+      assert.equal(outcome.err, '', 'no warning');
+    });
+
     it('serves a program that is CommonJS alone, also by --require', async (t) => {
       leakCheck(t);
       const said = await output(t, '--require', 'sockloop/register', 'commonjs/main.js');
@@ -76,12 +83,17 @@ for (const { name, command, skip } of RUNTIMES) {
 
     it('has the names of this Node and no more', async (t) => {
       leakCheck(t);
-      const [plain = '', all = ''] = (await output(t, 'names.mjs')).trim().split(' ');
-      assert.match(plain, /_normalizeArgs.*createServer/);
-      const [served, allServed] = (await output(t, ...OPTION, 'names.mjs')).trim().split(' ');
-      assert.equal(served, plain);
-      const names = new Set([...all.split(','), 'module.exports']);
-      assert.equal(allServed, [...names].sort().join());
+      const lines = (await output(t, 'names.mjs')).trim().split('\n');
+      const servedLines = (await output(t, ...OPTION, 'names.mjs')).trim().split('\n');
+      assert.match(lines[0] ?? '', /_normalizeArgs.*createServer/);
+      assert.match(lines[1] ?? '', /Socket.*createSocket/);
+      for (const [index, line] of lines.entries()) {
+        const [plain = '', all = ''] = line.split(' ');
+        const [served, allServed] = servedLines[index]?.split(' ') ?? [];
+        assert.equal(served, plain);
+        const names = new Set([...all.split(','), 'module.exports']);
+        assert.equal(allServed, [...names].sort().join());
+      }
     });
 
     it('holds in threads and, by NODE_OPTIONS, in children; http keeps its own', async (t) => {

@@ -7,6 +7,7 @@ import { closedCases } from './closed.ts';
 import { closingCases } from './closing.ts';
 import { connectCases } from './connects.ts';
 import { datagramErrorCases } from './datagram-errors.ts';
+import { datagramHostileCases } from './datagram-hostile.ts';
 import { datagramSendCases } from './datagram-sends.ts';
 import { datagramCases } from './datagrams.ts';
 import { errorCases } from './errors.ts';
@@ -46,4 +47,5 @@ export const cases: readonly Case[] = [
   ...datagramCases,
   ...datagramSendCases,
   ...datagramErrorCases,
+  ...datagramHostileCases,
 ];
