@@ -2,16 +2,21 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { suite, test } from 'node:test';
 import { leakCheck } from '#test/harness/leaks.js';
-import { cases } from './cases/all.ts';
+import { cases as allCases } from './cases/all.ts';
 import { matrixPage, type Row } from './matrix.ts';
 import { targets as allTargets } from './targets.ts';
 
 // Every case runs over every backend, or is skipped with a reason. The page of the matrix shows
-// the results. CONFORMANCE_LOOP=epoll runs the cases of one backend.
+// the results. CONFORMANCE_LOOP=epoll runs the cases of one backend, CONFORMANCE_LAW=D those of the
+// laws that begin so.
 
 const only = process.env['CONFORMANCE_LOOP'];
 const targets = allTargets.filter(({ name }) => only === undefined || name === only);
 if (targets.length === 0) throw new Error(`CONFORMANCE_LOOP: there is no ${only}`);
+const law = process.env['CONFORMANCE_LAW'] ?? '';
+const cases = allCases.filter(
+  ({ laws }) => law === '' || laws.some((one) => String(one).startsWith(law)),
+);
 
 const rows: Row[] = cases.map((one) => ({ name: one.name, laws: one.laws, cells: new Map() }));
 
@@ -40,6 +45,7 @@ const committed = readFileSync(new URL('../../../docs/conformance.md', import.me
 
 /** Why the matrix of this machine differs from the committed one, or false. */
 function otherMachine(): string | false {
+  if (law !== '') return `the page was made from all laws, not from ${law} alone`;
   if (only !== undefined) return `the page was made from all loops, not from ${only} alone`;
   for (const { name, available } of targets) {
     if (available !== true && !committed.includes(available.reason)) {

@@ -15,9 +15,9 @@ export interface Room {
   readonly suites: readonly Suite[];
 }
 
-/** The conformance cases on one loop. */
-function conformance(loop: string): Suite {
-  const environment = { CONFORMANCE_LOOP: loop };
+/** The conformance cases on one loop: all, or those of the laws that begin with `law`. */
+function conformance(loop: string, law = ''): Suite {
+  const environment = { CONFORMANCE_LOOP: loop, CONFORMANCE_LAW: law };
   return { file: 'conformance/conformance.test.js', environment };
 }
 
@@ -112,6 +112,65 @@ export const rooms: readonly Room[] = [
     ],
   },
   {
+    name: 'datagram',
+    paths: [
+      'dist/src/loop/datagram',
+      'dist/src/net/datagram',
+      'dist/src/loop/readiness/datagrams.js',
+      'dist/src/loop/ring/datagrams.js',
+      'dist/src/sys/message-vector.js',
+      'dist/tools/echo/datagrams',
+    ],
+    suites: [
+      ...suites(
+        'sys/message-vector.test.js',
+        'loop/datagram/calls.test.js',
+        'net/datagram/datagrams.test.js',
+      ),
+      conformance('sim epoll', 'D'),
+      conformance('epoll', 'D'),
+      conformance('io_uring', 'D'),
+      ...suites('sim/loop/datagrams.test.js', 'tools/cli/serve/datagrams.test.js'),
+    ],
+  },
+  {
+    name: 'load',
+    paths: [
+      'dist/tools/load/plan',
+      'dist/tools/load/record',
+      'dist/tools/load/result',
+      'dist/tools/load/traffic',
+      'dist/tools/load/datagrams/arrivals.js',
+    ],
+    suites: suites(
+      'tools/load/record/latency-counts.test.js',
+      'tools/load/datagrams/arrivals.test.js',
+      'tools/load/result/thresholds.test.js',
+      'tools/load/result/verdict.test.js',
+      'tools/load/result/run-document.test.js',
+      'tools/load/result/parse-document.test.js',
+      'tools/load/result/merge.test.js',
+      'tools/load/traffic/message-pool.test.js',
+      'tools/load/traffic/pacer.test.js',
+      'tools/load/traffic/schedule.test.js',
+      'tools/load/plan.test.js',
+      'tools/cli/merge/merge.test.js',
+      'tools/cli/load/flags.test.js',
+    ),
+  },
+  {
+    name: 'engine',
+    paths: ['dist/tools/load/engine', 'dist/tools/load/datagrams'],
+    suites: suites(
+      'tools/load/datagrams/arrivals.test.js',
+      'tools/load/engine/local-end.test.js',
+      'tools/load/engine/losses.test.js',
+      'tools/load/engine/verify.test.js',
+      'tools/load/engine/open-loop.test.js',
+      'tools/cli/load/datagrams.test.js',
+    ),
+  },
+  {
     name: 'sys',
     paths: ['dist/src/sys'],
     suites: suites(
@@ -123,6 +182,13 @@ export const rooms: readonly Room[] = [
       'sys/descriptors.test.js',
       'sys/poll-calls.test.js',
       'sys/io-uring.test.js',
+      'sys/message-vector.test.js',
+      'sys/control/kinds.test.js',
+      'sys/trace/poll.test.js',
+      'sys/trace/ring-operations.test.js',
+      'sys/trace/ring.test.js',
+      'sys/trace/tracing-sys.test.js',
+      'sys/batch/call-list.test.js',
     ),
   },
 ];

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Suite } from './rooms.ts';
 
@@ -10,10 +11,13 @@ export interface Trial {
   readonly ms: number;
 }
 
+/** What is kept of the output, for a line may come in pieces. */
+const LINE_MAX = 200;
+
 /** Runs a suite of the workspace in `folder`, for `boundMs` at most. */
 export async function runSuite(folder: string, suite: Suite, boundMs: number): Promise<Trial> {
   const startMs = performance.now();
-  const words = ['--test-timeout=120000', `build/test/${suite.file}`];
+  const words = ['--test-reporter=tap', '--test-timeout=120000', `build/test/${suite.file}`];
   // Its own group, so that what it started goes with it.
   const child = spawn(process.execPath, words, {
     cwd: folder,
@@ -23,16 +27,27 @@ export async function runSuite(folder: string, suite: Suite, boundMs: number): P
     detached: true,
   });
   child.stdin.end();
-  child.stdout.resume();
   child.stderr.resume();
   const over = new AbortController();
-  const late = delay(boundMs, true, { signal: over.signal }).catch(() => false);
-  const closed = once(child, 'close').then(() => false);
-  const wasLate = await Promise.race([closed, late]);
+  const late = delay(boundMs, 'late', { signal: over.signal }).catch(() => 'late');
+  const closed = once(child, 'close').then(() => 'closed');
+  const how = await Promise.race([closed, late, firstFailure(child.stdout)]);
   over.abort();
   end(child.pid);
-  if (wasLate) await closed;
-  return { passed: child.exitCode === 0, late: wasLate, ms: performance.now() - startMs };
+  if (how !== 'closed') await closed;
+  const passed = how === 'closed' && child.exitCode === 0;
+  return { passed, late: how === 'late', ms: performance.now() - startMs };
+}
+
+/** One test that fails is enough: what the others say would only take time. */
+function firstFailure(output: Readable): Promise<string> {
+  let tail = '';
+  return new Promise((resolve) => {
+    output.setEncoding('utf8').on('data', (text: string) => {
+      tail = tail.slice(-LINE_MAX) + text;
+      if (/^ *not ok /m.test(tail)) resolve('failed');
+    });
+  });
 }
 
 /** Ends the group of a process that was started as the first of it. */

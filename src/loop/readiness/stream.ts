@@ -21,6 +21,8 @@ export class ReadinessStream extends BaseStream<ReadinessOwner> implements Strea
   readonly outlivesClose: boolean;
   /** Edge-triggered: whether sending stopped before the kernel was full. */
   #writable = false;
+  /** The wait after which it has sent from the queue. */
+  #flushedAt = -1;
   /** Whether the queue has become empty and the sink was not told yet. */
   #drained = false;
   /** The calls in a row that gave nothing, and whether it rests because of them. */
@@ -220,6 +222,7 @@ export class ReadinessStream extends BaseStream<ReadinessOwner> implements Strea
     const { outbox } = this;
     if (outbox === null || outbox.length === 0 || this.errno !== 0) return;
     this.#writable = this.#edge;
+    this.#flushedAt = this.owner.stats.waits;
     for (let sends = 0; sends < SENDS_PER_TURN && outbox.length > 0; sends++) {
       const bytes = outbox.peek();
       const sent = this.#trySend(bytes);
@@ -240,6 +243,12 @@ export class ReadinessStream extends BaseStream<ReadinessOwner> implements Strea
     this.owner.markDirty(this);
     this.#drained = true;
     if (this.finishing) this.sendFin();
+  }
+
+  /** Goes on in the next turn, if this one has sent its share: law 8. */
+  #flushMore(): void {
+    if (this.#flushedAt === this.owner.stats.waits) this.owner.reportLater(this);
+    else this.#flush();
   }
 
   protected finishNow(): void {
@@ -278,7 +287,7 @@ export class ReadinessStream extends BaseStream<ReadinessOwner> implements Strea
       this.reportBroken();
       return;
     }
-    if (this.#writable) this.#flush();
+    if (this.#writable) this.#flushMore();
     if (this.gone) return;
     if (this.#drained) {
       this.#drained = false;

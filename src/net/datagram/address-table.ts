@@ -3,7 +3,8 @@ import { addressFrom, type DatagramAddress } from './datagram-address.ts';
 
 /** Entries: a power of two. A peer that is known allocates nothing. */
 const ENTRIES = 1024;
-const MASK = ENTRIES - 1;
+/** The first of two places, which are side by side. */
+const FIRST_MASK = ENTRIES - 2;
 
 /** The first odd number behind 2^32 divided by the golden ratio: it spreads what is multiplied. */
 const SPREAD = 0x9e3779b1;
@@ -26,14 +27,14 @@ export class AddressTable {
     for (let word = at >> 2; word < (at + length) >> 2; word++) {
       hash = Math.imul(hash ^ (words[word] ?? 0), SPREAD);
     }
-    const first = (hash ^ (hash >>> 15)) & MASK;
+    const first = (hash ^ (hash >>> 15)) & FIRST_MASK;
     const known = this.#entries[first];
     if (known !== undefined && isSame(known.sockaddr, bytes, at, length)) return known;
-    const other = this.#entries[first ^ 1];
+    const other = this.#entries[first + 1];
     if (other !== undefined && isSame(other.sockaddr, bytes, at, length)) return other;
     if (this.#entries.length === 0) this.#entries = new Array(ENTRIES).fill(undefined);
     const address = addressFrom(this.#abi, bytes.slice(at, at + length));
-    this.#entries[first ^ 1] = known;
+    this.#entries[first + 1] = known;
     this.#entries[first] = address;
     return address;
   }

@@ -1,6 +1,7 @@
 import type { Case } from '../case.ts';
 import { asyncCases } from './async.ts';
 import { batchCases } from './batches.ts';
+import { budgetCases } from './budgets.ts';
 import { burstCases } from './bursts.ts';
 import { chunkCases } from './chunks.ts';
 import { closedCases } from './closed.ts';
@@ -28,6 +29,7 @@ export const cases: readonly Case[] = [
   ...streamCases,
   ...burstCases,
   ...batchCases,
+  ...budgetCases,
   ...closingCases,
   ...errorCases,
   ...lingerCases,
