@@ -30,7 +30,7 @@ ATTW = node_modules/.bin/attw --profile esm-only --no-emoji --no-color
 TEST_FLAGS = --test-concurrency=3 --test-timeout=300000
 
 .PHONY: all build demo package bill test test-arm64 mutants check reference bench bench-quick docs docs-pictures \
-  faults clean help
+  faults sim clean help
 
 all: build ## Same as build (the default).
 
@@ -76,6 +76,10 @@ check: package ## Types, lint, format, layers, dead code, public documentation.
 	@node guards/own.mjs
 	@said=$$($(PUBLINT) build/sockloop-*.tgz) || { echo "$$said"; exit 1; }
 	@said=$$($(ATTW) build/sockloop-*.tgz) || { echo "$$said"; exit 1; }
+
+# Every core, other seeds each time; SIM="--seed 1 --targets io_uring,epoll" chooses them.
+sim: build ## Run seeds over the simulated kernels and shrink what fails: MINUTES=1.
+	@node build/test/sim/campaign/run.js --minutes $${MINUTES:-1} $(SIM)
 
 # The run that checks the comments writes the pages as well.
 reference: node_modules/.package-lock.json ## Write the reference of the public names: build/reference/index.html.

@@ -105,9 +105,15 @@ export class FaultPlan {
   static readonly none = new FaultPlan({});
 
   readonly probabilities: Readonly<Record<FaultKind, number>>;
+  /** How many faults happen at most, of all kinds. */
+  readonly countMax: number;
 
   /** An omitted fault has a probability of 0. */
-  constructor(probabilities: Readonly<Partial<Record<FaultKind, number>>>) {
+  constructor(
+    probabilities: Readonly<Partial<Record<FaultKind, number>>>,
+    countMax = Number.POSITIVE_INFINITY,
+  ) {
+    this.countMax = countMax;
     const entries = faultKinds.map((kind) => [kind, probabilities[kind] ?? 0] as const);
     this.probabilities = Object.fromEntries(entries) as Record<FaultKind, number>;
   }
@@ -116,14 +122,18 @@ export class FaultPlan {
    * A plan drawn from a seed: half of the seeds omit a fault, and in the others it is anywhere
    * between rare and frequent. Only faults of `kinds` are drawn, if given.
    */
-  static seeded(seed: number, kinds: readonly FaultKind[] = faultKinds): FaultPlan {
+  static seeded(
+    seed: number,
+    kinds: readonly FaultKind[] = faultKinds,
+    countMax = Number.POSITIVE_INFINITY,
+  ): FaultPlan {
     const probabilities: Partial<Record<FaultKind, number>> = {};
     for (const kind of kinds) {
       const random = new Random(seed, `plan of ${kind}`);
       if (random.chance(0.5)) continue;
       probabilities[kind] = probabilityMax[kind] * random.fraction() ** 2;
     }
-    return new FaultPlan(probabilities);
+    return new FaultPlan(probabilities, countMax);
   }
 }
 
@@ -134,6 +144,8 @@ export class Faults {
   readonly fired: Readonly<Record<FaultKind, number>>;
   readonly #counts: Record<FaultKind, number>;
   readonly #dice: Record<FaultKind, Random>;
+  /** How many have fired. */
+  total = 0;
   #healed = false;
 
   constructor(plan: FaultPlan, seed: number) {
@@ -153,7 +165,9 @@ export class Faults {
     const probability = this.plan.probabilities[kind];
     if (probability === 0 || this.#healed) return false;
     if (!this.#dice[kind].chance(probability)) return false;
+    if (this.total >= this.plan.countMax) return false;
     this.#counts[kind] += 1;
+    this.total += 1;
     return true;
   }
 

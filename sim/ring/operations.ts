@@ -75,6 +75,7 @@ export class AcceptOperation extends SocketOperation {
       if (fd >= 0) kernel.operationsDone += 1;
       if (fd < 0 || !this.#multishot || kernel.faults.fires('multishotEnd')) return fd;
       if (!this.host.postMore(this, fd, 0)) return fd;
+      if (this.socket.pending.length === 0) break;
     }
     return this.waits();
   }
@@ -106,6 +107,8 @@ export class ReceiveOperation extends SocketOperation {
       if (result === -errno.EAGAIN) return this.waits();
       if (result <= 0 || !this.#goesOn) return result;
       if (!this.host.postMore(this, result, this.flags)) return result;
+      // It takes no buffer to see that there is nothing: the socket has told.
+      if (this.socket.received.length === 0) break;
     }
     return this.waits();
   }

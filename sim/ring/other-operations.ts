@@ -16,14 +16,15 @@ export class PollOperation extends Operation {
     this.#kernel = kernel;
   }
 
+  /** The end of the peer's side is always told: IO_POLL_UNMASK. */
   get wanted(): number {
-    return this.entry.opFlags & 0xff;
+    return (this.entry.opFlags & 0xff) | Ready.rdhup;
   }
 
   run(seen: number): number {
     const { file } = this;
     const ready = seen !== 0 || file === null ? seen : observe(this.#kernel, file, this.wanted);
-    return ready === 0 ? WAITS : ready & 0xff & (this.wanted | Ready.err | Ready.hup);
+    return ready === 0 ? WAITS : ready & (this.wanted | Ready.err | Ready.hup);
   }
 }
 

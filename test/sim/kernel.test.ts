@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SimSys } from '#sim/sim-sys.js';
+import { ringAvailable } from '#src/ring/probe.js';
 import { nativeSys } from '#src/sys/native.js';
 import { leakCheck } from '#test/harness/leaks.js';
 import { logOf } from './arm.ts';
@@ -12,6 +13,7 @@ import { datagramScenarios } from './scenarios/datagrams.ts';
 import { fileScenarios } from './scenarios/files.ts';
 import { nameScenarios } from './scenarios/names.ts';
 import { pollingScenarios } from './scenarios/polling.ts';
+import { ringScenarios } from './scenarios/rings.ts';
 
 const skip =
   process.platform === 'linux' ? false : 'the simulated kernel is compared with the one of Linux';
@@ -24,8 +26,15 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   ...datagramScenarios,
 };
 
-for (const [name, scenario] of Object.entries(scenarios)) {
-  test(`sim kernel: ${name}`, { skip }, (t) => {
+/** Where this machine has no rings there is nothing to compare. */
+function skipOf(name: string): string | false {
+  if (skip !== false || !(name in ringScenarios)) return skip;
+  const available = ringAvailable(nativeSys());
+  return available === true ? false : available.reason;
+}
+
+for (const [name, scenario] of Object.entries({ ...scenarios, ...ringScenarios })) {
+  test(`sim kernel: ${name}`, { skip: skipOf(name) }, (t) => {
     leakCheck(t);
     const native = nativeSys();
     const tag = `${process.pid}`;

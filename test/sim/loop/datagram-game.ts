@@ -39,6 +39,7 @@ export interface DatagramRun {
   readonly fired: Readonly<Record<FaultKind, number>>;
   readonly received: number;
   readonly dropped: number;
+  readonly virtualMs: number;
   readonly traceHash: string;
 }
 
@@ -86,12 +87,14 @@ class Game {
   readonly #got: string[] = [];
   readonly #sent = new Set<number>();
   readonly #nobody: number;
+  readonly #startMs: number;
   #next = 1;
   #ends = 0;
 
   constructor(sys: RecordingSys, loop: EventLoop, seed: number) {
     this.#sys = sys;
     this.#loop = loop;
+    this.#startMs = sys.monotonicMs();
     this.#random = new Random(seed, 'datagram game');
     this.#server = loop.datagram({
       host: '127.0.0.1',
@@ -214,6 +217,7 @@ class Game {
       fired: kernel.faults.fired,
       received: this.#got.length,
       dropped,
+      virtualMs: this.#sys.monotonicMs() - this.#startMs,
       traceHash: this.#sys.traceHash,
     };
   }

@@ -1,4 +1,4 @@
-import { type FaultKind, FaultPlan } from '#sim/faults.js';
+import { FaultPlan } from '#sim/faults.js';
 import type { SimLimits } from '#sim/kernel.js';
 import { Random } from '#src/base/random.js';
 import type { Backend } from '#src/loop/backend.js';
@@ -10,7 +10,8 @@ import { type Answer, ClientPeer } from './client-peer.ts';
 import { Oracle, RingOracle } from './oracle.ts';
 import { Outward, type PendingLookup, type Target } from './outward.ts';
 import { PipedWatch } from './piped-watch.ts';
-import { HastyLoop, type MisreadSys, type PlantedBug } from './planted-bugs.ts';
+import { HastyLoop, type MisreadSys } from './planted-bugs.ts';
+import type { LoopRun, RunOptions } from './run-options.ts';
 import { createSys, createTarget, faultsOf, isRing, type TargetName } from './targets.ts';
 import { TimerGames } from './timer-games.ts';
 import { UnrulyListener } from './unruly-listener.ts';
@@ -43,22 +44,6 @@ const DEAF_PORT = 7004;
 /** Faults that end a connection early, or prevent it. */
 const BREAKING = ['connectionReset', 'abortedAccept', 'descriptorsOut', 'changeError'] as const;
 
-export interface RunOptions {
-  readonly bug?: PlantedBug;
-  readonly kinds?: readonly FaultKind[];
-  readonly traceLines?: number;
-}
-
-/** The outcome of one seed. */
-export interface LoopRun {
-  /** The violation with the last calls; null if there is none. */
-  readonly violation: string | null;
-  readonly traceHash: string;
-  readonly turns: number;
-  readonly virtualMs: number;
-  readonly fired: Readonly<Record<FaultKind, number>>;
-}
-
 /** A loop on one backend, with the peers and faults of a seed. */
 class LoopEnvironment {
   turns = 0;
@@ -82,11 +67,15 @@ class LoopEnvironment {
   readonly #rudeClients: ClientPeer[] = [];
   readonly #outward: Outward[] = [];
   readonly #lookups: PendingLookup[] = [];
+  readonly parts: string[] = [];
+  readonly #without: ReadonlySet<string>;
   #stopped = false;
   #stoppedEarly = false;
   #idleTurns = 0;
 
-  constructor(target: TargetName, seed: number, { bug, kinds, traceLines = 0 }: RunOptions) {
+  constructor(target: TargetName, seed: number, options: RunOptions) {
+    const { bug, kinds, traceLines = 0, faultsMax, without = new Set() } = options;
+    this.#without = without;
     const random = new Random(seed, 'loop environment');
     this.oracle = isRing(target) ? new RingOracle() : new Oracle();
     this.#random = random;
@@ -94,7 +83,7 @@ class LoopEnvironment {
     const latencyMs = random.chance(0.5) ? 0 : random.between(1, 8);
     this.sys = createSys(target, {
       seed,
-      faults: FaultPlan.seeded(seed, kinds ?? faultsOf(target)),
+      faults: FaultPlan.seeded(seed, kinds ?? faultsOf(target), faultsMax),
       traceLines,
       limits: {
         descriptorsMax: this.#isScarce ? random.between(8, 11) : 1024,
@@ -112,8 +101,8 @@ class LoopEnvironment {
     this.#backend = new WatchedBackend(inner, sys, oracle);
     this.#ownDescriptors = sys.openDescriptors().length;
     const isHasty = bug === 'counts timers from the beginning of the turn';
-    const options = { sys, backend: this.#backend };
-    this.#loop = isHasty ? new HastyLoop(options, oracle) : new WatchedLoop(options, oracle);
+    const over = { sys, backend: this.#backend };
+    this.#loop = isHasty ? new HastyLoop(over, oracle) : new WatchedLoop(over, oracle);
     this.#turnsMax = target === 'completions' ? COMPLETION_TURNS_MAX : TURNS_MAX;
     this.#isIdleLimited = random.chance(0.2);
     const stopsEarly = random.chance(0.25);
@@ -158,19 +147,29 @@ class LoopEnvironment {
     });
     const mayLinger = !isLimited && !this.#isScarce;
     this.#addClients('client', SERVER_PORT, answer, lineBytesMax, mayLinger, this.#clients);
-    if (!this.#isScarce && random.chance(0.5)) {
+    if (!this.#isScarce && random.chance(0.5) && this.#has('unruly')) {
       this.#unruly = this.#insist(() => new UnrulyListener(this.sys, this.#loop, UNRULY_PORT));
       const calm = mayLinger && !this.#unruly.limited;
       this.#addClients('guest', UNRULY_PORT, 'echo', 1, calm, this.#rudeClients);
     }
     if (random.chance(0.6)) this.#addOutward(answer);
-    if (random.chance(0.5)) this.#games = new TimerGames(this.sys, this.#loop, this.oracle);
-    if (!this.#isScarce && random.chance(0.4))
+    if (random.chance(0.5) && this.#has('timers')) {
+      this.#games = new TimerGames(this.sys, this.#loop, this.oracle);
+    }
+    if (!this.#isScarce && random.chance(0.4) && this.#has('watch')) {
       this.#watch = new PipedWatch(this.sys, this.#loop, this.oracle);
+    }
     // A signal handler stops it between two turns, a handler of the program's within one.
     if (this.#stopAtMs > WORLD_MS_MAX * 50 || random.chance(0.5)) return;
     const delayMs = Math.max(0, this.#stopAtMs - this.sys.monotonicMs());
     this.#loop.setTimer(delayMs, () => this.#stopEarly());
+  }
+
+  /** Whether a part takes part. */
+  #has(name: string): boolean {
+    if (this.#without.has(name)) return false;
+    this.parts.push(name);
+    return true;
   }
 
   #addClients(
@@ -184,6 +183,7 @@ class LoopEnvironment {
     const address = { family: 'IPv4', address: '127.0.0.1', port } as const;
     for (let index = this.#random.between(1, this.#isScarce ? 9 : 5); index > 0; index -= 1) {
       const name = `${kind} ${index}`;
+      if (!this.#has(name)) continue;
       const { oracle } = this;
       const left = (): void => this.#backend.wake();
       const options = { name, address, answer, lineBytesMax, mayLinger, oracle, left };
@@ -204,7 +204,8 @@ class LoopEnvironment {
       const named = random.shuffled(['::1', '192.0.2.1', '127.0.0.1']);
       const addresses = random.chance(0.4) ? named : null;
       const target: Target = { port, addresses, deaf: port === DEAF_PORT };
-      this.#connect(`outward ${index}`, target, false);
+      const name = `outward ${index}`;
+      if (this.#has(name)) this.#connect(name, target, false);
     }
   }
 
@@ -244,7 +245,7 @@ class LoopEnvironment {
     const { sys, oracle } = this;
     const { progress } = sys;
     const { callbacks } = oracle;
-    const faults = this.#firedFaults;
+    const { total } = sys.kernel.faults;
     const beforeMs = sys.monotonicMs();
     try {
       this.#loop.turn(WAIT_MS);
@@ -253,17 +254,13 @@ class LoopEnvironment {
     }
     if (this.#lookups.length > 0 && this.#random.chance(0.3)) this.#lookups.shift()?.();
     const passedMs = sys.monotonicMs() - beforeMs;
-    oracle.expect(passedMs < WAIT_MS, `it waits, and nothing is to come: ${this.#pending()}`);
+    if (passedMs >= WAIT_MS) oracle.broken(`it waits, and nothing is to come: ${this.#pending()}`);
     // A fault that has just fired may have ended the wait.
-    const isDisturbed = faults !== this.#firedFaults;
+    const isDisturbed = total !== sys.kernel.faults.total;
     const idle = progress === sys.progress && callbacks === oracle.callbacks && !isDisturbed;
     this.#idleTurns = idle && passedMs < NO_TIME_MS ? this.#idleTurns + 1 : 0;
-    const spins = this.#idleTurns >= IDLE_TURNS_MAX;
-    oracle.expect(!spins, `${this.#idleTurns} turns came to nothing: ${this.#pending()}`);
-  }
-
-  get #firedFaults(): number {
-    return Object.values(this.sys.kernel.faults.fired).reduce((sum, count) => sum + count, 0);
+    if (this.#idleTurns < IDLE_TURNS_MAX) return;
+    oracle.broken(`${this.#idleTurns} turns came to nothing: ${this.#pending()}`);
   }
 
   /** The peers that have not ended. */
@@ -392,6 +389,7 @@ export function runLoop(target: TargetName, seed: number, options: RunOptions = 
     traceHash: sys.traceHash,
     turns: environment.turns,
     virtualMs: sys.monotonicMs() - startMs,
+    parts: environment.parts,
     fired: sys.kernel.faults.fired,
   };
 }

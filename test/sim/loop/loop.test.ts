@@ -1,14 +1,16 @@
 // Goal: a correct loop survives every seed on every backend, and one with a bug does not.
 // Method: servers, clients and outward connections over the simulated kernel, faults by seed.
-// SIM_SEEDS is the number of seeds of each target. SIM_SEED runs one seed, SIM_TARGET one target.
-// A failure shows the last calls.
+// SIM_SEEDS is the number of seeds of each target. SIM_SEED runs one seed, SIM_TARGET one target,
+// SIM_KINDS with these faults only, SIM_FAULTS with so many at most, SIM_WITHOUT without these
+// parts. A failure shows the last calls.
 
 import assert from 'node:assert/strict';
 import { execFileSync, type StdioOptions } from 'node:child_process';
 import { test } from 'node:test';
 import type { FaultKind } from '#sim/faults.js';
-import { type LoopRun, type RunOptions, runLoop } from './environment.ts';
+import { runLoop } from './environment.ts';
 import type { PlantedBug } from './planted-bugs.ts';
+import type { LoopRun, RunOptions } from './run-options.ts';
 import { faultsOf, type TargetName, targetNames } from './targets.ts';
 
 /** For each target: every fault happens in several of them. */
@@ -35,6 +37,16 @@ const regressions: readonly (readonly [seed: number, target: TargetName, bug: st
   [77, 'poll', 'a look-up started by a timer waited for the whole turn'],
 ];
 
+/** What a replay leaves out. */
+function replayed(): RunOptions {
+  const { SIM_KINDS: kinds, SIM_FAULTS: faultsMax, SIM_WITHOUT: without } = process.env;
+  return {
+    ...(kinds === undefined ? {} : { kinds: kinds.split(',') as FaultKind[] }),
+    ...(faultsMax === undefined ? {} : { faultsMax: Number(faultsMax) }),
+    ...(without === undefined ? {} : { without: new Set(without.split(',')) }),
+  };
+}
+
 /** Runs a seed again and returns its failure with the last calls. */
 function story(target: TargetName, seed: number, options: RunOptions = {}): string {
   const { violation } = runLoop(target, seed, { ...options, traceLines: TRACE_LINES });
@@ -44,9 +56,10 @@ function story(target: TargetName, seed: number, options: RunOptions = {}): stri
 
 /** Runs one seed, and fails if it has a violation. */
 function survive(target: TargetName, seed: number): LoopRun {
-  const run = runLoop(target, seed);
-  if (run.violation !== null) assert.fail(`${target}, seed ${seed}: ${story(target, seed)}`);
-  return run;
+  const options = ONE_SEED === undefined ? {} : replayed();
+  const run = runLoop(target, seed, options);
+  if (run.violation === null) return run;
+  assert.fail(`${target}, seed ${seed}: ${story(target, seed, options)}`);
 }
 
 function seedsToRun(): number[] {

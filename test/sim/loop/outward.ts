@@ -64,7 +64,8 @@ export class Outward {
     this.#random = random;
     const { sendBufferBytes, receiveBufferBytes } = sys.kernel.limits;
     const most = Math.min(20_000, 40 * Math.min(sendBufferBytes, receiveBufferBytes));
-    this.#bytes = Uint8Array.from({ length: random.below(most) }, () => random.word() & 0xff);
+    this.#bytes = new Uint8Array(random.below(most));
+    for (let at = 0; at < this.#bytes.length; at += 1) this.#bytes[at] = random.word() & 0xff;
     this.#heedsDrain = random.chance(0.7);
     this.#cutChance = random.chance(0.5) ? 0 : 0.2;
     this.#timeoutMs = random.chance(0.3) ? random.between(1, 400) : null;
@@ -161,8 +162,8 @@ export class Outward {
   #compare(connection: Connection, chunk: Uint8Array): void {
     const from = this.#received;
     this.#oracle.expect(from + chunk.length <= this.#written, 'an echo came before its write');
-    for (const [index, byte] of chunk.entries()) {
-      if (byte === this.#bytes[from + index]) continue;
+    for (let index = 0; index < chunk.length; index += 1) {
+      if (chunk[index] === this.#bytes[from + index]) continue;
       this.#oracle.broken(`outward: byte ${from + index} is another one`);
       break;
     }

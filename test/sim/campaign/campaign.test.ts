@@ -1,0 +1,62 @@
+// Goal: a failing seed becomes a short story that repeats, and a campaign counts what it runs.
+// Method: a planted bug is shrunk; a campaign of a few seeds runs as `make sim` runs it.
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { leakCheck } from '#test/harness/leaks.js';
+import { runLoop } from '#test/sim/loop/environment.js';
+import { shrink, told } from './story.ts';
+
+const BUG = 'overlooks a short write';
+
+/** The first seed that finds the bug. */
+function failingSeed(): number {
+  for (let seed = 1; seed <= 20; seed += 1) {
+    if (runLoop('io_uring', seed, { bug: BUG }).violation !== null) return seed;
+  }
+  assert.fail('no seed finds it');
+}
+
+test('sim campaign: a failing seed shrinks to fewer parts and faults, and fails as before', (t) => {
+  leakCheck(t);
+  const seed = failingSeed();
+  const story = shrink('io_uring', seed, { bug: BUG }) ?? assert.fail('it did not fail');
+  t.diagnostic(told('io_uring', seed, story).split('\n').slice(0, 3).join('; '));
+  const { parts, partsAtFirst, faults, faultsAtFirst } = story;
+  assert.ok(partsAtFirst > 1 && parts.length < partsAtFirst, `${parts.length} parts`);
+  assert.ok(faults < faultsAtFirst, `${faults} faults of ${faultsAtFirst}`);
+  const again = runLoop('io_uring', seed, story.options);
+  assert.equal(again.violation?.split('\n')[0], story.violation);
+  for (const part of parts) {
+    const without = new Set([...(story.options.without ?? []), part]);
+    const { violation } = runLoop('io_uring', seed, { ...story.options, without });
+    assert.notEqual(violation?.split('\n')[0], story.violation, `${part} is not needed`);
+  }
+  assert.match(story.command, /^SIM_SEED=\d+ SIM_TARGET=io_uring SIM_KINDS=/);
+});
+
+test('sim campaign: a seed that holds has no story', (t) => {
+  leakCheck(t);
+  assert.equal(shrink('io_uring', 1), null);
+});
+
+test('sim campaign: it runs seeds on every core and counts the faults', (t) => {
+  leakCheck(t);
+  const run = fileURLToPath(new URL('./run.js', import.meta.url));
+  const options = ['--count', '8', '--seed', '1', '--targets', 'io_uring,epoll'];
+  const { stdout, status } = spawnSync(process.execPath, [run, ...options], { encoding: 'utf8' });
+  assert.equal(status, 0, stdout);
+  const lines = stdout.split('\n');
+  const last = lines.find((line) => / failures$/.test(line) && !line.startsWith('0 seeds'));
+  assert.match(
+    last ?? '',
+    /^\d+ seeds, \d+ a second, .* virtual hours, [1-9]\d* faults, 0 failures$/,
+  );
+  assert.match(stdout, /^seeds: .*io_uring \d+/m);
+  assert.match(stdout, /^ {2}shortReceive +\d+$/m);
+  const wrong = spawnSync(process.execPath, [run, '--targets', 'aio'], { encoding: 'utf8' });
+  assert.notEqual(wrong.status, 0);
+  assert.match(wrong.stderr, /--targets takes io_uring,epoll/);
+});
