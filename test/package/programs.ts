@@ -80,6 +80,19 @@ const server = net.createServer((socket) => socket.pipe(socket)).listen(0, '127.
 });
 `;
 
+const DATAGRAMS = `import dgram from 'IMPORTED';
+import { Socket } from 'sockloop/dgram';
+const echo = dgram.createSocket('udp4', (message, { port, address }) => {
+  echo.send(message, port, address, () => echo.close());
+}).bind(0, '127.0.0.1', () => {
+  const client = dgram.createSocket('udp4', (message) => {
+    console.log(client instanceof Socket, String(message));
+    client.close();
+  });
+  client.send('hello', echo.address().port, '127.0.0.1');
+});
+`;
+
 /** Writes the programs of `folder` that are no part of the package, and compiles the examples. */
 export async function writePrograms(scope: Scope, folder: string): Promise<void> {
   const blocks = readFileSync(`${root}README.md`, 'utf8').matchAll(/^```ts\n([\s\S]*?)^```$/gm);
@@ -93,6 +106,13 @@ export async function writePrograms(scope: Scope, folder: string): Promise<void>
   writeFileSync(join(folder, 'beside.mjs'), BESIDE);
   writeFileSync(join(folder, 'attached.mjs'), ATTACHED);
   writeFileSync(join(folder, 'registered.mjs'), REGISTERED);
+  for (const [name, imported] of [
+    ['datagrams', 'sockloop/dgram'],
+    ['registered-datagrams', 'node:dgram'],
+  ]) {
+    const text = DATAGRAMS.replace('IMPORTED', imported ?? '');
+    writeFileSync(join(folder, `${name}.mjs`), text);
+  }
   const config = {
     extends: `${root}tsconfig.base.json`,
     compilerOptions: {
@@ -163,14 +183,19 @@ export const programs: Readonly<Record<ProgramName, Program>> = {
     const { out } = assertDone(await program.stop('SIGINT'));
     assert.equal(out, 'answered\nidle\nhello\nready\nSIGINT\n');
   },
-  'import of node:net under sockloop/register': async (scope, { command, folder }) => {
+  'sockloop/dgram': async (scope, installed) => {
+    assert.equal(await output(scope, installed, ['datagrams.mjs']), 'true hello\n');
+  },
+  'node:net and node:dgram under sockloop/register': async (scope, { command, folder }) => {
     const isNode = !/(?:bun|deno)$/.test(command[0] ?? '');
     // Deno takes a path alone.
     const file = './node_modules/sockloop/dist/src/adapters/register/index.js';
     const option = isNode ? ['--import', 'sockloop/register'] : ['--preload', file];
-    const words = [...command, ...option, 'registered.mjs'];
-    const { out } = assertDone(await run(scope, words, '', { cwd: folder }));
-    assert.equal(out, 'true hello\n');
+    for (const program of ['registered.mjs', 'registered-datagrams.mjs']) {
+      const words = [...command, ...option, program];
+      const { out } = assertDone(await run(scope, words, '', { cwd: folder }));
+      assert.equal(out, 'true hello\n', program);
+    }
   },
   'sockloop doctor': async (scope, installed) => {
     const { loops } = JSON.parse(await output(scope, installed, ['sockloop', 'doctor', '--json']));

@@ -8,7 +8,8 @@ export const PROGRAMS = [
   'the examples of README.md',
   'a loop beside an HTTP server and timers',
   'attach() beside an HTTP server, timers and Ctrl-C',
-  'import of node:net under sockloop/register',
+  'sockloop/dgram',
+  'node:net and node:dgram under sockloop/register',
   'sockloop doctor',
   'sockloop serve, send, Ctrl-C',
   'sockloop send --threads',
@@ -28,7 +29,8 @@ const BETWEEN: readonly ProgramName[] = [
   'the examples of README.md',
   'a loop beside an HTTP server and timers',
   'attach() beside an HTTP server, timers and Ctrl-C',
-  'import of node:net under sockloop/register',
+  'sockloop/dgram',
+  'node:net and node:dgram under sockloop/register',
   'sockloop serve, send, Ctrl-C',
 ];
 
@@ -47,7 +49,7 @@ export const FAILURES: readonly {
   readonly reason: string;
 }[] = [
   {
-    program: 'import of node:net under sockloop/register',
+    program: 'node:net and node:dgram under sockloop/register',
     runtime: 'Bun',
     reason: 'refused: no hooks',
   },

@@ -7,10 +7,13 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { threadLoop, useThreadLoop } from '#src/adapters/thread-loop.js';
+import { backends } from '#src/loop/backends.js';
+import { nativeSys } from '#src/sys/native.js';
 import { type Outcome, run, type Scope, start } from '#test/harness/command.js';
 import { leakCheck } from '#test/harness/leaks.js';
 import { reasonWithout, scratch } from '#test/harness/other-programs.js';
 import { commandOf, installRuntimes } from '../../package/runtimes.ts';
+import { addDatagramPrograms } from './datagram-programs.ts';
 import { programsFolder } from './programs.ts';
 
 const OPTION = ['--import', 'sockloop/register'];
@@ -36,6 +39,7 @@ let folder = '';
 
 before(async () => {
   folder = await programsFolder({ after: (step) => steps.unshift(step) });
+  addDatagramPrograms(folder);
 });
 
 after(async () => {
@@ -139,6 +143,24 @@ describe('register', () => {
     const outcome = await runIn(t, [process.execPath, ...OPTION, 'redis.mjs', path]);
     assert.equal(outputOf(outcome), 'true 1\ntrue\n');
   });
+
+  for (const { program, out } of [
+    { program: 'multicast.mjs', out: 'asked printer.local A 127.0.0.1\nprinter.local 192.0.2.7\n' },
+    { program: 'dns.mjs', out: 'true\ncut 1 0\nwhole 0 60\nETIMEDOUT\n' },
+  ]) {
+    it(`serves packages that use node:dgram: ${program}`, { timeout }, async (t) => {
+      leakCheck(t);
+      const expected = `${out}over\n`;
+      const plain = await runIn(t, [process.execPath, program]);
+      assert.equal(outputOf(plain), expected);
+      for (const { name, available } of backends) {
+        if (available(nativeSys()) !== true) continue;
+        const words = [process.execPath, ...OPTION, program];
+        const served = await runIn(t, words, { SOCKLOOP_BACKEND: name });
+        assert.deepEqual([outputOf(served), served.err], [expected, ''], name);
+      }
+    });
+  }
 
   it('serves TypeScript that Node runs itself', { skip: RUNTIMES[1]?.skip, timeout }, async (t) => {
     leakCheck(t);
