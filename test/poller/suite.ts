@@ -6,6 +6,7 @@ import { lifeCases } from './cases/life.ts';
 import { readinessCases } from './cases/readiness.ts';
 import { registrationCases } from './cases/registration.ts';
 import { reportingCases } from './cases/reporting.ts';
+import { tableCases } from './cases/table.ts';
 import { wakingCases } from './cases/waking.ts';
 import type { PollerTarget } from './environment.ts';
 import { Fixture } from './fixture.ts';
@@ -35,6 +36,7 @@ export interface PollerVerdict {
 
 const pollerCases: readonly PollerCase[] = [
   ...registrationCases,
+  ...tableCases,
   ...lifeCases,
   ...readinessCases,
   ...reportingCases,
