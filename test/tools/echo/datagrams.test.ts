@@ -1,5 +1,5 @@
 // Goal: an echo server of datagrams counts each answer that the kernel does not take once.
-// Method: a loop whose sends are refused for a while; the totals when it is stopped, and at its end.
+// Method: a loop whose sends are refused for a while; the totals at its end.
 
 import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
