@@ -98,6 +98,9 @@ export const DATAGRAM_QUEUE_MAX = 1024;
 /** How long a socket rests when the kernel is short of memory (ENOBUFS). */
 export const DATAGRAM_REST_MS = 5;
 
+/** Receives or sends in a row that bring nothing, though the socket is ready, before it rests. */
+export const DATAGRAM_FRUITLESS_MAX = 16;
+
 /** Entries of the error queue that are read in a turn. */
 export const ERROR_REPORTS_PER_TURN = 32;
 

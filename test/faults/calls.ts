@@ -17,6 +17,7 @@ export type ServeLoop = (typeof SERVE_LOOPS)[number];
 const POLLERS: readonly ServeLoop[] = ['epoll', 'epoll, call by call', 'poll', 'select'];
 const EVENT_LOOPS: readonly ServeLoop[] = [...POLLERS, 'io_uring'];
 const EPOLLS: readonly ServeLoop[] = ['epoll', 'epoll, call by call'];
+const DATAGRAM_LOOPS: readonly ServeLoop[] = ['epoll', 'poll', 'select', 'io_uring'];
 const BLOCKING: readonly ServeLoop[] = ['blocking', 'threads'];
 const READINESS: readonly ServeLoop[] = [...POLLERS, ...BLOCKING];
 
@@ -49,6 +50,8 @@ interface FaultyCall {
   readonly times: readonly Times[];
   /** The mode of the server: `echo` if left out. */
   readonly mode?: 'echo' | 'once';
+  /** Whether the server is one of datagrams: `serve --udp`. */
+  readonly udp?: boolean;
 }
 
 const EVERY: readonly Times[] = ['once', 'every 3rd', 'always'];
@@ -90,6 +93,16 @@ function sent(
   times: readonly Times[] = EVERY,
 ): FaultyCall {
   return { program: 'send', call, loops: ['blocking'], gate: 'socket', faults, times };
+}
+
+/** `serve --udp`, held in front of the first such call. */
+function datagrams(
+  call: string,
+  loops: readonly ServeLoop[],
+  faults: readonly string[],
+  times: readonly Times[] = ['once', 'always'],
+): FaultyCall {
+  return { program: 'serve', call, loops, gate: call, faults, times, udp: true };
 }
 
 const RECEIVE = ['EAGAIN', 'EINTR', 'ENOMEM', 'ECONNRESET', 'ETIMEDOUT', 'delay'];
@@ -177,6 +190,15 @@ export const FAULTY_CALLS: readonly FaultyCall[] = [
     gate: 'io_uring_setup',
     times: SET_UP,
   }),
+  datagrams('recvmmsg', DATAGRAM_LOOPS, ['EAGAIN', 'EINTR', 'ENOMEM', 'ECONNREFUSED']),
+  datagrams('sendmmsg', DATAGRAM_LOOPS, [
+    ...['EAGAIN', 'EINTR', 'ENOBUFS', 'ENETUNREACH', 'EPERM', 'EINVAL'],
+  ]),
+  datagrams('recvfrom', ['blocking'], ['EAGAIN', 'EINTR', 'ENOMEM', 'ECONNREFUSED'], ONCE),
+  datagrams('sendto', ['blocking'], ['EAGAIN', 'EINTR', 'ENOBUFS', 'ENETUNREACH', 'EPERM'], ONCE),
+  datagrams('socket', DATAGRAM_LOOPS, ['EMFILE', 'ENOBUFS', 'EACCES', 'EAFNOSUPPORT'], ONCE),
+  datagrams('bind', DATAGRAM_LOOPS, ['EADDRINUSE', 'EACCES', 'EADDRNOTAVAIL'], ONCE),
+  datagrams('setsockopt', DATAGRAM_LOOPS, ['ENOMEM', 'ENOPROTOOPT'], ONCE),
   sent('socket', NO_SOCKET, SET_UP),
   sent('connect', NO_ROUTE, SET_UP),
   sent('setsockopt', ['ENOMEM', 'ENOPROTOOPT'], SET_UP),

@@ -18,10 +18,13 @@ export interface Cell {
   /** An errno, or `delay`. */
   readonly fault: string;
   readonly times: Times;
+  /** Whether the server is one of datagrams. */
+  readonly udp: boolean;
 }
 
 /** What a cell is called in the output, and by the flags of the run. */
-export function nameOf({ program, loop, call, gate, fault, times }: Cell): string {
+export function nameOf({ program, loop, call, gate, fault, times, udp }: Cell): string {
+  if (udp) return `${program} --udp | ${call} | ${fault} | ${loop} | ${times}`;
   const stage = program === 'serve' && gate !== null ? 'serve at its start' : program;
   return `${stage} | ${call} | ${fault} | ${loop} | ${times}`;
 }
@@ -29,11 +32,11 @@ export function nameOf({ program, loop, call, gate, fault, times }: Cell): strin
 /** Every cell. Those of a server that serves come loop by loop: they share a process. */
 export function allCells(): readonly Cell[] {
   const cells = FAULTY_CALLS.flatMap(
-    ({ program, call, loops, gate, faults, times, mode = 'echo' }) =>
+    ({ program, call, loops, gate, faults, times, mode = 'echo', udp = false }) =>
       loops.flatMap((loop) =>
         faults.flatMap((fault) =>
           (fault === 'delay' ? (['always'] as const) : times).map(
-            (one): Cell => ({ program, loop, call, gate, mode, fault, times: one }),
+            (one): Cell => ({ program, loop, call, gate, mode, fault, times: one, udp }),
           ),
         ),
       ),

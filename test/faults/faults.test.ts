@@ -28,6 +28,9 @@ const SHARP: readonly string[] = [
   'serve | recvfrom | ETIMEDOUT | blocking | once',
   'serve at its start | mprotect | EACCES | epoll | once',
   'serve at its start | io_uring_setup | ENOMEM | io_uring | always',
+  'serve --udp | recvmmsg | EAGAIN | io_uring | always',
+  'serve --udp | sendmmsg | EINTR | epoll | always',
+  'serve --udp | sendmmsg | EPERM | epoll | once',
   'send | recvfrom | EINTR | blocking | every 3rd',
   'load | sendto | ENOBUFS | epoll | every 3rd',
 ];

@@ -16,18 +16,23 @@ export interface Gated {
   readonly injection: Injection | null;
 }
 
-/** Starts `sockloop WORDS`, holds it in front of the gate, attaches strace, and lets it go on. */
+/**
+ * Starts `sockloop WORDS`, holds it in front of the gate, attaches strace, and lets it go on.
+ * `bringsThere` makes the program come to the gate.
+ */
 export async function startGated(
   scope: Scope,
   cell: Cell,
   words: readonly string[],
   env: NodeJS.ProcessEnv = process.env,
+  bringsThere: (program: Program) => void = () => undefined,
 ): Promise<Gated> {
   const [node = '', ...rest] = sockloop(...words);
   const program = new Program(scope, [node, '--import', GATE, ...rest], {
     env: { ...env, SOCKLOOP_FAULTS_GATE: cell.gate ?? '' },
     extra: ['pipe'],
   });
+  bringsThere(program);
   const { child } = program.command;
   const runner = child.stdio[3] as Duplex;
   runner.on('error', () => undefined);

@@ -23,6 +23,7 @@ export const OUTCOMES: Readonly<Record<string, string>> = {
   waited: 'clients waited for as long as every call failed, and were served then',
   closed:
     'a connection was closed, standard error or the report names the error, and others were served',
+  counted: 'datagrams were not answered, and the last words of the server count each of them',
   'exit 1': 'the program said what it could not do, and why, and ended with status 1',
   'not met': 'the call was not made so often: each thread of a pool counts its own',
 };

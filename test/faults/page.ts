@@ -9,7 +9,8 @@ export interface Result {
 }
 
 /** The part of the table that a cell belongs to. */
-function partOf({ program, gate }: Cell): string {
+function partOf({ program, gate, udp }: Cell): string {
+  if (udp) return `${program} --udp`;
   if (program === 'serve') return gate === null ? 'serve, while it serves' : 'serve, at its start';
   return program;
 }

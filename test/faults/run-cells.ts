@@ -1,6 +1,7 @@
 import type { Scope } from '#test/harness/command.js';
 import type { Cell } from './cells.ts';
 import { runLoad, runSend } from './clients.ts';
+import { runDatagrams } from './datagrams.ts';
 import { type CellOutcome, forbidden } from './outcome.ts';
 import type { Result } from './page.ts';
 import { ServedCells } from './served.ts';
@@ -54,6 +55,7 @@ async function untampered(cell: Cell, run: () => Promise<CellOutcome>): Promise<
 }
 
 function runAlone(scope: Scope, cell: Cell) {
+  if (cell.udp) return runDatagrams(scope, cell);
   switch (cell.program) {
     case 'serve':
       return runStart(scope, cell);

@@ -144,6 +144,7 @@ export class BoundSocket implements DatagramSink {
   }
 
   resting(delayMs: number): void {
+    this.#timer?.cancel();
     this.#timer = this.#loop.setTimer(delayMs, () => {
       this.#timer = null;
       this.#handle.retry();

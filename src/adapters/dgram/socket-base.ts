@@ -1,7 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import type { Sys } from '../../sys/sys.ts';
-import { wrongType } from '../arguments.ts';
 import { type ThreadLoop, threadLoop } from '../thread-loop.ts';
 import { checkString, requireNumber } from './arguments.ts';
 import type { BoundSocket } from './bound-socket.ts';
@@ -192,9 +191,10 @@ export abstract class SocketBase extends EventEmitter<SocketEvents> {
   #membership(group: string, at: string | undefined, joins: boolean, syscall: string): void {
     this.checkRunning();
     if (!group) throw missing('multicastAddress');
-    if (typeof group !== 'string') throw wrongType('multicastAddress', 'of type string', group);
     const fd = this.#boundForGroup(syscall);
-    this.#check(setMembership(this.sys, fd, group, at ?? undefined, joins), syscall);
+    // As Node: what is no string is one that is no address.
+    const text = String(group);
+    this.#check(setMembership(this.sys, fd, text, at ?? undefined, joins), syscall);
   }
 
   /**

@@ -29,14 +29,14 @@ export function setBroadcast(sys: Sys, fd: number, flag: boolean): number {
 export function setTtl(sys: Sys, fd: number, type: SocketType, ttl: number): number {
   if (ttl < 1 || ttl > 255) return -sys.abi.errno.EINVAL;
   const option = type === 'udp4' ? 'IP_TTL' : 'IPV6_UNICAST_HOPS';
-  return attempt(sys, () => writeNamed(sys, fd, option, ttl));
+  return attempt(sys, () => writeNamed(sys, fd, option, Math.trunc(ttl)));
 }
 
 /** IP_MULTICAST_TTL or IPV6_MULTICAST_HOPS. */
 export function setMulticastTtl(sys: Sys, fd: number, type: SocketType, ttl: number): number {
   if (ttl < 0 || ttl > 255) return -sys.abi.errno.EINVAL;
   const option = type === 'udp4' ? 'IP_MULTICAST_TTL' : 'IPV6_MULTICAST_HOPS';
-  return attempt(sys, () => writeNamed(sys, fd, option, ttl));
+  return attempt(sys, () => writeNamed(sys, fd, option, Math.trunc(ttl)));
 }
 
 /** IP_MULTICAST_LOOP or IPV6_MULTICAST_LOOP. */

@@ -110,13 +110,16 @@ export abstract class SocketStates extends SocketBase implements AsyncDisposable
     const options: BindOptions & { recvStart?: unknown } =
       typeof first === 'object' && first !== null
         ? first
-        : { port: first as number, address: typeof second === 'string' ? second : '' };
+        : {
+            port: first as number,
+            address: typeof second === 'function' ? '' : (second as string),
+          };
     if (typeof options.recvStart === 'function') {
       throw wrongValueOf('port', first, 'is not supported by sockloop/dgram');
     }
-    const { fd } = options;
+    const { fd, address } = options;
     if (Number.isInteger(fd) && (fd ?? 0) > 0) this.#take(fd as number);
-    else this.#bindTo(options.address || ANY[this.type], options.port);
+    else this.#bindTo(address || ANY[this.type], options.port);
     return this;
   }
 
@@ -146,6 +149,7 @@ export abstract class SocketStates extends SocketBase implements AsyncDisposable
   }
 
   #bindTo(address: string, port: number | undefined): void {
+    if (this.options.lookup === undefined) checkString(address, 'hostname');
     this.hosts.find(address, (error, ip) => {
       if (!this.isOpen) return;
       if (error !== null && error !== undefined) {

@@ -3,6 +3,7 @@ import { errnoName } from '../../sys/errno.ts';
 import { BaseHandle, type HandleOwner } from '../base-handle.ts';
 import {
   DATAGRAM_CALLS_PER_TURN,
+  DATAGRAM_FRUITLESS_MAX,
   DATAGRAM_REST_MS,
   DATAGRAMS_GATHERED_MAX,
   ERROR_REPORTS_PER_TURN,
@@ -16,7 +17,7 @@ import {
   type SendControl,
 } from './contract.ts';
 import { nextErrorReport } from './error-queue.ts';
-import { errorsOf, isAmong } from './errors.ts';
+import { countError, errorsOf, isAmong } from './errors.ts';
 import type { ReceivedDatagrams } from './received.ts';
 import { DatagramReceiver } from './receiver.ts';
 import { SendQueue } from './send-queue.ts';
@@ -54,6 +55,10 @@ export abstract class BaseDatagrams<Owner extends DatagramOwner>
    * does not come again. 0 for none.
    */
   #metErrno = 0;
+  /** How often the socket was said to have room since something was sent. */
+  #wakes = 0;
+  /** Receives in a row that brought nothing, though the socket was said to be readable. */
+  #fruitless = 0;
   /** A send was refused, and `drained` was not called since. */
   #owesDrain = false;
 
@@ -77,7 +82,8 @@ export abstract class BaseDatagrams<Owner extends DatagramOwner>
 
   /** Whether datagrams are wanted. */
   protected get wantsDatagrams(): boolean {
-    return !this.paused && !this.#ended && this.errno === 0;
+    const rests = this.#fruitless >= DATAGRAM_FRUITLESS_MAX;
+    return !this.paused && !this.#ended && this.errno === 0 && !rests;
   }
 
   /** Whether the descriptor is to be watched for room to send. */
@@ -95,6 +101,7 @@ export abstract class BaseDatagrams<Owner extends DatagramOwner>
         this.#receivedNothing(-result);
         break;
       }
+      this.#fruitless = 0;
       this.#received(receiver.received);
       if (!receiver.mayHaveMore) break;
     }
@@ -114,6 +121,8 @@ export abstract class BaseDatagrams<Owner extends DatagramOwner>
   #receivedNothing(errno: number): void {
     const { stats } = this.owner;
     const errors = this.#errors;
+    this.#fruitless += 1;
+    if (this.#fruitless === DATAGRAM_FRUITLESS_MAX) this.#rest();
     // A datagram with a wrong checksum makes a socket readable as well.
     if (errno === errors.EAGAIN) stats.eagain += 1;
     else if (errno === errors.EINTR) stats.eintr += 1;
@@ -207,15 +216,27 @@ export abstract class BaseDatagrams<Owner extends DatagramOwner>
   protected sendWaiting(): void {
     if (!this.#blocked || this.#resting) return;
     this.#blocked = false;
+    this.#wakes += 1;
     this.owner.markDirty(this);
     this.#sendAll();
   }
 
   retry(): void {
-    if (this.gone || !this.#resting) return;
+    if (this.gone) return;
+    if (this.#fruitless >= DATAGRAM_FRUITLESS_MAX) {
+      this.#fruitless = 0;
+      this.owner.markDirty(this);
+    }
+    if (!this.#resting) return;
     this.#resting = false;
     this.#blocked = false;
     this.#sendAll();
+  }
+
+  /** Has `retry` called: what no event tells of. */
+  #rest(): void {
+    this.owner.markDirty(this);
+    this.sink.resting(DATAGRAM_REST_MS);
   }
 
   #sendAll(): void {
@@ -276,7 +297,7 @@ export abstract class BaseDatagrams<Owner extends DatagramOwner>
     const errors = this.#errors;
     if (errno === errors.EINTR) {
       this.owner.stats.eintr += 1;
-      return true;
+      return this.#block(true);
     }
     if (errno === errors.EAGAIN) return this.#block(this.#settings.unixPeers);
     if (isAmong(errors.shortage, errno)) return this.#block(true);
@@ -301,6 +322,7 @@ export abstract class BaseDatagrams<Owner extends DatagramOwner>
 
   /** The first message is done with, by `errno`: an error that it met before was of another. */
   #earlierFailed(errno: number): void {
+    this.#wakes = 0;
     const met = this.#metErrno;
     if (met === 0) return;
     this.#metErrno = 0;
@@ -311,12 +333,10 @@ export abstract class BaseDatagrams<Owner extends DatagramOwner>
   #block(rests: boolean): boolean {
     this.owner.stats.eagain += 1;
     this.#blocked = true;
-    if (rests) {
-      this.#resting = true;
-      this.sink.resting(DATAGRAM_REST_MS);
-    } else {
-      this.owner.markDirty(this);
-    }
+    // One that has room and takes nothing would be reported again and again.
+    this.#resting = rests || this.#wakes >= DATAGRAM_FRUITLESS_MAX;
+    if (this.#resting) this.#rest();
+    else this.owner.markDirty(this);
     return false;
   }
 
@@ -367,8 +387,4 @@ export abstract class BaseDatagrams<Owner extends DatagramOwner>
     this.#queue = null;
     this.sink.closed();
   }
-}
-
-function countError(counts: Record<string, number>, code: string, datagrams: number): void {
-  counts[code] = (counts[code] ?? 0) + datagrams;
 }

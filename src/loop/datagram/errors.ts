@@ -44,3 +44,8 @@ export function errorsOf(abi: Abi): DatagramErrors {
 export function isAmong(errors: readonly number[], errno: number): boolean {
   return errors.includes(errno);
 }
+
+/** Counts datagrams that have met an error, by its name. */
+export function countError(counts: Record<string, number>, code: string, datagrams: number): void {
+  counts[code] = (counts[code] ?? 0) + datagrams;
+}

@@ -112,7 +112,7 @@ compared('the settings of a bound socket', async ({ bound, attempt, note }) => {
   note('sizes', one.getRecvBufferSize(), one.getSendBufferSize());
   attempt('sizes', () => one.setRecvBufferSize(2 ** 31));
   attempt('sizes', () => one.setRecvBufferSize('x' as never));
-  for (const ttl of [0, 1, 255, 256, -1]) {
+  for (const ttl of [0, 1, 1.5, 255, 256, -1]) {
     attempt(`ttl ${ttl}`, () => one.setTTL(ttl));
     attempt(`multicast ttl ${ttl}`, () => one.setMulticastTTL(ttl));
   }
@@ -135,6 +135,7 @@ compared('multicast groups', async ({ socket, bound, attempt }) => {
   attempt('no group', () => one.addMembership(host));
   attempt('bad interface', () => one.addMembership('239.1.2.4', 'x'));
   attempt('none', () => one.addMembership(undefined as never));
+  attempt('a number', () => one.addMembership(5 as never));
   attempt('drop', () => one.dropMembership('239.1.2.3', host));
   attempt('drop again', () => one.dropMembership('239.1.2.3', host));
   attempt('source', () => one.addSourceSpecificMembership(host, '232.1.1.1', host));

@@ -18,6 +18,8 @@ export class EventDatagramServer implements DatagramServer {
   readonly #socket: DatagramSocket;
   readonly #file: SocketFile | null;
   #failure: Error | null = null;
+  /** Answers that found the queue full. */
+  #refused = 0;
 
   /** Receives at once. Throws a SysError or ResolveError if that fails. */
   constructor(loop: EventLoop, { endpoint, limits }: DatagramPlan, observer: DatagramObserver) {
@@ -59,7 +61,7 @@ export class EventDatagramServer implements DatagramServer {
       } else if (!this.#guard.allows(from.host, from.port, nowMs)) {
         continue;
       }
-      if (!socket.send(bytes, { to: from })) totals.unsent += 1;
+      if (!socket.send(bytes, { to: from })) this.#refused += 1;
     }
   }
 
@@ -82,7 +84,8 @@ export class EventDatagramServer implements DatagramServer {
     totals.sent = sent;
     totals.sentBytes = sentBytes;
     totals.droppedByKernel = droppedByKernel;
-    totals.unsent += Object.values(sendErrors).reduce((sum, count) => sum + count, 0);
+    const failed = Object.values(sendErrors).reduce((sum, count) => sum + count, 0);
+    totals.unsent = this.#refused + failed;
   }
 
   removeFile(): SysError | null {

@@ -37,7 +37,7 @@ export function unansweredWords(totals: DatagramTotals): string | null {
     [rate, 'beyond the rate of their address'],
     [rateInAll, 'beyond the rate in all'],
     [totals.nameless, 'from a socket without a name'],
-    [totals.unsent, 'for which the kernel had no room'],
+    [totals.unsent, 'that the kernel did not take'],
     [totals.droppedByKernel, 'dropped by the kernel: they came faster than they were taken'],
   ] as const;
   const words = parts.flatMap(([count, why]) => (count === 0 ? [] : [`${count} ${why}`]));
