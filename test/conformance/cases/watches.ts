@@ -70,7 +70,7 @@ export const watchCases: readonly Case[] = [
     }),
   },
   {
-    name: 'a watch for writing is silent while there is no room, though the peer has ended its side',
+    name: 'a watch for writing is silent while there is no room, though its peer has ended',
     laws: [1, 8],
     run: inEnvironment((environment) => {
       const [left, right] = socketPair(environment);
