@@ -7,13 +7,19 @@ import type { Entry } from './queues.ts';
 
 const NS_PER_S = 1_000_000_000;
 
-/** IORING_OP_POLL_ADD, once. */
+/** IORING_OP_POLL_ADD, once or at each change. */
 export class PollOperation extends Operation {
   readonly #kernel: Kernel;
+  readonly #multishot: boolean;
+  /** The activity of the file when it was told of last. */
+  #seen = -1;
 
   constructor(host: OperationHost, kernel: Kernel, entry: Entry, file: OpenFile) {
     super(host, entry, file);
     this.#kernel = kernel;
+    const multishot = kernel.abi.ioUring?.constants.IORING_POLL_ADD_MULTI ?? 0;
+    if ((entry.length & ~multishot) !== 0) throw new Error('flags of a poll: not simulated');
+    this.#multishot = entry.length !== 0;
   }
 
   /** The end of the peer's side is always told: IO_POLL_UNMASK. */
@@ -23,8 +29,15 @@ export class PollOperation extends Operation {
 
   run(seen: number): number {
     const { file } = this;
-    const ready = seen !== 0 || file === null ? seen : observe(this.#kernel, file, this.wanted);
-    return ready === 0 ? WAITS : ready & (this.wanted | Ready.err | Ready.hup);
+    if (file === null) return WAITS;
+    const activity = file.readActivity + file.writeActivity;
+    if (this.#multishot && activity === this.#seen) return WAITS;
+    const found = seen !== 0 ? seen : observe(this.#kernel, file, this.wanted);
+    if (found === 0) return WAITS;
+    const ready = found & (this.wanted | Ready.err | Ready.hup);
+    this.#seen = activity;
+    if (!this.#multishot || this.#kernel.faults.fires('multishotEnd')) return ready;
+    return this.host.postMore(this, ready, 0) ? WAITS : ready;
   }
 }
 

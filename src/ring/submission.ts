@@ -108,10 +108,15 @@ export class Submission {
     return true;
   }
 
-  /** poll(2) of one descriptor for `events` (POLLIN, POLLOUT), once. */
-  poll(fd: number, events: number, token: number, kind: number): boolean {
+  /**
+   * poll(2) of one descriptor for `events` (POLLIN, POLLOUT), once, or with `multishot` at each
+   * change until it is cancelled. The end of the peer's side, POLLRDHUP, is told in any case.
+   */
+  poll(fd: number, events: number, token: number, kind: number, multishot = false): boolean {
     if (!this.#room()) return false;
-    this.#memory.push(this.#codes.poll, fd, 0, 0, 0, 0, events, token, kind);
+    const { poll, pollMultishot } = this.#codes;
+    const flags = multishot ? pollMultishot : 0;
+    this.#memory.push(poll, fd, 0, 0, 0, flags, events, token, kind);
     return true;
   }
 
@@ -163,6 +168,7 @@ function codesOf(sys: Sys, abi: IoUringAbi) {
     sendFlags: MSG_NOSIGNAL,
     connect: op.IORING_OP_CONNECT,
     poll: op.IORING_OP_POLL_ADD,
+    pollMultishot: op.IORING_POLL_ADD_MULTI,
     timeout: op.IORING_OP_TIMEOUT,
     timeoutFlags: op.IORING_TIMEOUT_MULTISHOT,
     cancel: op.IORING_OP_ASYNC_CANCEL | silent,

@@ -82,7 +82,9 @@ export const rooms: readonly Room[] = [
         'loop/ring/flow.test.js',
         'loop/ring/lifecycle.test.js',
       ),
+      conformance('sim io_uring'),
       conformance('io_uring'),
+      ...suites('sim/loop/loop.test.js'),
     ],
   },
   {

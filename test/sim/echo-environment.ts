@@ -5,6 +5,11 @@ import { SimSys } from '#sim/sim-sys.js';
 import { Random } from '#src/base/random.js';
 import { EchoServer, type PlantedBug } from './echo-server.ts';
 
+/** The faults that this small server knows: it repeats no call that says EINTR or ENOBUFS. */
+export const echoFaults = streamFaults.filter(
+  (kind) => kind !== 'interruptedCall' && kind !== 'memoryShort',
+);
+
 /** More turns than the server ever needs. */
 const TURNS_MAX = 10_000;
 /** The faults end at this time, so that everything must complete. */
@@ -174,7 +179,7 @@ function environmentOf(seed: number, kinds: readonly FaultKind[], traceLines: nu
 export function runEcho(
   seed: number,
   bug: PlantedBug = 'none',
-  kinds: readonly FaultKind[] = streamFaults,
+  kinds: readonly FaultKind[] = echoFaults,
   traceLines = 0,
 ): EchoRun {
   const sys = environmentOf(seed, kinds, traceLines);

@@ -4,10 +4,10 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type FaultKind, FaultPlan, streamFaults } from '#sim/faults.js';
+import { type FaultKind, FaultPlan } from '#sim/faults.js';
 import { SimSys } from '#sim/sim-sys.js';
 import { Arm } from './arm.ts';
-import { type EchoRun, runEcho } from './echo-environment.ts';
+import { type EchoRun, echoFaults, runEcho } from './echo-environment.ts';
 import type { PlantedBug } from './echo-server.ts';
 
 const SEEDS = Number(process.env['SIM_SEEDS'] ?? 300);
@@ -19,7 +19,7 @@ const FEW_SEEDS = 100;
 
 /** Runs a seed again and returns its failure with the last calls. */
 function story(seed: number, bug: PlantedBug = 'none'): string {
-  const { violation } = runEcho(seed, bug, streamFaults, TRACE_LINES);
+  const { violation } = runEcho(seed, bug, echoFaults, TRACE_LINES);
   return `${violation}\nreplay: SIM_SEED=${seed} node --test build/test/sim/echo.test.js`;
 }
 
@@ -49,7 +49,7 @@ test('sim echo: the same seed is the same run', () => {
   const hashes = new Set<string>();
   for (let seed = 1; seed <= FEW_SEEDS; seed += 1) {
     const first: EchoRun = runEcho(seed);
-    const again = runEcho(seed, 'none', streamFaults, TRACE_LINES);
+    const again = runEcho(seed, 'none', echoFaults, TRACE_LINES);
     assert.deepEqual(again, first, `seed ${seed} ran differently the second time`);
     hashes.add(first.traceHash);
   }
@@ -68,20 +68,20 @@ function answeredAtOnce(seed: number): boolean {
 }
 
 test('sim echo: every fault happens', (t) => {
-  const seedsWith = Object.fromEntries(streamFaults.map((kind) => [kind, 0])) as Record<
+  const seedsWith = Object.fromEntries(echoFaults.map((kind) => [kind, 0])) as Record<
     FaultKind,
     number
   >;
   for (let seed = 1; seed <= FEW_SEEDS; seed += 1) {
     const { fired } = runEcho(seed);
-    for (const kind of streamFaults) seedsWith[kind] += fired[kind] > 0 ? 1 : 0;
+    for (const kind of echoFaults) seedsWith[kind] += fired[kind] > 0 ? 1 : 0;
     // Only a connect of the process can be answered at once, and here the peers connect.
     seedsWith.connectAtOnce += answeredAtOnce(seed) ? 1 : 0;
   }
-  const words = streamFaults.map((kind) => `${kind} ${seedsWith[kind]}`);
+  const words = echoFaults.map((kind) => `${kind} ${seedsWith[kind]}`);
   t.diagnostic(`of ${FEW_SEEDS} seeds: ${words.join(', ')}`);
   assert.deepEqual(
-    streamFaults.filter((kind) => seedsWith[kind] === 0),
+    echoFaults.filter((kind) => seedsWith[kind] === 0),
     [],
   );
 });

@@ -10,6 +10,13 @@ export class RingWatch extends BaseHandle<RingHandleOwner> implements Watch, Rin
   /** The interest of the poll in flight. */
   #polling: Interest = Interest.none;
   #cancelling = false;
+  /**
+   * Whether it waits for a change. The kernel tells of the end of the peer's side whatever it is
+   * asked for, so that a poll for writing would end at once, again and again, until there is room.
+   */
+  #forChange = false;
+  /** Whether the poll in flight goes on although it has told what it was for. */
+  #told = false;
 
   constructor(owner: RingHandleOwner, fd: number, interest: Interest, sink: WatchSink) {
     super(owner, fd);
@@ -28,6 +35,7 @@ export class RingWatch extends BaseHandle<RingHandleOwner> implements Watch, Rin
   modify(interest: Interest): void {
     if (this.gone || (this.#interest === interest && !this.paused)) return;
     this.#interest = interest;
+    this.#forChange = false;
     this.paused = false;
     this.owner.markDirty(this);
   }
@@ -48,14 +56,15 @@ export class RingWatch extends BaseHandle<RingHandleOwner> implements Watch, Rin
   prepare(): void {
     const { submission } = this.owner;
     const wanted = this.#wanted();
-    if (wanted === this.#polling) return;
+    if (wanted === this.#polling && !this.#told) return;
     if (this.#polling !== Interest.none) {
       if (this.#cancelling) return;
       this.#cancelling = submission.cancel(this.token, Operation.poll, Operation.none);
       if (!this.#cancelling) this.owner.markDirty(this);
       return;
     }
-    const submitted = submission.poll(this.fd, this.#eventsOf(wanted), this.token, Operation.poll);
+    const [events, forChange] = [this.#eventsOf(wanted), this.#forChange];
+    const submitted = submission.poll(this.fd, events, this.token, Operation.poll, forChange);
     if (submitted) this.#polling = wanted;
     else this.owner.markDirty(this);
   }
@@ -68,11 +77,10 @@ export class RingWatch extends BaseHandle<RingHandleOwner> implements Watch, Rin
     );
   }
 
-  completed(_operation: Operation, result: number): void {
-    this.#polling = Interest.none;
-    this.#cancelling = false;
+  completed(_operation: Operation, result: number, more: boolean): void {
+    if (!more) this.#ended();
     if (this.gone) {
-      this.owner.letGo(this);
+      if (!more) this.owner.letGo(this);
       return;
     }
     this.owner.markDirty(this);
@@ -81,12 +89,21 @@ export class RingWatch extends BaseHandle<RingHandleOwner> implements Watch, Rin
     if (result === -EBADF) this.paused = true;
     if (result <= 0 && result !== -EBADF && result !== -(ECANCELED ?? 0)) this.paused = true;
     if (result <= 0) return;
-    const { POLLIN, POLLOUT } = this.owner.sys.abi.constants;
+    const { POLLIN, POLLOUT, POLLRDHUP = 0 } = this.owner.sys.abi.constants;
+    const found = result & ~POLLRDHUP;
+    this.#forChange = found === 0;
+    this.#told = more && found !== 0;
     // A hang-up or an error is neither bit, and so means ready for any interest.
-    const read = (result & ~POLLOUT) !== 0 ? Interest.read : Interest.none;
-    const write = (result & ~POLLIN) !== 0 ? Interest.write : Interest.none;
+    const read = (found & ~POLLOUT) !== 0 ? Interest.read : Interest.none;
+    const write = (found & ~POLLIN) !== 0 ? Interest.write : Interest.none;
     const ready = (read | write) & this.#wanted();
     if (ready !== Interest.none) this.#sink.ready(ready as Interest, 0);
+  }
+
+  #ended(): void {
+    this.#polling = Interest.none;
+    this.#cancelling = false;
+    this.#told = false;
   }
 
   report(): void {

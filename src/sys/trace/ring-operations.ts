@@ -214,7 +214,11 @@ class TracedRing {
         return [format.sockaddr(abi, this.#sys.view(address, bytes), bytes), `${bytes}`, how];
       }
       case 'IORING_OP_POLL_ADD':
-        return [format.flags(abi, bits, ['POLLIN', 'POLLOUT']), how];
+        return [
+          format.flags(abi, bits, ['POLLIN', 'POLLOUT']),
+          length === 0 ? '' : 'IORING_POLL_ADD_MULTI',
+          how,
+        ];
       case 'IORING_OP_TIMEOUT': {
         const { size } = this.abi.structs.__kernel_timespec;
         return [timespec(abi, this.#sys.view(address, size)), named(bits, 'IORING_TIMEOUT_'), how];

@@ -11,6 +11,9 @@ function numbered(count: number): string[] {
   return Array.from({ length: count }, (_, index) => `datagram ${index}`);
 }
 
+/** With idle turns of 5 ms, a fifth as many waits. */
+const SILENT_MS = 200;
+
 export const datagramCases: readonly Case[] = [
   {
     name: 'datagrams are whole, of 0 bytes to 65507',
@@ -194,6 +197,36 @@ export const datagramCases: readonly Case[] = [
       assert.deepEqual(other.texts, numbered(10));
       assert.deepEqual(other.events, ['end']);
       closeAll(environment, one, other);
+    }),
+  },
+  {
+    name: 'records wait for room in silence, though the peer has ended its side',
+    laws: [8, 'D4', 'D5'],
+    run: inEnvironment((environment) => {
+      const { sys } = environment.loop;
+      if (!sys.abi.behaviours.unixSeqpacket) return;
+      const { AF_UNIX, SOCK_SEQPACKET, F_SETFL, O_NONBLOCK, SHUT_WR } = sys.abi.constants;
+      const pair = new Int32Array(2);
+      assert.equal(sys.socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+      const [own = -1, peer = -1] = pair;
+      sys.fcntl(peer, F_SETFL, O_NONBLOCK);
+      const one = open(environment, { fd: own, queuedBytesMax: 65_536 });
+      while (one.socket.send(new Uint8Array(1000)));
+      sys.shutdown(peer, SHUT_WR);
+      until(environment, () => one.events.includes('end'), 'the end has come');
+      const { waits } = environment.backend.stats;
+      const startMs = environment.nowMs();
+      until(environment, () => environment.nowMs() - startMs > SILENT_MS, 'time has passed');
+      const turns = environment.backend.stats.waits - waits;
+      assert.ok(turns < SILENT_MS, `${turns} waits came to nothing`);
+      const block = new Uint8Array(1000);
+      const taken = (): boolean => {
+        while (sys.read(peer, block, 0, block.length) > 0);
+        return one.socket.queuedBytes === 0;
+      };
+      until(environment, taken, 'all have gone out');
+      closeAll(environment, one);
+      sys.close(peer);
     }),
   },
 ];

@@ -9,6 +9,9 @@ import { closePair, connectedPair, type Environment, turnOn, until } from '../en
 
 const READ: Interest = 1;
 const WRITE: Interest = 2;
+const NONE: Interest = 0;
+/** With idle turns of 5 ms, a fifth as many waits. */
+const SILENT_MS = 200;
 
 /** Both ends of a UNIX pair, which do not block. */
 function socketPair(environment: Environment): readonly [left: number, right: number] {
@@ -64,6 +67,41 @@ export const watchCases: readonly Case[] = [
       assert.equal(environment.backend.active, 0);
       environment.loop.sys.close(left);
       environment.loop.sys.close(right);
+    }),
+  },
+  {
+    name: 'a watch for writing is silent while there is no room, though its peer has ended',
+    laws: [1, 8],
+    run: inEnvironment((environment) => {
+      const [left, right] = socketPair(environment);
+      const { sys } = environment.loop;
+      const block = new Uint8Array(65_536);
+      while (sys.write(left, block, 0, block.length) > 0);
+      const { watch, seen } = counting(environment, left, WRITE);
+      turnOn(environment);
+      sys.shutdown(right, sys.abi.constants.SHUT_WR);
+      const { waits } = environment.backend.stats;
+      const startMs = environment.nowMs();
+      until(environment, () => environment.nowMs() - startMs > SILENT_MS, 'time has passed');
+      assert.equal(seen.writes, 0, 'it is not writable');
+      const turns = environment.backend.stats.waits - waits;
+      assert.ok(turns < SILENT_MS, `${turns} waits came to nothing`);
+      for (let round = 0; round < 2; round += 1) {
+        while (sys.read(right, block, 0, block.length) > 0);
+        const { writes } = seen;
+        until(environment, () => seen.writes > writes + 1, 'it is writable, as long as it is');
+        watch.modify(NONE);
+        turnOn(environment);
+        while (sys.write(left, block, 0, block.length) > 0);
+        watch.modify(WRITE);
+        const after: number = seen.writes;
+        turnOn(environment);
+        assert.equal(seen.writes, after, 'it is full again');
+      }
+      watch.unwatch();
+      assert.equal(environment.backend.active, 0);
+      sys.close(left);
+      sys.close(right);
     }),
   },
   {
