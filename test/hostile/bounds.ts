@@ -13,8 +13,8 @@ const MIB = 1024 * KIB;
 export const MEMORY = {
   /** V8's young generation and garbage, and the buffers of the loop: 16 MiB of a ring. */
   growth: 64 * MIB,
-  /** A thread of `--loop threads`. */
-  thread: 12 * MIB,
+  /** A thread of `--loop threads`: 12 MiB, and the young generation of a V8 of its own. */
+  thread: 44 * MIB,
   /** A connection that holds nothing: its objects, timers and places in tables. */
   state: 4 * KIB,
   /** What one receive brings and its peer does not take: `multishot` of a ring, else a receive. */

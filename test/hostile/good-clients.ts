@@ -85,6 +85,11 @@ const calls = {
     }
   },
 
+  /** Holds their messages back, or lets them go on: for less than an idle timeout. */
+  hold: ({ id, isHeld }: { id: number; isHeld: boolean }): void => {
+    groupOf(id).journal.isHeld = isHeld;
+  },
+
   /** What has been found since the last time. */
   findings: ({ id }: { id: number }): readonly string[] => groupOf(id).journal.findings.splice(0),
 

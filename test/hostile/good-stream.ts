@@ -10,6 +10,9 @@ const HEADER = encodeProxyHeader({
   destination: { family: 'IPv4', address: '192.0.2.1', port: 443 },
 });
 
+/** How often a client that is held looks whether it still is. */
+const HELD_MS = 20;
+
 /** What a finding begins with that is about bytes. */
 export const WRONG = 'other bytes';
 
@@ -73,6 +76,10 @@ export class GoodStream implements GoodClient {
   }
 
   #send(): void {
+    if (this.#journal.isHeld) {
+      this.#next = setTimeout(() => this.#send(), HELD_MS);
+      return;
+    }
     this.#message = messageOf(this.#count, this.#speech === 'lines');
     this.#received = 0;
     this.#sentMs = performance.now();

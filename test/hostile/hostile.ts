@@ -11,7 +11,7 @@ import { hostilePage } from './page.ts';
 import { inMib } from './run-cell.ts';
 import { Stage } from './stage.ts';
 
-const TIMES = { quietMs: 1500, besideMs: 2000, stillMs: 1000, restMs: 0 };
+const TIMES = { quietMs: 1500, besideMs: 2000, stillMs: 700, restMs: 0 };
 /** How many times as long as without the attack good clients may wait, at their p99. */
 const TIMES_MAX = 5;
 /** What a machine that does something else at times makes of a p99: shorter ones are equal. */

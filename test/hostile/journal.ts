@@ -23,6 +23,8 @@ export interface GoodClient {
 export class Journal {
   /** How long a client waits between an echo and its next message. */
   pauseMs = 0;
+  /** True while no client sends, so that the server has nothing to do for them. */
+  isHeld = false;
   readonly findings: string[] = [];
   #timesMs: number[] = [];
   #lost = 0;

@@ -30,6 +30,8 @@ const CLOSE_MS = 10_000;
 const STILL_SHARE_MAX = 0.05;
 /** A server that has just been attacked may have garbage to collect, or threads to start. */
 const REST_MS = 10_000;
+/** Until what good clients have sent is answered, and until they have sent again. */
+const SETTLE_MS = 60;
 
 /** The result of `promise`; null after {@link HANG_MS}. */
 async function inTime<Value>(promise: Promise<Value>): Promise<Value | null> {
@@ -120,10 +122,16 @@ export class CellRun {
   }
 
   async #stillShare(): Promise<number> {
+    const { good } = this.#sides;
+    const id = this.#id;
     const endMs = performance.now() + REST_MS;
     let share = 1;
     while (share >= STILL_SHARE_MAX && performance.now() < endMs) {
+      await good.call('hold', { id, isHeld: true });
+      await delay(SETTLE_MS);
       share = await this.#victim.cpuShare(this.#times.stillMs);
+      await good.call('hold', { id, isHeld: false });
+      await delay(SETTLE_MS);
     }
     if (share >= STILL_SHARE_MAX) {
       this.#findings.push(`stuck peers take ${(share * 100).toFixed(1)} % of a core`);
