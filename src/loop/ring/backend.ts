@@ -33,6 +33,7 @@ import { streamTotalsOf } from '../stream-totals.ts';
 import { RingAcceptor } from './acceptor.ts';
 import { RingConnectOperation } from './connect-operation.ts';
 import { RingDatagrams } from './datagrams.ts';
+import { DirtyList } from './dirty-list.ts';
 import { Operation, type RingHandle, type RingHandleOwner } from './handle.ts';
 import { RingWakeTimer } from './periodic-wake-timer.ts';
 
@@ -65,10 +66,7 @@ export class RingBackend implements Backend, RingHandleOwner {
   readonly #watches = new WatchTable();
   /** How many of the handles are watches that have ended, with a poll in flight. */
   #unwatched = 0;
-  /** Handles with something to submit before the next wait, and behind them empty places. */
-  #dirty: (RingHandle | undefined)[] = [];
-  #dirtyCount = 0;
-  #dirtyNext: (RingHandle | undefined)[] = [];
+  readonly #dirty = new DirtyList();
   readonly #reports = new ReportList();
   readonly #closing: ClosingList;
   #outOfBuffers = false;
@@ -114,7 +112,7 @@ export class RingBackend implements Backend, RingHandleOwner {
   readonly pollFd = -1;
 
   get isQuiet(): boolean {
-    const waiting = this.#dirtyCount + this.#reports.length + this.#closing.length;
+    const waiting = this.#dirty.length + this.#reports.length + this.#closing.length;
     if (this.sharedDatagrams.sends.waiting) return false;
     return waiting + this.#ring.pending === 0 && !this.#outOfBuffers;
   }
@@ -168,10 +166,10 @@ export class RingBackend implements Backend, RingHandleOwner {
 
   #turn(timeoutMs: number | null): void {
     this.sharedDatagrams.sends.flush();
-    if (this.#dirtyCount > 0) this.#prepare();
+    if (this.#dirty.length > 0) this.#dirty.prepare();
     this.#waker.prepare();
     const waiting =
-      this.#reports.length === 0 && this.#closing.length === 0 && this.#dirtyCount === 0;
+      this.#reports.length === 0 && this.#closing.length === 0 && this.#dirty.length === 0;
     this.#ring.enter(waiting ? this.#wakeTimer.timeoutBeside(timeoutMs) : 0);
     this.stats.waits += 1;
     if (this.#ring.interrupted) this.stats.eintr += 1;
@@ -180,22 +178,6 @@ export class RingBackend implements Backend, RingHandleOwner {
     if (this.#ring.overflowed) this.#deliverOverflow();
     if (this.#outOfBuffers) this.#feed();
     this.#reports.run();
-  }
-
-  #prepare(): void {
-    // The two lists take turns: a turn allocates none. Assigning a length is slow (Node 20).
-    const dirty = this.#dirty;
-    const count = this.#dirtyCount;
-    this.#dirty = this.#dirtyNext;
-    this.#dirtyNext = dirty;
-    this.#dirtyCount = 0;
-    for (let place = 0; place < count; place++) {
-      const handle = dirty[place];
-      dirty[place] = undefined;
-      if (handle === undefined) continue;
-      handle.dirty = false;
-      handle.prepare();
-    }
   }
 
   /**
@@ -282,9 +264,10 @@ export class RingBackend implements Backend, RingHandleOwner {
     }
   }
 
-  outOfBuffers(): void {
+  outOfBuffers(handle: RingHandle): void {
     this.stats.outOfBuffers += 1;
     this.#outOfBuffers = true;
+    this.#dirty.addFirst(handle);
   }
 
   /** Adds buffers. Those of the sends have been returned already. */
@@ -310,10 +293,7 @@ export class RingBackend implements Backend, RingHandleOwner {
   }
 
   markDirty(handle: RingHandle): void {
-    if (handle.dirty) return;
-    handle.dirty = true;
-    this.#dirty[this.#dirtyCount] = handle;
-    this.#dirtyCount += 1;
+    this.#dirty.add(handle);
   }
 
   reportLater(handle: RingHandle): void {
@@ -375,8 +355,7 @@ export class RingBackend implements Backend, RingHandleOwner {
       for (const handle of this.#handles.values()) this.letGo(handle);
       this.#unwatched = 0;
       this.#closing.closeAll();
-      this.#dirty = [];
-      this.#dirtyCount = 0;
+      this.#dirty.clear();
       this.#stuck = false;
       // No stream has a send in flight any more.
       this.sends.confirm();

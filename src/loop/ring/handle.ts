@@ -26,8 +26,8 @@ export interface RingHandleOwner extends StreamOwner, DatagramOwner {
   readonly buffers: Buffers;
   /** Calls `prepare()` before the next wait. */
   markDirty(handle: RingHandle): void;
-  /** A receive has ended for lack of a buffer. */
-  outOfBuffers(): void;
+  /** A receive has ended for lack of a buffer: calls `prepare()` ahead of all others. */
+  outOfBuffers(handle: RingHandle): void;
   remove(handle: RingHandle): void;
   /** The kernel has let go of a removed handle. */
   letGo(handle: RingHandle): void;

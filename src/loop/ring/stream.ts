@@ -124,8 +124,7 @@ export class RingStream extends BaseStream<RingHandleOwner> implements Stream, R
     } else if (result === 0) {
       this.endReceived();
     } else if (result === -errno.ENOBUFS) {
-      this.owner.outOfBuffers();
-      this.owner.markDirty(this);
+      this.owner.outOfBuffers(this);
     } else if (isTransient(errno, result)) {
       this.owner.markDirty(this);
     } else {

@@ -111,6 +111,29 @@ test('ring buffers: more chunks at once than there are buffers', limits, (t) => 
   }
 });
 
+test('ring buffers: who finds none comes first in the next turn', limits, (t) => {
+  leakCheck(t);
+  const backend = openBackend(t);
+  const piece = pattern(40_000, 1);
+  const greedy = Array.from({ length: BUFFERS_MAX + 50 }, () => wire(t, backend));
+  let heard = 0;
+  const modest = wire(t, backend, {
+    received: () => {
+      heard += 1;
+    },
+  });
+  const fillAndTurn = (): void => {
+    for (const { peer } of greedy) pushInto(sys, peer, piece);
+    backend.poll(0);
+  };
+  while (backend.buffers.count < BUFFERS_MAX) fillAndTurn();
+  for (let message = 1; message <= 20; message += 1) {
+    pushInto(sys, modest.peer, Buffer.from('hello'));
+    for (let turns = 0; heard < message && turns < 4; turns += 1) fillAndTurn();
+    assert.equal(heard, message, `no buffer for message ${message}`);
+  }
+});
+
 /** A stream that is sent to, what was sent, and what came of it. */
 class Sink {
   readonly wired: Wired;
