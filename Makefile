@@ -30,7 +30,7 @@ ATTW = node_modules/.bin/attw --profile esm-only --no-emoji --no-color
 TEST_FLAGS = --test-concurrency=3 --test-timeout=300000
 
 .PHONY: all build demo package bill test test-arm64 mutants check reference bench bench-quick docs docs-pictures \
-  faults clean help
+  faults soak clean help
 
 all: build ## Same as build (the default).
 
@@ -64,6 +64,10 @@ test-arm64: build ## Run the tests of the library on arm64 under qemu-user: many
 # One process at a time, and mostly waits. FAULTS="accept4;| poll |" takes the cells with these words.
 faults: build ## Let each system call of the programs fail, by strace, into build/faults/faults.md: half an hour, Linux.
 	@node build/test/faults/faults.js
+
+# A short form is a part of make test. SOAK=epoll takes the servers whose names have the word.
+soak: build ## Serve a mixed load for MINUTES=5 and see whether anything is lost or left: build/soak/soak.md, Linux.
+	@MINUTES=$(MINUTES) node build/test/soak/soak.js
 
 # Biome: format, sizes, names, what each room may say. dependency-cruiser: who imports whom. knip: what
 # nothing uses. TypeDoc: public names without words. own.mjs: what none of them can tell. publint and
