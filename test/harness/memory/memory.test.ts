@@ -5,12 +5,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
+import { openRing } from '#src/ring/open-ring.js';
 import { Arena } from '#src/sys/arena.js';
 import { CallList, listBytes } from '#src/sys/batch/call-list.js';
 import { makeCalls } from '#src/sys/batch/make-calls.js';
 import { nativeSys } from '#src/sys/native.js';
+import { closePair, connectedPair, turnOn, until } from '#test/conformance/environment.js';
+import { targets } from '#test/conformance/targets.js';
 import { collectGarbage } from '#test/harness/garbage.js';
 import { leakCheck } from '#test/harness/leaks.js';
+import { withoutRing } from '#test/loop/ring/environment.js';
 import { checkedSys } from './checked-sys.ts';
 import { takeMemoryFaults } from './known-memory.ts';
 import { POISON } from './poison.ts';
@@ -113,3 +117,43 @@ test("memory: an address whose array was collected is nobody's", { skip }, async
     /in no memory that is known, or no more/,
   );
 });
+
+test('memory: a ring that sends what is not its own', { skip: withoutRing }, (t) => {
+  leakCheck(t);
+  const { ring } = openRing(sys);
+  t.after(() => ring.close());
+  const { region, submission } = ring;
+  assert.ok(submission.send(1, region.address + region.length - 9, 10, 0, 0));
+  assert.match(
+    faultOf(() => ring.enter(0)),
+    /a send of a ring: 10 bytes at .* do not fit/,
+  );
+});
+
+for (const name of ['epoll', 'io_uring']) {
+  const target = targets.find((one) => one.name === name);
+  const reason = target?.available === true ? false : `${name} is not here`;
+  test(`memory: a late reader of a borrowed chunk sees poison: ${name}`, { skip: reason }, (t) => {
+    leakCheck(t);
+    assert.ok(target !== undefined);
+    const environment = target.create();
+    t.after(() => environment.close());
+    const kept: Uint8Array[] = [];
+    const borrowing = { chunks: 'borrowed' } as const;
+    const pair = connectedPair(
+      environment,
+      { data: (_, chunk) => void kept.push(chunk) },
+      {},
+      undefined,
+      borrowing,
+    );
+    pair.client.write('secret');
+    until(environment, () => kept.length > 0, 'a chunk has come');
+    // The buffer is used again, or given back.
+    pair.client.write('x');
+    until(environment, () => pair.server.bytesReceived === 7, 'another has come');
+    turnOn(environment);
+    assert.deepEqual([...(kept[0]?.subarray(1) ?? [])], [POISON, POISON, POISON, POISON, POISON]);
+    closePair(environment, pair);
+  });
+}
