@@ -30,7 +30,7 @@ ATTW = node_modules/.bin/attw --profile esm-only --no-emoji --no-color
 TEST_FLAGS = --test-concurrency=3 --test-timeout=300000
 
 .PHONY: all build demo package bill test test-arm64 mutants check reference bench bench-quick docs docs-pictures \
-  faults sim hostile clean help
+  faults sim hostile soak clean help
 
 all: build ## Same as build (the default).
 
@@ -68,6 +68,9 @@ faults: build ## Let each system call of the programs fail, by strace, into buil
 # One server at a time, and four minutes of CPU time. HOSTILE="never reading;| poll |" takes the cells with these words.
 hostile: build ## Attack the servers on every loop, good clients beside, into build/hostile/hostile.md: a quarter of an hour, Linux.
 	@node build/test/hostile/hostile.js
+# A short form is a part of make test. SOAK=epoll takes the servers whose names have the word.
+soak: build ## Serve a mixed load for MINUTES=5 and see whether anything is lost or left: build/soak/soak.md, Linux.
+	@MINUTES=$(MINUTES) node build/test/soak/soak.js
 
 # Biome: format, sizes, names, what each room may say. dependency-cruiser: who imports whom. knip: what
 # nothing uses. TypeDoc: public names without words. own.mjs: what none of them can tell. publint and

@@ -43,6 +43,9 @@ export type AddressFamily = SocketAddress['family'];
 /** Room for any sockaddr of any family: `sizeof(struct sockaddr_storage)` on all platforms. */
 export const SOCKADDR_BYTES_MAX = 128;
 
+/** The length of the BSDs and the family, or the family of Linux. */
+const FAMILY_BYTES = 2;
+
 const text = new TextEncoder();
 
 /**
@@ -143,22 +146,35 @@ function writePort(into: Uint8Array, at: number, port: number): void {
  * @param bytes the memory of the sockaddr.
  * @param length its length in bytes, as the system call gave it.
  * @returns the address.
- * @throws RangeError for another family than AF_INET, AF_INET6 and AF_UNIX.
+ * @throws RangeError for another family than AF_INET, AF_INET6 and AF_UNIX, and for fewer bytes
+ *   than the family has.
  */
 export function decodeSockaddr(abi: Abi, bytes: Uint8Array, length: number): SocketAddress {
   // macOS reports an unbound UNIX peer as no sockaddr at all.
   if (length === 0) return { family: 'UNIX', path: '' };
-  const view = new DataView(bytes.buffer, bytes.byteOffset);
-  const family = readFamily(abi, view);
   const { constants, structs } = abi;
+  requireBytes('a sockaddr', bytes, length, FAMILY_BYTES);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const family = readFamily(abi, view);
   if (family === constants.AF_INET) {
+    requireBytes('a sockaddr_in', bytes, length, structs.sockaddr_in.size);
     const { sin_port, sin_addr } = structs.sockaddr_in.fields;
     const address = formatIPv4(bytes, sin_addr.offset);
     return { family: 'IPv4', address, port: view.getUint16(sin_port.offset, false) };
   }
-  if (family === constants.AF_INET6) return decodeIPv6(abi, bytes, view);
+  if (family === constants.AF_INET6) {
+    requireBytes('a sockaddr_in6', bytes, length, structs.sockaddr_in6.size);
+    return decodeIPv6(abi, bytes, view);
+  }
   if (family === constants.AF_UNIX) return decodeUnix(abi, bytes, length);
   throw new RangeError(`address family ${family} is not one of AF_INET, AF_INET6 and AF_UNIX`);
+}
+
+/** What lies behind the bytes that the kernel has written is not of this address. */
+function requireBytes(what: string, bytes: Uint8Array, length: number, needed: number): void {
+  if (length >= needed && bytes.length >= needed) return;
+  const there = Math.min(length, bytes.length);
+  throw new RangeError(`${what} takes ${needed} bytes, and there are ${there}`);
 }
 
 function readFamily(abi: Abi, view: DataView): number {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { suite, test } from 'node:test';
 import { leakCheck } from '#test/harness/leaks.js';
+import { takeMemoryFaults } from '#test/harness/memory/known-memory.js';
 import { cases as allCases } from './cases/all.ts';
 import { matrixPage, type Row } from './matrix.ts';
 import { targets as allTargets } from './targets.ts';
@@ -33,6 +34,7 @@ for (const target of targets) {
       }, async (t) => {
         leakCheck(t);
         await one.run((options) => target.create(options));
+        assert.deepEqual(takeMemoryFaults(), [], 'the calls leave their memory');
         cells?.set(target.name, 'pass');
       });
     }

@@ -8,9 +8,10 @@ import { EventLoop } from '#src/net/event-loop.js';
 import { abiFor } from '#src/sys/abi/index.js';
 import { nativeSys } from '#src/sys/native.js';
 import { openFds } from '#test/harness/leaks.js';
+import { checkedSys } from '#test/harness/memory/checked-sys.js';
 import type { Environment, EnvironmentOptions, LoopTarget } from './environment.ts';
 
-// The real kernel behind each backend of this machine.
+// The real kernel behind each backend of this machine, with the memory of its calls checked.
 
 /** The longest wait of a turn. */
 const TURN_MS = 5;
@@ -23,7 +24,7 @@ function realEnvironment(
   options: EnvironmentOptions = {},
   batch = true,
 ): Environment {
-  const sys = nativeSys();
+  const sys = checkedSys(nativeSys());
   const entry = backends.find((one) => one.name === name);
   if (entry === undefined) throw new Error(`there is no backend ${name}`);
   const backend = entry.create(sys, batch);
@@ -42,7 +43,7 @@ function realEnvironment(
 
 const realTargets: readonly LoopTarget[] = backends.map((entry) => ({
   name: entry.name,
-  available: entry.available(nativeSys()),
+  available: entry.available(checkedSys(nativeSys())),
   simulated: false,
   callByCall: false,
   create: (options) => realEnvironment(entry.name, options),

@@ -2,24 +2,11 @@
 // cells whose names have all of these words.
 
 import { mkdirSync, writeFileSync } from 'node:fs';
-import type { Scope } from '#test/harness/command.js';
 import { root } from '#test/harness/programs.js';
+import { Steps } from '#test/harness/steps.js';
 import { allCells, type Cell, nameOf } from './cells.ts';
 import { faultsPage, type Result } from './page.ts';
 import { runCells } from './run-cells.ts';
-
-/** Ends what was started, last first. */
-class Steps implements Scope {
-  readonly #steps: (() => Promise<void> | void)[] = [];
-
-  after(step: () => Promise<void> | void): void {
-    this.#steps.push(step);
-  }
-
-  async end(): Promise<void> {
-    for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) await step();
-  }
-}
 
 function chosen(): readonly Cell[] {
   const words = (process.env['FAULTS'] ?? '').split(';').filter((word) => word !== '');

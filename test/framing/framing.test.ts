@@ -58,6 +58,34 @@ test('tcp: frames come out as they went in', () => {
   }
 });
 
+/** The frames that `bytes` give in pieces, and whether one is too long. */
+function framesOf(prefixBytes: PrefixBytes, bytes: Uint8Array, sizes: readonly number[]) {
+  const frames = new FrameBuffer(prefixBytes, 60);
+  const taken: Uint8Array[] = [];
+  for (const piece of pieces(bytes, sizes)) {
+    if (frames.overlong) break;
+    frames.append(piece);
+    for (let frame = frames.takeFrame(); frame !== null; frame = frames.takeFrame()) {
+      taken.push(frame.slice());
+    }
+  }
+  return { taken, overlong: frames.overlong };
+}
+
+test('tcp: any bytes give the same frames, however they are cut', () => {
+  const byte = fc.oneof(fc.integer({ min: 0, max: 3 }), fc.integer({ min: 0, max: 255 }));
+  const bytes = fc.array(byte, { maxLength: 200 }).map((all) => Uint8Array.from(all));
+  const few = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 8 });
+  for (const prefixBytes of prefixes) {
+    const property = fc.property(bytes, few, (stream, sizes) => {
+      const whole = framesOf(prefixBytes, stream, [1]);
+      assert.deepEqual(framesOf(prefixBytes, stream, sizes), whole);
+      assert.deepEqual(framesOf(prefixBytes, stream, [60]), whole);
+    });
+    fc.assert(property, RUNS);
+  }
+});
+
 test('tcp: lines come out as they went in, and the rest last', () => {
   const property = fc.property(
     fc.array(line),

@@ -98,6 +98,34 @@ describe('sockaddr', () => {
       );
     });
 
+    it(`any bytes are an address or refused, whatever lies beside them: ${abi.platform}`, (t) => {
+      leakCheck(t);
+      const families = fc.constantFrom(inet, inet6, abi.constants.AF_UNIX, 0, 99);
+      const anyBytes = fc.uint8Array({ maxLength: SOCKADDR_BYTES_MAX });
+      fc.assert(
+        fc.property(families, anyBytes, fc.nat({ max: 140 }), (family, bytes, length) => {
+          bytes.fill(family, bsd, bsd + 1);
+          bytes.fill(0, 1 - bsd, 1 - bsd + (bsd === 0 ? 1 : 0));
+          // What the kernel has not written may be anything.
+          const bytesThere = bytes.subarray(0, Math.min(length, bytes.length));
+          const among = (neighbour: number): SocketAddress | RangeError => {
+            const memory = new Uint8Array(300).fill(neighbour);
+            memory.set(bytesThere, 20);
+            try {
+              return decodeSockaddr(abi, memory.subarray(20, 20 + bytes.length), length);
+            } catch (error) {
+              assert.ok(error instanceof RangeError, String(error));
+              return error;
+            }
+          };
+          const address = among(0x11);
+          assert.deepEqual(among(0xee), address);
+          if (!(address instanceof Error) && bytesThere.length > 2) formatAddress(address);
+        }),
+        { numRuns: 200 },
+      );
+    });
+
     it(`the header has the length and the family: ${abi.platform}`, (t) => {
       leakCheck(t);
       const header = (length: number, family: number) =>

@@ -101,6 +101,38 @@ test('addresses: the forms of a block, one by one', (t) => {
   }
 });
 
+test('addresses: any text is a block or refused by its name', (t) => {
+  leakCheck(t);
+  const part = fc.constantFrom(
+    '192.0.2.1',
+    '::1',
+    '::ffff:',
+    '/',
+    '/24',
+    '-',
+    '1',
+    '%',
+    ' ',
+    '.',
+    ':',
+  );
+  const text = fc.oneof(
+    fc.array(part, { maxLength: 5 }).map((all) => all.join('')),
+    fc.string(),
+  );
+  fc.assert(
+    fc.property(text, ipv4, (block, address) => {
+      try {
+        new AddressRanges('allow', [block]).has(words(address));
+      } catch (error) {
+        assert.ok(error instanceof RangeError, String(error));
+        assert.match(error.message, /in allow is no address and no CIDR block/);
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
+
 test('addresses: 100,000 addresses that come and go leave a table of nothing', (t) => {
   leakCheck(t);
   const table = new AddressTable();

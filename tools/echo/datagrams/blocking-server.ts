@@ -40,6 +40,7 @@ export class BlockingDatagramServer implements DatagramServer {
     this.totals = newDatagramTotals(this.#guard.counts);
     this.#socket = listeningSocket(plan, sys);
     this.#socket.setTimeout(WAIT_MS);
+    this.#socket.interruptible = true;
     this.address = this.#socket.getSockName();
     this.#file = SocketFile.of(this.address, sys);
   }
@@ -74,7 +75,7 @@ export class BlockingDatagramServer implements DatagramServer {
       return false;
     }
     try {
-      this.#socket.sendTo(this.#buffer, from, 0, length);
+      throughSignals(() => this.#socket.sendTo(this.#buffer, from, 0, length));
     } catch (error) {
       // A client that has left, or that does not read, is no reason to stop.
       totals.unsent += 1;
@@ -88,7 +89,7 @@ export class BlockingDatagramServer implements DatagramServer {
   /** Whether a wait has ended in vain. Throws what ends the server. */
   #passed(error: unknown): boolean {
     if (!(error instanceof SysError) || error.code === 'EBADF') throw error;
-    return error.code === 'ETIMEDOUT' || error.code === 'EAGAIN';
+    return hasWaited(error);
   }
 
   async #serveClient(): Promise<boolean> {
@@ -97,7 +98,7 @@ export class BlockingDatagramServer implements DatagramServer {
       [client] = this.#socket.accept();
     } catch (error) {
       if (!(error instanceof SysError)) throw error;
-      if (error.code === 'ETIMEDOUT') return true;
+      if (hasWaited(error)) return true;
       if (isPassing(error)) return false;
       this.#sys.poll(new Uint8Array(0), 0, ACCEPT_PAUSE_MS);
       return true;
@@ -120,13 +121,13 @@ export class BlockingDatagramServer implements DatagramServer {
       this.totals.received += 1;
       this.totals.receivedBytes += length;
       this.#observer.received?.('a client', length);
-      connection.send(this.#buffer, 0, length);
+      throughSignals(() => connection.send(this.#buffer, 0, length));
       this.totals.sent += 1;
       this.totals.sentBytes += length;
       return 'answered';
     } catch (error) {
       if (!(error instanceof SysError)) throw error;
-      return error.code === 'ETIMEDOUT' || error.code === 'EAGAIN' ? 'waited' : 'end';
+      return hasWaited(error) ? 'waited' : 'end';
     }
   }
 
@@ -140,5 +141,22 @@ export class BlockingDatagramServer implements DatagramServer {
 
   [Symbol.dispose](): void {
     this.#socket.close();
+  }
+}
+
+/** Whether a wait has ended in vain: by its timeout, or by a signal. */
+function hasWaited({ code }: SysError): boolean {
+  return code === 'ETIMEDOUT' || code === 'EAGAIN' || code === 'EINTR';
+}
+
+/** Sends although signals come: an answer is not to be lost by one. */
+function throughSignals(send: () => void): void {
+  for (;;) {
+    try {
+      send();
+      return;
+    } catch (error) {
+      if (!(error instanceof SysError) || error.code !== 'EINTR') throw error;
+    }
   }
 }

@@ -43,6 +43,17 @@ for (const signal of SIGNALS) {
   });
 }
 
+test('serve: a signal ends a wait for datagrams', { timeout }, async (t) => {
+  leakCheck(t);
+  const words = ['serve', '--udp', '--port', '0', '--loop', 'blocking', '--trace'];
+  const command = start(t, sockloop(...words));
+  await command.until('err', /^recvfrom\(.*\) = -1 EAGAIN/m);
+  const { status, err } = await command.stop();
+  assert.equal(status, 0);
+  // Not another second behind the interrupted call, in which no handler runs.
+  assert.doesNotMatch(err, /EINTR.*\n(?:.*\n)*(recvfrom|poll)\(/);
+});
+
 /** A client that has sent far more than it reads, with the server stuck in send(2). */
 async function stuckClient(t: TestContext, port: number, command: Command) {
   const socket = await dial({ port });
