@@ -36,6 +36,8 @@ export const rooms: readonly Room[] = [
         'base/number-format.test.js',
         'base/owned-chunks.test.js',
         'base/quantities.test.js',
+        'base/random.test.js',
+        'poller/units.test.js',
       ),
       conformance('sim epoll'),
     ],
@@ -59,13 +61,43 @@ export const rooms: readonly Room[] = [
     ],
   },
   {
+    name: 'datagram',
+    paths: [
+      'dist/src/loop/datagram',
+      'dist/src/net/datagram',
+      'dist/src/loop/readiness/datagrams.js',
+      'dist/src/loop/ring/datagrams.js',
+      'dist/src/sys/message-vector.js',
+      'dist/tools/echo/datagrams',
+    ],
+    suites: [
+      ...suites(
+        'sys/message-vector.test.js',
+        'loop/datagram/send-queue.test.js',
+        'net/datagram/address-table.test.js',
+        'tools/echo/datagrams/reply-guard.test.js',
+        'loop/datagram/calls.test.js',
+        'loop/readiness/budgets.test.js',
+        'net/datagram/datagrams.test.js',
+      ),
+      conformance('sim epoll', 'D'),
+      conformance('epoll', 'D'),
+      conformance('io_uring', 'D'),
+      ...suites('sim/loop/datagrams.test.js', 'tools/cli/serve/datagrams.test.js'),
+    ],
+  },
+  {
     name: 'readiness',
     paths: ['dist/src/loop/readiness'],
     suites: [
-      ...suites('loop/readiness/queued-calls.test.js', 'loop/readiness/foreign-calls.test.js'),
+      ...suites(
+        'loop/readiness/budgets.test.js',
+        'loop/readiness/queued-calls.test.js',
+        'loop/readiness/foreign-calls.test.js',
+      ),
       conformance('sim epoll'),
+      ...suites('loop/eagain.test.js'),
       conformance('epoll'),
-      conformance('poll call by call'),
       ...suites('sim/loop/loop.test.js'),
     ],
   },
@@ -74,6 +106,7 @@ export const rooms: readonly Room[] = [
     paths: ['dist/src/ring', 'dist/src/loop/ring'],
     suites: [
       ...suites(
+        'loop/outgoing.test.js',
         'ring/memory.test.js',
         'ring/probe.test.js',
         'ring/receive-limit.test.js',
@@ -89,9 +122,10 @@ export const rooms: readonly Room[] = [
     name: 'loop',
     paths: ['dist/src/loop'],
     suites: [
+      ...suites('loop/outgoing.test.js', 'loop/readiness/budgets.test.js'),
       conformance('sim epoll'),
-      conformance('epoll'),
       conformance('io_uring'),
+      conformance('epoll'),
       ...suites('loop/runtime/pending.test.js', 'loop/worker-ends.test.js'),
     ],
   },
@@ -112,28 +146,6 @@ export const rooms: readonly Room[] = [
     ],
   },
   {
-    name: 'datagram',
-    paths: [
-      'dist/src/loop/datagram',
-      'dist/src/net/datagram',
-      'dist/src/loop/readiness/datagrams.js',
-      'dist/src/loop/ring/datagrams.js',
-      'dist/src/sys/message-vector.js',
-      'dist/tools/echo/datagrams',
-    ],
-    suites: [
-      ...suites(
-        'sys/message-vector.test.js',
-        'loop/datagram/calls.test.js',
-        'net/datagram/datagrams.test.js',
-      ),
-      conformance('sim epoll', 'D'),
-      conformance('epoll', 'D'),
-      conformance('io_uring', 'D'),
-      ...suites('sim/loop/datagrams.test.js', 'tools/cli/serve/datagrams.test.js'),
-    ],
-  },
-  {
     name: 'load',
     paths: [
       'dist/tools/load/plan',
@@ -143,6 +155,8 @@ export const rooms: readonly Room[] = [
       'dist/tools/load/datagrams/arrivals.js',
     ],
     suites: suites(
+      'tools/load/record/recorder.test.js',
+      'tools/load/result/merge-figures.test.js',
       'tools/load/record/latency-counts.test.js',
       'tools/load/datagrams/arrivals.test.js',
       'tools/load/result/thresholds.test.js',
@@ -184,6 +198,7 @@ export const rooms: readonly Room[] = [
       'sys/io-uring.test.js',
       'sys/message-vector.test.js',
       'sys/control/kinds.test.js',
+      'sys/trace/literals.test.js',
       'sys/trace/poll.test.js',
       'sys/trace/ring-operations.test.js',
       'sys/trace/ring.test.js',
