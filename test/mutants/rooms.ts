@@ -111,6 +111,7 @@ export const rooms: readonly Room[] = [
         'ring/probe.test.js',
         'ring/receive-limit.test.js',
         'loop/ring/buffers.test.js',
+        'loop/ring/submitted.test.js',
         'loop/ring/queues.test.js',
         'loop/ring/flow.test.js',
         'loop/ring/lifecycle.test.js',
@@ -156,6 +157,7 @@ export const rooms: readonly Room[] = [
     ],
     suites: suites(
       'tools/load/record/recorder.test.js',
+      'tools/load/record/collection.test.js',
       'tools/load/result/merge-figures.test.js',
       'tools/load/record/latency-counts.test.js',
       'tools/load/datagrams/arrivals.test.js',

@@ -75,7 +75,7 @@ export const load: readonly PlantedFile[] = [
   {
     kind: 'a second of the recorder',
     path: 'dist/tools/load/record/collection.js',
-    changes: [['if (number >= index) continue;', 'if (number > index) continue;']],
+    changes: [['Math.min(...this.#told)', 'Math.max(...this.#told)']],
   },
   {
     kind: 'a second of the recorder',
