@@ -17,10 +17,7 @@ export const budgets: readonly PlantedFile[] = [
     changes: [
       ['sends < SENDS_PER_TURN', 'sends <= SENDS_PER_TURN'],
       ['sends < SENDS_PER_TURN && outbox.length', 'outbox.length'],
-      [
-        'if (this.#flushedAt === this.owner.stats.waits) this.owner.reportLater(this); else this.#flush();',
-        'this.#flush();',
-      ],
+      ['this.#flushedAt === this.owner.stats.waits', 'false'],
       ['this.#eagains < EAGAINS_MAX || this.#stalled', 'this.#stalled'],
     ],
   },

@@ -6,10 +6,7 @@ export const sends: readonly PlantedFile[] = [
     kind: 'bytes staged, put in front or confirmed',
     path: 'dist/src/loop/gathered-sends.js',
     changes: [
-      [
-        'if (inBatch) this.#sentFrom[this.#sentFromCount++] = this.#borrowed; else this.#buffers.give(this.#borrowed);',
-        'this.#buffers.give(this.#borrowed);',
-      ],
+      ['this.#borrowedBatch === this.batch;', 'false;'],
       ['this.#staged += length; return at;', 'return at;'],
       ['this.#staged = 0;', ''],
       ['this.batch = (this.batch + 1) & BATCH_MASK;', ''],

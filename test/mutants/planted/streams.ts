@@ -33,8 +33,8 @@ export const streams: readonly PlantedFile[] = [
     path: 'dist/src/loop/ring/stream.js',
     changes: [
       [
-        'else if (isTransient(errno, result)) { this.owner.markDirty(this); } else { this.break(-result); } } /** A send',
-        'else if (isTransient(errno, result)) { } else { this.break(-result); } } /** A send',
+        'markDirty(this); } else { this.break(-result); } } /** A send',
+        'sys; } else { this.break(-result); } } /** A send',
       ],
       ['this.owner.outOfBuffers(); this.owner.markDirty(this);', 'this.owner.outOfBuffers();'],
     ],
