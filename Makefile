@@ -68,6 +68,7 @@ faults: build ## Let each system call of the programs fail, by strace, into buil
 # One server at a time, and four minutes of CPU time. HOSTILE="never reading;| poll |" takes the cells with these words.
 hostile: build ## Attack the servers on every loop, good clients beside, into build/hostile/hostile.md: a quarter of an hour, Linux.
 	@node build/test/hostile/hostile.js
+
 # A short form is a part of make test. SOAK=epoll takes the servers whose names have the word.
 soak: build ## Serve a mixed load for MINUTES=5 and see whether anything is lost or left: build/soak/soak.md, Linux.
 	@MINUTES=$(MINUTES) node build/test/soak/soak.js

@@ -1,4 +1,4 @@
-// Goal: bytes that wait to be sent come out as they went in: queued, put in front, staged, borrowed.
+// Goal: bytes that wait to be sent come out as they went in: queued, in front, staged, borrowed.
 // Method: the same random calls to a queue and to a plain list of bytes; memory that is overwritten
 // as soon as nothing may refer to it any more.
 

@@ -2,9 +2,10 @@
 // test notices. `make mutants`, or
 //
 //   node build/test/mutants/run.js [--rooms ring,poller] [--count 150] [--seed 1] [--out FILE]
+//     [--planted] [--only words]
 //
-// The mutants are drawn by the seed, in each room alike. Exit status 1 if fewer than 90 % are
-// found.
+// The mutants are drawn by the seed, in each room alike; with --planted they are the bugs of
+// planted.ts instead. Exit status 1 if fewer than 90 % are found.
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -14,6 +15,7 @@ import { root } from '#test/harness/programs.js';
 import { printOut } from '#tools/terminal/output.js';
 import { EQUIVALENT } from './equivalent.ts';
 import { type Mutant, mutantsOf } from './operators.ts';
+import { plantedBugs } from './planted.ts';
 import { type Room, rooms, type Suite } from './rooms.ts';
 import { runSuite } from './trial.ts';
 import { Workspace } from './workspace.ts';
@@ -29,6 +31,16 @@ interface Drawn {
   readonly path: string;
   readonly mutant: Mutant;
 }
+
+/** The planted bugs whose file belongs to no room before this one. */
+function plantedIn(workspace: Workspace, room: Room): Drawn[] {
+  const paths = new Set(room.paths.flatMap((path) => workspace.files(path)));
+  const own = plantedBugs((path) => workspace.read(path)).filter(({ path }) => paths.has(path));
+  const taken = own.filter(({ path, mutant }) => !planted.has(nameOf(path, mutant)));
+  for (const { path, mutant } of taken) planted.add(nameOf(path, mutant));
+  return taken;
+}
+const planted = new Set<string>();
 
 function drawn(workspace: Workspace, room: Room, count: number, random: Random): Drawn[] {
   const all = room.paths
@@ -63,8 +75,8 @@ async function foundBy(
   workspace.put(path, source.slice(0, mutant.start) + mutant.text + source.slice(mutant.end));
   try {
     for (const [suite, boundMs] of bounds) {
-      const { passed, late } = await runSuite(workspace.folder, suite, boundMs);
-      if (!passed) return late ? `${suite.file}, by its time` : suite.file;
+      const { passed, late, failed } = await runSuite(workspace.folder, suite, boundMs);
+      if (!passed) return late ? `${suite.file}, by its time` : `${suite.file}: ${failed}`;
     }
     return null;
   } finally {
@@ -77,6 +89,8 @@ const { values } = parseArgs({
     rooms: { type: 'string', default: rooms.map(({ name }) => name).join(',') },
     count: { type: 'string', default: '160' },
     seed: { type: 'string', default: '1' },
+    planted: { type: 'boolean', default: false },
+    only: { type: 'string', default: '' },
     out: { type: 'string', default: join(root, 'build/mutants/mutants.md') },
   },
 });
@@ -91,9 +105,11 @@ let found = 0;
 let tried = 0;
 for (const room of chosen) {
   const random = new Random(Number(values.seed));
-  const bounds = await boundsOf(workspace, room);
   let foundHere = 0;
-  const drawnHere = drawn(workspace, room, each, random);
+  const all = values.planted ? plantedIn(workspace, room) : drawn(workspace, room, each, random);
+  const drawnHere = all.filter(({ path, mutant }) => nameOf(path, mutant).includes(values.only));
+  if (drawnHere.length === 0) continue;
+  const bounds = await boundsOf(workspace, room);
   for (const one of drawnHere) {
     const by = await foundBy(workspace, one, bounds);
     if (by !== null) foundHere += 1;

@@ -8,11 +8,13 @@ import type { Suite } from './rooms.ts';
 export interface Trial {
   readonly passed: boolean;
   readonly late: boolean;
+  /** The name of the first test that failed. */
+  readonly failed: string | null;
   readonly ms: number;
 }
 
 /** What is kept of the output, for a line may come in pieces. */
-const LINE_MAX = 200;
+const LINE_MAX = 1000;
 
 /** Runs a suite of the workspace in `folder`, for `boundMs` at most. */
 export async function runSuite(folder: string, suite: Suite, boundMs: number): Promise<Trial> {
@@ -31,12 +33,17 @@ export async function runSuite(folder: string, suite: Suite, boundMs: number): P
   const over = new AbortController();
   const late = delay(boundMs, 'late', { signal: over.signal }).catch(() => 'late');
   const closed = once(child, 'close').then(() => 'closed');
-  const how = await Promise.race([closed, late, firstFailure(child.stdout)]);
+  let failed: string | null = null;
+  const first = firstFailure(child.stdout).then((name) => {
+    failed = name;
+    return 'failed';
+  });
+  const how = await Promise.race([closed, late, first]);
   over.abort();
   end(child.pid);
   if (how !== 'closed') await closed;
   const passed = how === 'closed' && child.exitCode === 0;
-  return { passed, late: how === 'late', ms: performance.now() - startMs };
+  return { passed, late: how === 'late', failed, ms: performance.now() - startMs };
 }
 
 /** One test that fails is enough: what the others say would only take time. */
@@ -45,7 +52,8 @@ function firstFailure(output: Readable): Promise<string> {
   return new Promise((resolve) => {
     output.setEncoding('utf8').on('data', (text: string) => {
       tail = tail.slice(-LINE_MAX) + text;
-      if (/^ *not ok /m.test(tail)) resolve('failed');
+      const line = /^ *not ok \d+ - (.*)\n/m.exec(tail);
+      if (line !== null) resolve(line[1] ?? '');
     });
   });
 }

@@ -14,6 +14,7 @@ import { datagramCases } from './datagrams.ts';
 import { errorCases } from './errors.ts';
 import { guardCases } from './guards.ts';
 import { handlerCases } from './handlers.ts';
+import { heldCases } from './held.ts';
 import { lingerCases } from './linger.ts';
 import { listenerCases } from './listener.ts';
 import { loopCases } from './loop.ts';
@@ -34,6 +35,7 @@ export const cases: readonly Case[] = [
   ...errorCases,
   ...lingerCases,
   ...listenerCases,
+  ...heldCases,
   ...connectCases,
   ...loopCases,
   ...sendCases,

@@ -169,7 +169,9 @@ overPollers('four receives of datagrams in a turn, of 4, 16, 64 and 64 at first'
     [64, 64, 64, 64],
     [64, 64, 64, 64],
   ]);
-  assert.equal(server.stats().received, 4 + 16 + 10 * 64);
+  const { received, receivedBytes, truncated } = server.stats();
+  const came = 4 + 16 + 10 * 64;
+  assert.deepEqual([received, receivedBytes, truncated], [came, came, 0]);
   loop.close();
 });
 
@@ -192,5 +194,29 @@ overPollers('sends of datagrams are made by 64, and the rest at the end of the t
   loop.turn(0);
   assert.deepEqual(calls, [64, 64, 6]);
   assert.deepEqual([client.stats().sent, client.queuedDatagrams], [134, 0]);
+  loop.close();
+});
+
+overPollers('32 errors of unreachable peers in a turn', (name) => {
+  if (abi.constants.IP_RECVERR === undefined) return;
+  const loop = loopOver(name, {});
+  let reports = 0;
+  const nobody = loop.datagram({ host: '127.0.0.1', handlers: {} });
+  const to = nobody.address;
+  nobody.close();
+  loop.turn(0);
+  const client = loop.datagram({
+    host: '127.0.0.1',
+    reportUnreachable: true,
+    gso: false,
+    handlers: { unreachable: () => (reports += 1) },
+  });
+  for (let number = 0; number < 80; number += 1) client.send('x', { to });
+  const counts = perTurn(
+    loop,
+    () => reports,
+    () => reports === 80,
+  );
+  assert.equal(Math.max(...counts), 32, `${counts}`);
   loop.close();
 });

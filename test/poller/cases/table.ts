@@ -1,4 +1,4 @@
-/** The table of a poller against a simple model: registrations that come, go and change at random. */
+/** The table of a poller against a simple model: registrations change at random. */
 
 import assert from 'node:assert/strict';
 import { Random } from '#src/base/random.js';

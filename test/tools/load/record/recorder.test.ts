@@ -97,6 +97,10 @@ test('recorder: what is due counts in its phase, at the edges too', () => {
       'and nothing else',
     );
   }
+  recorder.replied(at(999), at(999), at(1000));
+  assert.equal(recorder.repliesInTime, 3, 'the end is not in it');
+  recorder.replied(at(-9), at(-9), at(0));
+  assert.equal(recorder.repliesInTime, 4, 'the beginning is');
   recorder.connected(at(-100), at(1), true);
   assert.equal(recorder.connect.total, 3, 'all are asked for');
 });

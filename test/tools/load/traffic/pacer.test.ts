@@ -113,3 +113,37 @@ test('after a delay of any length, everything that was due is sent, in order', (
     { numRuns: 50 },
   );
 });
+
+/** A pacer of 100,000 messages a second that is late by 10 ms: 1,000 of them are due. */
+function late() {
+  const stages = [{ durationMs: 1000, ratePerSecond: 100_000 }];
+  const model: OpenLoop = { kind: 'open', arrivals: 'uniform', stages };
+  const plan = planFor(1, { model, durationMs: 1000 });
+  const sent: number[] = [];
+  const slots = [{ due: (dueMs: number) => sent.push(dueMs) }];
+  const pacer = new Pacer(plan, model, { thread: 0, slots, loop: 'epoll' });
+  const recorder = new Recorder(true, 64, () => undefined);
+  recorder.setWindow(plan.warmupMs, plan.warmupMs + 1000);
+  pacer.begin(0);
+  const nowMs = plan.warmupMs + 10;
+  // What is due in the warm-up comes first.
+  const send = (): number => pacer.send(nowMs, { monotonicMs: () => nowMs }, recorder);
+  return { send, sent, recorder, nowMs };
+}
+
+test('256 messages at a time, however many are due', () => {
+  const { send, sent } = late();
+  assert.equal(send(), 0, 'it does not wait');
+  assert.equal(sent.length, 256);
+  send();
+  assert.equal(sent.length, 512);
+});
+
+test('in a run that was ended early nothing else is due', () => {
+  const { send, sent, recorder, nowMs } = late();
+  send();
+  recorder.endNow(sent.at(-1) ?? nowMs);
+  const before = sent.length;
+  assert.equal(send(), 250, 'the longest wait');
+  assert.equal(sent.length, before);
+});

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { Random } from '#src/base/random.js';
 import type { OpenLoop, Stage } from '#tools/load/plan.js';
 import { RateCourse, Schedule } from '#tools/load/traffic/schedule.js';
 import { planFor } from '../servers.ts';
@@ -153,4 +154,46 @@ test('Poisson: the mean is the rate, the gaps are exponential, and the seed deci
     alone,
   );
   assert.notDeepEqual(dueTimes({ ...given, seed: 100 }, 'poisson'), threads);
+});
+
+test('Poisson: every gap is that of the seed at the rate, from the beginning on', () => {
+  const given = {
+    threads: 1,
+    stages: [
+      { durationMs: 20_000, ratePerSecond: 5000 },
+      { durationMs: 20_000, ratePerSecond: 20_000 },
+    ],
+    warmupMs: 1000,
+    rampMs: 0,
+    seed: 7,
+  };
+  const [times = []] = dueTimes(given, 'poisson');
+  const random = new Random(given.seed);
+  // In messages: where the rate changes, the rest of a gap is as long as the new rate says.
+  const warmup = 5000;
+  const slow = warmup + 100_000;
+  let [place, worstMs] = [0, 0];
+  for (const ms of times) {
+    place += random.exponential();
+    const expectedMs = place < slow ? place / 5 : slow / 5 + (place - slow) / 20;
+    worstMs = Math.max(worstMs, Math.abs(ms - expectedMs));
+  }
+  assert(worstMs < 1e-3, `one is off by ${worstMs} ms`);
+  // One standard deviation is 711 of 505,000: 1 % off is seven of them.
+  assert(Math.abs(times.length - 505_000) < 3 * 711, `${times.length} messages`);
+});
+
+test('uniform: the warm-up has every message whose time lies in it, and none before', () => {
+  for (const [warmupMs, first] of [
+    [2.7, 0.2],
+    [2.5, 0],
+    [2.4, 0.9],
+    [3, 0.5],
+    [0.4, 0.9],
+  ] as const) {
+    const stages = [{ durationMs: 5, ratePerSecond: 1000 }];
+    const [times = []] = dueTimes({ threads: 1, stages, warmupMs, rampMs: 0 });
+    assert(Math.abs((times[0] ?? 0) - first) < 1e-9, `${times[0]} of a warm-up of ${warmupMs} ms`);
+    assert.equal(times.filter((ms) => ms >= warmupMs).length, 5);
+  }
 });

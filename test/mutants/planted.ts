@@ -1,0 +1,42 @@
+import type { Mutant } from './operators.ts';
+import { budgets } from './planted/budgets.ts';
+import { datagrams } from './planted/datagrams.ts';
+import { load } from './planted/load.ts';
+import { sends } from './planted/sends.ts';
+import { streams } from './planted/streams.ts';
+import { tables } from './planted/tables.ts';
+
+/** Bugs of the kinds that the suites once missed. */
+const files = [...streams, ...sends, ...budgets, ...tables, ...load, ...datagrams];
+
+/** One of them. */
+export interface Planted {
+  readonly kind: string;
+  readonly path: string;
+  readonly mutant: Mutant;
+}
+
+/** All planted bugs; `read` gives the text of a compiled file. Throws where one has no place. */
+export function plantedBugs(read: (path: string) => string): Planted[] {
+  return files.flatMap(({ kind, path, changes }) => {
+    const source = read(path);
+    return changes.map(([from, to]) => ({ kind, path, mutant: placed(path, source, from, to) }));
+  });
+}
+
+function placed(path: string, source: string, from: string, to: string): Mutant {
+  const places = [...source.matchAll(whatever(from))];
+  const [place] = places;
+  if (place === undefined || places.length > 1) {
+    throw new Error(`${path} has ${places.length} places like this, not one: ${from}`);
+  }
+  const line = source.slice(0, place.index).split('\n').length;
+  const end = place.index + place[0].length;
+  return { start: place.index, end, text: to, line, what: `${from} -> ${to}` };
+}
+
+/** The words and signs of a text, with any blanks in between. */
+function whatever(text: string): RegExp {
+  const tokens = text.match(/\w+|[^\w\s]/g) ?? [];
+  return new RegExp(tokens.map((token) => token.replace(/\W/, '\\$&')).join('\\s*'), 'g');
+}
