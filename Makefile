@@ -102,8 +102,9 @@ mutants: build ## Change one place of the library at a time, and see which chang
 	@node build/test/mutants/run.js $(MUTANTS)
 
 # Both say which of their tools are missing, and go on without what they can spare.
-bench: build ## Measure echo servers side by side and write docs/benchmarks.md: ten minutes, Linux.
+bench: build ## Measure servers and datagrams side by side, for docs/benchmarks.md and docs/datagrams.md: Linux, 15 minutes.
 	@node build/bench/benchmark.js --out-dir docs
+	@node build/bench/udp.js --rounds 6 --count 60000 --page docs/datagrams.md
 
 bench-quick: build ## The same with few servers into build/bench/benchmarks.md: a minute.
 	@node build/bench/benchmark.js --quick --out-dir build/bench

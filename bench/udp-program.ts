@@ -41,7 +41,7 @@ function datagramsIn(batch: DatagramBatch): number {
   let count = 0;
   for (let index = 0; index < batch.length; index++) {
     const segmentBytes = batch.segmentSize(index);
-    count += segmentBytes === 0 ? 1 : Math.ceil(batch.bytes(index).length / segmentBytes);
+    count += segmentBytes === 0 ? 1 : Math.ceil(batch.byteLength(index) / segmentBytes);
   }
   return count;
 }

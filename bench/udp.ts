@@ -1,18 +1,18 @@
 import { parseArgs } from 'node:util';
 import { Random } from '#src/base/random.js';
 import { findProcessClock, type ProcessClock } from '#tools/measure/process-clock.js';
-import { quartiles } from '#tools/measure/quartiles.js';
 import { timedSlice } from '#tools/measure/timed-slice.js';
 import { chosen, count } from './measure/option-values.ts';
 import { withFacts, writeJson } from './measure/report.ts';
 import { benchTable } from './measure/text-table.ts';
-import { DatagramPair, pairOf, WAYS, type Way } from './measure/udp-pairs.ts';
+import { type DatagramMode, DatagramPair, pairOf, WAYS, type Way } from './measure/udp-pairs.ts';
+import { ratios, spread, type UdpSlice, writeSection } from './measure/udp-section.ts';
 
 // What a datagram costs: a sender and a receiver in processes of their own, in C, on sockloop and
 // on what others have. See bench/README.md.
 //
 //   node build/bench/udp.js [--cases one-64,batch-64,...] [--ways c,c-again,epoll,...] [--rounds 8]
-//     [--count 200000] [--seed 1] [--json FILE]
+//     [--count 200000] [--seed 1] [--json FILE] [--page docs/datagrams.md]
 
 const CASES = [64, 1200].flatMap((bytes) =>
   (['one', 'batch', 'gso', 'echo'] as const).map((mode) => ({
@@ -24,19 +24,14 @@ const CASES = [64, 1200].flatMap((bytes) =>
 
 type Case = (typeof CASES)[number];
 
-/** An echo is one datagram at a time, each of which wakes two processes. */
-const ECHO_SHARE = 1 / 20;
-const [REFERENCE] = WAYS;
+/**
+ * Datagrams of a run, as a part of `--count`. A burst of segments has up to 16 times as many, and
+ * an echo is one at a time, each of which wakes two processes.
+ */
+const SHARES: Readonly<Record<DatagramMode, number>> = { one: 1, batch: 1, gso: 8, echo: 1 / 20 };
 
-interface Slice {
-  readonly case: string;
-  readonly name: string;
-  readonly round: number;
-  /** CPU nanoseconds per datagram. */
-  readonly senderNs: number;
-  readonly receiverNs: number;
-  readonly lost: number;
-}
+/** Runs ahead of the rounds. In a burst there is one turn of a loop, and V8 takes thousands. */
+const WARM_UPS = 4;
 
 function readOptions() {
   const { values } = parseArgs({
@@ -47,6 +42,7 @@ function readOptions() {
       count: { type: 'string', default: '200000' },
       seed: { type: 'string', default: '1' },
       json: { type: 'string' },
+      page: { type: 'string' },
     },
   });
   return {
@@ -56,6 +52,7 @@ function readOptions() {
     datagrams: count('--count', values.count),
     seed: count('--seed', values.seed),
     json: values.json,
+    page: values.page,
   };
 }
 
@@ -65,7 +62,7 @@ async function measured(
   clock: ProcessClock,
   pair: DatagramPair,
   datagrams: number,
-): Promise<Pick<Slice, 'senderNs' | 'receiverNs' | 'lost'>> {
+): Promise<Pick<UdpSlice, 'senderNs' | 'receiverNs' | 'lost'>> {
   const { result, times } = await timedSlice(clock, pair.pids, () => pair.run(datagrams));
   const [sender = Number.NaN, receiver = Number.NaN] = times.map(({ cpuUs }) => cpuUs * 1000);
   return {
@@ -75,19 +72,21 @@ async function measured(
   };
 }
 
-async function measureCase(of: Case, options: Options): Promise<Slice[]> {
+async function measureCase(of: Case, options: Options): Promise<UdpSlice[]> {
   const clock = findProcessClock();
   const random = new Random(options.seed);
-  const datagrams = of.mode === 'echo' ? options.datagrams * ECHO_SHARE : options.datagrams;
+  const datagrams = options.datagrams * SHARES[of.mode];
   const pairs: { readonly way: Way; readonly pair: DatagramPair }[] = [];
-  const slices: Slice[] = [];
+  const slices: UdpSlice[] = [];
   try {
     for (const way of options.ways) {
       const pair = await pairOf(way, of.mode, of.bytes);
       if (pair instanceof DatagramPair) pairs.push({ way, pair });
       else console.log(`${of.name}: without ${way.name}: ${pair.reason}`);
     }
-    for (const { pair } of pairs) await pair.run(datagrams);
+    for (let run = 0; run < WARM_UPS; run++) {
+      for (const { pair } of pairs) await pair.run(datagrams);
+    }
     for (let round = 0; round < options.rounds; round++) {
       for (const { way, pair } of random.shuffled(pairs)) {
         const figures = await measured(clock, pair, datagrams);
@@ -100,19 +99,7 @@ async function measureCase(of: Case, options: Options): Promise<Slice[]> {
   }
 }
 
-function spread(values: readonly number[], digits: number): string {
-  const { median, lower, upper } = quartiles(values);
-  return `${median.toFixed(digits)} (${lower.toFixed(digits)} to ${upper.toFixed(digits)})`;
-}
-
-/** Round by round: both had the same neighbours then. */
-function ratios(slices: readonly Slice[], name: string, side: 'senderNs' | 'receiverNs'): number[] {
-  const of = (way: string): Slice[] => slices.filter((slice) => slice.name === way);
-  const beside = new Map(of(REFERENCE.name).map((slice) => [slice.round, slice[side]]));
-  return of(name).map((slice) => slice[side] / (beside.get(slice.round) ?? Number.NaN));
-}
-
-function print({ name: title }: Case, slices: readonly Slice[]): void {
+function print({ name: title }: Case, slices: readonly UdpSlice[]): void {
   const head = [title, 'sender ns', 'ratio', 'receiver ns', 'ratio', 'lost'];
   const rows = WAYS.flatMap(({ name }) => {
     const own = slices.filter((slice) => slice.name === name);
@@ -127,11 +114,17 @@ function print({ name: title }: Case, slices: readonly Slice[]): void {
   console.log(`\n${benchTable(head, rows)}`);
 }
 
+/** What was measured by, without where else it was written. */
+function commandOf(args: readonly string[]): string {
+  const shown = args.filter((word, at) => word !== '--json' && args[at - 1] !== '--json');
+  return ['node', 'build/bench/udp.js', ...shown].join(' ');
+}
+
 const options = readOptions();
 const facts = await withFacts('udp', async () => {
   const { rounds, datagrams, seed } = options;
   console.log(`${rounds} rounds of ${datagrams} datagrams, seed ${seed}`);
-  const all: Slice[] = [];
+  const all: UdpSlice[] = [];
   for (const one of options.cases) {
     const slices = await measureCase(one, options);
     print(one, slices);
@@ -142,4 +135,12 @@ const facts = await withFacts('udp', async () => {
 if (facts !== undefined) {
   const { result, ...surroundings } = facts;
   writeJson(options.json, { ...surroundings, ...result });
+  if (options.page !== undefined) {
+    writeSection(
+      options.page,
+      result.slices,
+      commandOf(process.argv.slice(2)),
+      surroundings.machine,
+    );
+  }
 }

@@ -19,7 +19,7 @@ export type {
 export { abiFor } from './abi/index.ts';
 export { Arena } from './arena.ts';
 export { errnoName, gaiName } from './errno.ts';
-export { MessageVector, type MessageVectorSizes } from './message-vector.ts';
+export { MessageVector, type MessageVectorSizes, type ReceivedLengths } from './message-vector.ts';
 export { nativeSys } from './native.ts';
 export type {
   AddressFamily,

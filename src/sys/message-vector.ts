@@ -1,4 +1,12 @@
 import type { Abi, Field } from './abi/abi.ts';
+import {
+  layoutOf,
+  requireMemory,
+  requireSize,
+  strideOf,
+  wholePages,
+  wordOf,
+} from './message-layout.ts';
 import type { Sys } from './sys.ts';
 
 /** The sizes of a {@link MessageVector}. */
@@ -13,11 +21,16 @@ export interface MessageVectorSizes {
   readonly bufferBytes: number;
 }
 
-/** struct mmsghdr, which macOS lacks: there it is laid out likewise. */
-interface MessageLayout {
-  readonly recordBytes: number;
-  /** The offset of `msg_len` in it. */
-  readonly lengthAt: number;
+/** Where {@link MessageVector.collect} puts what it reads, by slot. */
+export interface ReceivedLengths {
+  /** msg_len. */
+  readonly byteLengths: Int32Array;
+  /** msg_namelen, at most the room. */
+  readonly nameLengths: Int32Array;
+  /** msg_controllen. */
+  readonly controlLengths: Int32Array;
+  /** msg_flags. */
+  readonly flags: Int32Array;
 }
 
 /**
@@ -104,14 +117,14 @@ export class MessageVector {
     this.#high = Math.floor(this.address / TWO_TO_THE_32);
     this.recordBytes = recordBytes;
     this.#recordWords = recordBytes >> 2;
-    this.#nameWord = word(msghdr.fields.msg_name);
-    this.#nameLengthWord = word(msghdr.fields.msg_namelen);
-    this.#controlWord = word(msghdr.fields.msg_control);
-    this.#controlLengthWord = word(msghdr.fields.msg_controllen);
-    this.#flagsWord = word(msghdr.fields.msg_flags);
+    this.#nameWord = wordOf(msghdr.fields.msg_name);
+    this.#nameLengthWord = wordOf(msghdr.fields.msg_namelen);
+    this.#controlWord = wordOf(msghdr.fields.msg_control);
+    this.#controlLengthWord = wordOf(msghdr.fields.msg_controllen);
+    this.#flagsWord = wordOf(msghdr.fields.msg_flags);
     this.#lengthWord = lengthAt >> 2;
-    this.#baseWord = word(iovec.fields.iov_base);
-    this.#bufferLengthWord = word(iovec.fields.iov_len);
+    this.#baseWord = wordOf(iovec.fields.iov_base);
+    this.#bufferLengthWord = wordOf(iovec.fields.iov_len);
     this.#iovecWords = iovec.size >> 2;
     this.#iovecsAt = sizes.count * recordBytes;
     this.#namesAt = this.#iovecsAt + sizes.count * iovec.size;
@@ -143,8 +156,8 @@ export class MessageVector {
 
   #prepare(slot: number, fields: Readonly<Record<'msg_iov' | 'msg_iovlen', Field>>): void {
     const record = slot * this.#recordWords;
-    this.#point(record + word(fields.msg_iov), this.#iovecsAt + slot * this.#iovecWords * 4);
-    this.words[record + word(fields.msg_iovlen)] = 1;
+    this.#point(record + wordOf(fields.msg_iov), this.#iovecsAt + slot * this.#iovecWords * 4);
+    this.words[record + wordOf(fields.msg_iovlen)] = 1;
     this.reset(slot);
     this.setBuffer(slot, this.bufferAt(slot), this.bufferBytes);
   }
@@ -293,8 +306,10 @@ export class MessageVector {
       throw new RangeError(`${length} bytes at ${offset} are not in the buffers`);
     }
     const iovec = (this.#iovecsAt >> 2) + slot * this.#iovecWords;
-    this.#point(iovec + this.#baseWord, offset);
-    this.#offsets[slot] = offset;
+    if (this.#offsets[slot] !== offset) {
+      this.#point(iovec + this.#baseWord, offset);
+      this.#offsets[slot] = offset;
+    }
     this.words[iovec + this.#bufferLengthWord] = length;
   }
 
@@ -316,6 +331,32 @@ export class MessageVector {
    */
   length(slot: number): number {
     return this.words[slot * this.#recordWords + this.#lengthWord] ?? 0;
+  }
+
+  /**
+   * Reads what a receive has brought, and readies the slots for the next one, as {@link reset}
+   * does: in one pass, for a slot is cold behind the kernel's path.
+   *
+   * @param count how many slots it has filled, from 0 to all.
+   * @param lengths where to put msg_len, msg_namelen, msg_controllen and msg_flags of each.
+   */
+  collect(count: number, lengths: ReceivedLengths): void {
+    const { words, nameBytes, controlBytes } = this;
+    const { byteLengths, nameLengths, controlLengths, flags } = lengths;
+    const recordWords = this.#recordWords;
+    const nameLengthWord = this.#nameLengthWord;
+    const controlLengthWord = this.#controlLengthWord;
+    const flagsWord = this.#flagsWord;
+    const lengthWord = this.#lengthWord;
+    for (let slot = 0, record = 0; slot < count; slot++, record += recordWords) {
+      byteLengths[slot] = words[record + lengthWord] ?? 0;
+      nameLengths[slot] = Math.min(words[record + nameLengthWord] ?? 0, nameBytes);
+      controlLengths[slot] = words[record + controlLengthWord] ?? 0;
+      flags[slot] = words[record + flagsWord] ?? 0;
+      words[record + nameLengthWord] = nameBytes;
+      words[record + controlLengthWord] = controlBytes;
+      words[record + flagsWord] = 0;
+    }
   }
 
   /**
@@ -348,42 +389,8 @@ export class MessageVector {
 const TWO_TO_THE_32 = 2 ** 32;
 /** The sign of a word. */
 const SIGN = -0x80000000;
-const PAGE_BYTES = 4096;
-const CACHE_LINE_BYTES = 64;
 
 /** UIO_MAXIOV: the kernel takes no more in one call. */
 const COUNT_MAX = 1024;
 const ROOM_BYTES_MAX = 65536;
 const BUFFER_BYTES_MAX = 2 ** 24;
-
-function layoutOf(abi: Abi): MessageLayout {
-  const { mmsghdr, msghdr } = abi.structs;
-  if (mmsghdr === undefined) return { recordBytes: msghdr.size + 8, lengthAt: msghdr.size };
-  return { recordBytes: mmsghdr.size, lengthAt: mmsghdr.fields.msg_len.offset };
-}
-
-/** Addresses a page apart share the same few sets of a cache. */
-function strideOf(bufferBytes: number): number {
-  const bytes = Math.ceil(bufferBytes / CACHE_LINE_BYTES) * CACHE_LINE_BYTES;
-  return bytes % PAGE_BYTES === 0 ? bytes + CACHE_LINE_BYTES : bytes;
-}
-
-function wholePages(bytes: number): number {
-  return Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES;
-}
-
-function word({ offset }: Field): number {
-  return offset >> 2;
-}
-
-function requireMemory(memory: Uint8Array, bytes: number): void {
-  if (memory.length >= bytes && memory.byteOffset % 8 === 0) return;
-  const { length, byteOffset } = memory;
-  throw new RangeError(`a vector takes ${bytes} aligned bytes, not ${length} at ${byteOffset}`);
-}
-
-function requireSize(name: string, value: number, min: number, max: number, unit: number): void {
-  if (Number.isInteger(value) && value >= min && value <= max && value % unit === 0) return;
-  const multiple = unit === 1 ? 'an integer' : `a multiple of ${unit}`;
-  throw new RangeError(`${name} is ${multiple} from ${min} to ${max}, not ${value}`);
-}

@@ -81,6 +81,33 @@ describe('messages by many', { skip: missing }, () => {
     assert.equal(named(sys.recvmmsg(right.fd, messages, 4, constants.MSG_DONTWAIT)), 'EAGAIN');
   });
 
+  it('collected in one pass, which readies the slots for the next receive', (t) => {
+    leakCheck(t);
+    const [left, right] = [udpSocket(t), udpSocket(t)];
+    const messages = new MessageVector(sys, SIZES);
+    const arrays = () => new Int32Array(SIZES.count);
+    const lengths = {
+      byteLengths: arrays(),
+      nameLengths: arrays(),
+      controlLengths: arrays(),
+      flags: arrays(),
+    };
+    for (const bytes of [3, 3000, 0]) {
+      sys.sendto(left.fd, new Uint8Array(bytes), 0, bytes, 0, right.address, right.address.length);
+    }
+    assert.equal(sys.recvmmsg(right.fd, messages, 4, constants.MSG_DONTWAIT), 3);
+    messages.collect(3, lengths);
+    const named = left.address.length;
+    assert.deepEqual([...lengths.byteLengths], [3, SIZES.bufferBytes, 0, 0]);
+    assert.deepEqual([...lengths.nameLengths], [named, named, named, 0]);
+    assert.deepEqual([...lengths.controlLengths], [0, 0, 0, 0]);
+    assert.deepEqual([...lengths.flags], [0, constants.MSG_TRUNC, 0, 0]);
+    for (let slot = 0; slot < SIZES.count; slot++) {
+      assert.equal(messages.nameLength(slot), SIZES.nameBytes);
+      assert.equal(messages.controlLength(slot), SIZES.controlBytes);
+    }
+  });
+
   it('cut off at the room of the buffer, and said so', (t) => {
     leakCheck(t);
     const [left, right] = [udpSocket(t), udpSocket(t)];

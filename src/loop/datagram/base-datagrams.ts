@@ -59,6 +59,8 @@ export abstract class BaseDatagrams<Owner extends DatagramOwner>
   #wakes = 0;
   /** Receives in a row that brought nothing, though the socket was said to be readable. */
   #fruitless = 0;
+  /** It was paused before: what came meanwhile is received without a wait that tells of it. */
+  #resumed = false;
   /** A send was refused, and `drained` was not called since. */
   #owesDrain = false;
 
@@ -91,8 +93,16 @@ export abstract class BaseDatagrams<Owner extends DatagramOwner>
     return this.#blocked && !this.#resting && this.errno === 0;
   }
 
+  override resume(): void {
+    if (!this.paused || this.gone) return;
+    super.resume();
+    this.#resumed = true;
+    this.owner.reportLater(this);
+  }
+
   /** The socket is readable, or has an error. */
   protected receive(): void {
+    this.#resumed = false;
     const receiver = this.#receiver;
     for (let calls = 0; calls < DATAGRAM_CALLS_PER_TURN; calls++) {
       if (!this.wantsDatagrams || this.gone) return;
@@ -167,12 +177,11 @@ export abstract class BaseDatagrams<Owner extends DatagramOwner>
     if (this.gone || this.errno !== 0) return false;
     this.#queue ??= this.#newQueue();
     const queue = this.#queue;
-    if (!queue.push(bytes, offset, length, to, control, segmentBytes)) {
-      const hasRoom = this.#makeRoom(queue, length);
-      if (!hasRoom || !queue.push(bytes, offset, length, to, control, segmentBytes)) {
-        return this.#refuse();
-      }
-    }
+    const isQueued =
+      queue.push(bytes, offset, length, to, control, segmentBytes) ||
+      (this.#makeRoom(queue, length) &&
+        queue.pushGrown(bytes, offset, length, to, control, segmentBytes));
+    if (!isQueued) return this.#refuse();
     if (!this.#gathering && !this.#blocked) {
       this.#gathering = true;
       this.owner.sharedDatagrams.sends.add(this);
@@ -190,9 +199,7 @@ export abstract class BaseDatagrams<Owner extends DatagramOwner>
   /** Whether another attempt to queue `length` bytes makes sense. */
   #makeRoom(queue: SendQueue, length: number): boolean {
     if (!this.#blocked) this.#sendAll();
-    if (this.errno !== 0) return false;
-    if (queue.bytes + length > this.#settings.queuedBytesMax) return false;
-    return queue.count === 0 || queue.grow();
+    return this.errno === 0 && queue.bytes + length <= this.#settings.queuedBytesMax;
   }
 
   #refuse(): boolean {
@@ -255,8 +262,16 @@ export abstract class BaseDatagrams<Owner extends DatagramOwner>
     const { sharedDatagrams, sendFlags } = this.owner;
     const { messages, first, sideBySide } = queue;
     const result = sharedDatagrams.calls.send(this.fd, messages, first, sideBySide, sendFlags);
-    for (let sent = 0; sent < result; sent++) this.#sent(queue);
+    if (result === queue.count && this.sink.settled === undefined) this.#sentAll(queue);
+    else for (let sent = 0; sent < result; sent++) this.#sent(queue);
     return result;
+  }
+
+  #sentAll(queue: SendQueue): void {
+    this.#earlierFailed(0);
+    this.counters.sent += queue.datagrams;
+    this.counters.sentBytes += queue.bytes;
+    queue.clear();
   }
 
   #sent(queue: SendQueue): void {
@@ -372,6 +387,7 @@ export abstract class BaseDatagrams<Owner extends DatagramOwner>
   }
 
   report(): void {
+    if (this.#resumed) this.receive();
     if (this.gone) return;
     if (this.errno !== 0) {
       this.owner.remove(this);

@@ -5,9 +5,11 @@ import type { MessageHeader, Sys } from '../../sys/sys.ts';
 export class MessageCalls {
   readonly #sys: Sys;
   readonly #slotBySlot: boolean;
+  readonly #dontWait: number;
 
   constructor(sys: Sys) {
     this.#sys = sys;
+    this.#dontWait = sys.abi.constants.MSG_DONTWAIT;
     this.#slotBySlot = sys.abi.structs.mmsghdr === undefined;
   }
 
@@ -19,9 +21,8 @@ export class MessageCalls {
 
   /** As `Sys.recvmmsg`, without waiting. */
   receive(fd: number, messages: MessageVector, count: number): number {
-    const { MSG_DONTWAIT } = this.#sys.abi.constants;
-    if (this.#slotBySlot) return this.#receiveEach(fd, messages, count, MSG_DONTWAIT);
-    return this.#sys.recvmmsg(fd, messages, count, MSG_DONTWAIT);
+    if (this.#slotBySlot) return this.#receiveEach(fd, messages, count, this.#dontWait);
+    return this.#sys.recvmmsg(fd, messages, count, this.#dontWait);
   }
 
   #sendEach(

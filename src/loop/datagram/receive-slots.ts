@@ -18,8 +18,6 @@ export class ReceiveSlots {
   readonly #messages: MessageVector;
   /** The room that the buffer of each slot has for a datagram now. */
   #roomBytes: number;
-  /** Slots whose lengths the last call has changed. */
-  #used = 0;
 
   /** Each slot holds `bufferBytes`. */
   constructor(sys: Sys, calls: MessageCalls, bufferBytes = DATAGRAM_BYTES) {
@@ -54,19 +52,11 @@ export class ReceiveSlots {
    */
   receive(fd: number, bytesMax: number, count: number): number {
     const messages = this.#messages;
-    for (let slot = 0; slot < this.#used; slot++) messages.reset(slot);
-    this.#used = 0;
     if (bytesMax !== this.#roomBytes) this.#setRoom(bytesMax);
     const result = this.#calls.receive(fd, messages, count);
     const { received } = this;
     received.length = Math.max(result, 0);
-    for (let slot = 0; slot < result; slot++) {
-      received.byteLengths[slot] = messages.length(slot);
-      received.nameLengths[slot] = Math.min(messages.nameLength(slot), SOCKADDR_BYTES_MAX);
-      received.controlLengths[slot] = messages.controlLength(slot);
-      received.flags[slot] = messages.flags(slot);
-    }
-    this.#used = received.length;
+    messages.collect(received.length, received);
     return result;
   }
 

@@ -1,8 +1,10 @@
+import type { ReceivedLengths } from '../../sys/message-vector.ts';
+
 /**
  * Datagrams that came in one call, and where their parts lie in the receive memory of a loop. A
  * backend fills it in; each has its own layout. The arrays are by index, from 0 to `length` - 1.
  */
-export class ReceivedDatagrams {
+export class ReceivedDatagrams implements ReceivedLengths {
   readonly memory: Uint8Array;
   /** The memory by words of 32 bits. */
   readonly words: Int32Array;
@@ -18,6 +20,8 @@ export class ReceivedDatagrams {
   readonly flags: Int32Array;
   /** Of datagrams that the kernel has joined the length of each but the last, else 0. */
   readonly segmentBytes: Int32Array;
+  /** Whether any of {@link segmentBytes} is not 0. */
+  hasSegments = false;
   /** The last view of each place, where it began, and its length: often the same again. */
   readonly #views: (Uint8Array | undefined)[] = [];
   readonly #viewsAt: Int32Array;

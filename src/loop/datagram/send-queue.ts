@@ -11,6 +11,17 @@ import {
 import type { EncodedAddress, SendControl } from './contract.ts';
 import { SegmentControl } from './segment-control.ts';
 
+/** The most datagrams of `segmentBytes` that are sent at a time: more messages are never queued. */
+export function segmentsMax(segmentBytes: number): number {
+  return (DATAGRAM_QUEUE_MAX * messageBytes(segmentBytes)) / segmentBytes;
+}
+
+/** The bytes of a message that the kernel cuts into datagrams of `segmentBytes`. */
+function messageBytes(segmentBytes: number): number {
+  const datagrams = Math.min(SEGMENTS_MAX, Math.floor(SEGMENTED_BYTES_MAX / segmentBytes));
+  return Math.max(datagrams, 1) * segmentBytes;
+}
+
 /** Room of a message for control messages: `from`, `ecn` and the segment size. */
 const CONTROL_BYTES = 128;
 
@@ -84,6 +95,19 @@ export class SendQueue {
     this.#copy(bytes, offset, length, at);
     this.#open(at, length, to, control);
     return true;
+  }
+
+  /** As {@link push}, with all the memory that the queue may have if it takes that. */
+  pushGrown(
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    to: EncodedAddress | null,
+    control: SendControl | null,
+    segmentBytes: number,
+  ): boolean {
+    if (this.push(bytes, offset, length, to, control, segmentBytes)) return true;
+    return this.#grow() && this.push(bytes, offset, length, to, control, segmentBytes);
   }
 
   #copy(bytes: Uint8Array, offset: number, length: number, at: number): void {
@@ -165,8 +189,7 @@ export class SendQueue {
     control: SendControl | null,
     segmentBytes: number,
   ): boolean {
-    const perMessage = Math.min(SEGMENTS_MAX, Math.floor(SEGMENTED_BYTES_MAX / segmentBytes));
-    const most = Math.max(perMessage, 1) * segmentBytes;
+    const most = messageBytes(segmentBytes);
     if (this.messages.count - this.count < Math.ceil(length / most)) return false;
     const at = this.#allocate(length);
     if (at < 0) return false;
@@ -187,36 +210,38 @@ export class SendQueue {
 
   // The ring of bytes.
 
-  get #begin(): number {
+  // V8 calls private accessors by way of its runtime: these are methods.
+
+  #begin(): number {
     return this.messages.bufferAt(0);
   }
 
   /** The first byte in use. */
-  get #start(): number {
+  #start(): number {
     return this.messages.bufferOffset(this.first);
   }
 
   /** The room right behind the last message. */
   #roomBehind(): number {
     const end = this.#end;
-    const wraps = this.count > 0 && end < this.#start;
-    return wraps ? this.#start - end - 1 : this.messages.bytes.length - end;
+    const wraps = this.count > 0 && end < this.#start();
+    return wraps ? this.#start() - end - 1 : this.messages.bytes.length - end;
   }
 
   /** The offset of `length` free bytes, -1 if there are none. */
   #allocate(length: number): number {
-    const begin = this.#begin;
+    const begin = this.#begin();
     if (this.count === 0) {
       this.first = 0;
       this.#end = begin;
     }
     if (this.#roomBehind() >= length) return this.#end;
-    const start = this.#start;
+    const start = this.#start();
     return this.#end >= start && start - begin > length ? begin : -1;
   }
 
   /** Takes all the memory that the queue may have. False if it has it. */
-  grow(): boolean {
+  #grow(): boolean {
     if (this.#isGrown) return false;
     this.#isGrown = true;
     const old = this.messages;
@@ -269,6 +294,15 @@ export class SendQueue {
     if ((this.#segmentBytes[slot] ?? 0) > 0) this.runs -= 1;
     this.count -= 1;
     this.first = slot + 1 < this.messages.count ? slot + 1 : 0;
+  }
+
+  /** Removes all messages. */
+  clear(): void {
+    this.first = 0;
+    this.count = 0;
+    this.bytes = 0;
+    this.datagrams = 0;
+    this.runs = 0;
   }
 
   /**

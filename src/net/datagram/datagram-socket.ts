@@ -9,6 +9,7 @@ import type {
   UnreachableReport,
 } from '../../loop/datagram/contract.ts';
 import type { ReceivedDatagrams } from '../../loop/datagram/received.ts';
+import { segmentsMax } from '../../loop/datagram/send-queue.ts';
 import { SEGMENTED_BYTES_MAX } from '../../loop/limits.ts';
 import type { Loop } from '../../loop/loop.ts';
 import type { Timer } from '../../loop/timers.ts';
@@ -172,8 +173,8 @@ export class DatagramSocket extends DatagramOptionCalls implements Disposable {
    *   sent, and the handler `drain` is called once the queue is empty. False on a closed socket,
    *   too, after which nothing is called.
    * @throws RangeError for an address of another family, a host that is a name, port 0 beside one,
-   *   more bytes than `queuedBytesMax`; TypeError for a wrong type, and without `to` on a socket
-   *   that is not connected.
+   *   more bytes than `queuedBytesMax`, more datagrams of `segmentSize` than the queue has room for;
+   *   TypeError for a wrong type, and without `to` on a socket that is not connected.
    * @throws Error for a borrowed chunk whose handler has returned.
    */
   send(data: Bytes, options?: SendOptions): boolean {
@@ -183,6 +184,7 @@ export class DatagramSocket extends DatagramOptionCalls implements Disposable {
     const segmentBytes = options?.segmentSize ?? 0;
     if (options?.segmentSize !== undefined) {
       requireWhole('segmentSize', segmentBytes, 1, SEGMENTED_BYTES_MAX);
+      if (length > segmentBytes * segmentsMax(segmentBytes)) throw tooMany(length, segmentBytes);
     }
     const to = this.#to(options);
     if (to === NOWHERE) return this.#toNowhere(length, segmentBytes);
@@ -356,4 +358,10 @@ export class DatagramSocket extends DatagramOptionCalls implements Disposable {
     if (this.#onHandlerError === undefined) this.#loop.callbacks.failed(error, null);
     else this.#onHandlerError(error, this);
   }
+}
+
+function tooMany(length: number, segmentBytes: number): Error {
+  const most = segmentsMax(segmentBytes);
+  const what = `${length} bytes as datagrams of ${segmentBytes}`;
+  return new RangeError(`cannot send ${what}: at most ${most} of them are queued`);
 }
