@@ -17,7 +17,7 @@ import {
   type SendControl,
 } from './contract.ts';
 import { nextErrorReport } from './error-queue.ts';
-import { countError, errorsOf, isAmong } from './errors.ts';
+import { countError, errorsOf, isAmong, isFinal } from './errors.ts';
 import type { ReceivedDatagrams } from './received.ts';
 import { DatagramReceiver } from './receiver.ts';
 import { SendQueue } from './send-queue.ts';
@@ -136,13 +136,8 @@ export abstract class BaseDatagrams<Owner extends DatagramOwner>
     // A datagram with a wrong checksum makes a socket readable as well.
     if (errno === errors.EAGAIN) stats.eagain += 1;
     else if (errno === errors.EINTR) stats.eintr += 1;
-    else if (this.#isFinal(errno)) this.fail(errno);
+    else if (isFinal(this.#errors, errno, this.#settings.sequenced)) this.fail(errno);
     else if (!this.#settings.errorQueue) this.#countPeerError(errno);
-  }
-
-  #isFinal(errno: number): boolean {
-    if (isAmong(this.#errors.final, errno)) return true;
-    return this.#settings.sequenced && isAmong(this.#errors.disconnected, errno);
   }
 
   /** An error that a datagram sent earlier has met, by SO_ERROR: law D6. */
@@ -316,7 +311,7 @@ export abstract class BaseDatagrams<Owner extends DatagramOwner>
     }
     if (errno === errors.EAGAIN) return this.#block(this.#settings.unixPeers);
     if (isAmong(errors.shortage, errno)) return this.#block(true);
-    if (this.#isFinal(errno)) {
+    if (isFinal(this.#errors, errno, this.#settings.sequenced)) {
       this.fail(errno);
       return false;
     }

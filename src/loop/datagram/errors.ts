@@ -49,3 +49,8 @@ export function isAmong(errors: readonly number[], errno: number): boolean {
 export function countError(counts: Record<string, number>, code: string, datagrams: number): void {
   counts[code] = (counts[code] ?? 0) + datagrams;
 }
+
+/** Whether `errno` ends the socket: as `sequenced`, also the end of its connection. */
+export function isFinal(errors: DatagramErrors, errno: number, sequenced: boolean): boolean {
+  return isAmong(errors.final, errno) || (sequenced && isAmong(errors.disconnected, errno));
+}

@@ -173,7 +173,7 @@ export class DatagramSocket extends DatagramOptionCalls implements Disposable {
    *   sent, and the handler `drain` is called once the queue is empty. False on a closed socket,
    *   too, after which nothing is called.
    * @throws RangeError for an address of another family, a host that is a name, port 0 beside one,
-   *   more bytes than `queuedBytesMax`, more datagrams of `segmentSize` than the queue has room for;
+   *   more bytes than `queuedBytesMax`, more datagrams of `segmentSize` than the queue can hold;
    *   TypeError for a wrong type, and without `to` on a socket that is not connected.
    * @throws Error for a borrowed chunk whose handler has returned.
    */
