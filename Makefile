@@ -65,8 +65,8 @@ test-arm64: build ## Run the tests of the library on arm64 under qemu-user: many
 faults: build ## Let each system call of the programs fail, by strace, into build/faults/faults.md: half an hour, Linux.
 	@node build/test/faults/faults.js
 
-# One server at a time, and four minutes of CPU time. HOSTILE="never reading;| poll |" takes the cells with these words.
-hostile: build ## Attack the servers on every loop, good clients beside, into build/hostile/hostile.md: a quarter of an hour, Linux.
+# One server at a time. HOSTILE="never reading;| poll |" takes the cells with these words.
+hostile: build ## Attack the servers on every loop, good clients beside, into build/hostile/hostile.md: many minutes, Linux.
 	@node build/test/hostile/hostile.js
 
 # A short form is a part of make test. SOAK=epoll takes the servers whose names have the word.
