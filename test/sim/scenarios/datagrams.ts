@@ -103,7 +103,7 @@ function bothFamilies(arm: Arm): void {
   arm.note('the ports of TCP are others', boundToTcp(arm));
 }
 
-/** Binds a socket of TCP to a port that UDP has. Another program may have that one: then the next. */
+/** Binds a socket of TCP to a port that UDP has: to another where a program has that of TCP. */
 function boundToTcp(arm: Arm): number {
   let result = -1;
   for (let ports = 0; result < 0 && ports < 8; ports++) {
