@@ -1,25 +1,18 @@
 import { Interest } from '../../poller/poller.ts';
 import type { Watch, WatchSink } from '../backend.ts';
 import { BaseHandle } from '../base-handle.ts';
-import { Operation, type RingHandle, type RingHandleOwner } from './handle.ts';
+import type { Operation, RingHandle, RingHandleOwner } from './handle.ts';
+import { RingPoll } from './poll.ts';
 
 /** A watched descriptor on the ring: a poll that is resubmitted after each report. */
 export class RingWatch extends BaseHandle<RingHandleOwner> implements Watch, RingHandle {
   readonly #sink: WatchSink;
   #interest: Interest;
-  /** The interest of the poll in flight. */
-  #polling: Interest = Interest.none;
-  #cancelling = false;
-  /**
-   * Whether it waits for a change. The kernel tells of the end of the peer's side whatever it is
-   * asked for, so that a poll for writing would end at once, again and again, until there is room.
-   */
-  #forChange = false;
-  /** Whether the poll in flight goes on although it has told what it was for. */
-  #told = false;
+  readonly #poll: RingPoll;
 
   constructor(owner: RingHandleOwner, fd: number, interest: Interest, sink: WatchSink) {
     super(owner, fd);
+    this.#poll = new RingPoll(owner.submission, owner.sys.abi);
     this.#sink = sink;
     this.#interest = interest;
   }
@@ -29,13 +22,13 @@ export class RingWatch extends BaseHandle<RingHandleOwner> implements Watch, Rin
   }
 
   get inFlight(): boolean {
-    return this.#polling !== Interest.none;
+    return this.#poll.inFlight;
   }
 
   modify(interest: Interest): void {
     if (this.gone || (this.#interest === interest && !this.paused)) return;
     this.#interest = interest;
-    this.#forChange = false;
+    this.#poll.renew();
     this.paused = false;
     this.owner.markDirty(this);
   }
@@ -54,19 +47,8 @@ export class RingWatch extends BaseHandle<RingHandleOwner> implements Watch, Rin
   }
 
   prepare(): void {
-    const { submission } = this.owner;
-    const wanted = this.#wanted();
-    if (wanted === this.#polling && !this.#told) return;
-    if (this.#polling !== Interest.none) {
-      if (this.#cancelling) return;
-      this.#cancelling = submission.cancel(this.token, Operation.poll, Operation.none);
-      if (!this.#cancelling) this.owner.markDirty(this);
-      return;
-    }
-    const [events, forChange] = [this.#eventsOf(wanted), this.#forChange];
-    const submitted = submission.poll(this.fd, events, this.token, Operation.poll, forChange);
-    if (submitted) this.#polling = wanted;
-    else this.owner.markDirty(this);
+    const events = this.#eventsOf(this.#wanted());
+    if (!this.#poll.prepare(this.fd, this.token, events)) this.owner.markDirty(this);
   }
 
   #eventsOf(interest: Interest): number {
@@ -78,7 +60,7 @@ export class RingWatch extends BaseHandle<RingHandleOwner> implements Watch, Rin
   }
 
   completed(_operation: Operation, result: number, more: boolean): void {
-    if (!more) this.#ended();
+    this.#poll.completed(more);
     if (this.gone) {
       if (!more) this.owner.letGo(this);
       return;
@@ -89,21 +71,13 @@ export class RingWatch extends BaseHandle<RingHandleOwner> implements Watch, Rin
     if (result === -EBADF) this.paused = true;
     if (result <= 0 && result !== -EBADF && result !== -(ECANCELED ?? 0)) this.paused = true;
     if (result <= 0) return;
-    const { POLLIN, POLLOUT, POLLRDHUP = 0 } = this.owner.sys.abi.constants;
-    const found = result & ~POLLRDHUP;
-    this.#forChange = found === 0;
-    this.#told = more && found !== 0;
+    const { POLLIN, POLLOUT } = this.owner.sys.abi.constants;
+    const found = this.#poll.foundIn(result, more);
     // A hang-up or an error is neither bit, and so means ready for any interest.
     const read = (found & ~POLLOUT) !== 0 ? Interest.read : Interest.none;
     const write = (found & ~POLLIN) !== 0 ? Interest.write : Interest.none;
     const ready = (read | write) & this.#wanted();
     if (ready !== Interest.none) this.#sink.ready(ready as Interest, 0);
-  }
-
-  #ended(): void {
-    this.#polling = Interest.none;
-    this.#cancelling = false;
-    this.#told = false;
   }
 
   report(): void {
