@@ -136,7 +136,7 @@ export abstract class BaseDatagrams<Owner extends DatagramOwner>
     // A datagram with a wrong checksum makes a socket readable as well.
     if (errno === errors.EAGAIN) stats.eagain += 1;
     else if (errno === errors.EINTR) stats.eintr += 1;
-    else if (isFinal(this.#errors, errno, this.#settings.sequenced)) this.fail(errno);
+    else if (isFinal(errors, errno, this.#settings.sequenced)) this.fail(errno);
     else if (!this.#settings.errorQueue) this.#countPeerError(errno);
   }
 
@@ -263,7 +263,7 @@ export abstract class BaseDatagrams<Owner extends DatagramOwner>
   }
 
   #sentAll(queue: SendQueue): void {
-    this.#earlierFailed(0);
+    this.#firstDone(0);
     this.counters.sent += queue.datagrams;
     this.counters.sentBytes += queue.bytes;
     queue.clear();
@@ -271,7 +271,7 @@ export abstract class BaseDatagrams<Owner extends DatagramOwner>
 
   #sent(queue: SendQueue): void {
     const { firstDatagrams } = queue;
-    this.#earlierFailed(0);
+    this.#firstDone(0);
     this.counters.sent += firstDatagrams;
     this.counters.sentBytes += queue.messages.bufferLength(queue.first);
     queue.shift();
@@ -294,7 +294,7 @@ export abstract class BaseDatagrams<Owner extends DatagramOwner>
       queue.rejoin();
       return result;
     }
-    this.#earlierFailed(0);
+    this.#firstDone(0);
     this.counters.sent += 1;
     this.counters.sentBytes += bytes;
     queue.uncut();
@@ -311,7 +311,7 @@ export abstract class BaseDatagrams<Owner extends DatagramOwner>
     }
     if (errno === errors.EAGAIN) return this.#block(this.#settings.unixPeers);
     if (isAmong(errors.shortage, errno)) return this.#block(true);
-    if (isFinal(this.#errors, errno, this.#settings.sequenced)) {
+    if (isFinal(errors, errno, this.#settings.sequenced)) {
       this.fail(errno);
       return false;
     }
@@ -330,8 +330,8 @@ export abstract class BaseDatagrams<Owner extends DatagramOwner>
     return true;
   }
 
-  /** The first message is done with, by `errno`: an error that it met before was of another. */
-  #earlierFailed(errno: number): void {
+  /** The first message is sent, or has failed by `errno`: another that it met was of an earlier. */
+  #firstDone(errno: number): void {
     this.#wakes = 0;
     const met = this.#metErrno;
     if (met === 0) return;
@@ -351,7 +351,7 @@ export abstract class BaseDatagrams<Owner extends DatagramOwner>
   }
 
   #drop(queue: SendQueue, errno: number): void {
-    this.#earlierFailed(errno);
+    this.#firstDone(errno);
     const code = errnoName(this.owner.sys.abi, errno);
     const isCut = queue.runs > 0 && !queue.segmenting && queue.cutsFirst;
     const datagrams = isCut ? 1 : queue.firstDatagrams;

@@ -8,6 +8,7 @@ import type {
   SendControl,
   UnreachableReport,
 } from '../../loop/datagram/contract.ts';
+import { countError } from '../../loop/datagram/errors.ts';
 import type { ReceivedDatagrams } from '../../loop/datagram/received.ts';
 import { segmentsMax } from '../../loop/datagram/send-queue.ts';
 import { SEGMENTED_BYTES_MAX } from '../../loop/limits.ts';
@@ -213,9 +214,8 @@ export class DatagramSocket extends DatagramOptionCalls implements Disposable {
   /** As if the kernel had refused it: law D6. */
   #toNowhere(length: number, segmentBytes: number): boolean {
     if (!this.isOpen) return false;
-    const { sendErrors } = this.#handle.counters;
     const datagrams = segmentBytes === 0 ? 1 : Math.max(1, Math.ceil(length / segmentBytes));
-    sendErrors['EINVAL'] = (sendErrors['EINVAL'] ?? 0) + datagrams;
+    countError(this.#handle.counters.sendErrors, 'EINVAL', datagrams);
     return true;
   }
 
