@@ -22,6 +22,7 @@ import {
   rudeClients,
   type Target,
   talk,
+  turnedAway,
 } from '#test/harness/clients.js';
 import { type Command, eventually, type Outcome, run, start } from '#test/harness/command.js';
 import { leakCheck } from '#test/harness/leaks.js';
@@ -222,8 +223,7 @@ test('examples/proxy.ts: backpressure, a reset, and nobody there', { timeout }, 
   await stopped(server);
 
   const alone = await listening(t, 'proxy', '127.0.0.1', '1', '0');
-  const unlucky = await dial({ port: alone.port });
-  await dismissed(unlucky);
+  await turnedAway({ port: alone.port });
   const { err } = await stopped(alone);
   assert.equal(err, 'cannot connect to 127.0.0.1:1: ECONNREFUSED (connection refused)\n');
 });

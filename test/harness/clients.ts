@@ -34,6 +34,18 @@ export async function dial(target: Target): Promise<Socket> {
   return socket;
 }
 
+/** A connection that the server turns away, perhaps by a reset before it is told to be there. */
+export async function turnedAway(target: Target): Promise<void> {
+  const socket = connect({ host: '127.0.0.1', allowHalfOpen: true, ...target });
+  const codes: (string | undefined)[] = [];
+  socket.on('error', (error: NodeJS.ErrnoException) => codes.push(error.code));
+  await dismissed(socket);
+  assert.ok(
+    codes.every((code) => code === 'ECONNRESET'),
+    `${codes}`,
+  );
+}
+
 /** Sends `bytes` and returns all that comes back until the server closes. */
 export async function talk(
   target: Target,

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { encodeProxyHeader } from 'sockloop';
-import { dial, dismissed, heard, talk } from '#test/harness/clients.js';
+import { dial, dismissed, heard, talk, turnedAway } from '#test/harness/clients.js';
 import { sockloopHere } from '#test/harness/in-process.js';
 import { leakCheck } from '#test/harness/leaks.js';
 import { kinds } from '#test/harness/loops.js';
@@ -30,8 +30,7 @@ async function checkGuards(t: TestContext, ...words: string[]): Promise<void> {
   const guards = ['--first-byte-timeout', '200ms', '--deny', '127.0.0.64/26', '--json'];
   const { command, port } = await serve(t, ...words, ...guards);
   const silent = await dial({ port });
-  const denied = await dial({ port, localAddress: '127.0.0.65' });
-  await dismissed(denied);
+  await turnedAway({ port, localAddress: '127.0.0.65' });
   assert.equal(`${await talk({ port }, 'hello\n')}`, 'hello\n');
   await dismissed(silent);
   const { status, out } = await command.stop();
@@ -62,8 +61,7 @@ test('serve --proxy-protocol, --max-per-address: who the client is, and the clos
   const second = await dial({ port });
   second.write(header);
   await dismissed(second);
-  const rude = await dial({ port, localAddress: '127.0.0.2' });
-  await dismissed(rude);
+  await turnedAway({ port, localAddress: '127.0.0.2' });
   first.end();
   await dismissed(first);
   const { status, out } = await command.stop();
