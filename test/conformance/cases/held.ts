@@ -85,6 +85,18 @@ function inOrder(fds: readonly number[]): boolean {
 const skip: Case['skip'] = ({ name }) =>
   name === 'sim completions' ? 'there completions come late, in any order' : null;
 
+/** It is paused by its thirtieth connection, while others are there. */
+function pausedHalfWay(environment: Environment): Accepting {
+  const accepting = new Accepting(environment);
+  accepting.onAccepted = (count) => {
+    if (count === 30) accepting.acceptance.pause();
+  };
+  accepting.connect(CLIENTS);
+  until(environment, () => accepting.fds.length === 30, 'half of them are told');
+  turnOn(environment);
+  return accepting;
+}
+
 export const heldCases: readonly Case[] = [
   {
     name: 'a listener that its connections pause again and again tells all of them, in order',
@@ -124,13 +136,7 @@ export const heldCases: readonly Case[] = [
     laws: [1, 6],
     skip,
     run: inEnvironment((environment) => {
-      const accepting = new Accepting(environment);
-      accepting.onAccepted = (count) => {
-        if (count === 30) accepting.acceptance.pause();
-      };
-      accepting.connect(CLIENTS);
-      until(environment, () => accepting.fds.length === 30, 'half of them are told');
-      turnOn(environment);
+      const accepting = pausedHalfWay(environment);
       assert.equal(accepting.fds.length, 30);
       assert.ok(environment.openDescriptors() >= environment.loop.fds().length - 1);
       accepting.end();
@@ -141,13 +147,7 @@ export const heldCases: readonly Case[] = [
     laws: [6],
     skip,
     run: inEnvironment((environment) => {
-      const accepting = new Accepting(environment);
-      accepting.onAccepted = (count) => {
-        if (count === 30) accepting.acceptance.pause();
-      };
-      accepting.connect(CLIENTS);
-      until(environment, () => accepting.fds.length === 30, 'half of them are told');
-      turnOn(environment);
+      const accepting = pausedHalfWay(environment);
       const { sys } = environment.loop;
       const held = environment.loop.fds();
       environment.loop.close();
@@ -161,13 +161,7 @@ export const heldCases: readonly Case[] = [
     laws: [1, 6],
     skip,
     run: inEnvironment((environment) => {
-      const accepting = new Accepting(environment);
-      accepting.onAccepted = (count) => {
-        if (count === 30) accepting.acceptance.pause();
-      };
-      accepting.connect(CLIENTS);
-      until(environment, () => accepting.fds.length === 30, 'half of them are told');
-      turnOn(environment);
+      const accepting = pausedHalfWay(environment);
       const holds = environment.openDescriptors();
       accepting.acceptance.retire();
       assert.equal(accepting.fds.length, 30, 'none inside of the call');

@@ -54,42 +54,32 @@ function tried(t: TestContext, name: LoopName, sys: Sys): EventLoop | null {
   }
 }
 
-for (const name of LOOPS) {
-  for (const code of ['EAGAIN', 'EINTR', 'ENOBUFS'] as const) {
-    test(`datagrams: sends that fail with ${code} for a while (${name})`, (t) => {
-      leakCheck(t);
-      const failing = new Failing();
-      const sys = standIn(native, {
-        sendmmsg: (...args) => failing.answer(errno[code], () => native.sendmmsg(...args)),
-      });
-      const loop = tried(t, name, sys);
-      if (loop === null) return;
-      const [server, client] = [recorded(loop), recorded(loop)];
-      failing.start();
-      client.socket.sendMany(['one', 'two'], { to: server.socket.address });
-      until(loop, () => server.came.length === 2, 'both have come');
-      assert.deepEqual(textsOf(server), ['one', 'two']);
-      assert.ok(failing.calls > 1 && failing.calls < CALLS_MAX, `${failing.calls} calls`);
-      assert.deepEqual(client.socket.stats().sendErrors, {});
-      closeAll(loop, server, client);
-    });
-  }
+const FAULTS = [
+  ...(['EAGAIN', 'EINTR', 'ENOBUFS'] as const).map((code) => ({ call: 'sendmmsg', code }) as const),
+  ...(['EAGAIN', 'EINTR', 'ENOMEM'] as const).map((code) => ({ call: 'recvmmsg', code }) as const),
+];
 
-  for (const code of ['EAGAIN', 'EINTR', 'ENOMEM'] as const) {
-    test(`datagrams: receives that fail with ${code} for a while (${name})`, (t) => {
+/** A turn makes several receives, and one send. */
+const CALLS_MAX_OF = { sendmmsg: CALLS_MAX, recvmmsg: 4 * CALLS_MAX } as const;
+
+for (const name of LOOPS) {
+  for (const { call, code } of FAULTS) {
+    test(`datagrams: a ${call} that fails with ${code} for a while (${name})`, (t) => {
       leakCheck(t);
       const failing = new Failing();
-      const sys = standIn(native, {
-        recvmmsg: (...args) => failing.answer(errno[code], () => native.recvmmsg(...args)),
-      });
-      const loop = tried(t, name, sys);
+      const made = native[call].bind(native) as (...args: unknown[]) => number;
+      const failed = (...args: unknown[]): number =>
+        failing.answer(errno[code], () => made(...args));
+      const loop = tried(t, name, standIn(native, { [call]: failed }));
       if (loop === null) return;
       const [server, client] = [recorded(loop), recorded(loop)];
       failing.start();
       client.socket.sendMany(['one', 'two'], { to: server.socket.address });
       until(loop, () => server.came.length === 2, 'both have come');
       assert.deepEqual(textsOf(server), ['one', 'two']);
-      assert.ok(failing.calls > 1 && failing.calls < 4 * CALLS_MAX, `${failing.calls} calls`);
+      const callsMax = CALLS_MAX_OF[call];
+      assert.ok(failing.calls > 1 && failing.calls < callsMax, `${failing.calls} calls`);
+      assert.deepEqual(client.socket.stats().sendErrors, {});
       closeAll(loop, server, client);
     });
   }
