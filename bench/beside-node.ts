@@ -15,7 +15,7 @@ import {
 import { chosen, count } from './measure/option-values.ts';
 import { withFacts, writeJson } from './measure/report.ts';
 import { buildPrograms, type Programs } from './measure/servers.ts';
-import { benchTable } from './measure/text-table.ts';
+import { benchTable, spreadText } from './measure/text-table.ts';
 
 // How long what Node does takes beside an echo server in the same thread: timers, HTTP, fetch. See
 // bench/README.md.
@@ -140,20 +140,15 @@ function rowsOf(rounds: readonly Round[]): Row[] {
   return waits.flatMap((wait) => servers.map((server) => rowOf(wait, server, rounds)));
 }
 
-function spread({ median, lower, upper }: Quartiles, digits: number): string {
-  if (Number.isNaN(median)) return '';
-  return `${median.toFixed(digits)} (${lower.toFixed(digits)} to ${upper.toFixed(digits)})`;
-}
-
 function print(title: string, rounds: readonly Round[]): void {
   const rows = rowsOf(rounds);
   const head = ['', 'p50 us', `to ${REFERENCE}`, 'p99 us', `to ${REFERENCE}`];
   const cells = rows.map(({ wait, server, p50Us, p50Ratio, p99Us, p99Ratio }) => [
     `${wait}, ${server}`,
-    spread(p50Us, 0),
-    server === REFERENCE ? '1' : spread(p50Ratio, 2),
-    spread(p99Us, 0),
-    server === REFERENCE ? '1' : spread(p99Ratio, 2),
+    spreadText(p50Us, 0),
+    server === REFERENCE ? '1' : spreadText(p50Ratio, 2),
+    spreadText(p99Us, 0),
+    server === REFERENCE ? '1' : spreadText(p99Ratio, 2),
   ]);
   console.log(`\n${title}\n${benchTable(head, cells)}`);
   const idle = new Map<string, number[]>();
@@ -161,7 +156,7 @@ function print(title: string, rounds: readonly Round[]): void {
     if (ms !== null) idle.set(server, [...(idle.get(server) ?? []), ms]);
   }
   if (idle.size === 0) return;
-  const idleCells = [...idle].map(([server, ms]) => [server, spread(quartiles(ms), 2)]);
+  const idleCells = [...idle].map(([server, ms]) => [server, spreadText(quartiles(ms), 2)]);
   console.log(`\n${benchTable(['without a request', 'CPU ms/s'], idleCells)}`);
 }
 

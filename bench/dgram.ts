@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import * as own from 'sockloop/dgram';
 import { quartiles } from '#tools/measure/quartiles.js';
 import { count } from './measure/option-values.ts';
-import { benchTable } from './measure/text-table.ts';
+import { benchTable, spreadText } from './measure/text-table.ts';
 
 // What sockloop/dgram costs beside node:dgram: CPU time of the process per datagram of 64 bytes.
 // The ways of a case take turns. See bench/README.md.
@@ -121,13 +121,7 @@ async function measured(role: Role, rounds: number, sliceMs: number): Promise<re
   return subjects.map(({ name, cpuUs }) => {
     const ratios = cpuUs.map((us, round) => us / (reference?.cpuUs[round] ?? Number.NaN));
     const { median } = quartiles(cpuUs);
-    const { lower, median: ratio, upper } = quartiles(ratios);
-    return [
-      role,
-      name,
-      median.toFixed(2),
-      `${ratio.toFixed(2)} (${lower.toFixed(2)} to ${upper.toFixed(2)})`,
-    ];
+    return [role, name, median.toFixed(2), spreadText(quartiles(ratios), 2)];
   });
 }
 

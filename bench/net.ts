@@ -9,7 +9,7 @@ import { chosen, count } from './measure/option-values.ts';
 import { pinnedChild } from './measure/pinned-child.ts';
 import { withFacts, writeJson } from './measure/report.ts';
 import { buildPrograms, type Programs, type Server, startServer } from './measure/servers.ts';
-import { benchTable } from './measure/text-table.ts';
+import { benchTable, spreadText } from './measure/text-table.ts';
 
 // What sockloop/net costs beside node:net: echo, HTTP by serveOn, a proxy by pipe. See
 // bench/README.md.
@@ -188,11 +188,6 @@ async function measureCase(of: Case, options: Options, programs: Programs): Prom
   }
 }
 
-function spread(values: readonly number[], digits: number): string {
-  const { median, lower, upper } = quartiles(values);
-  return `${median.toFixed(digits)} (${lower.toFixed(digits)} to ${upper.toFixed(digits)})`;
-}
-
 function print({ name: title, role }: Case, slices: readonly Slice[], ways: Options['ways']): void {
   const of = (name: string, what: 'cpuUsPerUnit' | 'unitsPerSecond'): number[] =>
     slices.filter((slice) => slice.name === name).map((slice) => slice[what]);
@@ -211,10 +206,10 @@ function print({ name: title, role }: Case, slices: readonly Slice[], ways: Opti
   const head = [title, `CPU us per ${unit}`, 'ratio', `${unit}s/s`, 'ratio'];
   const rows = ways.map(({ name }) => [
     name,
-    spread(of(name, 'cpuUsPerUnit'), 1),
-    spread(ratios(name, 'cpuUsPerUnit'), 2),
-    spread(of(name, 'unitsPerSecond'), 0),
-    spread(ratios(name, 'unitsPerSecond'), 2),
+    spreadText(quartiles(of(name, 'cpuUsPerUnit')), 1),
+    spreadText(quartiles(ratios(name, 'cpuUsPerUnit')), 2),
+    spreadText(quartiles(of(name, 'unitsPerSecond')), 0),
+    spreadText(quartiles(ratios(name, 'unitsPerSecond')), 2),
   ]);
   console.log(`\n${benchTable(head, rows)}`);
 }

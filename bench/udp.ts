@@ -1,12 +1,13 @@
 import { parseArgs } from 'node:util';
 import { Random } from '#src/base/random.js';
 import { findProcessClock, type ProcessClock } from '#tools/measure/process-clock.js';
+import { quartiles } from '#tools/measure/quartiles.js';
 import { timedSlice } from '#tools/measure/timed-slice.js';
 import { chosen, count } from './measure/option-values.ts';
 import { withFacts, writeJson } from './measure/report.ts';
-import { benchTable } from './measure/text-table.ts';
+import { benchTable, spreadText } from './measure/text-table.ts';
 import { type DatagramMode, DatagramPair, pairOf, WAYS, type Way } from './measure/udp-pairs.ts';
-import { ratios, spread, type UdpSlice, writeSection } from './measure/udp-section.ts';
+import { ratios, type UdpSlice, writeSection } from './measure/udp-section.ts';
 
 // What a datagram costs: a sender and a receiver in processes of their own, in C, on sockloop and
 // on what others have. See bench/README.md.
@@ -107,8 +108,10 @@ function print({ name: title }: Case, slices: readonly UdpSlice[]): void {
     const lost = own.reduce((sum, slice) => sum + slice.lost, 0);
     const senders = own.map(({ senderNs }) => senderNs);
     const receivers = own.map(({ receiverNs }) => receiverNs);
-    const sending = [spread(senders, 0), spread(ratios(slices, name, 'senderNs'), 2)];
-    const receiving = [spread(receivers, 0), spread(ratios(slices, name, 'receiverNs'), 2)];
+    const text = (values: readonly number[], digits: number): string =>
+      spreadText(quartiles(values), digits);
+    const sending = [text(senders, 0), text(ratios(slices, name, 'senderNs'), 2)];
+    const receiving = [text(receivers, 0), text(ratios(slices, name, 'receiverNs'), 2)];
     return [[name, ...sending, ...receiving, String(lost)]];
   });
   console.log(`\n${benchTable(head, rows)}`);

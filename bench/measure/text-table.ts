@@ -1,3 +1,4 @@
+import type { Quartiles } from '#tools/measure/quartiles.js';
 import { textTable } from '#tools/report/text/table.js';
 
 /** A table as wide as its cells: the first column left-aligned, the others right-aligned. */
@@ -12,4 +13,10 @@ export function benchTable(head: readonly string[], rows: readonly (readonly str
 
 export function percent(share: number, digits = 0): string {
   return `${(share * 100).toFixed(digits)} %`;
+}
+
+/** A median, with its quartiles in brackets; nothing if there is none. */
+export function spreadText({ median, lower, upper }: Quartiles, digits: number): string {
+  if (Number.isNaN(median)) return '';
+  return `${median.toFixed(digits)} (${lower.toFixed(digits)} to ${upper.toFixed(digits)})`;
 }

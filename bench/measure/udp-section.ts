@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { formatCount } from '#src/base/number-format.js';
 import { quartiles } from '#tools/measure/quartiles.js';
 import type { BenchMachine } from './machine.ts';
+import { spreadText } from './text-table.ts';
 import { WAYS } from './udp-pairs.ts';
 
 // The part of docs/datagrams.md that a run writes.
@@ -28,12 +29,6 @@ export function ratios(slices: readonly UdpSlice[], name: string, side: Side): n
   const of = (way: string): UdpSlice[] => slices.filter((slice) => slice.name === way);
   const beside = new Map(of(REFERENCE.name).map((slice) => [slice.round, slice[side]]));
   return of(name).map((slice) => slice[side] / (beside.get(slice.round) ?? Number.NaN));
-}
-
-/** The median, with quartiles in brackets. */
-export function spread(values: readonly number[], digits: number): string {
-  const { median, lower, upper } = quartiles(values);
-  return `${median.toFixed(digits)} (${lower.toFixed(digits)} to ${upper.toFixed(digits)})`;
 }
 
 /** Writes a run between the two marks of the page `file`. Throws an Error for a page without. */
@@ -85,7 +80,7 @@ function cell(slices: readonly UdpSlice[], name: string, side: Side): string {
   const own = slices.filter((slice) => slice.name === name).map((slice) => slice[side]);
   if (own.length === 0) return '';
   if (name === REFERENCE.name) return formatCount(Math.round(quartiles(own).median));
-  return spread(ratios(slices, name, side), 2);
+  return spreadText(quartiles(ratios(slices, name, side)), 2);
 }
 
 function line(cells: readonly string[]): string {
