@@ -1,4 +1,9 @@
-import type { Distribution, Interval, LoadDocument } from '../../../load/document.ts';
+import {
+  type Distribution,
+  ERROR_KINDS,
+  type Interval,
+  type LoadDocument,
+} from '../../../load/document.ts';
 import { decodeHistogram } from '../../../load/record/histograms.ts';
 import type { ChartSection } from '../chart-section.ts';
 import { figure, numbers, words } from '../data-table.ts';
@@ -278,7 +283,7 @@ export function keyFiguresOf(document: LoadDocument): (readonly [string, string,
     return us === undefined || response.count === 0 ? '\u{2013}' : timeWords(us);
   };
   const asked = generator.askedPerSecond;
-  const failed = sum(Object.values(counts.errors));
+  const failed = sum(ERROR_KINDS.map((kind) => counts.errors[kind]));
   return [
     [
       'Messages per second',
