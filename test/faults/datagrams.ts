@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Scope } from '#test/harness/command.js';
 import type { Cell } from './cells.ts';
 import { type Gated, startGated } from './gated.ts';
-import { allowed, type CellOutcome, endOf, forbidden } from './outcome.ts';
+import { allowed, type CellOutcome, endAhead, endOf, forbidden } from './outcome.ts';
 import type { Program } from './program.ts';
 import { backendOf, environmentOf, portOf } from './server-process.ts';
 
@@ -87,8 +87,11 @@ export async function runDatagrams(scope: Scope, cell: Cell): Promise<CellOutcom
   };
   const gated = await startGated(scope, cell, words, environmentOf(cell.loop), ask);
   const { program, injection } = gated;
-  if (injection === null) return allowed('not met');
   const found = await port;
+  if (injection === null) {
+    const end = await program.end(END_MS);
+    return end === null ? forbidden('hang', program.err) : endAhead(end);
+  }
   if (found === null) {
     const end = await program.end(END_MS);
     return end === null ? forbidden('hang', program.err) : endOf(end, cell.fault);

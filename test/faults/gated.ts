@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { Scope } from '#test/harness/command.js';
-import { sockloop } from '#test/harness/programs.js';
+import { sockloopOfModules } from '#test/harness/programs.js';
 import type { Cell } from './cells.ts';
 import { Injection } from './injection.ts';
 import { Program } from './program.ts';
@@ -27,7 +27,7 @@ export async function startGated(
   env: NodeJS.ProcessEnv = process.env,
   bringsThere: (program: Program) => void = () => undefined,
 ): Promise<Gated> {
-  const [node = '', ...rest] = sockloop(...words);
+  const [node = '', ...rest] = sockloopOfModules(...words);
   const program = new Program(scope, [node, '--import', GATE, ...rest], {
     env: { ...env, SOCKLOOP_FAULTS_GATE: cell.gate ?? '' },
     extra: ['pipe'],

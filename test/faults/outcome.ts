@@ -28,15 +28,24 @@ export const OUTCOMES: Readonly<Record<string, string>> = {
   'not met': 'the call was not made so often: each thread of a pool counts its own',
 };
 
+interface ProgramEnd {
+  readonly status: number | null;
+  readonly signal: string | null;
+  readonly err: string;
+}
+
 /** A program that ended: with status 1 and a sentence that names the errno, or it is a defect. */
-export function endOf(
-  { status, signal, err }: { status: number | null; signal: string | null; err: string },
-  fault: string,
-): CellOutcome {
+export function endOf({ status, signal, err }: ProgramEnd, fault: string): CellOutcome {
   const detail = err.trim().split('\n').slice(-3).join(' / ').slice(0, 400);
   const how = signal ?? `status ${status}`;
   if (status !== 1) return forbidden('crash', `${how}: ${detail}`);
   if (/\n\s+at /.test(err)) return forbidden('stack', detail);
   if (!err.includes(fault)) return forbidden('no reason', `${how}: ${detail}`);
   return allowed('exit 1', detail);
+}
+
+/** A program that ended ahead of the call that was to fail: it needs none, or it is a defect. */
+export function endAhead(end: ProgramEnd): CellOutcome {
+  if (end.status === 0) return allowed('not met');
+  return forbidden('crash', `${end.signal ?? end.status}: ${end.err.trim().slice(-300)}`);
 }

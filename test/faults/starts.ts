@@ -3,7 +3,7 @@ import type { Scope } from '#test/harness/command.js';
 import type { Cell } from './cells.ts';
 import { EchoClient } from './echo-client.ts';
 import { type Gated, startGated } from './gated.ts';
-import { allowed, type CellOutcome, endOf, forbidden } from './outcome.ts';
+import { allowed, type CellOutcome, endAhead, endOf, forbidden } from './outcome.ts';
 import { environmentOf, portOf, serveWords } from './server-process.ts';
 
 /** So long may a server take to answer, or to end. */
@@ -29,7 +29,10 @@ export async function runStart(scope: Scope, cell: Cell): Promise<CellOutcome> {
 }
 
 async function outcomeOf({ program, injection }: Gated, cell: Cell): Promise<CellOutcome> {
-  if (injection === null) return allowed('not met');
+  if (injection === null) {
+    const end = await program.end(STEP_MS);
+    return end === null ? forbidden('hang', program.err) : endAhead(end);
+  }
   const port = await portOf(program);
   if (port === null) {
     const end = await program.end(STEP_MS);
