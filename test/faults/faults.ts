@@ -2,21 +2,17 @@
 // cells whose names have all of these words.
 
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { named } from '#test/harness/asked.js';
 import { root } from '#test/harness/programs.js';
 import { Steps } from '#test/harness/steps.js';
-import { allCells, type Cell, nameOf } from './cells.ts';
+import { allCells, nameOf } from './cells.ts';
 import { faultsPage, type Result } from './page.ts';
 import { runCells } from './run-cells.ts';
-
-function chosen(): readonly Cell[] {
-  const words = (process.env['FAULTS'] ?? '').split(';').filter((word) => word !== '');
-  return allCells().filter((cell) => words.every((word) => nameOf(cell).includes(word)));
-}
 
 const results: Result[] = [];
 const steps = new Steps();
 try {
-  await runCells(steps, chosen(), (result) => {
+  await runCells(steps, named('FAULTS', allCells(), nameOf), (result) => {
     const { cell, outcome } = result;
     results.push(result);
     const mark = outcome.forbidden ? '!!' : '  ';

@@ -2,9 +2,10 @@
 // makes those whose names have all of these words.
 
 import { mkdirSync, writeFileSync } from 'node:fs';
-import type { Scope } from '#test/harness/command.js';
+import { named } from '#test/harness/asked.js';
 import { reasonWithoutLoop } from '#test/harness/loops.js';
 import { root } from '#test/harness/programs.js';
+import { Steps } from '#test/harness/steps.js';
 import { fullRounds, type Round } from './cells.ts';
 import { nameOf, type Outcome } from './outcome.ts';
 import { hostilePage } from './page.ts';
@@ -20,19 +21,6 @@ const NOISE_MS = 1;
 const DELAY_MS_MAX = 1000;
 /** Another process may have had the cores: a finding is one if it is found every time. */
 const RUNS_MAX = 3;
-
-/** Ends what was started, last first. */
-class Steps implements Scope {
-  readonly #steps: (() => Promise<void> | void)[] = [];
-
-  after(step: () => Promise<void> | void): void {
-    this.#steps.push(step);
-  }
-
-  async end(): Promise<void> {
-    for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) await step();
-  }
-}
 
 /** What is wrong with the waits of good clients; null if nothing is. */
 function lateness({ cell, quiet, beside }: Outcome): string | null {
@@ -77,12 +65,12 @@ function lineOf({ cell, findings, quiet, beside, memory }: Outcome): string {
   return `${mark} ${nameOf(cell)}: ${waits}, ${sizes} ${findings.join('; ')}\n`;
 }
 
-const words = (process.env['HOSTILE'] ?? '').split(';').filter((word) => word !== '');
-const rounds = fullRounds().filter(({ loop, cells: [first] }) => {
-  const isHere = loop === 'program' || reasonWithoutLoop(loop) === false;
-  const name = first === undefined ? '' : nameOf(first[0]);
-  return isHere && words.every((word) => name.includes(word));
-});
+const here = fullRounds().filter(
+  ({ loop }) => loop === 'program' || reasonWithoutLoop(loop) === false,
+);
+const rounds = named('HOSTILE', here, ({ cells: [first] }) =>
+  first === undefined ? '' : nameOf(first[0]),
+);
 const outcomes: Outcome[] = [];
 for (const round of rounds) {
   const outcome = await run(round);

@@ -2,6 +2,7 @@
 // those whose names have the word. The page is written anew behind each server.
 
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { named, positive } from '#test/harness/asked.js';
 import { reasonWithoutLoop } from '#test/harness/loops.js';
 import { root } from '#test/harness/programs.js';
 import { Steps } from '#test/harness/steps.js';
@@ -17,11 +18,9 @@ const BESIDE_MS = 400;
 /** Threads under load have heaps as large as they get by then. */
 const RSS_WARM_UP_MS = 15_000;
 
-const minutes = Number(process.env['MINUTES'] || 5);
-const word = process.env['SOAK'] ?? '';
-const chosen = subjectPlans.filter(({ name, loop }) => {
-  return name.includes(word) && (loop === null || reasonWithoutLoop(loop) === false);
-});
+const minutes = positive('MINUTES', process.env['MINUTES'] || '5');
+const here = subjectPlans.filter(({ loop }) => loop === null || reasonWithoutLoop(loop) === false);
+const chosen = named('SOAK', here, ({ name }) => name);
 const rounds = Math.floor((minutes * 60_000) / chosen.length / (ROUND_MS + BESIDE_MS));
 const warmUps = Math.max(2, Math.floor(rounds / 5));
 const judgesRss = warmUps * ROUND_MS >= RSS_WARM_UP_MS;

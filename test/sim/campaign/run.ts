@@ -9,6 +9,7 @@ import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
+import { positive } from '#test/harness/asked.js';
 import { type TargetName, targetNames } from '#test/sim/loop/targets.js';
 import { printOut } from '#tools/terminal/output.js';
 import type { SeedReport, SeedsTask } from './seeds.ts';
@@ -36,7 +37,9 @@ function targetsOf(text: string): TargetName[] {
 }
 
 const targets = targetsOf(values.targets);
-const first = Number(values.seed);
+const first = positive('--seed', values.seed);
+const minutes = positive('--minutes', values.minutes);
+const count = positive('--count', values.count);
 const stop = new Int32Array(new SharedArrayBuffer(4));
 const threads = availableParallelism();
 const tally = new Tally();
@@ -53,13 +56,13 @@ function take({ game, counted, failure }: SeedReport): void {
 
 printOut(`seeds from ${first} on, ${threads} threads, ${targets.length} targets`);
 const ends = Array.from({ length: threads }, (_, index) => {
-  const most = Math.ceil(Number(values.count) / threads);
+  const most = Math.ceil(count / threads);
   const workerData: SeedsTask = { first: first + index, step: threads, most, targets, stop };
   const worker = new Worker(new URL('./seeds.js', import.meta.url), { workerData });
   worker.on('message', take);
   return once(worker, 'exit');
 });
-const deadline = setTimeout(() => Atomics.store(stop, 0, 1), Number(values.minutes) * 60_000);
+const deadline = setTimeout(() => Atomics.store(stop, 0, 1), minutes * 60_000);
 const progress = setInterval(() => printOut(tally.line(secondsNow())), PROGRESS_MS);
 try {
   await Promise.all(ends);
