@@ -6,6 +6,7 @@ import type { Cleanup } from '../measure/cleanup.ts';
 import { findProcessClock, type ProcessClock } from '../measure/process-clock.ts';
 import { type Quartiles, quartiles } from '../measure/quartiles.ts';
 import { timedSlice } from '../measure/timed-slice.ts';
+import { fullSlice, SliceFailure } from './full-slice.ts';
 import type { ComparedName } from './plan.ts';
 import { CompareServer } from './server.ts';
 import { marginOf } from './winner.ts';
@@ -105,15 +106,35 @@ async function measured(
   for (let round = 1; round <= request.rounds; round++) {
     for (const server of random.shuffled(servers)) {
       progress(`${window} under way, round ${round} of ${request.rounds}: ${server.loop}`);
-      const { result, times } = await timedSlice(clock, [server.server.pid], () =>
-        load(server, window, request, request.durationMs),
-      );
-      const answered = Math.max(1, result.counts.answered);
-      const cpuUs = (times[0]?.cpuUs ?? Number.NaN) / answered;
-      slices.get(server)?.push({ cpuUs, document: result });
+      slices.get(server)?.push(await slice(server, window, request, clock));
     }
   }
   return servers.map((server) => pointOf(server.loop, window, slices.get(server) ?? []));
+}
+
+/** A slice in which datagrams came back. Throws an Error that says why none does. */
+async function slice(
+  server: Server,
+  window: number,
+  request: DatagramRequest,
+  clock: ProcessClock,
+): Promise<Slice> {
+  const full = (): Promise<DatagramLoadDocument> =>
+    fullSlice('datagram', async () => {
+      const document = await load(server, window, request, request.durationMs);
+      return document.counts.answered > 0 ? document : null;
+    });
+  try {
+    const { result, times } = await timedSlice(clock, [server.server.pid], full);
+    const cpuUs = (times[0]?.cpuUs ?? Number.NaN) / result.counts.answered;
+    return { cpuUs, document: result };
+  } catch (error) {
+    const death = await server.server.deathWords();
+    const what = `cannot measure ${server.loop} with ${window} under way`;
+    if (death !== null) throw new Error(`${what}: its server ended in the middle: ${death}`);
+    if (!(error instanceof SliceFailure)) throw error;
+    throw new Error(`${what}: ${error.message}`);
+  }
 }
 
 async function load(

@@ -6,9 +6,10 @@ import type { Cores } from '../measure/cores.ts';
 import { REST_MS } from '../measure/timed-slice.ts';
 import { type Contender, OWN_DESCRIPTORS, totalOf } from './contender.ts';
 import type { LoadPoint } from './document.ts';
+import { SliceFailure } from './full-slice.ts';
 import type { ComparedName, Comparison } from './plan.ts';
 import { CompareProcesses, type NotStarted } from './processes.ts';
-import { COUNTED_MS, ConnectedContender, SliceFailure, Stopped } from './slices.ts';
+import { COUNTED_MS, ConnectedContender, Stopped } from './slices.ts';
 import { loadPointWords } from './wording.ts';
 
 /** How far a comparison is. */

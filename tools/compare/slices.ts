@@ -4,10 +4,8 @@ import { NO_TIME, timedSlice } from '../measure/timed-slice.ts';
 import type { CompareAnswer } from './client/messages.ts';
 import { type Contender, totalOf } from './contender.ts';
 import type { ComparePlan, LoadPoint } from './document.ts';
+import { fullSlice, SliceFailure } from './full-slice.ts';
 import type { CompareProcesses } from './processes.ts';
-
-/** On a busy machine a client without a core for a whole slice sends nothing: that is repeated. */
-const EMPTY_SLICES_MAX = 5;
 
 /** How long system calls are counted. */
 export const COUNTED_MS = 40;
@@ -20,11 +18,6 @@ const TIMEOUT_MS = 30_000;
 
 /** Runs `work` while no other client sends. */
 type Turn = (work: () => Promise<void>) => Promise<void>;
-
-/** What ended the slices of a loop at a load point. */
-export class SliceFailure extends Error {
-  override readonly name = 'SliceFailure';
-}
 
 /** The comparison ends early: the slice under way does not count. */
 export class Stopped extends Error {
@@ -132,12 +125,11 @@ export class ConnectedContender {
 
   async #slice(durationMs: number): Promise<CompareAnswer> {
     const group = this.#group ?? (await this.#connect());
-    for (let tries = 1; tries <= EMPTY_SLICES_MAX; tries += 1) {
+    return await fullSlice('message', async () => {
       const answer = await this.#processes.client.slice(group, durationMs);
       this.#check(answer);
-      if (answer.messages > 0) return answer;
-    }
-    throw new SliceFailure('no message came back');
+      return answer.messages > 0 ? answer : null;
+    });
   }
 
   #check({ open, errors, stopped }: CompareAnswer): void {

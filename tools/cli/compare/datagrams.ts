@@ -29,17 +29,25 @@ export async function compareUdp(flags: CompareFlags, command: Command): Promise
     if (command.getOptionValueSource(name) !== 'cli') continue;
     throw new UsageError(`--${name} is for connections, which --udp has not`);
   }
-  const request = datagramRequestOf(flags, command);
+  const comparison = await measured(datagramRequestOf(flags, command));
+  if (flags.json === true) printOut(JSON.stringify(comparison));
+  else for (const line of summaryOf(comparison)) printOut(line);
+}
+
+/** Shows how far it is as long as it lasts. */
+async function measured(request: DatagramRequest): Promise<DatagramComparison> {
   const screen = standardErrorScreen();
   using cleanup = new Cleanup();
   const latency = holdWakeLatency();
-  using _ = onStopSignals(() => cleanup[Symbol.dispose](), { atOnce: ['SIGINT', 'SIGTERM'] });
-  try {
-    const comparison = await compareDatagrams(request, cleanup, (words) => progress(screen, words));
+  const stop = (): void => {
     progress(screen, '');
-    if (flags.json === true) printOut(JSON.stringify(comparison));
-    else for (const line of summaryOf(comparison)) printOut(line);
+    cleanup[Symbol.dispose]();
+  };
+  using _ = onStopSignals(stop, { atOnce: ['SIGINT', 'SIGTERM'] });
+  try {
+    return await compareDatagrams(request, cleanup, (words) => progress(screen, words));
   } finally {
+    progress(screen, '');
     latency.release();
   }
 }

@@ -21,8 +21,10 @@ test('compare --udp: a figure for each loop', { timeout }, async (t) => {
   const { points, winner, words: said } = JSON.parse(json.out) as DatagramComparison;
   const names = [...here.map(({ name }) => name), 'blocking'];
   assert.deepEqual(points.map(({ loop }) => loop).sort(), names.sort());
-  for (const { cpuUs, perSecond, p50Us, lost, sent } of points) {
-    assert.ok(cpuUs.median > 0 && perSecond > 0 && p50Us > 0 && sent > lost);
+  for (const point of points) {
+    const { cpuUs, perSecond, p50Us, lost, sent } = point;
+    const all = JSON.stringify(point);
+    assert.ok(cpuUs.median > 0 && perSecond > 0 && p50Us > 0 && sent > lost, all);
   }
   // One round has no spread.
   assert.equal(winner, null);

@@ -270,3 +270,25 @@ test('compare: servers that abort for lack of threads are told in a sentence', {
   const why = 'it could not start its threads: raise the limit of processes (ulimit -u)';
   assert.ok(outcome.err.includes(`cannot start the server of poll, select: ${why}`), outcome.err);
 });
+
+test('compare --udp: a server that stops or dies ends it, by name', {
+  timeout,
+  skip: reasonWithout('tmux') || reasonWithoutProc,
+}, async (t) => {
+  leakCheck(t);
+  const words = ['--udp', '--loops', 'poll', '--rounds', '1000', '--connections', '8'];
+  for (const [signal, told] of [
+    ['SIGSTOP', 'no datagram came back'],
+    ['SIGKILL', 'its server ended in the middle: '],
+  ] as const) {
+    const command = sockloop('compare', ...words, '--duration', '50ms');
+    const terminal = new Terminal(t, { columns: 100, rows: 5 }, command);
+    await terminal.until(/8 under way, round \d+ of 1000: poll$/m);
+    const [server] = childrenOf(terminal.pid);
+    assert.ok(server !== undefined);
+    process.kill(server.pid, signal);
+    const rows = await terminal.until(/^status 1$/m);
+    const line = rows.find((row) => row.startsWith('sockloop: '));
+    assert.ok(line?.startsWith(`sockloop: cannot measure poll with 8 under way: ${told}`), line);
+  }
+});
