@@ -41,7 +41,8 @@ test('connections that the server ends are told, with what became of them', asyn
     assert(warmup.lost[kind] >= 5, `${warmup.lost[kind]} lost in the warm-up`);
     // The last losses may have no successor yet, and those of the warm-up may have one now.
     assert(Math.abs(counts.replaced - counts.lost[kind]) <= 5, `${counts.replaced} replaced`);
-    assert(counts.connections >= 5 + counts.replaced + warmup.replaced);
+    // Some of the successors may be under way yet.
+    assert(counts.connections >= counts.replaced + warmup.replaced);
     assertAllAccounted(document, how);
   }
 });
