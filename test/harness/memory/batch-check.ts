@@ -28,17 +28,14 @@ class RecordReader {
 export class BatchCheck {
   readonly #abi: Abi;
   readonly #known: KnownMemory;
-  readonly #view: (address: number, length: number) => Uint8Array;
 
-  constructor(abi: Abi, known: KnownMemory, view: (address: number, length: number) => Uint8Array) {
+  constructor(abi: Abi, known: KnownMemory) {
     this.#abi = abi;
     this.#known = known;
-    this.#view = view;
   }
 
   check(records: number, count: number): void {
-    this.#known.require(records, count * RECORD_BYTES, 'the records of a batch');
-    const memory = this.#view(records, count * RECORD_BYTES);
+    const memory = this.#known.bytes(records, count * RECORD_BYTES, 'the records of a batch');
     const sends: (readonly [start: number, end: number])[] = [];
     for (let index = 0; index < count; index += 1) {
       this.#checkRecord(new RecordReader(memory, index), sends);
@@ -59,9 +56,9 @@ export class BatchCheck {
         sends.push([at, at + length]);
         break;
       case numbers.recvfrom: {
-        this.#known.require(at, length, 'a receive of a batch');
+        const bytes = this.#known.bytes(at, length, 'a receive of a batch');
         const isSent = sends.some(([start, end]) => at < end && at + length > start);
-        if (!isSent) this.#view(at, length).fill(POISON);
+        if (!isSent) bytes.fill(POISON);
         break;
       }
       case numbers.accept4:

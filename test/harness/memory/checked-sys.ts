@@ -65,10 +65,10 @@ function checkArguments(name: string, [fd, ...others]: readonly unknown[]): void
 
 /** The calls that hand out addresses, or are handed some. */
 function checksOf(sys: Sys): Checks {
-  const known = new KnownMemory();
+  const known = new KnownMemory((address, length) => sys.view(address, length));
   const guards = new Guards(sys);
   const rings = new Map<number, RingCheck>();
-  const batch = new BatchCheck(sys.abi, known, (address, length) => sys.view(address, length));
+  const batch = new BatchCheck(sys.abi, known);
   return {
     mmap: (length, protection, flags, fd, offset) => {
       if (fd >= 0) {
@@ -156,10 +156,10 @@ function checkMessages(
   const { msghdr, iovec } = sys.abi.structs;
   const { fields } = msghdr;
   const start = messages.address + first * messages.recordBytes;
-  known.require(start, count * messages.recordBytes, 'the messages of a call');
-  for (let slot = first; slot < first + count; slot += 1) {
-    const bytes = sys.view(messages.address + slot * messages.recordBytes, msghdr.size);
-    const header = new DataView(bytes.buffer, bytes.byteOffset, msghdr.size);
+  const records = known.bytes(start, count * messages.recordBytes, 'the messages of a call');
+  for (let slot = 0; slot < count; slot += 1) {
+    const recordAt = records.byteOffset + slot * messages.recordBytes;
+    const header = new DataView(records.buffer, recordAt, msghdr.size);
     const require = (at: number, length: number, what: string): void => {
       if (at !== 0) known.require(at, length, what);
     };
@@ -168,8 +168,7 @@ function checkMessages(
     const controls = readUnsigned(header, 0, fields.msg_controllen);
     require(readUnsigned(header, 0, fields.msg_control), controls, 'the control of a message');
     const vectors = readUnsigned(header, 0, fields.msg_iov);
-    known.require(vectors, iovec.size, 'the iovec of a message');
-    const parts = sys.view(vectors, iovec.size);
+    const parts = known.bytes(vectors, iovec.size, 'the iovec of a message');
     const part = new DataView(parts.buffer, parts.byteOffset, iovec.size);
     const length = readUnsigned(part, 0, iovec.fields.iov_len);
     known.require(readUnsigned(part, 0, iovec.fields.iov_base), length, 'the bytes of a message');

@@ -68,8 +68,7 @@ export class RingCheck {
       const at = (this.#bufferTail & (this.#bufferCount - 1)) * size;
       const address = readUnsigned(buffers, at, fields.addr);
       const length = readUnsigned(buffers, at, fields.len);
-      this.#known.require(address, length, 'a buffer of a ring');
-      this.#sys.view(address, length).fill(POISON);
+      this.#known.bytes(address, length, 'a buffer of a ring').fill(POISON);
     }
   }
 
