@@ -2,7 +2,7 @@ import type { IoUringAbi } from '../sys/abi/abi.ts';
 import type { Sys } from '../sys/sys.ts';
 import { SysError, sysError } from '../sys/sys-error.ts';
 import { Buffers } from './buffers.ts';
-import { RING_SIZES, type RingSize } from './limits.ts';
+import { RING_SIZES, type RingSize, SUBMIT_ATTEMPTS_MAX } from './limits.ts';
 import { whoForbids } from './permission.ts';
 import { REGION } from './region.ts';
 import { Ring } from './ring.ts';
@@ -100,14 +100,19 @@ const OPERATIONS_MAX = 256;
 
 /** Whether the kernel knows the limit of a multishot receive: an older one fails with EINVAL. */
 function triesLimit(ring: Ring): boolean {
-  const { submission } = ring;
+  const { sys, submission } = ring;
   submission.limitsReceives = true;
   submission.receive(-1, 0, 0, true);
-  ring.enter(0);
-  const completions = ring.completions();
-  completions.rewind();
-  // One that knows it goes on to the descriptor, which is none: EBADF.
-  const known = completions.next() && completions.result === -ring.sys.abi.errno.EBADF;
-  completions.release();
-  return known;
+  // The kernel may refuse to take it for now.
+  for (let attempts = 0; attempts < SUBMIT_ATTEMPTS_MAX; attempts += 1) {
+    ring.enter(0);
+    const completions = ring.completions();
+    completions.rewind();
+    const { errno } = sys.abi;
+    // One that knows it goes on to the descriptor, which is none: EBADF.
+    const known = completions.next() ? completions.result === -errno.EBADF : null;
+    completions.release();
+    if (known !== null) return known;
+  }
+  throw sysError(sys, -sys.abi.errno.EAGAIN, 'io_uring_enter', 'ask what io_uring can do');
 }
