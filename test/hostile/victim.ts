@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -32,6 +33,8 @@ export class Victim {
     await program.until(() => LISTENING.test(program.out), STEP_MS);
     const [, port] = LISTENING.exec(program.out) ?? [];
     if (port === undefined) throw new Error(`${loop} does not listen: ${program.err}`);
+    const { files } = conditions;
+    if (files !== undefined && loop === 'program') limitFiles(program.pid, files);
     return new Victim(loop, conditions, program, Number(port));
   }
 
@@ -116,7 +119,14 @@ function wordsOf(loop: LoopName, conditions: Conditions): string[] {
   const { heapMb, files } = conditions;
   const heap = heapMb === undefined ? [] : [`--max-old-space-size=${heapMb}`];
   const words = [node, ...heap, '--import', at('preload.js'), ...rest];
-  return files === undefined ? words : ['sh', '-c', `ulimit -n ${files}; exec ${quoted(words)}`];
+  if (files === undefined || loop === 'program') return words;
+  return ['sh', '-c', `ulimit -n ${files}; exec ${quoted(words)}`];
+}
+
+/** Node.js opens all modules of a program at once, which may be more: `serve` is a few files. */
+function limitFiles(pid: number, files: number): void {
+  const { status, stderr } = spawnSync('prlimit', ['--pid', `${pid}`, `--nofile=${files}`]);
+  if (status !== 0) throw new Error(`cannot limit the descriptors of ${pid}: ${stderr}`);
 }
 
 function programWords({ speech, words }: Conditions): string[] {
