@@ -113,6 +113,61 @@ test('ready list: two notes of one registration are one report, and lists grow',
   }
 });
 
+test('ready list: notes of two registrations of one number are two', () => {
+  const registry = new Registry();
+  const list = new ReadyList();
+  for (const [old, current] of [
+    [7, 8],
+    [8, 7],
+  ] as const) {
+    list.clear();
+    registry.enter(5, Interest.both, 1, current);
+    list.add(5, old, Interest.read, 11);
+    list.add(5, current, Interest.write, 0);
+    const seen: number[][] = [];
+    const sink = { ready: (...report: [number, Interest, number]) => void seen.push(report) };
+    assert.equal(list.deliver(registry, sink), 1);
+    assert.deepEqual(seen, [[1, Interest.write, 0]]);
+  }
+});
+
+test('ready list: an error that is noted stays, whatever is noted beside it', () => {
+  const registry = new Registry();
+  const list = new ReadyList();
+  registry.enter(5, Interest.both, 1, 7);
+  list.add(5, 7, Interest.read, 104);
+  list.add(5, 7, Interest.write, 0);
+  const seen: number[][] = [];
+  list.deliver(registry, { ready: (...report) => void seen.push(report) });
+  assert.deepEqual(seen, [[1, Interest.both, 104]]);
+});
+
+test('pollers: the descriptors are those that were opened, and one tells of what is ready', () => {
+  for (const abi of [linux, darwin, freebsd]) {
+    for (const { name, available } of pollers) {
+      for (const waker of ['eventfd', 'pipe', 'user'] as const) {
+        const sys = sysWith(abi, {});
+        const isThere = waker === 'pipe' || (waker === 'eventfd' && abi === linux);
+        if (available(sys) !== true) continue;
+        if (waker === 'user' ? name !== 'kqueue' : !isThere) continue;
+        const poller = createPoller(name, { sys, waker });
+        const words = `${name}, woken by ${waker}, on ${abi.platform}`;
+        assert.deepEqual([...poller.fds].sort(), sys.openDescriptors().sort(), words);
+        const ownsSet = name === 'epoll' || name === 'kqueue';
+        assert.equal(poller.pollFd >= 0, ownsSet, words);
+        if (ownsSet) assert.ok(poller.fds.includes(poller.pollFd), words);
+        assert.ok(poller.fds.includes(poller.wakeHandle.fd), words);
+        assert.equal(
+          poller.fdLimit,
+          name === 'select' ? abi.constants.FD_SETSIZE : Number.POSITIVE_INFINITY,
+        );
+        poller.close();
+        assert.deepEqual(sys.openDescriptors(), [], words);
+      }
+    }
+  }
+});
+
 test('pollers: each says why it is not there', () => {
   const reasons = (sys: Sys): Record<string, string> =>
     Object.fromEntries(
