@@ -5,110 +5,10 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Connection, SysError } from 'sockloop';
-import { nativeSys } from '#src/sys/native.js';
-import { sysError } from '#src/sys/sys-error.js';
-import { ConnectionSlot, type SlotOwner } from '#tools/load/engine/connection-slot.js';
-import { InFlightTimes } from '#tools/load/engine/in-flight.js';
 import { PAUSE_MS, PAUSE_MS_MAX } from '#tools/load/limits.js';
-import { Recorder } from '#tools/load/record/recorder.js';
-import { MessagePool } from '#tools/load/traffic/message-pool.js';
+import { BYTES, errorOf, reply, slotWith, troubleOf } from './made-up-slot.ts';
 
-const BYTES = 10;
 const TIMEOUT_MS = 500;
-
-/** What the slot asks of a connection. */
-class StandIn {
-  data: ConnectionSlot | null = null;
-  sent = Buffer.alloc(0);
-  /** Bytes that the peer has not sent back yet. */
-  owed = Buffer.alloc(0);
-  readonly calls: string[] = [];
-
-  write(bytes: Uint8Array, offset = 0, length = bytes.length): boolean {
-    const piece = bytes.subarray(offset, offset + length);
-    this.sent = Buffer.concat([this.sent, piece]);
-    this.owed = Buffer.concat([this.owed, piece]);
-    return true;
-  }
-
-  end(): void {
-    this.calls.push('end');
-  }
-
-  reset(): void {
-    this.calls.push('reset');
-  }
-
-  /** The slot takes it for a connection of the library. */
-  get asConnection(): Connection<ConnectionSlot> {
-    return this as unknown as Connection<ConnectionSlot>;
-  }
-}
-
-interface Asked {
-  readonly isOpen?: boolean;
-  readonly inFlightMax?: number;
-  readonly messagesPerConnection?: number;
-  readonly serverCloses?: boolean;
-  readonly flowing?: boolean;
-  readonly isIdle?: boolean;
-}
-
-function slotWith(asked: Asked = {}) {
-  const { isOpen = false, inFlightMax = 1, isIdle = false } = asked;
-  const pauses: number[] = [];
-  const recorder = new Recorder(isOpen, BYTES, () => undefined);
-  recorder.setWindow(1000, 100_000);
-  const clock = { nowMs: 1000 };
-  const owner: SlotOwner & { flowing: boolean } = {
-    pool: new MessagePool({ kind: 'bytes', bytes: BYTES }, 'echo', 1),
-    recorder,
-    times: new InFlightTimes(2, inFlightMax),
-    isOpen,
-    inFlightMax,
-    messagesPerConnection: asked.messagesPerConnection ?? Number.POSITIVE_INFINITY,
-    serverCloses: asked.serverCloses ?? false,
-    flowing: asked.flowing ?? true,
-    owed: 0,
-    open: 0,
-    stamp: () => clock.nowMs,
-    connect: (_slot, pauseMs) => void pauses.push(pauseMs),
-  };
-  const slot = new ConnectionSlot(owner, 3, isIdle);
-  const open = (): StandIn => {
-    const connection = new StandIn();
-    slot.opened(connection.asConnection);
-    return connection;
-  };
-  return { owner, recorder, clock, pauses, slot, open };
-}
-
-type Setup = ReturnType<typeof slotWith>;
-
-/** The peer sends back the next `length` bytes of what it owes. */
-function reply({ slot }: Setup, connection: StandIn, length: number): void {
-  const chunk = connection.owed.subarray(0, length);
-  connection.owed = connection.owed.subarray(length);
-  slot.received(chunk);
-}
-
-/** What went wrong in the measured time, by kind. */
-function troubleOf({ recorder }: Setup): Record<string, number> {
-  const { errors, lost, replaced } = recorder.trouble;
-  const named = [
-    ...Object.entries(errors),
-    ...Object.entries(lost).map(([kind, count]) => [`connection ${kind}`, count] as const),
-    ['replaced', replaced] as const,
-  ];
-  return Object.fromEntries(named.filter(([, count]) => count > 0));
-}
-
-function errorOf(code: string): SysError {
-  const error = sysError(nativeSys(), -(nativeSys().abi.errno[code] ?? 0), 'recv', 'receive');
-  assert.ok(error instanceof SysError);
-  return error;
-}
 
 test('slot: a closed loop sends the next message at the reply to the last, whole', () => {
   const setup = slotWith();
@@ -139,6 +39,47 @@ test('slot: as many are in flight as the pipeline says, also behind many replies
   assert.equal(owner.owed, 4);
 });
 
+test('slot: each connection sends the stream of its slot, from its beginning on', () => {
+  const setup = slotWith({ inFlightMax: 2 });
+  const { owner, slot, open } = setup;
+  const { pool } = owner;
+  slot.flow();
+  assert.equal(owner.owed, 0, 'without a connection nothing begins');
+  for (let time = 0; time < 2; time += 1) {
+    const connection = open();
+    assert.equal(connection.data, slot);
+    reply(setup, connection, BYTES + 4);
+    assert.equal(connection.sent.length, 3 * BYTES);
+    assert.ok(pool.matches(connection.sent, pool.startOf(3)));
+    slot.closed(connection.asConnection, errorOf('ECONNRESET'));
+  }
+  // What the connection before it had received or was owed is not its own.
+  const connection = open();
+  reply(setup, connection, BYTES - 4);
+  assert.equal(setup.recorder.messages, 2);
+  reply(setup, connection, 4);
+  assert.equal(setup.recorder.messages, 3);
+});
+
+test('slot: the right bytes of a message that was not sent are a mismatch', () => {
+  const setup = slotWith({ inFlightMax: 2 });
+  const { slot, open } = setup;
+  const first = open();
+  slot.closed(first.asConnection, errorOf('ECONNRESET'));
+  const before = troubleOf(setup);
+  const connection = open();
+  // The peer goes on by itself where the stream does.
+  const ahead = slotWith({ inFlightMax: 3 }).open().sent;
+  assert.ok(ahead.subarray(0, 2 * BYTES).equals(connection.sent));
+  slot.received(ahead);
+  assert.deepEqual(troubleOf(setup), {
+    ...before,
+    replaced: 1,
+    mismatch: 1,
+    'connection mismatch': 1,
+  });
+});
+
 test('slot: nothing flows before the start, on an idle connection, or behind the end', () => {
   const early = slotWith({ flowing: false });
   const connection = early.open();
@@ -164,6 +105,7 @@ test('slot: a message that is due goes out at once, or when a reply makes room',
   const { recorder, owner, clock, slot, open } = setup;
   // No connection yet: they wait.
   slot.due(1000);
+  assert.equal(slot.busy, true);
   clock.nowMs = 1004;
   const connection = open();
   assert.deepEqual([connection.sent.length, recorder.connectionWait.total], [BYTES, 1]);
@@ -199,6 +141,18 @@ test('slot: a connection carries its share and is ended, and the next one follow
     assert.deepEqual([troubleOf(setup), recorder.messages], [{}, 3]);
     open();
     assert.deepEqual([recorder.connections, recorder.trouble.replaced], [2, 0]);
+  }
+});
+
+test('slot: one that replaces a lost connection is replaced by an ordinary one', () => {
+  const setup = slotWith({ messagesPerConnection: 1 });
+  const { slot, open, recorder } = setup;
+  slot.closed(open().asConnection, errorOf('ECONNRESET'));
+  for (let time = 0; time < 2; time += 1) {
+    const connection = open();
+    reply(setup, connection, BYTES);
+    slot.closed(connection.asConnection, null);
+    assert.deepEqual([recorder.connections, recorder.trouble.replaced], [2 + time, 1]);
   }
 });
 
@@ -257,8 +211,9 @@ test('slot: an end or a reset is what became of all that was under way', () => {
     else slot.closed(connection.asConnection, code === null ? null : errorOf(code));
     assert.deepEqual(troubleOf(setup), expected, String(code));
     assert.deepEqual([owner.owed, owner.open, pauses], [0, 0, [PAUSE_MS]]);
-    open();
+    const next = open();
     assert.equal(setup.recorder.trouble.replaced, 1, 'the next one replaces it');
+    assert.equal(next.calls.length, 0);
     slot.closed(connection.asConnection, errorOf('ECONNRESET'));
     assert.deepEqual([owner.open, pauses.length], [1, 1], 'it is not that of the slot any more');
   }
@@ -336,6 +291,7 @@ test('slot: a silence begins when a message is due and none was awaited', () => 
   slot.due(3100);
   clock.nowMs = 3150;
   reply({ slot, clock, recorder, open, ...others }, connection, 2 * BYTES);
+  assert.deepEqual(recorder.silence.longest(3200, false), { startMs: 2000, durationMs: 150 });
   clock.nowMs = 9000;
   slot.due(9000);
   assert.deepEqual(recorder.silence.longest(9500, true), { startMs: 8000, durationMs: 500 });

@@ -42,6 +42,34 @@ test('recorder: a second ends at its end, before the reply that comes then', () 
   ]);
 });
 
+test('recorder: a failure at the end of a second is of the next one', () => {
+  const { recorder, told } = recording(3);
+  recorder.failed('reset', at(0), at(999.9));
+  recorder.failed('reset', at(0), at(1000));
+  recorder.failed('reset', at(0), at(2000));
+  recorder.flush();
+  assert.deepEqual(told, [
+    [0, 0, 1, 0],
+    [1, 0, 1, 0],
+    [2, 0, 1, 0],
+  ]);
+});
+
+test('recorder: a silence is the time between two replies, and goes on through failures', () => {
+  const { recorder } = recording(5);
+  // The first one begins with the measured time.
+  recorder.replied(at(-10), at(-10), at(300));
+  assert.deepEqual(recorder.silence.longest(at(5000), false), { startMs: 0, durationMs: 300 });
+  recorder.replied(at(300), at(300), at(1000));
+  assert.deepEqual(recorder.silence.longest(at(5000), false), { startMs: 300, durationMs: 700 });
+  recorder.failed('timeout', at(1000), at(1500));
+  // Something is due, and none was awaited: what has failed was.
+  recorder.silence.expecting(at(1900));
+  recorder.replied(at(1900), at(1900), at(2000));
+  assert.deepEqual(recorder.silence.longest(at(5000), false), { startMs: 1000, durationMs: 1000 });
+  assert.equal(recorder.connections, 0);
+});
+
 test('recorder: seconds without a message are passed over, and keep their numbers', () => {
   const { recorder, told } = recording(10);
   recorder.replied(at(1), at(1), at(2));

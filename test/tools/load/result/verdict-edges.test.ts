@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import type { GeneratorFacts, LoadCounts, ThreadFacts } from '#tools/load/document.js';
 import type { LoadPlan } from '#tools/load/plan.js';
 import { distributionOf } from '#tools/load/record/distribution.js';
-import { LatencyCounts } from '#tools/load/record/latency-counts.js';
+import { NO_COUNTS } from '#tools/load/record/latency-counts.js';
 import { judge } from '#tools/load/result/verdict.js';
 import { noTrouble, openLoop, planFixture } from '../document-fixture.ts';
 
@@ -24,12 +24,17 @@ const THREAD: ThreadFacts = {
   turnMaxMs: 1,
 };
 
-/** Times of `ms` at every percentile. */
-function timesOf(ms: number): Evidence['response'] {
-  const counts = new LatencyCounts();
-  counts.record(ms);
-  return distributionOf(counts.read());
+/** Times of `ms` at one percentile, and others that must not be taken for it. */
+function timesOf(ms: number, at = 99): Evidence['response'] {
+  const others = distributionOf(NO_COUNTS);
+  const percentiles = others.percentiles.map(({ percentile }) => ({
+    percentile,
+    us: percentile === at ? ms * 1000 : 7e9,
+  }));
+  return { ...others, percentiles };
 }
+
+const serviceOf = (ms: number): Evidence['service'] => timesOf(ms, 50);
 
 interface Change {
   readonly thread?: Partial<ThreadFacts>;
@@ -61,7 +66,7 @@ function run(isOpen: boolean, change: Change = {}): Evidence {
       ...change.counts,
     },
     response: timesOf(1),
-    service: timesOf(1),
+    service: serviceOf(1),
     generator: {
       threads,
       cpuUsPerMessage: 5,
@@ -204,8 +209,8 @@ const REMARKS: readonly (readonly [RegExp, readonly Evidence[], readonly Evidenc
   [/used up 3 times, .* for 200 ms in all/, [], [closed(throttled(200)), open(throttled(200))]],
   [
     /was out for 500 ms: no reply came from 0.1 s to 0.6 s/,
-    [silent(499.9), silent(500, { of: { service: timesOf(100.2) } })],
-    [silent(500), silent(500, { of: { service: timesOf(99.9) } })],
+    [silent(499.9), silent(500, { of: { service: serviceOf(100.1) } })],
+    [silent(500), silent(500, { of: { service: serviceOf(100) } })],
   ],
   [/was out for 600 ms/, [], [silent(600, { thread: { turnMaxMs: 50 } })]],
   [
@@ -273,3 +278,29 @@ test('verdict: connections that wait for their end are the reason for a silence 
   assert.deepEqual(judge(closed(waiting)).reasons, []);
   assert.match(judge(silent(600, waiting)).reasons.join(), /^1 connection waits for the server/);
 });
+
+test('verdict: a server that was out, or does not end connections, is why they were late', () => {
+  const late = { connectionWaitP99Us: 2000 };
+  const silence = { startMs: 0, durationMs: 600 };
+  const out = judge(open({ plan: churn, other: late, of: { silence } })).reasons;
+  assert.deepEqual([out.length, /was out/.test(out[0] ?? '')], [1, true]);
+  const once = { plan: { mode: 'once' }, other: late, errors: { notClosed: 1001 } } as const;
+  const unended = judge(open(once)).reasons;
+  assert.deepEqual([unended.length, /for the server to end/.test(unended[0] ?? '')], [1, true]);
+});
+
+test('verdict: one message is something, and one reason for none is one', () => {
+  assert.deepEqual(judge(closed({ counts: { messages: 1 } })), { valid: true, reasons: [] });
+  const nothing = (change: Change): string =>
+    judge(closed({ ...change, counts: { messages: 0 } })).reasons.join('; ');
+  assert.match(nothing({ of: { awaitingEnd: 1 } }), /\(1 connection waits for the server/);
+  assert.match(nothing({ of: { due: 1 } }), /nothing failed: no reply was there in time/);
+  const refused = judge({ ...closed({ errors: { refused: 1 } }), counts: failing({ refused: 1 }) });
+  assert.match(refused.reasons.join(), /\(errors: refused 1\)$/);
+});
+
+/** No message, and these errors. */
+function failing(errors: Partial<LoadCounts['errors']>): LoadCounts {
+  const { counts } = closed({ errors });
+  return { ...counts, messages: 0 };
+}
