@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { SimSys } from '#sim/sim-sys.js';
 import { BaseDatagrams, type DatagramOwner } from '#src/loop/datagram/base-datagrams.js';
 import type { DatagramSettings, DatagramSink } from '#src/loop/datagram/contract.js';
+import type { ReceivedDatagrams } from '#src/loop/datagram/received.js';
 import { SharedDatagrams } from '#src/loop/datagram/shared.js';
 import { abiFor } from '#src/sys/abi/index.js';
 import type { MessageVector } from '#src/sys/message-vector.js';
@@ -38,7 +39,7 @@ class Datagrams extends BaseDatagrams<DatagramOwner> {
   }
 }
 
-const SETTINGS: DatagramSettings = {
+export const SETTINGS: DatagramSettings = {
   bytesMax: 1000,
   gro: false,
   gso: false,
@@ -70,6 +71,12 @@ export class MadeUpSocket {
   readonly settled: [datagrams: number, errno: number][] = [];
   readonly stats = { waits: 0, eagain: 0, eintr: 0 };
   receiving: Receiving = () => -abi.errno.EAGAIN;
+  /** What the handler does with what came. */
+  handling: () => void = () => undefined;
+  /** What the handler was given last. */
+  batch: ReceivedDatagrams | null = null;
+  /** How often the error queue was read. */
+  errorReads = 0;
   /** Whether `report` is to be called in the next turn. */
   isLater = false;
   readonly #events: string[] = [];
@@ -83,6 +90,10 @@ export class MadeUpSocket {
       recvmmsg: (_fd: number, messages: MessageVector, count: number) => {
         this.received.push(count);
         return this.receiving(messages, count);
+      },
+      recvmsg: () => {
+        this.errorReads += 1;
+        return -abi.errno.EAGAIN;
       },
     });
     this.#shared = new SharedDatagrams(sys);
@@ -126,7 +137,11 @@ export class MadeUpSocket {
   #sink(): DatagramSink {
     const note = (words: string): void => void this.#events.push(words);
     return {
-      received: ({ length }) => note(`received ${length}`),
+      received: (received) => {
+        note(`received ${received.length}`);
+        this.batch = received;
+        this.handling();
+      },
       drained: () => note('drained'),
       unreachable: () => note('unreachable'),
       ended: () => note('ended'),
