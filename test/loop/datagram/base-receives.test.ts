@@ -112,7 +112,7 @@ test('base datagrams: a socket that is readable without a datagram rests after 1
     assert.deepEqual([socket.reads, made.takeDirty()], [true, true]);
     made.receiving = came(1);
     socket.readable();
-    for (let time = 1; time < 15; time += 1) {
+    for (let time = 1; time < 16; time += 1) {
       made.receiving = () => -code(name);
       socket.readable();
     }

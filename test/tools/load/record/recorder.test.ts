@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { Recorder } from '#tools/load/record/recorder.js';
+import { SilenceWatch } from '#tools/load/record/silence-watch.js';
 import type { IntervalCounts } from '#tools/load/record/thread-messages.js';
 
 const BYTES = 10;
@@ -202,4 +203,33 @@ test('recorder: whatever comes when, the seconds add up to what was counted', ()
     }),
     { numRuns: 200 },
   );
+});
+
+test('silence: of two that are as long the first is told, and the last one if it was awaited', () => {
+  const watch = (): SilenceWatch => {
+    const silence = new SilenceWatch();
+    silence.begin(1000);
+    return silence;
+  };
+  const never = watch();
+  assert.deepEqual(never.longest(3000, false), { startMs: 0, durationMs: 0 });
+  assert.deepEqual(never.longest(3000, true), { startMs: 0, durationMs: 2000 });
+  const failing = watch();
+  failing.failed();
+  assert.deepEqual(failing.longest(3000, false), { startMs: 0, durationMs: 2000 });
+  const twice = watch();
+  for (const ms of [1100, 1600, 1601, 2101]) twice.broken(ms);
+  assert.deepEqual(twice.longest(3000, false), { startMs: 100, durationMs: 500 });
+  // A failure is over with the next reply, also one at the same time.
+  twice.failed();
+  twice.broken(2102);
+  twice.expecting(2900);
+  assert.deepEqual(twice.longest(3000, true), { startMs: 100, durationMs: 500 });
+  assert.deepEqual(twice.longest(4000, true), { startMs: 1900, durationMs: 1100 });
+  // What lies behind the end is not in it.
+  const late = watch();
+  late.broken(1500);
+  late.broken(5000);
+  assert.deepEqual(late.longest(2000, false), { startMs: 500, durationMs: 500 });
+  assert.deepEqual(late.longest(1400, false), { startMs: 500, durationMs: 0 });
 });
