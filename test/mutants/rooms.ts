@@ -204,6 +204,8 @@ export const rooms: readonly Room[] = [
       'sys/sockaddr.test.js',
       'sys/control-messages.test.js',
       'sys/native.test.js',
+      'sys/native-calls.test.js',
+      'sys/socket-setup.test.js',
       'sys/error.test.js',
       'sys/descriptors.test.js',
       'sys/poll-calls.test.js',
