@@ -1,13 +1,26 @@
 import type { Mutant } from './operators.ts';
 import { budgets } from './planted/budgets.ts';
+import { calls } from './planted/calls.ts';
 import { datagrams } from './planted/datagrams.ts';
 import { load } from './planted/load.ts';
+import { loadClient } from './planted/load-client.ts';
+import { pollers } from './planted/pollers.ts';
 import { sends } from './planted/sends.ts';
 import { streams } from './planted/streams.ts';
 import { tables } from './planted/tables.ts';
 
 /** Bugs of the kinds that the suites once missed. */
-const files = [...streams, ...sends, ...budgets, ...tables, ...load, ...datagrams];
+const files = [
+  ...streams,
+  ...sends,
+  ...budgets,
+  ...tables,
+  ...pollers,
+  ...calls,
+  ...load,
+  ...loadClient,
+  ...datagrams,
+];
 
 /** One of them. */
 export interface Planted {

@@ -197,6 +197,31 @@ export const rooms: readonly Room[] = [
     ),
   },
   {
+    name: 'measure',
+    paths: ['dist/tools/measure'],
+    suites: suites('tools/measure/measure.test.js', 'tools/compare/parts.test.js'),
+  },
+  {
+    name: 'socket',
+    paths: ['dist/src/socket'],
+    suites: suites(
+      'socket/options/groups.test.js',
+      'socket/options/table.test.js',
+      'socket/options/kernel.test.js',
+      'socket/messages.test.js',
+      'socket/waits.test.js',
+      'socket/datagrams.test.js',
+      'socket/create.test.js',
+      'socket/platforms.test.js',
+      'socket/faults.test.js',
+      'socket/descriptor-passing.test.js',
+      'socket/families.test.js',
+      'socket/connection-types.test.js',
+      'socket/signals.test.js',
+      'socket/file.test.js',
+    ),
+  },
+  {
     name: 'sys',
     paths: ['dist/src/sys'],
     suites: suites(
