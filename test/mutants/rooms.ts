@@ -55,7 +55,12 @@ export const rooms: readonly Room[] = [
     name: 'poller',
     paths: ['dist/src/poller'],
     suites: [
-      ...suites('poller/units.test.js', 'poller/simulated.test.js', 'poller/kernel.test.js'),
+      ...suites(
+        'poller/units.test.js',
+        'poller/parts.test.js',
+        'poller/simulated.test.js',
+        'poller/kernel.test.js',
+      ),
       conformance('epoll'),
       conformance('sim kqueue macOS'),
     ],

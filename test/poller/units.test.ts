@@ -113,35 +113,6 @@ test('ready list: two notes of one registration are one report, and lists grow',
   }
 });
 
-test('ready list: notes of two registrations of one number are two', () => {
-  const registry = new Registry();
-  const list = new ReadyList();
-  for (const [old, current] of [
-    [7, 8],
-    [8, 7],
-  ] as const) {
-    list.clear();
-    registry.enter(5, Interest.both, 1, current);
-    list.add(5, old, Interest.read, 11);
-    list.add(5, current, Interest.write, 0);
-    const seen: number[][] = [];
-    const sink = { ready: (...report: [number, Interest, number]) => void seen.push(report) };
-    assert.equal(list.deliver(registry, sink), 1);
-    assert.deepEqual(seen, [[1, Interest.write, 0]]);
-  }
-});
-
-test('ready list: an error that is noted stays, whatever is noted beside it', () => {
-  const registry = new Registry();
-  const list = new ReadyList();
-  registry.enter(5, Interest.both, 1, 7);
-  list.add(5, 7, Interest.read, 104);
-  list.add(5, 7, Interest.write, 0);
-  const seen: number[][] = [];
-  list.deliver(registry, { ready: (...report) => void seen.push(report) });
-  assert.deepEqual(seen, [[1, Interest.both, 104]]);
-});
-
 test('pollers: the descriptors are those that were opened, and one tells of what is ready', () => {
   for (const abi of [linux, darwin, freebsd]) {
     for (const { name, available } of pollers) {

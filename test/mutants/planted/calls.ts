@@ -110,7 +110,7 @@ export const calls: readonly PlantedFile[] = [
     path: 'dist/src/framing/line-buffer.js',
     changes: [
       ['length > this.lineBytesMax;', 'length >= this.lineBytesMax;'],
-      ['this.#searched = newline < 0 ? length : newline;', 'this.#searched = length;'],
+      ['this.#searched = 0; return this.take(length);', 'return this.take(length);'],
     ],
   },
   {
