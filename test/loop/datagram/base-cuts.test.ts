@@ -103,7 +103,7 @@ test('base datagrams: an error of a message that the kernel cuts drops all of it
   ]);
 });
 
-test('base datagrams: bytes with a segment size that is not cut go out in pieces, the last short', () => {
+test('base datagrams: bytes with a segment size that is not cut go out in pieces', () => {
   const made = new MadeUpSocket(GSO);
   made.answers.push(-code('EIO'));
   made.send('aaaabbbbcc', 4);

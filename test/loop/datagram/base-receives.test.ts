@@ -1,5 +1,5 @@
-// Goal: a socket of datagrams receives what has come, rests where nothing does though it is said to,
-// and ends once.
+// Goal: a socket of datagrams receives what has come, rests where nothing does though it is said
+// to, and ends once.
 // Method: the class that all backends share, over calls whose answers are made up.
 
 import assert from 'node:assert/strict';
@@ -76,7 +76,7 @@ test('base datagrams: a queue of errors is read behind what came, and tells of t
   }
 });
 
-test('base datagrams: nothing is received while it is paused, and it is once without an event', () => {
+test('base datagrams: nothing is received while it is paused, and then without an event', () => {
   const made = new MadeUpSocket();
   const { socket, received } = made;
   made.receiving = came(1);

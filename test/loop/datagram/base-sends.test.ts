@@ -139,7 +139,7 @@ test('base datagrams: it takes what its bound allows, to the byte, and refuses o
   assert.deepEqual(made.take(), [], 'one for all refused');
 });
 
-test('base datagrams: a queue that is full by its memory alone makes its sends, and takes more', () => {
+test('base datagrams: a queue that is full by its memory alone makes its sends first', () => {
   const made = new MadeUpSocket({ settings: { queuedBytesMax: 1_000_000 } });
   const { socket, sent, asked } = made;
   const long = (): boolean => made.send('x'.repeat(60_000));
@@ -161,7 +161,7 @@ test('base datagrams: an error of one datagram drops it, and those around it are
   assert.deepEqual([socket.counters.sent, socket.queuedDatagrams], [2, 0]);
 });
 
-test('base datagrams: an error of an earlier datagram costs no other, and its own costs one', () => {
+test('base datagrams: an error of an earlier datagram costs no other, its own one', () => {
   for (const name of ['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH']) {
     const made = new MadeUpSocket();
     const { socket, sent, answers } = made;
@@ -231,7 +231,7 @@ test('base datagrams: a broken socket fails once, in the next turn, and takes no
   assert.deepEqual(calm.socket.counters.sendErrors, { EPIPE: 1 });
 });
 
-test('base datagrams: a close sends what this turn has gathered, and not what waits for room', () => {
+test('base datagrams: a close sends what this turn has gathered, not what waits', () => {
   const open = new MadeUpSocket();
   open.send('0');
   open.socket.close();

@@ -1,4 +1,4 @@
-/** A socket of datagrams over calls whose answers are made up: the class that all backends share. */
+/** What all backends share of a socket of datagrams, over calls whose answers are made up. */
 
 import assert from 'node:assert/strict';
 import { SimSys } from '#sim/sim-sys.js';

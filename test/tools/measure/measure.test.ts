@@ -33,7 +33,7 @@ test('measure: quartiles lie between values, and their order does not matter', (
   assert.equal(quartiles([]).count, 0);
 });
 
-test('measure: a slice costs what each process has used between its beginning and its end', async () => {
+test('measure: a slice costs what each process has used in it', async () => {
   const events: string[] = [];
   const clock: ProcessClock = {
     words: 'made up',
@@ -56,7 +56,7 @@ test('measure: a slice costs what each process has used between its beginning an
   ]);
 });
 
-test('measure: work in turns is done once each, two at a time at most, and keeps its order', async () => {
+test('measure: work in turns is done once each, two at a time at most', async () => {
   let [underWay, most] = [0, 0];
   const outcomes = await inTurns(['a', 'b', 'c', 'd', 'e'], async (item, at) => {
     underWay += 1;

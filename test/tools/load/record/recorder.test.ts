@@ -205,7 +205,7 @@ test('recorder: whatever comes when, the seconds add up to what was counted', ()
   );
 });
 
-test('silence: of two that are as long the first is told, and the last one if it was awaited', () => {
+test('silence: of two that are as long the first is told, the last if awaited', () => {
   const watch = (): SilenceWatch => {
     const silence = new SilenceWatch();
     silence.begin(1000);

@@ -257,7 +257,7 @@ test('verdict: threads that share fewer cores than they are, and those that do n
   assert.match(words(2), /other programs.*a core of its own/);
 });
 
-test('verdict: the remedy for late messages is for the rate that fills a thread, above 1,000', () => {
+test('verdict: the remedy for late messages is for a rate that fills a thread', () => {
   const words = (messages: number, cpuShare: number): string =>
     judge(open({ thread: { scheduleLagP99Us: 2000, messages, cpuShare } })).reasons.join();
   assert.match(words(10_001, 0.81), /are much for a thread/);
