@@ -83,6 +83,7 @@ export const rooms: readonly Room[] = [
         'tools/echo/datagrams/reply-guard.test.js',
         'loop/datagram/base-sends.test.js',
         'loop/datagram/base-receives.test.js',
+        'loop/datagram/base-cuts.test.js',
         'loop/datagram/receiver.test.js',
         'loop/datagram/calls.test.js',
         'loop/readiness/budgets.test.js',
