@@ -222,6 +222,20 @@ describe('line buffer', () => {
     assert.equal(textOf(one), 'ONE\n');
   });
 
+  it('replaces its memory only where what is asked for has no room', (t) => {
+    leakCheck(t);
+    const buffer = new LineBuffer(100_000);
+    const { bytes } = buffer;
+    buffer.reserve(bytes.length);
+    buffer.commit(4000);
+    buffer.reserve(bytes.length - 4000);
+    assert.equal(buffer.bytes, bytes);
+    assert.equal(buffer.end, 4000);
+    buffer.reserve(bytes.length - 3999);
+    assert.notEqual(buffer.bytes, bytes);
+    assert.deepEqual([buffer.length, buffer.bytes.length >= 4097], [4000, true]);
+  });
+
   it('takes no more than was reserved, and no line of nothing', (t) => {
     leakCheck(t);
     const buffer = new LineBuffer(8);

@@ -224,6 +224,7 @@ test('proxy protocol: the forms of version 2, one by one', (t) => {
   const long = binary(0x21, 0x11, Buffer.concat([IPV4_ENDS, Buffer.alloc(10_000)]));
   refused(long.subarray(0, 16), 'ERR_PROXY_HEADER_TOO_LONG');
   refused(binary(0x21, 0x11, IPV4_ENDS), 'ERR_PROXY_HEADER_TOO_LONG', 27);
+  assert.equal(parseProxyHeader(binary(0x21, 0x11, IPV4_ENDS), 28)?.byteLength, 28);
 });
 
 test('proxy protocol: what a header says of TLS', (t) => {
@@ -259,6 +260,13 @@ test('proxy protocol: what a header says of TLS', (t) => {
   });
   assert.equal(tls(7, 1)?.isVerified, false);
   assert.equal(tls(1, 0)?.isVerified, false, 'no certificate, nothing to verify');
+  // It may have no fields of its own, and not be shorter.
+  const bare = (bytes: number) => {
+    const fields = Buffer.concat([IPV4_ENDS, Buffer.from([0x20, 0, bytes]), Buffer.alloc(bytes)]);
+    return parseProxyHeader(binary(0x21, 0x11, fields))?.tls;
+  };
+  assert.deepEqual([bare(5)?.isTls, bare(5)?.version], [false, null]);
+  assert.throws(() => bare(4), { code: 'ERR_PROXY_HEADER_INVALID' });
 });
 
 test('proxy protocol: the encoder refuses what no header can say', (t) => {

@@ -1,13 +1,26 @@
 import type { Mutant } from './operators.ts';
 import { budgets } from './planted/budgets.ts';
+import { calls } from './planted/calls.ts';
 import { datagrams } from './planted/datagrams.ts';
 import { load } from './planted/load.ts';
+import { loadClient } from './planted/load-client.ts';
+import { pollers } from './planted/pollers.ts';
 import { sends } from './planted/sends.ts';
 import { streams } from './planted/streams.ts';
 import { tables } from './planted/tables.ts';
 
 /** Bugs of the kinds that the suites once missed. */
-const files = [...streams, ...sends, ...budgets, ...tables, ...load, ...datagrams];
+const files = [
+  ...streams,
+  ...sends,
+  ...budgets,
+  ...tables,
+  ...pollers,
+  ...calls,
+  ...load,
+  ...loadClient,
+  ...datagrams,
+];
 
 /** One of them. */
 export interface Planted {
@@ -16,12 +29,16 @@ export interface Planted {
   readonly mutant: Mutant;
 }
 
-/** All planted bugs; `read` gives the text of a compiled file. Throws where one has no place. */
-export function plantedBugs(read: (path: string) => string): Planted[] {
-  return files.flatMap(({ kind, path, changes }) => {
-    const source = read(path);
-    return changes.map(([from, to]) => ({ kind, path, mutant: placed(path, source, from, to) }));
-  });
+/** All files with planted bugs. */
+export const plantedPaths: ReadonlySet<string> = new Set(files.map(({ path }) => path));
+
+/** The bugs in the compiled file `path` with the text `source`. Throws where one has no place. */
+export function plantedBugs(path: string, source: string): Planted[] {
+  return files
+    .filter((file) => file.path === path)
+    .flatMap(({ kind, changes }) =>
+      changes.map(([from, to]) => ({ kind, path, mutant: placed(path, source, from, to) })),
+    );
 }
 
 function placed(path: string, source: string, from: string, to: string): Mutant {

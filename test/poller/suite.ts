@@ -2,6 +2,7 @@
 
 import { describe, test } from 'node:test';
 import { burdenCases } from './cases/burden.ts';
+import { edgeCases } from './cases/edges.ts';
 import { lifeCases } from './cases/life.ts';
 import { readinessCases } from './cases/readiness.ts';
 import { registrationCases } from './cases/registration.ts';
@@ -40,6 +41,7 @@ const pollerCases: readonly PollerCase[] = [
   ...lifeCases,
   ...readinessCases,
   ...reportingCases,
+  ...edgeCases,
   ...wakingCases,
   ...burdenCases,
 ];

@@ -113,6 +113,32 @@ test('ready list: two notes of one registration are one report, and lists grow',
   }
 });
 
+test('pollers: the descriptors are those that were opened, and one tells of what is ready', () => {
+  for (const abi of [linux, darwin, freebsd]) {
+    for (const { name, available } of pollers) {
+      for (const waker of ['eventfd', 'pipe', 'user'] as const) {
+        const sys = sysWith(abi, {});
+        const isThere = waker === 'pipe' || (waker === 'eventfd' && abi === linux);
+        if (available(sys) !== true) continue;
+        if (waker === 'user' ? name !== 'kqueue' : !isThere) continue;
+        const poller = createPoller(name, { sys, waker });
+        const words = `${name}, woken by ${waker}, on ${abi.platform}`;
+        assert.deepEqual([...poller.fds].sort(), sys.openDescriptors().sort(), words);
+        const ownsSet = name === 'epoll' || name === 'kqueue';
+        assert.equal(poller.pollFd >= 0, ownsSet, words);
+        if (ownsSet) assert.ok(poller.fds.includes(poller.pollFd), words);
+        assert.ok(poller.fds.includes(poller.wakeHandle.fd), words);
+        assert.equal(
+          poller.fdLimit,
+          name === 'select' ? abi.constants.FD_SETSIZE : Number.POSITIVE_INFINITY,
+        );
+        poller.close();
+        assert.deepEqual(sys.openDescriptors(), [], words);
+      }
+    }
+  }
+});
+
 test('pollers: each says why it is not there', () => {
   const reasons = (sys: Sys): Record<string, string> =>
     Object.fromEntries(

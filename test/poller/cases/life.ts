@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { Interest } from '#src/poller/poller.js';
-import type { Ends, Fixture } from '../fixture.ts';
+import { type Ends, type Fixture, PATIENCE_MS } from '../fixture.ts';
 import type { PollerCase } from '../suite.ts';
 
 /** Closes `fd` and opens descriptors until one gets its number: a new pair's left end. */
@@ -72,6 +72,64 @@ export const lifeCases: readonly PollerCase[] = [
       fixture.idle();
       fixture.write(peer);
       assert.deepEqual(fixture.wait(), [{ token: 3, interest: Interest.read, errno: 0 }]);
+      return undefined;
+    },
+  },
+  {
+    name: 'what was dropped and is taken out, or comes back, takes nothing from the others',
+    run(fixture) {
+      const { poller } = fixture;
+      for (let gone = 0; gone < 4; gone += 1) {
+        const pairs = Array.from({ length: 4 }, () => fixture.pair());
+        for (const [token, [left]] of pairs.entries()) poller.register(left, Interest.read, token);
+        const [dropped] = pairs[gone] ?? [-1];
+        fixture.closeFd(dropped);
+        fixture.idle(1);
+        // Its number goes to nobody of interest, or to the next.
+        if (gone < 2) fixture.dup(pairs[3]?.[0] ?? -1);
+        const [late, writer] = fixture.pair();
+        assert.equal(late === dropped, gone >= 2);
+        if (gone === 2) poller.deregister(dropped);
+        poller.register(late, Interest.read, 9);
+        if (gone < 2) poller.deregister(dropped);
+        const readers = [...pairs.filter((_, token) => token !== gone), [late, writer] as const];
+        for (const [, right] of readers) fixture.write(right);
+        const tokens = fixture.wait(PATIENCE_MS).map(({ token }) => token);
+        assert.deepEqual(
+          tokens.sort(),
+          [0, 1, 2, 3, 9].filter((token) => token !== gone),
+        );
+        for (const [left] of readers) poller.deregister(left);
+      }
+      return undefined;
+    },
+  },
+  {
+    name: 'several that are closed are dropped together, whatever their order',
+    run(fixture) {
+      const { poller } = fixture;
+      const COUNT = 6;
+      for (let closed = 0; closed < 2 ** COUNT; closed += 5) {
+        const pairs = Array.from({ length: COUNT }, () => fixture.pair());
+        for (const [token, [left]] of pairs.entries()) poller.register(left, Interest.read, token);
+        const isClosed = (token: number): boolean => ((closed >> token) & 1) === 1;
+        // One that is ready makes them known in the same wait.
+        for (const [token, [left, right]] of pairs.entries()) {
+          if (isClosed(token)) fixture.closeFd(left);
+          else fixture.write(right);
+        }
+        const open = pairs.map((_, token) => token).filter((token) => !isClosed(token));
+        for (let wait = 0; wait < 2; wait += 1) {
+          const tokens = fixture.wait(0).map(({ token }) => token);
+          assert.deepEqual(tokens.sort(), open, `closed: ${closed.toString(2)}`);
+        }
+        for (const [token, [left, right]] of pairs.entries()) {
+          poller.deregister(left);
+          if (!isClosed(token)) fixture.closeFd(left);
+          fixture.closeFd(right);
+        }
+        assert.deepEqual(fixture.wait(0), []);
+      }
       return undefined;
     },
   },

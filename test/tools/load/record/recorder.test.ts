@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { Recorder } from '#tools/load/record/recorder.js';
+import { SilenceWatch } from '#tools/load/record/silence-watch.js';
 import type { IntervalCounts } from '#tools/load/record/thread-messages.js';
 
 const BYTES = 10;
@@ -40,6 +41,34 @@ test('recorder: a second ends at its end, before the reply that comes then', () 
     [0, 1, 0, 999],
     [1, 1, 0, 10],
   ]);
+});
+
+test('recorder: a failure at the end of a second is of the next one', () => {
+  const { recorder, told } = recording(3);
+  recorder.failed('reset', at(0), at(999.9));
+  recorder.failed('reset', at(0), at(1000));
+  recorder.failed('reset', at(0), at(2000));
+  recorder.flush();
+  assert.deepEqual(told, [
+    [0, 0, 1, 0],
+    [1, 0, 1, 0],
+    [2, 0, 1, 0],
+  ]);
+});
+
+test('recorder: a silence is the time between two replies, and goes on through failures', () => {
+  const { recorder } = recording(5);
+  // The first one begins with the measured time.
+  recorder.replied(at(-10), at(-10), at(300));
+  assert.deepEqual(recorder.silence.longest(at(5000), false), { startMs: 0, durationMs: 300 });
+  recorder.replied(at(300), at(300), at(1000));
+  assert.deepEqual(recorder.silence.longest(at(5000), false), { startMs: 300, durationMs: 700 });
+  recorder.failed('timeout', at(1000), at(1500));
+  // Something is due, and none was awaited: what has failed was.
+  recorder.silence.expecting(at(1900));
+  recorder.replied(at(1900), at(1900), at(2000));
+  assert.deepEqual(recorder.silence.longest(at(5000), false), { startMs: 1000, durationMs: 1000 });
+  assert.equal(recorder.connections, 0);
 });
 
 test('recorder: seconds without a message are passed over, and keep their numbers', () => {
@@ -174,4 +203,33 @@ test('recorder: whatever comes when, the seconds add up to what was counted', ()
     }),
     { numRuns: 200 },
   );
+});
+
+test('silence: of two that are as long the first is told, the last if awaited', () => {
+  const watch = (): SilenceWatch => {
+    const silence = new SilenceWatch();
+    silence.begin(1000);
+    return silence;
+  };
+  const never = watch();
+  assert.deepEqual(never.longest(3000, false), { startMs: 0, durationMs: 0 });
+  assert.deepEqual(never.longest(3000, true), { startMs: 0, durationMs: 2000 });
+  const failing = watch();
+  failing.failed();
+  assert.deepEqual(failing.longest(3000, false), { startMs: 0, durationMs: 2000 });
+  const twice = watch();
+  for (const ms of [1100, 1600, 1601, 2101]) twice.broken(ms);
+  assert.deepEqual(twice.longest(3000, false), { startMs: 100, durationMs: 500 });
+  // A failure is over with the next reply, also one at the same time.
+  twice.failed();
+  twice.broken(2102);
+  twice.expecting(2900);
+  assert.deepEqual(twice.longest(3000, true), { startMs: 100, durationMs: 500 });
+  assert.deepEqual(twice.longest(4000, true), { startMs: 1900, durationMs: 1100 });
+  // What lies behind the end is not in it.
+  const late = watch();
+  late.broken(1500);
+  late.broken(5000);
+  assert.deepEqual(late.longest(2000, false), { startMs: 500, durationMs: 500 });
+  assert.deepEqual(late.longest(1400, false), { startMs: 500, durationMs: 0 });
 });
