@@ -9,6 +9,8 @@ import { leakCheck } from '#test/harness/leaks.js';
 import { scratch } from '#test/harness/other-programs.js';
 import { root } from '#test/harness/programs.js';
 import { mutantsOf } from './operators.ts';
+import { plantedBugs, plantedPaths } from './planted.ts';
+import { rooms } from './rooms.ts';
 import { runSuite } from './trial.ts';
 import { Workspace } from './workspace.ts';
 
@@ -34,6 +36,18 @@ function f(x) {
     '3 1 -> 2',
   ]);
   for (const { start, end } of mutantsOf(source)) assert.ok(start < end);
+});
+
+test('mutants: each planted bug has its place, in a room', (t) => {
+  leakCheck(t);
+  const inRooms = rooms.flatMap(({ paths }) => paths);
+  for (const path of plantedPaths) {
+    assert.ok(plantedBugs(path, readFileSync(root + path, 'utf8')).length > 0);
+    assert.ok(
+      inRooms.some((one) => path === one || path.startsWith(`${one}/`)),
+      path,
+    );
+  }
 });
 
 test('mutants: one that matters is found, and the build stays as it was', {

@@ -16,12 +16,16 @@ export interface Planted {
   readonly mutant: Mutant;
 }
 
-/** All planted bugs; `read` gives the text of a compiled file. Throws where one has no place. */
-export function plantedBugs(read: (path: string) => string): Planted[] {
-  return files.flatMap(({ kind, path, changes }) => {
-    const source = read(path);
-    return changes.map(([from, to]) => ({ kind, path, mutant: placed(path, source, from, to) }));
-  });
+/** All files with planted bugs. */
+export const plantedPaths: ReadonlySet<string> = new Set(files.map(({ path }) => path));
+
+/** The bugs planted in the compiled file `path`, whose text is `source`. Throws where one has no place. */
+export function plantedBugs(path: string, source: string): Planted[] {
+  return files
+    .filter((file) => file.path === path)
+    .flatMap(({ kind, changes }) =>
+      changes.map(([from, to]) => ({ kind, path, mutant: placed(path, source, from, to) })),
+    );
 }
 
 function placed(path: string, source: string, from: string, to: string): Mutant {

@@ -34,8 +34,9 @@ interface Drawn {
 
 /** The planted bugs whose file belongs to no room before this one. */
 function plantedIn(workspace: Workspace, room: Room): Drawn[] {
-  const paths = new Set(room.paths.flatMap((path) => workspace.files(path)));
-  const own = plantedBugs((path) => workspace.read(path)).filter(({ path }) => paths.has(path));
+  const own = room.paths
+    .flatMap((path) => workspace.files(path))
+    .flatMap((path) => plantedBugs(path, workspace.read(path)));
   const taken = own.filter(({ path, mutant }) => !planted.has(nameOf(path, mutant)));
   for (const { path, mutant } of taken) planted.add(nameOf(path, mutant));
   return taken;

@@ -17,7 +17,7 @@ export const datagrams: readonly PlantedFile[] = [
         'if (this.#controls[slot] !== control || length === 0) return false;',
         'if (length === 0) return false;',
       ],
-      ['this.#start - end - 1', 'this.#start - end'],
+      ['this.#start() - end - 1', 'this.#start() - end'],
       ['start - begin > length', 'start - begin >= length'],
       ['|| this.#segmentBytes[slot] !== 0) {', ') {'],
       ['end += old.bufferLength(slot);', 'end += 0;'],
@@ -30,8 +30,8 @@ export const datagrams: readonly PlantedFile[] = [
     path: 'dist/src/loop/datagram/base-datagrams.js',
     changes: [
       [
-        'queue.bytes + length > this.#settings.queuedBytesMax',
-        'queue.bytes + length >= this.#settings.queuedBytesMax',
+        'queue.bytes + length <= this.#settings.queuedBytesMax',
+        'queue.bytes + length < this.#settings.queuedBytesMax',
       ],
       ['this.#owesDrain = true;', ''],
       ['if (this.#owesDrain) this.owner.reportLater(this);', ''],
@@ -39,7 +39,27 @@ export const datagrams: readonly PlantedFile[] = [
       ['this.#owesDrain = false; this.sink.drained();', 'this.sink.drained();'],
       ['this.counters.refused += 1;', ''],
       ['if (!this.gone && !this.#blocked) this.#sendAll(); super.close();', 'super.close();'],
-      ['this.#tried = true;', ''],
+      ['this.#metErrno = errno; return true;', 'return true;'],
+      ['if (met !== errno) this.hadError(met);', ''],
+      ['if (met !== errno) this.hadError(met);', 'this.hadError(met);'],
+      ['this.#metErrno = 0; if (met', 'if (met'],
+      ['this.#metErrno === 0 && !hears', 'this.#metErrno === 0'],
+      ['return this.#block(this.#settings.unixPeers);', 'return this.#block(false);'],
+      ['eintr += 1; return this.#block(true);', 'eintr += 1; return this.#block(false);'],
+      [
+        'isAmong(errors.shortage, errno)) return this.#block(true);',
+        'isAmong(errors.shortage, errno)) return this.#block(this.#settings.unixPeers);',
+      ],
+      [
+        'this.#resting = false; this.#blocked = false; this.#sendAll();',
+        'this.#resting = false; this.#blocked = false;',
+      ],
+      [
+        'this.#wakes += 1; this.owner.markDirty(this); this.#sendAll();',
+        'this.#wakes += 1; this.#sendAll();',
+      ],
+      ['this.#wakes += 1;', ''],
+      ['this.#wakes = 0; const met', 'const met'],
       ['const datagrams = isCut ? 1 : queue.firstDatagrams;', 'const datagrams = 1;'],
     ],
   },
@@ -47,14 +67,17 @@ export const datagrams: readonly PlantedFile[] = [
     kind: 'a datagram',
     path: 'dist/src/loop/datagram/receiver.js',
     changes: [
-      ['if ((flags & MSG_TRUNC) !== 0) counters.truncated += 1;', ''],
-      ['if ((flags & MSG_CTRUNC) !== 0) counters.controlTruncated += 1;', ''],
-      ['received.length - 1', '0'],
+      ['if ((flags & this.#truncatedFlag) !== 0) counters.truncated += 1;', ''],
+      ['if ((flags & this.#controlTruncatedFlag) !== 0) counters.controlTruncated += 1;', ''],
+      ['this.#countDropped(received, length - 1);', 'this.#countDropped(received, 0);'],
       [
         'if (dropped > this.#counters.droppedByKernel) this.#counters.droppedByKernel = dropped',
         'this.#counters.droppedByKernel += dropped',
       ],
-      ['Math.ceil(bytes / segment)', 'Math.floor(bytes / segment)'],
+      [
+        'Math.ceil((received.byteLengths[index] ?? 0) / segment)',
+        'Math.floor((received.byteLengths[index] ?? 0) / segment)',
+      ],
     ],
   },
   {
@@ -62,7 +85,7 @@ export const datagrams: readonly PlantedFile[] = [
     path: 'dist/src/loop/datagram/receive-slots.js',
     changes: [
       ['if (bytesMax !== this.#roomBytes) this.#setRoom(bytesMax);', ''],
-      ['for (let slot = 0; slot < this.#used; slot++) messages.reset(slot);', ''],
+      ['this.#roomBytes = bytes;', ''],
     ],
   },
   {
@@ -78,10 +101,9 @@ export const datagrams: readonly PlantedFile[] = [
     kind: 'a datagram',
     path: 'dist/tools/echo/datagrams/reply-guard.js',
     changes: [
-      ['window.answers >= answersMax', 'window.answers > answersMax'],
-      ['nowMs - window.startMs >= WINDOW_MS', 'nowMs - window.startMs > WINDOW_MS'],
-      ['this.#windows.size >= ADDRESSES_MAX', 'this.#windows.size > ADDRESSES_MAX'],
-      ['this.#windows.delete(oldest); break;', 'this.#windows.delete(oldest);'],
+      ['{ perSecond, burst: perSecond }', '{ perSecond, burst: perSecond + 1 }'],
+      ['this.#buckets.size >= ADDRESSES_MAX', 'this.#buckets.size > ADDRESSES_MAX'],
+      ['this.#buckets.delete(oldest); break;', 'this.#buckets.delete(oldest);'],
       ["host.startsWith('127.') ||", "host.startsWith('12') ||"],
     ],
   },

@@ -36,23 +36,7 @@ export const streams: readonly PlantedFile[] = [
         'markDirty(this); } else { this.break(-result); } } /** A send',
         'sys; } else { this.break(-result); } } /** A send',
       ],
-      ['this.owner.outOfBuffers(); this.owner.markDirty(this);', 'this.owner.outOfBuffers();'],
-    ],
-  },
-  {
-    kind: 'what an edge or a refusal is owed',
-    path: 'dist/src/loop/datagram/base-datagrams.js',
-    changes: [
-      ['return this.#block(this.#settings.unixPeers);', 'return this.#block(false);'],
-      ['return this.#block(true);', 'return this.#block(this.#settings.unixPeers);'],
-      [
-        'this.#resting = false; this.#blocked = false; this.#sendAll();',
-        'this.#resting = false; this.#blocked = false;',
-      ],
-      [
-        'this.#blocked = false; this.owner.markDirty(this); this.#sendAll();',
-        'this.#blocked = false; this.#sendAll();',
-      ],
+      ['this.owner.outOfBuffers(this);', ''],
     ],
   },
   {
