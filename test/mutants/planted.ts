@@ -19,7 +19,7 @@ export interface Planted {
 /** All files with planted bugs. */
 export const plantedPaths: ReadonlySet<string> = new Set(files.map(({ path }) => path));
 
-/** The bugs planted in the compiled file `path`, whose text is `source`. Throws where one has no place. */
+/** The bugs planted in `path`, whose text is `source`. Throws where one has no place. */
 export function plantedBugs(path: string, source: string): Planted[] {
   return files
     .filter((file) => file.path === path)

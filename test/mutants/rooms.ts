@@ -106,7 +106,14 @@ export const rooms: readonly Room[] = [
     paths: ['dist/src/ring', 'dist/src/loop/ring'],
     suites: [
       ...suites(
+        'loop/ring/scripted/receives.test.js',
+        'loop/ring/scripted/sends.test.js',
+        'loop/ring/scripted/listener.test.js',
+        'loop/ring/scripted/listener-ends.test.js',
+        'loop/ring/scripted/operations.test.js',
+        'loop/ring/scripted/backend.test.js',
         'loop/outgoing.test.js',
+        'loop/ring/scripted/echoes.test.js',
         'ring/memory.test.js',
         'ring/probe.test.js',
         'ring/receive-limit.test.js',

@@ -19,6 +19,8 @@ const CQE_BYTES = 16;
 interface Enter {
   readonly toSubmit: number;
   readonly minComplete: number;
+  readonly flags: number;
+  readonly argument: number;
 }
 
 /** The kernel's side of one ring. */
@@ -26,7 +28,9 @@ export class PlainRing {
   readonly sys: Sys;
   readonly enters: Enter[] = [];
   /** What io_uring_enter(2) does and returns: it takes all there is unless a test says else. */
-  onEnter: (toSubmit: number) => number = (toSubmit) => this.take(toSubmit);
+  onEnter: (toSubmit: number, flags: number) => number = (toSubmit) => this.take(toSubmit);
+  /** What io_uring_register(2) returns. */
+  onRegister: (opcode: number, argument: number) => number;
   readonly #abi: IoUringAbi;
   readonly #start: number;
   readonly #withArray: boolean;
@@ -40,12 +44,13 @@ export class PlainRing {
     this.#abi = real.abi.ioUring ?? assert.fail('only Linux has io_uring');
     this.#start = start;
     this.#withArray = withArray;
+    this.onRegister = () => -real.abi.errno.EINVAL;
     this.sys = standIn(real, {
       io_uring_setup: (_entries, params) => this.#setUp(params),
-      io_uring_register: () => -real.abi.errno.EINVAL,
-      io_uring_enter: (_fd, toSubmit, minComplete) => {
-        this.enters.push({ toSubmit, minComplete });
-        return this.onEnter(toSubmit);
+      io_uring_register: (_fd, opcode, argument) => this.onRegister(opcode, argument),
+      io_uring_enter: (_fd, toSubmit, minComplete, flags, argument) => {
+        this.enters.push({ toSubmit, minComplete, flags, argument });
+        return this.onEnter(toSubmit, flags);
       },
       mmap: (length, _protection, _flags, fd, offset) => this.#map(length, fd, offset),
       munmap: () => 0,
@@ -109,6 +114,24 @@ export class PlainRing {
       this.#entry(head + i, 8),
       this.#entry(head + i, 9),
     ]);
+  }
+
+  /** The first `count` of them, each with its words. */
+  entries(count: number): Uint32Array[] {
+    const head = this.#get(AT.sqHead);
+    const words = SQE_BYTES / 4;
+    return Array.from({ length: count }, (_, i) =>
+      Uint32Array.from({ length: words }, (_word, word) => this.#entry(head + i, word)),
+    );
+  }
+
+  /** `length` bytes of what was mapped, at an address as the kernel gets it. */
+  bytesAt(address: number, length: number): Uint8Array {
+    for (const [start, bytes] of this.#memory) {
+      const at = address - start;
+      if (at >= 0 && at + length <= bytes.length) return bytes.subarray(at, at + length);
+    }
+    assert.fail('nothing is mapped there');
   }
 
   /** The word `word` of the entry that was published last. */
