@@ -8,8 +8,8 @@ import { Operation } from '#src/loop/ring/handle.js';
 import { BUFFERS_AT_FIRST } from '#src/ring/limits.js';
 import { nativeSys } from '#src/sys/native.js';
 import { leakCheck } from '#test/harness/leaks.js';
+import { listenOn, streamOn } from '../../scripted-sinks.ts';
 import { COMPLETIONS, ScriptedKernel, withoutRings as skip } from './kernel.ts';
-import { listenOn, streamOn } from './sinks.ts';
 
 const { EINTR, EAGAIN, EINVAL, EBUSY = 16, ENOBUFS, ECANCELED = 125 } = nativeSys().abi.errno;
 const WAKE = 'poll 200000 in';

@@ -8,8 +8,8 @@ import { test } from 'node:test';
 import { Random } from '#src/base/random.js';
 import { nativeSys } from '#src/sys/native.js';
 import { leakCheck } from '#test/harness/leaks.js';
+import { streamOn } from '../../scripted-sinks.ts';
 import { ScriptedKernel, withoutRings as skip } from './kernel.ts';
-import { streamOn } from './sinks.ts';
 
 const { EAGAIN, EBUSY = 16 } = nativeSys().abi.errno;
 

@@ -10,6 +10,7 @@ import { nativeSys } from '#src/sys/native.js';
 import type { Sys } from '#src/sys/sys.js';
 import { COMPLETIONS, PlainRing, SUBMISSIONS } from '#test/ring/plain-memory.js';
 import { standIn } from '#test/sys/stand-in.js';
+import { shown } from '../../scripted-sinks.ts';
 
 export { COMPLETIONS, SUBMISSIONS };
 
@@ -377,12 +378,4 @@ function isOfHandle({ kind }: Asked): boolean {
 
 function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-}
-
-/** A long text of one character is so many of them. */
-export function shown(chunk: Uint8Array): string {
-  const text = Buffer.from(chunk).toString('latin1');
-  return text.length > 9 && text === text.charAt(0).repeat(text.length)
-    ? `${text[0]}*${text.length}`
-    : text;
 }

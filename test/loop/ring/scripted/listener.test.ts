@@ -7,8 +7,8 @@ import { type TestContext, test } from 'node:test';
 import type { AcceptSink } from '#src/loop/backend.js';
 import { nativeSys } from '#src/sys/native.js';
 import { leakCheck } from '#test/harness/leaks.js';
+import { listenOn } from '../../scripted-sinks.ts';
 import { ScriptedKernel, SUBMISSIONS, withoutRings as skip } from './kernel.ts';
-import { listenOn } from './sinks.ts';
 
 const { errno } = nativeSys().abi;
 const { EMFILE, ECANCELED = 125 } = errno;

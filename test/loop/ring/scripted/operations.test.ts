@@ -7,8 +7,8 @@ import { type TestContext, test } from 'node:test';
 import { Interest } from '#src/poller/poller.js';
 import { nativeSys } from '#src/sys/native.js';
 import { leakCheck } from '#test/harness/leaks.js';
+import { connectOn, streamOn, watchOn } from '../../scripted-sinks.ts';
 import { ScriptedKernel, SUBMISSIONS, withoutRings as skip } from './kernel.ts';
-import { connectOn, streamOn, watchOn } from './sinks.ts';
 
 const { constants, errno } = nativeSys().abi;
 const { EINTR, ECONNREFUSED, EBADF, EINVAL, ECANCELED = 125 } = errno;

@@ -7,8 +7,8 @@ import { type TestContext, test } from 'node:test';
 import type { StreamSink } from '#src/loop/backend.js';
 import { nativeSys } from '#src/sys/native.js';
 import { leakCheck } from '#test/harness/leaks.js';
+import { streamOn } from '../../scripted-sinks.ts';
 import { ScriptedKernel, withoutRings as skip } from './kernel.ts';
-import { streamOn } from './sinks.ts';
 
 const { errno } = nativeSys().abi;
 const { EINTR, EAGAIN, ENOBUFS, ECONNRESET, ECANCELED = 125 } = errno;

@@ -7,8 +7,8 @@ import { type TestContext, test } from 'node:test';
 import type { StreamSink } from '#src/loop/backend.js';
 import { nativeSys } from '#src/sys/native.js';
 import { leakCheck } from '#test/harness/leaks.js';
-import { ScriptedKernel, withoutRings as skip } from './kernel.ts';
-import { streamOn } from './sinks.ts';
+import { streamOn } from '../../scripted-sinks.ts';
+import { ScriptedKernel, SUBMISSIONS, withoutRings as skip } from './kernel.ts';
 
 const { errno } = nativeSys().abi;
 const { EINTR, EAGAIN, ENOBUFS, ECONNRESET, EPIPE, ENOTCONN, ECANCELED = 125 } = errno;
@@ -305,4 +305,40 @@ test('ring stream: who asked while nobody knew hears of the empty queue', { skip
   send('again');
   for (let turn = 0; turn < 4; turn += 1) kernel.turn();
   assert.deepEqual(told, ['drained']);
+});
+
+test('ring stream: a queue that is full is tried again, for each of many', { skip }, (t) => {
+  leakCheck(t);
+  const kernel = new ScriptedKernel(t);
+  const many = Array.from({ length: SUBMISSIONS + 3 }, () => streamOn(kernel));
+  const turns = (): string[] => {
+    kernel.takes = 0;
+    kernel.turn();
+    kernel.turn();
+    assert.deepEqual(kernel.asked(), []);
+    kernel.takes = SUBMISSIONS;
+    for (let turn = 0; turn < 5; turn += 1) kernel.turn();
+    return kernel.asked().toSorted();
+  };
+  const receives = many.map(({ fd }) => `recv ${fd} multishot of ${TOTAL_MAX}`);
+  assert.deepEqual(turns(), receives);
+  for (const { send } of many) {
+    kernel.sends.push(-EAGAIN);
+    send('x', 20_000);
+  }
+  const sends = many.map(({ fd }) => `send ${fd} x*20000`);
+  assert.deepEqual(turns(), sends);
+  for (const { stream } of many) stream.close();
+  const cancels = [...receives, ...sends].map((one) => `cancel ${one}`);
+  assert.deepEqual(turns(), cancels.toSorted());
+});
+
+test('ring stream: one that has failed asks for nothing more', { skip }, (t) => {
+  const { kernel, fd, told, send } = streaming(t);
+  kernel.bring(fd, Buffer.from('x'));
+  kernel.turn();
+  kernel.sends.push(-EPIPE);
+  send('x', 20_000);
+  kernel.turn();
+  assert.deepEqual([told, kernel.asked()], [['x', `failed ${EPIPE}`, 'closed'], []]);
 });
