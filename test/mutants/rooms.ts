@@ -91,6 +91,10 @@ export const rooms: readonly Room[] = [
     paths: ['dist/src/loop/readiness'],
     suites: [
       ...suites(
+        'loop/readiness/scripted/receives.test.js',
+        'loop/readiness/scripted/sends.test.js',
+        'loop/readiness/scripted/listener.test.js',
+        'loop/readiness/scripted/operations.test.js',
         'loop/readiness/budgets.test.js',
         'loop/readiness/queued-calls.test.js',
         'loop/readiness/foreign-calls.test.js',
@@ -132,7 +136,17 @@ export const rooms: readonly Room[] = [
     name: 'loop',
     paths: ['dist/src/loop'],
     suites: [
-      ...suites('loop/outgoing.test.js', 'loop/readiness/budgets.test.js'),
+      ...suites(
+        'loop/turns.test.js',
+        'loop/readiness/scripted/sends.test.js',
+        'loop/readiness/scripted/receives.test.js',
+        'loop/readiness/scripted/operations.test.js',
+        'loop/ring/scripted/sends.test.js',
+        'loop/ring/scripted/receives.test.js',
+        'loop/outgoing.test.js',
+        'loop/readiness/budgets.test.js',
+        'loop/ring/scripted/echoes.test.js',
+      ),
       conformance('sim epoll'),
       conformance('io_uring'),
       conformance('epoll'),
@@ -143,6 +157,7 @@ export const rooms: readonly Room[] = [
     name: 'net',
     paths: ['dist/src/net/stream', 'dist/src/net/guards'],
     suites: [
+      ...suites('net/stream/idle.test.js'),
       conformance('sim epoll'),
       conformance('epoll'),
       ...suites(
