@@ -2,12 +2,23 @@ import type { Mutant } from './operators.ts';
 import { budgets } from './planted/budgets.ts';
 import { datagrams } from './planted/datagrams.ts';
 import { load } from './planted/load.ts';
+import { ring } from './planted/ring.ts';
 import { sends } from './planted/sends.ts';
 import { streams } from './planted/streams.ts';
 import { tables } from './planted/tables.ts';
+import { turns } from './planted/turns.ts';
 
 /** Bugs of the kinds that the suites once missed. */
-const files = [...streams, ...sends, ...budgets, ...tables, ...load, ...datagrams];
+const files = [
+  ...streams,
+  ...sends,
+  ...budgets,
+  ...tables,
+  ...load,
+  ...datagrams,
+  ...ring,
+  ...turns,
+];
 
 /** One of them. */
 export interface Planted {

@@ -119,6 +119,7 @@ export const rooms: readonly Room[] = [
         'loop/outgoing.test.js',
         'loop/ring/scripted/echoes.test.js',
         'ring/memory.test.js',
+        'ring/set-up.test.js',
         'ring/probe.test.js',
         'ring/receive-limit.test.js',
         'loop/ring/buffers.test.js',

@@ -17,6 +17,7 @@ const CQE_BYTES = 16;
 
 /** One call of io_uring_enter(2), as far as the tests look at it. */
 interface Enter {
+  readonly fd: number;
   readonly toSubmit: number;
   readonly minComplete: number;
   readonly flags: number;
@@ -29,6 +30,9 @@ export class PlainRing {
   readonly enters: Enter[] = [];
   /** What io_uring_enter(2) does and returns: it takes all there is unless a test says else. */
   onEnter: (toSubmit: number, flags: number) => number = (toSubmit) => this.take(toSubmit);
+  /** The calls of io_uring_setup(2), and the errno of one with `flags`; 0 for none. */
+  readonly setUps: { entries: number; completions: number; flags: number }[] = [];
+  onSetUp: (flags: number) => number = () => 0;
   /** What io_uring_register(2) returns. */
   onRegister: (opcode: number, argument: number) => number;
   readonly #abi: IoUringAbi;
@@ -46,10 +50,10 @@ export class PlainRing {
     this.#withArray = withArray;
     this.onRegister = () => -real.abi.errno.EINVAL;
     this.sys = standIn(real, {
-      io_uring_setup: (_entries, params) => this.#setUp(params),
+      io_uring_setup: (entries, params) => this.#setUp(entries, params),
       io_uring_register: (_fd, opcode, argument) => this.onRegister(opcode, argument),
-      io_uring_enter: (_fd, toSubmit, minComplete, flags, argument) => {
-        this.enters.push({ toSubmit, minComplete, flags, argument });
+      io_uring_enter: (fd, toSubmit, minComplete, flags, argument) => {
+        this.enters.push({ fd, toSubmit, minComplete, flags, argument });
         return this.onEnter(toSubmit, flags);
       },
       mmap: (length, _protection, _flags, fd, offset) => this.#map(length, fd, offset),
@@ -59,10 +63,15 @@ export class PlainRing {
     });
   }
 
-  #setUp(bytes: Uint8Array): number {
+  #setUp(entries: number, bytes: Uint8Array): number {
     const params = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     const { io_uring_params, io_sqring_offsets, io_cqring_offsets } = this.#abi.structs;
-    const { sq_entries, cq_entries, sq_off, cq_off } = io_uring_params.fields;
+    const { sq_entries, cq_entries, sq_off, cq_off, flags } = io_uring_params.fields;
+    const read = (at: number): number => params.getUint32(at, true);
+    const asked = { entries, completions: read(cq_entries.offset), flags: read(flags.offset) };
+    this.setUps.push(asked);
+    const errno = this.onSetUp(asked.flags);
+    if (errno !== 0) return -errno;
     const write = (at: number, value: number): void => params.setUint32(at, value, true);
     write(sq_entries.offset, SUBMISSIONS);
     write(cq_entries.offset, COMPLETIONS);

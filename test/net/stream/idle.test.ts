@@ -118,13 +118,13 @@ test('idle: output that is stuck when the timeout is set does not move by that',
   connection.setTimeout(IDLE_MS);
   assert.deepEqual(turnAt(1149), []);
   assert.deepEqual(turnAt(1150), ['ETIMEDOUT at 1150']);
-  assert.ok(kernel.calls().includes(`setsockopt ${one.fd}`), 'a reset: bytes were left');
+  assert.ok(kernel.calls().includes(`setsockopt ${one.fd} 10000000`), 'a reset: bytes were left');
 });
 
 test('idle: with nothing queued, the peer gets a plain end', (t) => {
-  const { kernel, fd, turnAt } = connected(t);
+  const { kernel, turnAt } = connected(t);
   turnAt(1100);
-  assert.ok(!kernel.calls().includes(`setsockopt ${fd}`));
+  assert.ok(!kernel.calls().some((call) => call.startsWith('setsockopt')));
 });
 
 test('idle: an empty queue is a move, from its own moment', (t) => {

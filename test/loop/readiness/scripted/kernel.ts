@@ -93,7 +93,8 @@ export class ScriptedKernel {
       connect: (fd) => this.#called(`connect ${fd}`, this.connects.shift() ?? 0),
       shutdown: (fd) => this.#called(`shutdown ${fd}`, this.shutdownResult),
       close: (fd) => this.#called(`close ${fd}`, 0),
-      setsockopt: (fd) => this.#called(`setsockopt ${fd}`, 0),
+      setsockopt: (fd, _level, _name, value) =>
+        this.#called(`setsockopt ${fd} ${value.join('')}`, 0),
       getsockopt: (_fd, _level, _name, value) => {
         new DataView(value.buffer, value.byteOffset).setInt32(0, this.pendingError, true);
         return 0;

@@ -139,6 +139,15 @@ overBoth('a chunk that is sent in part waits for room again', (t, edge) => {
   assert.deepEqual(calls.slice(0, 2), [`send ${fd} x*${CHUNK}`, `send ${fd} x*${CHUNK}`]);
   assert.deepEqual(calls.slice(2), edge ? [`modify ${fd} both`] : []);
   assert.equal(stream.queuedBytes, 2 * CHUNK - 100 + 1);
+  const idle = streamOn(kernel);
+  const closing = streamOn(kernel);
+  idle.send('and this');
+  closing.stream.close();
+  const totals = { streams: 2, queuedBytes: 2 * CHUNK - 100 + 1 + 8 };
+  assert.deepEqual(kernel.backend.streamTotals(), totals);
+  kernel.turn();
+  kernel.turn();
+  kernel.calls();
   kernel.turn();
   assert.deepEqual([told, kernel.calls()], [[], []], 'no report, no call');
   kernel.ready(fd, Interest.write);

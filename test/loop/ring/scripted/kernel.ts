@@ -110,7 +110,7 @@ export class ScriptedKernel {
       open: () => this.openResult ?? RESERVE_FD,
       close: (fd) => called(`close ${fd}`, 0),
       shutdown: (fd) => called(`shutdown ${fd}`, this.shutdownResult),
-      setsockopt: (fd) => called(`setsockopt ${fd}`, 0),
+      setsockopt: (fd, _level, _name, value) => called(`setsockopt ${fd} ${value.join('')}`, 0),
       accept4: (fd, address, length) => {
         assert.deepEqual([...length], [address.length]);
         length[0] = 0;
@@ -220,7 +220,7 @@ export class ScriptedKernel {
         return `poll ${fd}${events}${length === 0 ? '' : ' multishot'}`;
       }
       case op.IORING_OP_TIMEOUT:
-        return 'timeout';
+        return `timeout of ${this.#periodMsAt(low + high * 2 ** 32)} ms`;
       default:
         return flags === 0 ? this.#cancelled(low, high) : 'cancel all';
     }
@@ -297,7 +297,11 @@ export class ScriptedKernel {
     const { io_uring_getevents_arg } = this.#abi.structs;
     const wait = viewOf(this.#plain.bytesAt(argument, io_uring_getevents_arg.size));
     const at = wait.getBigUint64(io_uring_getevents_arg.fields.ts.offset, true);
-    const time = viewOf(this.#plain.bytesAt(Number(at), 16));
+    return this.#periodMsAt(Number(at));
+  }
+
+  #periodMsAt(at: number): number {
+    const time = viewOf(this.#plain.bytesAt(at, 16));
     return Number(time.getBigInt64(0, true)) * 1000 + Number(time.getBigInt64(8, true)) / 1e6;
   }
 

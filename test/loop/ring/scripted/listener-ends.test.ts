@@ -142,6 +142,29 @@ test('ring listener: a lack of descriptors is told once a connection waits', { s
   assert.deepEqual(told.slice(1), [`exhausted ${EMFILE}, 0 shed`]);
 });
 
+test('ring listener: it turns away 32 in a turn, and opens its reserve again', { skip }, (t) => {
+  const { kernel, acceptance, operation, told, fd } = listening(t);
+  const exhaust = (): void => {
+    kernel.accepts.push(...numbers(ACCEPTS_PER_TURN + 5));
+    kernel.complete(operation, -EMFILE);
+    kernel.turn();
+    kernel.accepts.length = 0;
+    acceptance.resume();
+    kernel.turn();
+  };
+  exhaust();
+  assert.equal(kernel.calls[0], 'close 300000', 'which is free for them');
+  assert.ok(kernel.backend.fds().includes(300_000));
+  kernel.openResult = -EMFILE;
+  exhaust();
+  assert.ok(!kernel.backend.fds().some((one) => one < 0 || one === 300_000));
+  exhaust();
+  assert.deepEqual(told, new Array(3).fill(`exhausted ${EMFILE}, ${ACCEPTS_PER_TURN} shed`));
+  const closes = kernel.calls.filter((call) => call === 'close 300000');
+  assert.deepEqual([closes.length, kernel.calls.includes('close -1')], [2, false]);
+  assert.ok(fd > 0);
+});
+
 test('ring listener: one that was accepted waits no more', { skip }, (t) => {
   const { kernel, operation, told, fd } = listening(t);
   kernel.complete(operation, -EMFILE);

@@ -147,8 +147,42 @@ test('ring stream: an end while it is paused is told after the resume', { skip }
   assert.deepEqual([told, kernel.asked()], [['ended'], []]);
 });
 
+test('ring stream: no receive before what is held was told, whatever else it asks', {
+  skip,
+}, (t) => {
+  for (const held of ['bytes', 'end'] as const) {
+    const { kernel, stream, fd, told, receive, send } = streaming(t);
+    stream.pause();
+    if (held === 'bytes') kernel.bring(fd, Buffer.from('held'));
+    else kernel.complete(receive, 0);
+    kernel.turn();
+    kernel.turn();
+    kernel.sends.push(-EAGAIN);
+    send('x', 20_000);
+    stream.resume();
+    kernel.backend.poll(0);
+    assert.deepEqual(kernel.asked(), [`send ${fd} x*20000`]);
+    assert.deepEqual(told, held === 'bytes' ? ['held'] : ['ended']);
+  }
+});
+
+test('ring stream: a receive that was cancelled may end with bytes', { skip }, (t) => {
+  const { kernel, stream, fd, told, multishot } = streaming(t);
+  for (let round = 1; round <= 2; round += 1) {
+    stream.pause();
+    kernel.bring(fd, Buffer.from('one'), { more: true });
+    kernel.turn();
+    kernel.turn();
+    assert.deepEqual(kernel.asked(), [`cancel ${multishot}`], `round ${round}`);
+    kernel.bring(fd, Buffer.from('two'));
+    stream.resume();
+    for (let turn = 0; turn < 3; turn += 1) kernel.turn();
+    assert.deepEqual([told.splice(0), kernel.asked()], [['onetwo'], [multishot]]);
+  }
+});
+
 test('ring stream: a receive that gives nothing is made again', { skip }, (t) => {
-  const { kernel, told, receive, multishot } = streaming(t);
+  const { kernel, stream, told, receive, multishot } = streaming(t);
   for (const code of [EINTR, EAGAIN, ECANCELED, ENOBUFS]) {
     kernel.complete(receive, -code);
     kernel.turn();
@@ -157,6 +191,14 @@ test('ring stream: a receive that gives nothing is made again', { skip }, (t) =>
   }
   assert.deepEqual(told, []);
   assert.equal(kernel.backend.stats.outOfBuffers, 1);
+  stream.pause();
+  kernel.complete(receive, -EINTR);
+  kernel.turn();
+  kernel.turn();
+  assert.deepEqual(kernel.asked(), [], 'not while it is paused');
+  stream.resume();
+  kernel.turn();
+  assert.deepEqual(kernel.asked(), [multishot]);
   kernel.complete(receive, -ECONNRESET);
   kernel.turn();
   assert.deepEqual(told, [`failed ${ECONNRESET}`, 'closed']);
