@@ -36,6 +36,9 @@ test('turn: it waits for the next timer, the longest wait, or not at all', (t) =
   kernel.nowMs += 0.5;
   assert.deepEqual([waits(50), log], [['wait 0'], ['timer at 1020']]);
   assert.deepEqual(waits(50), ['wait 50']);
+  const second = loop.setTimer(30, note('second'));
+  assert.deepEqual(waits(50), ['wait 30'], 'not that of the timer before');
+  second.cancel();
   loop.defer(note('task'));
   assert.deepEqual([waits(50), log.length], [['wait 0'], 2]);
   loop.holdNodeLoop();
@@ -104,6 +107,49 @@ test('turn: who is cancelled by one that is due does not run, also behind an err
   assert.deepEqual(log, ['first at 1000', 'second at 1000']);
   assert.ok(timers.every(({ over }) => over));
   assert.equal(loop.alive, false);
+});
+
+test('turn: a timer that is cancelled ahead of an error is over', (t) => {
+  const { loop } = turning(t);
+  const first = loop.setTimer(0, () => {
+    second.cancel();
+    throw new Error('a timer');
+  });
+  const second = loop.setTimer(0, () => assert.fail('it was cancelled'));
+  assert.throws(() => loop.turn(0), /a timer/);
+  assert.deepEqual([first.over, second.over, loop.alive], [true, true, false]);
+});
+
+test('turn: the time is read anew for deliveries, and for tasks', (t) => {
+  const { kernel, loop, log, note } = turning(t);
+  const { fd } = streamOn(kernel, {
+    received: () => {
+      note('received')();
+      kernel.nowMs += 5;
+      note('still')();
+      loop.defer(note('task'));
+    },
+  });
+  loop.turn(0);
+  assert.equal(loop.nowMs, 1000);
+  kernel.nowMs += 5;
+  kernel.bring(fd, 'x');
+  loop.turn(0);
+  assert.deepEqual(log, ['received at 1005', 'still at 1005', 'task at 1010']);
+  assert.equal(loop.nowMs, 1010);
+  kernel.nowMs += 5;
+  assert.equal(loop.nowMs, 1010, 'once for all that ask between two turns');
+});
+
+test('turn: 1024 tasks in a turn, and those behind them in the next ones', (t) => {
+  const { loop } = turning(t);
+  let ran = 0;
+  for (let task = 0; task < 2500; task += 1) loop.defer(() => (ran += 1));
+  const counts = [1, 2, 3, 4].map(() => {
+    loop.turn(0);
+    return ran;
+  });
+  assert.deepEqual(counts, [1024, 2048, 2500, 2500]);
 });
 
 test('turn: a task that throws delays those behind it by a turn, ahead of new ones', (t) => {

@@ -113,7 +113,6 @@ export const ring: readonly PlantedFile[] = [
     changes: [
       ['this.#starvedCount = 0; for', 'for'],
       ['return this.#count + this.#starvedCount;', 'return this.#count;'],
-      ['this.#handles = this.#next; this.#next = handles; this.#count = 0;', 'this.#count = 0;'],
       ['handle.dirty = false; handle.prepare();', 'handle.prepare(); handle.dirty = false;'],
     ],
   },
@@ -124,10 +123,6 @@ export const ring: readonly PlantedFile[] = [
       ['this.#reports.length === 0 && this.#closing', 'this.#closing'],
       ['&& this.#closing.length === 0 && this.#dirty', '&& this.#dirty'],
       ['this.#closing.length === 0 && this.#dirty.length === 0', 'this.#closing.length === 0'],
-      [
-        'waiting + this.#ring.pending === 0 && !this.#outOfBuffers',
-        'waiting + this.#ring.pending === 0',
-      ],
       ['waiting + this.#ring.pending === 0', 'waiting === 0'],
       ['this.#handles.size - this.#unwatched + this', 'this.#handles.size + this'],
       ['if (this.#ring.overflowed) this.#deliverOverflow();', ''],

@@ -114,7 +114,6 @@ export const turns: readonly PlantedFile[] = [
         'this.#restIfStuck(); if (this.#edge && !this.#stalled) this.owner',
         'if (this.#edge && !this.#stalled) this.owner',
       ],
-      ['outboxFilled() { this.#drained = false;', 'outboxFilled() {'],
       ['this.finished = false; super', 'super'],
       ['this.#eagains = 0; else if', '; else if'],
       ['this.#writable = this.#edge;', ''],

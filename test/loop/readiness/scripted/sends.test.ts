@@ -171,6 +171,32 @@ overBoth('a queue that the kernel refuses for the moment is tried again', (t, ed
   }
 });
 
+test('edge-triggered stream: a queue that drain() fills again waits for a new edge', (t) => {
+  leakCheck(t);
+  const kernel = new ScriptedKernel(t, true);
+  const one = streamOn(kernel, {
+    drained: () => {
+      if (one.told.length > 1) return;
+      kernel.sends.push(-EAGAIN);
+      one.send('y', CHUNK);
+    },
+  });
+  kernel.turn();
+  kernel.sends.push(-EAGAIN);
+  one.send('x', CHUNK);
+  kernel.turn();
+  kernel.ready(one.fd, Interest.write);
+  kernel.turn();
+  kernel.calls();
+  kernel.turn();
+  assert.deepEqual(kernel.calls(), [`modify ${one.fd} both`]);
+  kernel.turn();
+  assert.deepEqual(kernel.calls(), [], 'once');
+  kernel.ready(one.fd, Interest.write);
+  kernel.turn();
+  assert.deepEqual(one.told, ['drained', 'drained']);
+});
+
 overBoth('a queued send that is interrupted is made again, eight times in a row', (t, edge) => {
   const { kernel, fd, told } = queued(t, edge, 1);
   kernel.sends.push(-EINTR, -EINTR);
@@ -294,15 +320,45 @@ function byCall(one: string, other: string): number {
   return order.indexOf(one.split(' ')[0] ?? '') - order.indexOf(other.split(' ')[0] ?? '');
 }
 
-test('edge-triggered stream: it stops resting for no report', (t) => {
-  const { kernel, fd, told } = streaming(t, true);
-  for (let turn = 0; turn < EAGAINS_MAX; turn += 1) {
-    kernel.bring(fd, -EAGAIN);
+overBoth('one that rests because of its sends receives nothing in that turn', (t, edge) => {
+  const { kernel, fd, told } = queued(t, edge, 1);
+  for (let turn = 1; turn < EAGAINS_MAX; turn += 1) {
+    kernel.sends.push(-EAGAIN);
+    kernel.ready(fd, Interest.write);
     kernel.turn();
   }
-  kernel.bring(fd, 'hello');
-  kernel.ready(fd, Interest.read, EPIPE);
+  assert.equal(kernel.backend.isQuiet, !edge);
   kernel.calls();
+  // A kqueue reports both one by one.
+  kernel.sends.push(-EAGAIN);
+  kernel.ready(fd, Interest.write);
+  kernel.bring(fd, 'hello');
+  kernel.turn();
+  assert.ok(!kernel.calls().includes(`recv ${fd}`));
   kernel.turn();
   assert.deepEqual([told, kernel.calls()], [[], [`modify ${fd} none`]]);
+});
+
+overBoth('bytes that are sent are a new beginning for what gives nothing', (t, edge) => {
+  for (const how of ['short', 'queued'] as const) {
+    const one = how === 'short' ? streaming(t, edge) : queued(t, edge, 1);
+    const { kernel, fd, send } = one;
+    const nothing = (turns: number): void => {
+      for (let turn = 0; turn < turns; turn += 1) {
+        kernel.bring(fd, -EAGAIN);
+        kernel.turn();
+      }
+    };
+    nothing(EAGAINS_MAX - 1);
+    kernel.sends.push(1);
+    if (how === 'short') send('hello');
+    else kernel.ready(fd, Interest.write);
+    kernel.turn();
+    nothing(EAGAINS_MAX - 1);
+    kernel.turn();
+    assert.equal(kernel.backend.isQuiet, true, how);
+    nothing(1);
+    kernel.turn();
+    assert.equal(kernel.backend.isQuiet, false, how);
+  }
 });

@@ -8,7 +8,7 @@ import { Operation } from '#src/loop/ring/handle.js';
 import { BUFFERS_AT_FIRST } from '#src/ring/limits.js';
 import { nativeSys } from '#src/sys/native.js';
 import { leakCheck } from '#test/harness/leaks.js';
-import { listenOn, streamOn } from '../../scripted-sinks.ts';
+import { connectOn, listenOn, streamOn } from '../../scripted-sinks.ts';
 import { COMPLETIONS, ScriptedKernel, withoutRings as skip } from './kernel.ts';
 
 const { EINTR, EAGAIN, EINVAL, EBUSY = 16, ENOBUFS, ECANCELED = 125 } = nativeSys().abi.errno;
@@ -165,6 +165,10 @@ test('ring backend: receives without a buffer come first, and find more of them'
     kernel.asked().map((what) => Number(what.split(' ')[1])),
     [second.fd, third.fd, first.fd],
   );
+  assert.equal(kernel.backend.isQuiet, true);
+  kernel.waits();
+  kernel.backend.poll(20);
+  assert.deepEqual(kernel.waits(), ['20 ms']);
   for (let grown = 0; grown < 4; grown += 1) {
     kernel.complete(`recv ${first.fd}`, -ENOBUFS);
     kernel.turn();
@@ -292,6 +296,7 @@ test('ring backend: it gives up on operations that never end', { skip }, (t) => 
   const kernel = new ScriptedKernel(t);
   const { fd, told } = streamOn(kernel);
   const { fd: listener } = listenOn(kernel);
+  const { fd: connect } = connectOn(kernel, Uint8Array.of(1));
   kernel.turn();
   kernel.asked();
   kernel.endsNothing = true;
@@ -299,7 +304,10 @@ test('ring backend: it gives up on operations that never end', { skip }, (t) => 
   kernel.backend.destroy();
   const tookMs = kernel.nowMs - startMs;
   assert.ok(tookMs >= 1000 && tookMs < 1100, `${tookMs} ms`);
-  for (const one of [fd, listener, 300_000, 1000, 200_000]) {
+  const asked = kernel.asked();
+  assert.equal(asked.length, 4);
+  assert.equal(new Set(asked).size, 4, 'each is cancelled once, and all together');
+  for (const one of [fd, listener, connect, 300_000, 1000, 200_000]) {
     assert.equal(kernel.calls.filter((call) => call === `close ${one}`).length, 1, `${one}`);
   }
   assert.deepEqual([told, kernel.backend.active], [[], 0]);
