@@ -5,9 +5,11 @@ import { datagrams } from './planted/datagrams.ts';
 import { load } from './planted/load.ts';
 import { loadClient } from './planted/load-client.ts';
 import { pollers } from './planted/pollers.ts';
+import { ring } from './planted/ring.ts';
 import { sends } from './planted/sends.ts';
 import { streams } from './planted/streams.ts';
 import { tables } from './planted/tables.ts';
+import { turns } from './planted/turns.ts';
 
 /** Bugs of the kinds that the suites once missed. */
 const files = [
@@ -20,6 +22,8 @@ const files = [
   ...load,
   ...loadClient,
   ...datagrams,
+  ...ring,
+  ...turns,
 ];
 
 /** One of them. */

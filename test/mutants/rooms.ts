@@ -100,6 +100,10 @@ export const rooms: readonly Room[] = [
     paths: ['dist/src/loop/readiness'],
     suites: [
       ...suites(
+        'loop/readiness/scripted/receives.test.js',
+        'loop/readiness/scripted/sends.test.js',
+        'loop/readiness/scripted/listener.test.js',
+        'loop/readiness/scripted/operations.test.js',
         'loop/readiness/budgets.test.js',
         'loop/readiness/queued-calls.test.js',
         'loop/readiness/foreign-calls.test.js',
@@ -115,8 +119,16 @@ export const rooms: readonly Room[] = [
     paths: ['dist/src/ring', 'dist/src/loop/ring'],
     suites: [
       ...suites(
+        'loop/ring/scripted/receives.test.js',
+        'loop/ring/scripted/sends.test.js',
+        'loop/ring/scripted/listener.test.js',
+        'loop/ring/scripted/listener-ends.test.js',
+        'loop/ring/scripted/operations.test.js',
+        'loop/ring/scripted/backend.test.js',
         'loop/outgoing.test.js',
+        'loop/ring/scripted/echoes.test.js',
         'ring/memory.test.js',
+        'ring/set-up.test.js',
         'ring/probe.test.js',
         'ring/receive-limit.test.js',
         'loop/ring/buffers.test.js',
@@ -134,7 +146,17 @@ export const rooms: readonly Room[] = [
     name: 'loop',
     paths: ['dist/src/loop'],
     suites: [
-      ...suites('loop/outgoing.test.js', 'loop/readiness/budgets.test.js'),
+      ...suites(
+        'loop/turns.test.js',
+        'loop/readiness/scripted/sends.test.js',
+        'loop/readiness/scripted/receives.test.js',
+        'loop/readiness/scripted/operations.test.js',
+        'loop/ring/scripted/sends.test.js',
+        'loop/ring/scripted/receives.test.js',
+        'loop/outgoing.test.js',
+        'loop/readiness/budgets.test.js',
+        'loop/ring/scripted/echoes.test.js',
+      ),
       conformance('sim epoll'),
       conformance('io_uring'),
       conformance('epoll'),
@@ -145,6 +167,7 @@ export const rooms: readonly Room[] = [
     name: 'net',
     paths: ['dist/src/net/stream', 'dist/src/net/guards'],
     suites: [
+      ...suites('net/stream/idle.test.js'),
       conformance('sim epoll'),
       conformance('epoll'),
       ...suites(

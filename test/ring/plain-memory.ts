@@ -17,8 +17,11 @@ const CQE_BYTES = 16;
 
 /** One call of io_uring_enter(2), as far as the tests look at it. */
 interface Enter {
+  readonly fd: number;
   readonly toSubmit: number;
   readonly minComplete: number;
+  readonly flags: number;
+  readonly argument: number;
 }
 
 /** The kernel's side of one ring. */
@@ -26,7 +29,12 @@ export class PlainRing {
   readonly sys: Sys;
   readonly enters: Enter[] = [];
   /** What io_uring_enter(2) does and returns: it takes all there is unless a test says else. */
-  onEnter: (toSubmit: number) => number = (toSubmit) => this.take(toSubmit);
+  onEnter: (toSubmit: number, flags: number) => number = (toSubmit) => this.take(toSubmit);
+  /** The calls of io_uring_setup(2), and the errno of one with `flags`; 0 for none. */
+  readonly setUps: { entries: number; completions: number; flags: number }[] = [];
+  onSetUp: (flags: number) => number = () => 0;
+  /** What io_uring_register(2) returns. */
+  onRegister: (opcode: number, argument: number) => number;
   readonly #abi: IoUringAbi;
   readonly #start: number;
   readonly #withArray: boolean;
@@ -40,12 +48,13 @@ export class PlainRing {
     this.#abi = real.abi.ioUring ?? assert.fail('only Linux has io_uring');
     this.#start = start;
     this.#withArray = withArray;
+    this.onRegister = () => -real.abi.errno.EINVAL;
     this.sys = standIn(real, {
-      io_uring_setup: (_entries, params) => this.#setUp(params),
-      io_uring_register: () => -real.abi.errno.EINVAL,
-      io_uring_enter: (_fd, toSubmit, minComplete) => {
-        this.enters.push({ toSubmit, minComplete });
-        return this.onEnter(toSubmit);
+      io_uring_setup: (entries, params) => this.#setUp(entries, params),
+      io_uring_register: (_fd, opcode, argument) => this.onRegister(opcode, argument),
+      io_uring_enter: (fd, toSubmit, minComplete, flags, argument) => {
+        this.enters.push({ fd, toSubmit, minComplete, flags, argument });
+        return this.onEnter(toSubmit, flags);
       },
       mmap: (length, _protection, _flags, fd, offset) => this.#map(length, fd, offset),
       munmap: () => 0,
@@ -54,10 +63,15 @@ export class PlainRing {
     });
   }
 
-  #setUp(bytes: Uint8Array): number {
+  #setUp(entries: number, bytes: Uint8Array): number {
     const params = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     const { io_uring_params, io_sqring_offsets, io_cqring_offsets } = this.#abi.structs;
-    const { sq_entries, cq_entries, sq_off, cq_off } = io_uring_params.fields;
+    const { sq_entries, cq_entries, sq_off, cq_off, flags } = io_uring_params.fields;
+    const read = (at: number): number => params.getUint32(at, true);
+    const asked = { entries, completions: read(cq_entries.offset), flags: read(flags.offset) };
+    this.setUps.push(asked);
+    const errno = this.onSetUp(asked.flags);
+    if (errno !== 0) return -errno;
     const write = (at: number, value: number): void => params.setUint32(at, value, true);
     write(sq_entries.offset, SUBMISSIONS);
     write(cq_entries.offset, COMPLETIONS);
@@ -109,6 +123,24 @@ export class PlainRing {
       this.#entry(head + i, 8),
       this.#entry(head + i, 9),
     ]);
+  }
+
+  /** The first `count` of them, each with its words. */
+  entries(count: number): Uint32Array[] {
+    const head = this.#get(AT.sqHead);
+    const words = SQE_BYTES / 4;
+    return Array.from({ length: count }, (_, i) =>
+      Uint32Array.from({ length: words }, (_word, word) => this.#entry(head + i, word)),
+    );
+  }
+
+  /** `length` bytes of what was mapped, at an address as the kernel gets it. */
+  bytesAt(address: number, length: number): Uint8Array {
+    for (const [start, bytes] of this.#memory) {
+      const at = address - start;
+      if (at >= 0 && at + length <= bytes.length) return bytes.subarray(at, at + length);
+    }
+    assert.fail('nothing is mapped there');
   }
 
   /** The word `word` of the entry that was published last. */

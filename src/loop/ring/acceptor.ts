@@ -82,7 +82,8 @@ export class RingAcceptor extends BaseHandle<RingHandleOwner> implements Accepta
     } else {
       this.#accepted(result);
     }
-    this.#endIfRetired();
+    // In the reports of this turn, so that those of one turn are no more than 32: law 8.
+    if (this.#retiring) this.owner.reportLater(this);
   }
 
   retire(): void {
@@ -93,7 +94,7 @@ export class RingAcceptor extends BaseHandle<RingHandleOwner> implements Accepta
   }
 
   #endIfRetired(): void {
-    if (!this.#retiring || this.gone || this.inFlight || this.#held.size > 0) return;
+    if (!this.#retiring || this.inFlight) return;
     if (this.#acceptRest()) this.owner.remove(this);
     else this.owner.reportLater(this);
   }

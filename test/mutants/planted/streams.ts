@@ -78,7 +78,6 @@ export const streams: readonly PlantedFile[] = [
     kind: 'an idle check that is deferred',
     path: 'dist/src/net/stream/stream-connection.js',
     changes: [
-      ['if (timer === null || this.#rearmed()) return;', 'if (timer === null) return;'],
       [
         'if (this.#idleTimer !== timer || this.#rearmed()) return;',
         'if (this.#idleTimer !== timer) return;',
