@@ -1,4 +1,6 @@
 import { isMainThread } from 'node:worker_threads';
+import { unmapUnusedRegions } from '../ring/region.ts';
+import { unmapBatchCode } from '../sys/batch/executable-page.ts';
 
 // Descriptors outlive the thread that opened them. The kernel completes handshakes for the listener
 // of a worker that has ended, and nobody accepts them. The kernel closes those of a process, whose
@@ -10,7 +12,6 @@ interface Closable {
 }
 
 const open = new Set<Closable>();
-let hooked = false;
 
 /**
  * Has `loop` send what was written when the thread ends, including by an error or process.exit();
@@ -18,8 +19,8 @@ let hooked = false;
  */
 export function openedInThread(loop: Closable): void {
   open.add(loop);
-  if (hooked) return;
-  hooked = true;
+  // Behind the listeners that the program has by now.
+  process.off('exit', endAll);
   process.on('exit', endAll);
 }
 
@@ -33,4 +34,8 @@ function endAll(): void {
     if (isMainThread) loop.flushAtExit();
     else loop.closeAtExit();
   }
+  // A listener that comes later may read a chunk that it has borrowed, or send.
+  if (isMainThread || process.listeners('exit').at(-1) !== endAll) return;
+  unmapUnusedRegions();
+  unmapBatchCode();
 }

@@ -28,7 +28,7 @@ export function noteClosing(fd: number): void {
   ledger?.closing(fd);
 }
 
-/** A mapping that keeps its file open: the queues of a ring. */
+/** Memory of a ring, or a page of machine code: it would outlive the thread. */
 export function noteMapped(address: number, length: number): void {
   ledger?.mapped(address, length);
 }

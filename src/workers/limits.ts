@@ -32,8 +32,8 @@ export const END_GRACE_MS = 1000;
  */
 export const LEDGER_FDS_MAX = 2 ** 20;
 
-/** Mappings of rings that can be unmapped for such a thread: two a ring. */
-export const LEDGER_MAPPINGS_MAX = 32;
+/** Mappings that can be unmapped for such a thread: three a ring, and a page of machine code. */
+export const LEDGER_MAPPINGS_MAX = 64;
 
 /** The most counters of a service. */
 export const COUNTERS_MAX = 256;

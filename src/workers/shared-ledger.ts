@@ -62,10 +62,11 @@ export class SharedLedger implements ThreadLedger {
   }
 
   /**
-   * Lets go of all that the thread has left, which was terminated.
+   * Lets go of all that the thread has left, which has ended.
    *
-   * The queues of a ring come first: mapped, they would keep the ring alive, and with it an accept
-   * that takes the wake-ups of its successor. What its operations read and write stays mapped. No
+   * The mappings come first: the queues of a ring would keep it alive, and with it an accept that
+   * takes the wake-ups of its successor. What its operations read and write is free as well: they
+   * run in their thread only (IORING_SETUP_DEFER_TASKRUN), and this one runs no more. No
    * shutdown(2): a listening socket is shared with the owner.
    */
   closeAll(sys: Sys): void {

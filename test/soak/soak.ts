@@ -32,11 +32,7 @@ const results: SoakResult[] = [];
 for (const [index, subject] of chosen.entries()) {
   const steps = new Steps();
   try {
-    const result = await soak(steps, subject, {
-      ...plan,
-      judgesRss: plan.judgesRss && subject.judgesRss,
-      seed: index,
-    });
+    const result = await soak(steps, subject, { ...plan, seed: index });
     results.push(result);
     const { ledger, faults } = result;
     const words = faults.length === 0 ? 'nothing lost, nothing left' : faults.join('\n!! ');

@@ -17,8 +17,6 @@ export interface SubjectPlan {
   readonly name: string;
   /** Whether `make test` has it as well. */
   readonly short: boolean;
-  /** Whether RSS is judged. A thread with a ring leaves its buffers when it ends: up to 17 MiB. */
-  readonly judgesRss: boolean;
   start(scope: Scope): Promise<Subject>;
 }
 
@@ -48,7 +46,7 @@ export function loopSubject(backend: LoopName, plants: readonly Plant[] = []): S
       },
     };
   };
-  return { name, short: true, judgesRss: true, start: begin };
+  return { name, short: true, start: begin };
 }
 
 /** A service on two threads, one of which ends between two rounds. */
@@ -72,8 +70,7 @@ function serviceSubject(backend: LoopName): SubjectPlan {
       },
     };
   };
-  const isEpoll = backend === 'epoll';
-  return { name, short: isEpoll, judgesRss: isEpoll, start: begin };
+  return { name, short: backend === 'epoll', start: begin };
 }
 
 /** `serve`, sampled by what NODE_OPTIONS preloads into it and into its successors. */
@@ -204,7 +201,7 @@ function serveSubject(plan: ServePlan): SubjectPlan {
   };
   const { name, restarts, words } = plan;
   const short = !restarts || !words.includes('--threads');
-  return { name, short, judgesRss: true, start: begin };
+  return { name, short, start: begin };
 }
 
 function serve(clients: number, restarts: boolean, ...words: string[]): SubjectPlan {

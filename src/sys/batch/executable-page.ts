@@ -2,6 +2,7 @@ import type { Abi } from '../abi/abi.ts';
 import type { CLibrary } from '../c-library.ts';
 import { errnoName } from '../errno.ts';
 import { lowerFirst } from '../sys-error.ts';
+import { noteMapped, noteUnmapping } from '../thread-resources.ts';
 import { arm64Code, type MachineCode, x64Code } from './machine-code.ts';
 
 /** The machine code of {@link MachineCode}, ready to be called, or why there is none. */
@@ -37,8 +38,21 @@ export function openBatchCode(c: CLibrary, abi: Abi): BatchCode {
     c.munmap(page, PAGE_BYTES);
     return { reason };
   }
-  // It stays until the process ends: a loop may make its last calls while its thread ends.
+  // It stays while its thread runs: a loop may make its last calls while that ends.
+  noteMapped(page, PAGE_BYTES);
+  pages.push([c, page]);
   return { make: c.batchAt(page) };
+}
+
+/** The pages of this thread. */
+const pages: [CLibrary, number][] = [];
+
+/** Unmaps the code of this thread, because nothing of it runs any more. */
+export function unmapBatchCode(): void {
+  for (const [c, page] of pages.splice(0)) {
+    noteUnmapping(page);
+    c.munmap(page, PAGE_BYTES);
+  }
 }
 
 /** The machine code of a platform, null if the calls are made one by one there. */

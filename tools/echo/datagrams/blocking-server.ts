@@ -1,6 +1,7 @@
 import type { Socket } from 'sockloop/socket';
 import { formatAddress, type SocketAddress, type Sys, SysError } from 'sockloop/sys';
 import { SocketFile } from '#src/socket/socket-file.js';
+import { restIfHurried } from '#src/socket/wait.js';
 import { isPassing } from '../accept-failure.ts';
 import { ACCEPT_PAUSE_MS, STEPS_PER_TURN, WAIT_MS } from '../limits.ts';
 import { turnOfNode } from '../node-turn.ts';
@@ -60,7 +61,9 @@ export class BlockingDatagramServer implements DatagramServer {
     try {
       [length, from] = this.#socket.recvFrom(this.#buffer);
     } catch (error) {
-      return this.#passed(error);
+      const waited = this.#passed(error);
+      restIfHurried(this.#sys);
+      return waited;
     }
     const { totals } = this;
     totals.received += 1;
@@ -98,7 +101,10 @@ export class BlockingDatagramServer implements DatagramServer {
       [client] = this.#socket.accept();
     } catch (error) {
       if (!(error instanceof SysError)) throw error;
-      if (hasWaited(error)) return true;
+      if (hasWaited(error)) {
+        restIfHurried(this.#sys);
+        return true;
+      }
       if (isPassing(error)) return false;
       this.#sys.poll(new Uint8Array(0), 0, ACCEPT_PAUSE_MS);
       return true;
@@ -127,7 +133,9 @@ export class BlockingDatagramServer implements DatagramServer {
       return 'answered';
     } catch (error) {
       if (!(error instanceof SysError)) throw error;
-      return hasWaited(error) ? 'waited' : 'end';
+      if (!hasWaited(error)) return 'end';
+      restIfHurried(this.#sys);
+      return 'waited';
     }
   }
 
