@@ -4,6 +4,10 @@
  */
 export const EQUIVALENT: ReadonlyMap<string, string> = new Map([
   [
+    'dist/src/poller/poll.js: this.#halves[2 * at + this.#revents] = 0; -> ;',
+    'poll(2) writes the field of every entry before it is read: it is tidy, no more',
+  ],
+  [
     'dist/src/poller/wakers.js: triggers.set(abi, trigger); -> ;',
     'the event is a cache: it is made anew each time, and is the same',
   ],

@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { SimSys } from '#sim/sim-sys.js';
 import { PeriodicWakeTimer } from '#src/poller/periodic-wake-timer.js';
 import { Interest } from '#src/poller/poller.js';
+import { createPoller } from '#src/poller/pollers.js';
 import { ReadyList } from '#src/poller/ready-list.js';
 import { Registry } from '#src/poller/registry.js';
 import { startOf, timeLeftMs } from '#src/poller/timeouts.js';
@@ -55,6 +56,38 @@ test('ready list: an error that is noted stays, whatever is noted beside it', ()
   const seen: number[][] = [];
   list.deliver(registry, { ready: (...report) => void seen.push(report) });
   assert.deepEqual(seen, [[1, Interest.both, 104]]);
+});
+
+test('poll and select: what was closed is dropped at once, however many there are', () => {
+  for (const name of ['poll', 'select'] as const) {
+    let waits = 0;
+    const calm = new SimSys({ seed: 1, abi: linux });
+    const [poll, select] = [calm.poll.bind(calm), calm.select.bind(calm)];
+    const sys = Object.assign(calm, {
+      poll: (...args: Parameters<Sys['poll']>) => {
+        waits += 1;
+        return poll(...args);
+      },
+      select: (...args: Parameters<Sys['select']>) => {
+        waits += 1;
+        return select(...args);
+      },
+    });
+    const poller = createPoller(name, { sys });
+    const pairs = Array.from({ length: 7 }, () => {
+      const pair = new Int32Array(2);
+      assert.equal(sys.pipe(pair), 0);
+      return [pair[0] ?? -1, pair[1] ?? -1] as const;
+    });
+    for (const [token, [reader]] of pairs.entries()) poller.register(reader, Interest.read, token);
+    for (const [reader] of pairs) sys.close(reader);
+    waits = 0;
+    assert.equal(poller.wait(10, { ready: () => assert.fail('nothing is ready') }), 0);
+    assert.equal(waits, 2, `${name}: one that tells of them, and one for the rest of the time`);
+    poller.close();
+    for (const [, writer] of pairs) sys.close(writer);
+    assert.deepEqual(sys.openDescriptors(), []);
+  }
 });
 
 test('wakers: a wake that a signal interrupts is made again', () => {

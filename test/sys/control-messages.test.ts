@@ -95,8 +95,15 @@ test('sendmsg and recvmsg of small and large buffers, with the address and the f
     });
     assert.equal(sys.sendmsg(from, out, 0), 5);
     const sender = new Uint8Array(room);
-    const came = header({ name: sender, nameLength: room, buffer: new Uint8Array(room) });
+    const came = header({
+      name: sender,
+      nameLength: room,
+      buffer: new Uint8Array(room),
+      control: new Uint8Array(room),
+      controlLength: room,
+    });
     assert.equal(sys.recvmsg(to, came, 0), 5);
+    assert.equal(came.controlLength, 0, 'there was none');
     assert.equal(Buffer.from(came.buffer.subarray(0, 5)).toString(), 'hello');
     assert.equal(came.nameLength, own.length, 'the length of the whole address');
     const known = Math.min(room, own.length);

@@ -33,12 +33,12 @@ export const budgets: readonly PlantedFile[] = [
   {
     kind: 'a budget of a turn',
     path: 'dist/src/loop/datagram/receiver.js',
-    changes: [['Math.min(4 * asked, most)', '4 * asked']],
+    changes: [['Math.min(4 * asked, most)', 'Math.min(2 * asked, most)']],
   },
   {
     kind: 'a budget of a turn',
     path: 'dist/src/loop/datagram/receive-slots.js',
-    changes: [['Math.min(DATAGRAMS_PER_CALL, fitting)', 'fitting']],
+    changes: [['Math.min(DATAGRAMS_PER_CALL, fitting)', 'DATAGRAMS_PER_CALL']],
   },
   {
     kind: 'a budget of a turn',

@@ -28,7 +28,6 @@ export const loadClient: readonly PlantedFile[] = [
     kind: 'a message of a slot',
     path: 'dist/tools/load/engine/in-flight.js',
     changes: [
-      ['this.#put - this.#taken > this.#mask', 'this.#put - this.#taken >= this.#mask'],
       ['if (this.#sent < this.#taken) this.#sent = this.#taken;', ''],
       ['let at = this.#taken; at < this.#put', 'let at = this.#sent; at < this.#put'],
     ],

@@ -12,7 +12,6 @@ export const tables: readonly PlantedFile[] = [
         'place = this.#count - 1; place > WAKER; place -= 1',
         'place = 1; place < this.#count; place += 1',
       ],
-      ['this.#halves[2 * at + this.#revents] = 0;', ''],
       [
         'this.registry.generationOf(fd), read | write',
         'this.registry.generationOf(fd) + 0, read & write',

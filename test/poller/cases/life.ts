@@ -105,6 +105,29 @@ export const lifeCases: readonly PollerCase[] = [
     },
   },
   {
+    name: 'a change to one that was dropped is of its number, and harms no other',
+    run(fixture) {
+      const { poller } = fixture;
+      const [left] = fixture.pair();
+      const [other, peer] = fixture.pair();
+      poller.register(left, Interest.read, 1);
+      poller.register(other, Interest.read, 2);
+      fixture.closeFd(left);
+      fixture.idle(1);
+      assert.equal(fixture.pair()[0], left);
+      poller.modify(left, Interest.write, 3);
+      assert.deepEqual(fixture.wait(), [{ token: 3, interest: Interest.write, errno: 0 }]);
+      poller.deregister(left);
+      poller.wake();
+      const startMs = fixture.sys.monotonicMs();
+      assert.deepEqual(fixture.wait(PATIENCE_MS), []);
+      fixture.sinceLessThan(startMs, PATIENCE_MS);
+      fixture.write(peer);
+      assert.deepEqual(fixture.wait(), [{ token: 2, interest: Interest.read, errno: 0 }]);
+      return undefined;
+    },
+  },
+  {
     name: 'several that are closed are dropped together, whatever their order',
     run(fixture) {
       const { poller } = fixture;

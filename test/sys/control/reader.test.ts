@@ -39,6 +39,21 @@ for (const abi of abis) {
     assert.equal(find(IPV6_HOPLIMIT, messages.length, HOPS_BYTES + 1), -1, 'it is shorter');
   });
 
+  test(`control: a message without data is found, also at the very end: ${abi.platform}`, (t) => {
+    leakCheck(t);
+    const { size, fields } = abi.structs.cmsghdr;
+    const align = abi.behaviours.controlAlignBytes;
+    const headerBytes = Math.ceil(size / align) * align;
+    memory.fill(0);
+    const view = new DataView(memory.buffer, MARGIN_BYTES);
+    view.setUint32(fields.cmsg_len.offset, headerBytes, true);
+    view.setInt32(fields.cmsg_level.offset, IPPROTO_IPV6, true);
+    view.setInt32(fields.cmsg_type.offset, IPV6_TCLASS, true);
+    assert.equal(find(IPV6_TCLASS, headerBytes, 0), MARGIN_BYTES + headerBytes);
+    assert.equal(find(IPV6_TCLASS, headerBytes - 1, 0), -1);
+    assert.equal(find(IPV6_TCLASS, headerBytes), -1);
+  });
+
   test(`control: a length that cannot be ends the search: ${abi.platform}`, (t) => {
     leakCheck(t);
     for (const length of [-1, 0, 1, 11, 0x7fff_ffff, -0x8000_0000, 1000]) {

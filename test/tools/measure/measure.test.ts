@@ -130,6 +130,12 @@ test('measure: user and system time are told apart, whatever a process calls its
   const [user, system] = [after.user - before.user, after.system - before.system];
   assert.ok(user >= 8 && user <= 80, `${user} ticks of 10 ms`);
   assert.ok(system < user, `${system} of the kernel`);
+  const inKernel = process.cpuUsage();
+  while (process.cpuUsage(inKernel).system < 80_000) openDescriptors(process.pid);
+  const ticks = cpuTicks(process.pid);
+  const told = process.cpuUsage();
+  assert.ok(Math.abs(told.system / 10_000 - ticks.system) < 4, `${ticks.system} ticks`);
+  assert.ok(Math.abs(told.user / 10_000 - ticks.user) < 4, `${ticks.user} ticks`);
 });
 
 /** Takes time. */

@@ -196,6 +196,21 @@ test('slot: what is not answered in time is a timeout, and what was sent behind 
   assert.deepEqual([owner.owed, slot.busy], [0, false]);
 });
 
+test('slot: a message that was due long ago and sent late has its whole time for a reply', () => {
+  const setup = slotWith({ isOpen: true, inFlightMax: 2 });
+  const { clock, slot, open } = setup;
+  const connection = open();
+  for (const dueMs of [1000, 1000, 1001]) {
+    clock.nowMs = dueMs;
+    slot.due(dueMs);
+  }
+  clock.nowMs = 1300;
+  reply(setup, connection, BYTES);
+  assert.equal(connection.sent.length, 3 * BYTES);
+  slot.sweep(1001 + TIMEOUT_MS, TIMEOUT_MS);
+  assert.deepEqual(troubleOf(setup), { timeout: 1, lost: 1, 'connection timeout': 1 });
+});
+
 test('slot: an end or a reset is what became of all that was under way', () => {
   const cases = [
     { code: null, ends: true, expected: { shortReply: 2, 'connection closed': 1 } },
