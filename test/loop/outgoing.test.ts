@@ -117,6 +117,18 @@ test('sends: no copy overlaps another, whatever their lengths, until they are co
   );
 });
 
+test('sends: the memory of copies is all free again once they are confirmed', () => {
+  const { sends } = memory();
+  for (let round = 0; round < 40; round += 1) {
+    const places = Array.from({ length: STAGING_BYTES / STAGED_BYTES_MAX }, () =>
+      sends.place(new Uint8Array(STAGED_BYTES_MAX), 0, STAGED_BYTES_MAX),
+    );
+    assert.equal(new Set(places.filter((place) => place >= 0)).size, places.length);
+    assert.equal(sends.hasRoom(1), false);
+    sends.confirm();
+  }
+});
+
 test('sends: what is too long to be copied is not, and needs no room', () => {
   const { sends } = memory();
   const long = fresh(STAGED_BYTES_MAX + 1);

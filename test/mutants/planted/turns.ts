@@ -57,7 +57,6 @@ export const turns: readonly PlantedFile[] = [
     changes: [
       ['this.#handles.slice(this.#closed, this.#count)', 'this.#handles.slice(0, this.#count)'],
       ['handle.dispose();', ''],
-      ['this.#told += 1; handle?.closed();', 'handle?.closed(); this.#told += 1;'],
       ['this.#closed = Math.max(this.#closed - this.#told, 0);', 'this.#closed = 0;'],
     ],
   },

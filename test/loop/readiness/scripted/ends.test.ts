@@ -128,6 +128,21 @@ overBoth('a send that fails is told in the next turn, and what is lost is counte
   assert.ok(fd > 0);
 });
 
+overBoth('one that fails and is closed tells of its end only', (t, edge) => {
+  const { kernel, stream, told } = streaming(t, edge);
+  const { fd } = stream;
+  const listed: boolean[] = [];
+  const other = streamOn(kernel, { closed: () => listed.push(kernel.backend.fds().includes(fd)) });
+  stream.fail(EPIPE);
+  stream.finish();
+  stream.close();
+  other.stream.close();
+  assert.ok(kernel.backend.fds().includes(fd));
+  kernel.turn();
+  assert.deepEqual([told, listed], [['closed'], [false]]);
+  assert.ok(!kernel.calls().includes(`shutdown ${fd}`));
+});
+
 overBoth('closed, what was sent goes out, and what is queued is lost', (t, edge) => {
   const { kernel, stream, fd, told, send } = streaming(t, edge);
   send('bye');

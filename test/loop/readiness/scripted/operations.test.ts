@@ -278,6 +278,33 @@ test('turn: a handler that throws delays the others by a turn', (t) => {
   assert.deepEqual([calm.told, told], [['two'], ['7001']]);
 });
 
+test('turn: a closed() that throws closes none of the others twice', (t) => {
+  const kernel = kernelOf(t);
+  const streams = [1, 2, 3].map((number) =>
+    streamOn(kernel, {
+      closed: () => {
+        if (number === 1) throw new Error('a handler');
+      },
+    }),
+  );
+  kernel.turn();
+  for (const { stream } of streams) stream.close();
+  kernel.calls();
+  assert.throws(() => kernel.turn(), /a handler/);
+  assert.equal(kernel.backend.active, 2);
+  kernel.turn();
+  kernel.turn();
+  const closes = kernel.calls().filter((call) => call.startsWith('close'));
+  assert.deepEqual(
+    closes,
+    streams.map(({ fd }) => `close ${fd}`),
+  );
+  assert.deepEqual(
+    streams.map(({ told }) => told),
+    [['closed'], ['closed'], ['closed']],
+  );
+});
+
 test('turn: destroyed, everything is closed once, and what was accepted as well', (t) => {
   const kernel = kernelOf(t);
   const { send, fd } = streamOn(kernel, {
