@@ -135,8 +135,8 @@ overBoth('one that fails and is closed tells of its end only', (t, edge) => {
   const other = streamOn(kernel, { closed: () => listed.push(kernel.backend.fds().includes(fd)) });
   stream.fail(EPIPE);
   stream.finish();
-  stream.close();
   other.stream.close();
+  stream.close();
   assert.ok(kernel.backend.fds().includes(fd));
   kernel.turn();
   assert.deepEqual([told, listed], [['closed'], [false]]);
