@@ -58,8 +58,6 @@ export abstract class BaseStream<Owner extends StreamOwner>
   protected abstract lengthenSend(length: number): boolean;
   /** Sends after the send in flight, but not from behind its bytes. Returns as `send`. */
   protected abstract sendApart(bytes: Uint8Array, offset: number, length: number): number;
-  /** Whether a send from the outbox is in flight. */
-  protected abstract get sending(): boolean;
   /** There is more in the outbox. */
   protected abstract outboxFilled(): void;
   /** shutdown(2) of the sending side, behind all sends. */
@@ -164,7 +162,8 @@ export abstract class BaseStream<Owner extends StreamOwner>
 
   /** Sends after what is in flight: as part of the same send if possible. */
   #sendBehind(bytes: Uint8Array, offset: number, length: number): number {
-    if (this.waitingBytes > 0 || this.sending) return this.enqueue(bytes, offset, length);
+    // A send from the outbox that is in flight has its bytes there still.
+    if (this.waitingBytes > 0) return this.enqueue(bytes, offset, length);
     const { sends } = this.owner;
     if (this.#batch !== sends.batch) {
       this.outbox = null;

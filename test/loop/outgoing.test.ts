@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { deliver, ownedCopy } from '#src/base/borrowed.js';
 import { GatheredSends } from '#src/loop/gathered-sends.js';
 import { Outbox } from '#src/loop/outbox.js';
 import { BUFFER_BYTES, STAGED_BYTES_MAX, STAGING_BYTES } from '#src/ring/limits.js';
@@ -117,6 +118,18 @@ test('sends: no copy overlaps another, whatever their lengths, until they are co
   );
 });
 
+test('sends: the memory of copies is all free again once they are confirmed', () => {
+  const { sends } = memory();
+  for (let round = 0; round < 40; round += 1) {
+    const places = Array.from({ length: STAGING_BYTES / STAGED_BYTES_MAX }, () =>
+      sends.place(new Uint8Array(STAGED_BYTES_MAX), 0, STAGED_BYTES_MAX),
+    );
+    assert.equal(new Set(places.filter((place) => place >= 0)).size, places.length);
+    assert.equal(sends.hasRoom(1), false);
+    sends.confirm();
+  }
+});
+
 test('sends: what is too long to be copied is not, and needs no room', () => {
   const { sends } = memory();
   const long = fresh(STAGED_BYTES_MAX + 1);
@@ -162,6 +175,32 @@ test('sends: a buffer that is sent from comes back when the batch is confirmed, 
   assert.deepEqual(given, []);
   sends.giveBack();
   assert.deepEqual(given, [0]);
+});
+
+test('sends: the own copy of a chunk is sent from its place, and a part of it is copied', () => {
+  const { sends, chunk } = memory();
+  const part = chunk(1, fresh(2000));
+  sends.borrow(1, part);
+  let places: number[] = [];
+  const received = (lent: Uint8Array): void => {
+    const own = ownedCopy(lent);
+    places = [
+      [0, 2000],
+      [100, 1000],
+      [0, 1999],
+    ].map(([offset = 0, length = 0]) => {
+      const place = sends.place(own, offset, length);
+      const bytes = sends.bytes(place, length);
+      assert.ok(own.subarray(offset, offset + length).every((byte, at) => byte === bytes[at]));
+      return place;
+    });
+  };
+  deliver({ received }, part);
+  assert.deepEqual(
+    places.map((place) => place < BUFFERS * BUFFER_BYTES),
+    [true, false, false],
+  );
+  sends.giveBack();
 });
 
 test('sends: what is not of the chunk, or differs from it, is copied', () => {

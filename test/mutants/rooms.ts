@@ -102,6 +102,7 @@ export const rooms: readonly Room[] = [
       ...suites(
         'loop/readiness/scripted/receives.test.js',
         'loop/readiness/scripted/sends.test.js',
+        'loop/readiness/scripted/ends.test.js',
         'loop/readiness/scripted/listener.test.js',
         'loop/readiness/scripted/operations.test.js',
         'loop/readiness/budgets.test.js',
@@ -121,6 +122,7 @@ export const rooms: readonly Room[] = [
       ...suites(
         'loop/ring/scripted/receives.test.js',
         'loop/ring/scripted/sends.test.js',
+        'loop/ring/scripted/ends.test.js',
         'loop/ring/scripted/listener.test.js',
         'loop/ring/scripted/listener-ends.test.js',
         'loop/ring/scripted/operations.test.js',
@@ -149,9 +151,11 @@ export const rooms: readonly Room[] = [
       ...suites(
         'loop/turns.test.js',
         'loop/readiness/scripted/sends.test.js',
+        'loop/readiness/scripted/ends.test.js',
         'loop/readiness/scripted/receives.test.js',
         'loop/readiness/scripted/operations.test.js',
         'loop/ring/scripted/sends.test.js',
+        'loop/ring/scripted/ends.test.js',
         'loop/ring/scripted/receives.test.js',
         'loop/outgoing.test.js',
         'loop/readiness/budgets.test.js',

@@ -147,10 +147,6 @@ export class ReadinessStream extends BaseStream<ReadinessOwner> implements Strea
     this.#rearm();
   }
 
-  protected get sending(): boolean {
-    return false;
-  }
-
   protected makeRoom(length: number): void {
     const { calls, sends } = this.owner;
     if (!calls.hasRoom || !sends.hasRoom(length)) calls.flush();

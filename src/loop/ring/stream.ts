@@ -29,10 +29,6 @@ export class RingStream extends BaseStream<RingHandleOwner> implements Stream, R
     return this.#receiving || this.#sending;
   }
 
-  protected get sending(): boolean {
-    return this.#sending;
-  }
-
   prepare(): void {
     if (this.gone) {
       this.#cancelAll();

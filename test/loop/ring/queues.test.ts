@@ -5,13 +5,15 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { Loop } from '#src/loop/loop.js';
 import { RingBackend } from '#src/loop/ring/backend.js';
+import { EventLoop } from '#src/net/event-loop.js';
 import type { Connection } from '#src/net/stream/connection.js';
 import { ConnectionGroup } from '#src/net/stream/connection-group.js';
 import { StreamConnection } from '#src/net/stream/stream-connection.js';
-import { COMPLETIONS, SUBMISSIONS } from '#src/ring/limits.js';
+import { ADDRESSES_MAX, COMPLETIONS, SUBMISSIONS } from '#src/ring/limits.js';
 import { nativeSys } from '#src/sys/native.js';
 import { openFilesLimit } from '#src/sys/rlimit.js';
 import type { Sys } from '#src/sys/sys.js';
+import { portOf } from '#test/conformance/environment.js';
 import { leakCheck } from '#test/harness/leaks.js';
 import { standIn } from '#test/sys/stand-in.js';
 import { withoutRing } from './environment.ts';
@@ -96,6 +98,25 @@ test('ring queues: sends of one callback that do not fit into the queue at once'
     backend.poll(0);
     for (const { peer } of listeners) assert.ok(takeFrom(sys, peer).equals(words));
   }
+});
+
+test('ring queues: more connects in a turn than there is room for addresses', limits, (t) => {
+  leakCheck(t);
+  const loop = new EventLoop({ backend: 'io_uring' });
+  t.after(() => loop.close());
+  const met = new Set<string>();
+  const count = ADDRESSES_MAX + 20;
+  const listener = loop.listen({
+    host: '0.0.0.0',
+    port: 0,
+    backlog: count,
+    handlers: { open: ({ localAddress }) => void met.add(JSON.stringify(localAddress)) },
+  });
+  for (let one = 1; one <= count; one++) {
+    loop.connect({ host: `127.0.0.${one}`, port: portOf(listener), handlers: {} });
+  }
+  for (let turns = 0; turns < TURNS_MAX && met.size < count; turns++) loop.turn(5);
+  assert.equal(met.size, count, 'each has reached its own address');
 });
 
 test('ring queues: more completions at once than the queue has entries', limits, (t) => {

@@ -24,7 +24,6 @@ export const sends: readonly PlantedFile[] = [
       ],
       ['this.#flightLength += length;', ''],
       ['this.outbox.prepend(rest)', 'this.outbox.append(rest, 0, rest.length)'],
-      ['if (this.waitingBytes > 0 || this.sending)', 'if (this.waitingBytes > 0)'],
     ],
   },
   {

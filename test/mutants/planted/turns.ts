@@ -57,7 +57,6 @@ export const turns: readonly PlantedFile[] = [
     changes: [
       ['this.#handles.slice(this.#closed, this.#count)', 'this.#handles.slice(0, this.#count)'],
       ['handle.dispose();', ''],
-      ['this.#told += 1; handle?.closed();', 'handle?.closed(); this.#told += 1;'],
       ['this.#closed = Math.max(this.#closed - this.#told, 0);', 'this.#closed = 0;'],
     ],
   },
@@ -162,7 +161,6 @@ export const turns: readonly PlantedFile[] = [
       ['this.#reports.length === 0 && this.#closing.length === 0', 'this.#reports.length === 0'],
       ['Math.min(timeoutMs ?? STALL_MS, STALL_MS)', 'timeoutMs'],
       ['this.sys.monotonicMs() < this.#stalledUntilMs', 'false'],
-      ['if (!handle.gone) handle.retry();', 'handle.retry();'],
       ['else if (result >= 0) this.sys.close(result);', ''],
       ['this.calls.flush(); this.#receives.make();', 'this.#receives.make();'],
       ['wanted === handle.installed && !handle.rearm', 'wanted === handle.installed'],
@@ -192,7 +190,6 @@ export const turns: readonly PlantedFile[] = [
     kind: 'a call on a poller',
     path: 'dist/src/loop/readiness/receive-list.js',
     changes: [
-      ['if (id === calls.count) {', '{'],
       ['this.#calls.count < RECEIVES_MAX', 'this.#calls.count <= RECEIVES_MAX'],
       ['Call.accept && result >= 0) fds', 'Call.accept) fds'],
     ],
@@ -212,7 +209,6 @@ export const turns: readonly PlantedFile[] = [
     changes: [
       ['result === -EINPROGRESS || result === -EINTR', 'result === -EINPROGRESS'],
       ['error === 0 ? errno : error', 'error'],
-      ['this.#outcome ??= errno', 'this.#outcome = errno'],
     ],
   },
   {

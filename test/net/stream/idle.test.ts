@@ -193,6 +193,15 @@ test('linger: the peer takes all in time, or the connection is given up', (t) =>
   assert.deepEqual(late.turnAt(1210), ['ETIMEDOUT at 1210']);
   assert.equal(late.loop.alive, false);
 
+  const justInTime = connected(t);
+  fill(justInTime, 1);
+  justInTime.turnAt(1001);
+  justInTime.connection.close({ lingerMs: 200 });
+  assert.deepEqual(justInTime.turnAt(1002), []);
+  justInTime.kernel.ready(justInTime.fd, Interest.write);
+  justInTime.kernel.bring(justInTime.fd, 0);
+  assert.deepEqual(justInTime.turnAt(1201), ['closed at 1201']);
+
   const inTime = connected(t);
   fill(inTime, 1);
   inTime.turnAt(1001);

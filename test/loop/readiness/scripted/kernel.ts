@@ -46,6 +46,8 @@ export class ScriptedKernel {
   shutdownResult = 0;
   /** The errno with which the poller refuses a change; 0 for none. */
   refusal = 0;
+  /** Called when it does. */
+  onRefuse: () => void = () => undefined;
   nowMs = 1000;
   /** The bytes that were taken, by descriptor. */
   readonly sent = new Map<number, string>();
@@ -127,6 +129,7 @@ export class ScriptedKernel {
 
   #refuse(): void {
     if (this.refusal === 0) return;
+    this.onRefuse();
     const error = sysError(this.sys, -this.refusal, 'epoll_ctl', 'watch a descriptor');
     assert.ok(error instanceof SysError);
     throw error;

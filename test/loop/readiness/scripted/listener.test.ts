@@ -8,7 +8,7 @@ import type { AcceptSink } from '#src/loop/backend.js';
 import { Interest } from '#src/poller/poller.js';
 import { nativeSys } from '#src/sys/native.js';
 import { leakCheck } from '#test/harness/leaks.js';
-import { listenOn } from '../../scripted-sinks.ts';
+import { listenOn, streamOn } from '../../scripted-sinks.ts';
 import { ScriptedKernel } from './kernel.ts';
 
 const {
@@ -82,6 +82,15 @@ test('listener: the burst counts full ones in a row', (t) => {
     const bursts = [turn(...come(1)), turn(...come(1)), turn(...come(1)), turn()];
     assert.deepEqual(bursts, [1, 1, 1, 1]);
   }
+});
+
+test('listener: two reports in a wait are one burst', (t) => {
+  const { kernel, fd, told } = listening(t);
+  kernel.accepts.push(...come(2));
+  kernel.ready(fd, Interest.read);
+  kernel.ready(fd, Interest.read);
+  kernel.turn();
+  assert.deepEqual([told.length, kernel.calls()], [1, [`accept ${fd}`]]);
 });
 
 test('listener: 32 fruitless bursts in a row make it rest for 10 ms', (t) => {
@@ -160,6 +169,23 @@ test('listener: what is held is told in order, before any other', (t) => {
   assert.ok(turn(...more) > 0);
   assert.deepEqual(told, words([...fds, ...more]));
   assert.ok(fd > 0);
+});
+
+test('listener: resumed amid a burst, it tells the rest behind what it holds', (t) => {
+  const fds = come(8);
+  const { kernel, acceptance, fd, told } = burstOf8(t, (one) => one === fds[1]);
+  const streams = Array.from({ length: 60 }, () => streamOn(kernel));
+  const at = kernel.newFd();
+  kernel.backend.watch(at, Interest.read, { ready: () => acceptance.resume() });
+  kernel.turn();
+  // The receives leave room for four accepts: these have their results before the watch is told.
+  for (const stream of streams) kernel.bring(stream.fd, 'x');
+  kernel.ready(fd, Interest.read);
+  kernel.ready(at, Interest.read);
+  kernel.accepts.push(...fds);
+  kernel.turn();
+  kernel.turn();
+  assert.deepEqual(told, words(fds));
 });
 
 test('listener: closed, it closes what it holds', (t) => {
@@ -282,7 +308,9 @@ test('listener: one that the poller refuses rests, and tries again', (t) => {
   leakCheck(t);
   const kernel = new ScriptedKernel(t, true);
   kernel.refusal = ENOSPC;
-  const { acceptance, fd, told } = listenOn(kernel);
+  const { acceptance, fd, told } = listenOn(kernel, {
+    accepted: () => void (told.length === 6 && acceptance.pause()),
+  });
   assert.deepEqual(told, []);
   kernel.turn();
   assert.deepEqual(told, [`exhausted ${ENOSPC}, 0 shed`]);
@@ -291,4 +319,30 @@ test('listener: one that the poller refuses rests, and tries again', (t) => {
   acceptance.resume();
   kernel.turn();
   assert.deepEqual([told.length, kernel.calls()], [1, [`register ${fd} read`]]);
+  // What is held later is told without that error.
+  const fds = come(6);
+  kernel.accepts.push(...fds);
+  for (let turn = 0; turn < 5; turn += 1) {
+    kernel.ready(fd, Interest.read);
+    kernel.turn();
+  }
+  assert.equal(told.length, 6);
+  acceptance.resume();
+  kernel.turn();
+  assert.deepEqual(told.slice(1), words(fds));
+});
+
+test('listener: one that is paused is told of no refusal', (t) => {
+  leakCheck(t);
+  const kernel = new ScriptedKernel(t, true);
+  kernel.refusal = ENOSPC;
+  const { acceptance, fd, told } = listenOn(kernel);
+  kernel.onRefuse = () => acceptance.pause();
+  kernel.turn();
+  assert.deepEqual(told, []);
+  kernel.turn();
+  kernel.refusal = 0;
+  acceptance.resume();
+  kernel.turn();
+  assert.deepEqual([told, kernel.calls()], [[], [`register ${fd} read`]]);
 });

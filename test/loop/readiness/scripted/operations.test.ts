@@ -126,6 +126,12 @@ test('watch: several of a descriptor share it, each with its own interest', (t) 
   kernel.ready(fd, write);
   kernel.turn();
   assert.deepEqual([stream.told.length, writes.told, nothing.told], [1, [write], []]);
+  kernel.calls();
+  stream.stream.pause();
+  kernel.turn();
+  assert.deepEqual(kernel.calls(), [`modify ${fd} write`], 'by its level now');
+  stream.stream.resume();
+  kernel.turn();
   writes.watch.unwatch();
   kernel.turn();
   kernel.turn();
@@ -255,18 +261,48 @@ test('turn: a handler that throws delays the others by a turn', (t) => {
   });
   const calm = streamOn(kernel);
   const { fd, told } = listenOn(kernel);
+  const idle = listenOn(kernel);
   kernel.turn();
   kernel.bring(angry.fd, 'one');
   kernel.bring(calm.fd, 'two');
   kernel.ready(fd, read);
+  kernel.ready(idle.fd, read);
   kernel.accepts.push(7001);
   assert.throws(() => kernel.turn(), /a handler/);
   assert.deepEqual([calm.told, told], [[], []]);
   assert.ok(kernel.backend.fds().includes(7001));
+  assert.ok(kernel.backend.fds().every((one) => one >= 0));
   kernel.waits();
   kernel.backend.poll(20);
   assert.deepEqual(kernel.waits(), ['wait 0']);
   assert.deepEqual([calm.told, told], [['two'], ['7001']]);
+});
+
+test('turn: a closed() that throws closes none of the others twice', (t) => {
+  const kernel = kernelOf(t);
+  const streams = [1, 2, 3].map((number) =>
+    streamOn(kernel, {
+      closed: () => {
+        if (number === 1) throw new Error('a handler');
+      },
+    }),
+  );
+  kernel.turn();
+  for (const { stream } of streams) stream.close();
+  kernel.calls();
+  assert.throws(() => kernel.turn(), /a handler/);
+  assert.equal(kernel.backend.active, 2);
+  kernel.turn();
+  kernel.turn();
+  const closes = kernel.calls().filter((call) => call.startsWith('close'));
+  assert.deepEqual(
+    closes,
+    streams.map(({ fd }) => `close ${fd}`),
+  );
+  assert.deepEqual(
+    streams.map(({ told }) => told),
+    [['closed'], ['closed'], ['closed']],
+  );
 });
 
 test('turn: destroyed, everything is closed once, and what was accepted as well', (t) => {

@@ -138,14 +138,16 @@ overBoth('an end for a stream that another one paused is held as well', (t, edge
 });
 
 overBoth('a receive that would block is not made again', (t, edge) => {
-  const { kernel, fd, told } = streaming(t, edge);
+  const { kernel, stream, fd, told } = streaming(t, edge);
   kernel.bring(fd, -EAGAIN);
   kernel.turn();
   kernel.turn();
   // The kernel may have said so of a socket that is ready, whose edge is over.
   assert.deepEqual(kernel.calls(), edge ? [`recv ${fd}`, `modify ${fd} read`] : [`recv ${fd}`]);
+  stream.pause();
+  stream.resume();
   kernel.turn();
-  assert.deepEqual([told, kernel.calls()], [[], []]);
+  assert.deepEqual([told, kernel.calls()], [[], []], 'and watched for again once');
   assert.equal(kernel.backend.stats.eagain, 1);
 });
 
@@ -197,6 +199,26 @@ overBoth('one that gives nothing eight times in a row rests for 10 ms', (t, edge
     kernel.calls();
     assert.equal(turns(3), 3);
   }
+});
+
+overBoth('one that rests does not make another one rest for longer', (t, edge) => {
+  const { kernel, fd } = streaming(t, edge);
+  const other = streamOn(kernel);
+  kernel.turn();
+  const startMs = kernel.nowMs;
+  for (const one of [fd, other.fd]) {
+    for (let turn = 0; turn < EAGAINS_MAX; turn += 1) {
+      kernel.bring(one, -EAGAIN);
+      kernel.turn();
+    }
+    kernel.nowMs += STALL_MS - 1;
+  }
+  kernel.turn();
+  kernel.calls();
+  kernel.nowMs = startMs + STALL_MS;
+  kernel.turn();
+  kernel.turn();
+  assert.deepEqual(kernel.calls(), [`modify ${fd} read`, `modify ${other.fd} read`]);
 });
 
 overBoth('an error ends it, in the same turn', (t, edge) => {

@@ -6,11 +6,12 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { Interest } from '#src/poller/poller.js';
 import { nativeSys } from '#src/sys/native.js';
+import { pattern } from '#test/conformance/environment.js';
 import { leakCheck } from '#test/harness/leaks.js';
 import { streamOn } from '../../scripted-sinks.ts';
 import { ScriptedKernel } from './kernel.ts';
 
-const { EINTR, EAGAIN, ENOBUFS, EPIPE, ENOTCONN } = nativeSys().abi.errno;
+const { EINTR, EAGAIN, ENOBUFS } = nativeSys().abi.errno;
 const CHUNK = 65_536;
 const SENDS_PER_TURN = 16;
 const EAGAINS_MAX = 8;
@@ -57,6 +58,33 @@ overBoth('a send behind that of another stream has the first one made', (t, edge
     kernel.calls().filter((call) => call.startsWith('send')),
     [`send ${fd} one`, `send ${other.fd} other`, `send ${fd} two`],
   );
+});
+
+overBoth('a copy that lies behind its own bytes is no part of another send', (t, edge) => {
+  const { kernel, fd, send } = streaming(t, edge);
+  const echo = streamOn(kernel, {
+    received: (chunk) => {
+      send('one');
+      echo.stream.send(chunk, 0, chunk.length);
+      send('two');
+    },
+  });
+  kernel.turn();
+  kernel.bring(echo.fd, 'echoed');
+  kernel.turn();
+  kernel.turn();
+  assert.deepEqual([kernel.sent.get(echo.fd), kernel.sent.get(fd)], ['echoed', 'onetwo']);
+});
+
+overBoth('what a long send has not taken is what goes out later', (t, edge) => {
+  const { kernel, stream, fd } = streaming(t, edge);
+  const text = pattern(20_000);
+  kernel.sends.push(7000);
+  assert.equal(stream.send(text, 5, 19_000), 12_000);
+  kernel.turn();
+  kernel.ready(fd, Interest.write);
+  kernel.turn();
+  assert.equal(kernel.sent.get(fd), text.toString('latin1', 5, 19_005));
 });
 
 overBoth('what the kernel does not take goes out when there is room', (t, edge) => {
@@ -222,103 +250,6 @@ overBoth('a queued send that is interrupted is made again, eight times in a row'
   other.kernel.turn();
   assert.deepEqual(other.told, ['drained']);
 });
-
-overBoth('the FIN goes out behind the bytes, once', (t, edge) => {
-  const { kernel, stream, fd, send } = streaming(t, edge);
-  send('last');
-  stream.finish();
-  stream.finish();
-  assert.equal(send('late'), 0);
-  kernel.turn();
-  kernel.turn();
-  assert.deepEqual(kernel.calls(), [`send ${fd} last`, `shutdown ${fd}`]);
-
-  const short = streaming(t, edge);
-  short.kernel.sends.push(2);
-  short.send('last');
-  short.stream.finish();
-  short.kernel.turn();
-  short.kernel.turn();
-  assert.deepEqual(short.kernel.calls(), [`send ${short.fd} last`, `modify ${short.fd} both`]);
-  short.kernel.ready(short.fd, Interest.write);
-  short.kernel.turn();
-  short.kernel.turn();
-  assert.deepEqual(short.kernel.calls(), [
-    `send ${short.fd} st`,
-    `modify ${short.fd} read`,
-    `shutdown ${short.fd}`,
-  ]);
-  assert.deepEqual(short.told, ['drained']);
-
-  const full = queued(t, edge, 1);
-  full.stream.finish();
-  full.kernel.turn();
-  assert.deepEqual(full.kernel.calls(), []);
-  full.kernel.ready(full.fd, Interest.write);
-  full.kernel.turn();
-  full.kernel.turn();
-  assert.ok(full.kernel.calls().includes(`shutdown ${full.fd}`));
-});
-
-overBoth('a FIN that cannot be sent', (t, edge) => {
-  const { kernel, stream, told } = streaming(t, edge);
-  kernel.shutdownResult = -ENOTCONN;
-  stream.finish();
-  kernel.turn();
-  kernel.turn();
-  assert.deepEqual(told, [], 'the receive reports the reset');
-  const other = streamOn(kernel);
-  kernel.shutdownResult = -EPIPE;
-  other.stream.finish();
-  kernel.turn();
-  kernel.turn();
-  assert.deepEqual(other.told, [`failed ${EPIPE}`, 'closed']);
-});
-
-overBoth('a send that fails is told in the next turn, and what is lost is counted', (t, edge) => {
-  const { kernel, stream, fd, told, send } = streaming(t, edge);
-  kernel.sends.push(-EPIPE);
-  send('hello');
-  assert.equal(stream.unsentBytes, 5);
-  assert.deepEqual([told, stream.broken], [[], true]);
-  assert.equal(send('more'), 0);
-  assert.equal(stream.unsentBytes, 9);
-  kernel.turn();
-  assert.deepEqual([told, stream.unsentBytes], [[`failed ${EPIPE}`, 'closed'], 9]);
-
-  const queue = queued(t, edge, 2);
-  queue.kernel.sends.push(CHUNK, -EPIPE);
-  queue.kernel.ready(queue.fd, Interest.write);
-  queue.kernel.turn();
-  assert.deepEqual(queue.told, [`failed ${EPIPE}`, 'closed']);
-  assert.equal(queue.stream.unsentBytes, CHUNK + 1);
-  assert.ok(fd > 0);
-});
-
-overBoth('closed, what was sent goes out, and what is queued is lost', (t, edge) => {
-  const { kernel, stream, fd, told, send } = streaming(t, edge);
-  send('bye');
-  stream.close();
-  kernel.turn();
-  assert.deepEqual(
-    kernel.calls(),
-    [`send ${fd} bye`, `forget ${fd}`, `close ${fd}`].toSorted(byCall),
-  );
-  assert.deepEqual([told, stream.unsentBytes], [['closed'], 0]);
-
-  const short = streaming(t, edge);
-  short.kernel.sends.push(1);
-  short.send('bye');
-  short.stream.close();
-  short.kernel.turn();
-  assert.deepEqual([short.told, short.stream.unsentBytes], [['closed'], 2]);
-});
-
-/** The set forgets a descriptor first, and its close is the last call. */
-function byCall(one: string, other: string): number {
-  const order = ['forget', 'send', 'close'];
-  return order.indexOf(one.split(' ')[0] ?? '') - order.indexOf(other.split(' ')[0] ?? '');
-}
 
 overBoth('one that rests because of its sends receives nothing in that turn', (t, edge) => {
   const { kernel, fd, told } = queued(t, edge, 1);

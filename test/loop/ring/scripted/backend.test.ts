@@ -125,6 +125,7 @@ test('ring backend: a buffer is free again when its send is done', { skip }, (t)
   kernel.turn();
   kernel.turn();
   assert.equal(kernel.buffersFree, BUFFERS_AT_FIRST - 2, 'the send was not taken');
+  assert.equal(kernel.backend.isQuiet, false);
   kernel.takes = 8;
   kernel.turn();
   assert.equal(kernel.buffersFree, BUFFERS_AT_FIRST);
@@ -285,7 +286,9 @@ test('ring backend: a send ahead of close is submitted, and what it lost is know
   kernel.asked();
   // Nothing is stuck any more.
   const last = streamOn(kernel);
+  const other = streamOn(kernel);
   kernel.takes = -EBUSY;
+  other.send('later');
   last.stream.close();
   kernel.backend.closePhase();
   assert.equal(kernel.calls.at(-1), `close ${last.fd}`);

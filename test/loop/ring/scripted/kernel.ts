@@ -176,6 +176,8 @@ export class ScriptedKernel {
       this.#post([token, kind, -this.#plain.sys.abi.errno.EBADF, 0]);
       return;
     }
+    // A limit that an earlier entry has left there.
+    if (words[11] !== 0) assert.match(asked.what, /^recv .* multishot/);
     this.#asked.push(asked);
     if (asked.what === 'cancel all') this.#cancelAll();
     else if (!isSilent) this.#inFlight.push(asked);
@@ -339,7 +341,8 @@ export class ScriptedKernel {
 
   /** A receive brings `bytes`, in the next buffer. */
   bring(fd: number, bytes: Uint8Array, { more = false, stray = false }: Outcome = {}): void {
-    assert.ok(this.buffersFree > 0, 'there is a buffer');
+    const free = this.buffersFree;
+    assert.ok(free > 0 && free <= this.backend.buffers.count, `${free} buffers`);
     const at = (this.#bufferHead & (BUFFERS_MAX - 1)) * 8;
     const entry = new DataView(this.#bufferRing.buffer, this.#bufferRing.byteOffset + at * 2);
     const address = entry.getUint32(0, true) + entry.getUint32(4, true) * 2 ** 32;

@@ -121,6 +121,8 @@ test('ring listener: no accept while it holds connections', { skip }, (t) => {
   kernel.turn();
   kernel.asked();
   acceptance.resume();
+  acceptance.pause();
+  acceptance.resume();
   kernel.turn();
   assert.equal(told.length, ACCEPTS_PER_TURN, 'and so many of them in a turn');
   assert.deepEqual(kernel.asked(), []);
