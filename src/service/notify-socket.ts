@@ -1,5 +1,6 @@
 import { wrongValue } from '../base/arguments.ts';
 import { writeNamed } from '../socket/options/calls.ts';
+import { restIfHurried } from '../socket/wait.ts';
 import { encodeControl } from '../sys/control-messages.ts';
 import { sendFlags } from '../sys/descriptors.ts';
 import { nativeSys } from '../sys/native.ts';
@@ -33,10 +34,13 @@ export function sendNotification(place: string, text: string, fds: readonly numb
   }
 }
 
+/** Repeats a call that signals end. Each begins its timeout anew: they share one. */
 function untilDone(sys: Sys, call: () => number): number {
+  const deadlineMs = sys.monotonicMs() + SEND_TIMEOUT_MS;
   for (;;) {
     const result = call();
-    if (result !== -sys.abi.errno.EINTR) return result;
+    if (result !== -sys.abi.errno.EINTR || sys.monotonicMs() >= deadlineMs) return result;
+    restIfHurried(sys);
   }
 }
 

@@ -30,20 +30,20 @@ export class Acceptor {
   #open = 0;
   #retired: (() => void) | null = null;
 
-  /** `failed` hears of errors of accept(2); accepting goes on but after a final one. */
+  /** `failed` hears of errors of accept(2) that pass; one of a broken socket goes to `broken`. */
   constructor(
     sys: Sys,
     fds: readonly number[],
     address: SocketAddress,
     takers: readonly Taker[],
     failed: (error: SysError) => void,
+    broken: (error: SysError) => void,
   ) {
     this.#takers = takers;
     this.#loop = new Loop(sys, chooseBackend('auto', sys).backend);
     this.#loop.attach();
-    const told = (errno: number): void => {
-      failed(sysError(sys, -errno, 'accept', 'accept a connection on', address));
-    };
+    const errorOf = (errno: number): SysError =>
+      sysError(sys, -errno, 'accept', 'accept a connection on', address);
     const sink = {
       accepted: (connection: number) => this.#accepted(connection),
       exhausted: (errno: number) => {
@@ -52,9 +52,9 @@ export class Acceptor {
           this.#exhausted = false;
           this.hungry();
         });
-        told(errno);
+        failed(errorOf(errno));
       },
-      failed: told,
+      failed: (errno: number) => broken(errorOf(errno)),
       closed: () => {
         this.#open -= 1;
         this.#endIfRetired();

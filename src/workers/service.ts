@@ -173,11 +173,9 @@ export class ThreadService implements AsyncDisposable {
       this.#sockets.close();
       throw sysError(this.#sys, failed, 'dup', 'listen', this.address);
     }
-    return new Acceptor(this.#sys, fds, this.address, this.#slots, (error) => this.#told(error));
-  }
-
-  #told(error: SysError): void {
-    if (this.#options.onError !== undefined) this.#options.onError(error);
+    const told = (error: SysError): void => this.#options.onError?.(error);
+    const broken = (error: SysError): void => this.#fail(error);
+    return new Acceptor(this.#sys, fds, this.address, this.#slots, told, broken);
   }
 
   /** The port on which it listens; null for a UNIX socket. */
@@ -389,7 +387,8 @@ export class ThreadService implements AsyncDisposable {
     }
     const { signal } = this.#options;
     signal?.removeEventListener('abort', this.#aborted);
-    this.#starting?.reject(signal?.reason ?? new Error('cannot serve: it was shut down'));
+    const shutDown = new Error('cannot serve: it was shut down');
+    this.#starting?.reject(this.#failure ?? signal?.reason ?? shutDown);
     if (this.#failure === null) this.#resolve({ ended: this.#ended, reset: this.#reset });
     else this.#reject(this.#failure);
   }

@@ -24,6 +24,9 @@ const READINESS: readonly ServeLoop[] = [...POLLERS, ...BLOCKING];
 /** The programs that are run: the server, and its two clients. */
 export type Program = 'serve' | 'send' | 'load';
 
+/** What a program is told to be beside: the part of the page. */
+export type Variant = '--udp' | '--threads' | 'NOTIFY_SOCKET';
+
 /** The way in which an errno is injected: see {@link TIMES}. */
 export type Times = 'once' | 'every 3rd' | 'always';
 
@@ -50,8 +53,8 @@ interface FaultyCall {
   readonly times: readonly Times[];
   /** The mode of the server: `echo` if left out. */
   readonly mode?: 'echo' | 'once';
-  /** Whether the server is one of datagrams: `serve --udp`. */
-  readonly udp?: boolean;
+  /** A server or client of datagrams, on threads, or one that a supervisor listens to. */
+  readonly variant?: Variant;
 }
 
 const EVERY: readonly Times[] = ['once', 'every 3rd', 'always'];
@@ -102,7 +105,53 @@ function datagrams(
   faults: readonly string[],
   times: readonly Times[] = ['once', 'always'],
 ): FaultyCall {
-  return { program: 'serve', call, loops, gate: call, faults, times, udp: true };
+  return { program: 'serve', call, loops, gate: call, faults, times, variant: '--udp' };
+}
+
+/** Event loops on threads, each of which meets the fault by itself. */
+const THREADED: readonly ServeLoop[] = ['epoll', 'io_uring'];
+
+/** `serve --threads`, while it serves. */
+function threads(
+  call: string,
+  loops: readonly ServeLoop[],
+  faults: readonly string[],
+  times: readonly Times[] = EVERY,
+): FaultyCall {
+  return { ...served(call, loops, faults, times), variant: '--threads' };
+}
+
+/** `serve --threads`, whose first thread that gets there is held. */
+function threadStarts(
+  call: string,
+  loops: readonly ServeLoop[],
+  faults: readonly string[],
+): FaultyCall {
+  return { ...started(call, loops, faults), variant: '--threads' };
+}
+
+function sentBy(
+  variant: Variant,
+  call: string,
+  faults: readonly string[],
+  times: readonly Times[] = EVERY,
+): FaultyCall {
+  return { ...sent(call, faults, times), variant };
+}
+
+/** `load --udp`. */
+function loadedDatagrams(
+  call: string,
+  faults: readonly string[],
+  { loops = ['epoll', 'poll', 'io_uring'], times = EVERY, gate = call }: LoadedDatagrams = {},
+): FaultyCall {
+  return { ...loaded(call, loops, faults, { gate, times }), variant: '--udp' };
+}
+
+interface LoadedDatagrams {
+  readonly loops?: readonly ServeLoop[];
+  readonly times?: readonly Times[];
+  readonly gate?: string;
 }
 
 const RECEIVE = ['EAGAIN', 'EINTR', 'ENOMEM', 'ECONNRESET', 'ETIMEDOUT', 'delay'];
@@ -119,6 +168,8 @@ const NO_ROUTE = [
   'EINTR',
   'delay',
 ];
+
+const NOTIFY = ['EAGAIN', 'EINTR', 'ENOBUFS', 'ECONNREFUSED', 'EPERM'];
 
 /** Every call, by program. */
 export const FAULTY_CALLS: readonly FaultyCall[] = [
@@ -194,8 +245,8 @@ export const FAULTY_CALLS: readonly FaultyCall[] = [
   datagrams('sendmmsg', DATAGRAM_LOOPS, [
     ...['EAGAIN', 'EINTR', 'ENOBUFS', 'ENETUNREACH', 'EPERM', 'EINVAL'],
   ]),
-  datagrams('recvfrom', ['blocking'], ['EAGAIN', 'EINTR', 'ENOMEM', 'ECONNREFUSED'], ONCE),
-  datagrams('sendto', ['blocking'], ['EAGAIN', 'EINTR', 'ENOBUFS', 'ENETUNREACH', 'EPERM'], ONCE),
+  datagrams('recvfrom', ['blocking'], ['EAGAIN', 'EINTR', 'ENOMEM', 'ECONNREFUSED'], EVERY),
+  datagrams('sendto', ['blocking'], ['EAGAIN', 'EINTR', 'ENOBUFS', 'ENETUNREACH', 'EPERM'], EVERY),
   datagrams('socket', DATAGRAM_LOOPS, ['EMFILE', 'ENOBUFS', 'EACCES', 'EAFNOSUPPORT'], ONCE),
   datagrams('bind', DATAGRAM_LOOPS, ['EADDRINUSE', 'EACCES', 'EADDRNOTAVAIL'], ONCE),
   datagrams('setsockopt', DATAGRAM_LOOPS, ['ENOMEM', 'ENOPROTOOPT'], ONCE),
@@ -205,4 +256,46 @@ export const FAULTY_CALLS: readonly FaultyCall[] = [
   sent('recvfrom', RECEIVE),
   sent('sendto', SEND),
   sent('close', ['EINTR', 'EIO', 'delay'], ['once']),
+  threads(
+    'accept4',
+    ['epoll'],
+    [...['EAGAIN', 'EINTR', 'ECONNABORTED', 'EMFILE', 'ENOBUFS', 'EINVAL', 'delay']],
+  ),
+  threads('recvfrom', ['epoll'], RECEIVE),
+  threads('sendto', ['epoll'], SEND),
+  threads('close', THREADED, ['EINTR', 'delay'], ['once', 'every 3rd']),
+  threads(
+    'io_uring_enter',
+    ['io_uring'],
+    ['EINTR', 'EAGAIN', 'EBUSY', 'ENOMEM', 'EINVAL', 'delay'],
+  ),
+  threadStarts('socket', THREADED, ['EMFILE', 'EACCES']),
+  threadStarts('bind', THREADED, ['EADDRINUSE', 'EACCES']),
+  threadStarts('listen', THREADED, ['EADDRINUSE']),
+  threadStarts('io_uring_setup', ['io_uring'], ['EPERM', 'ENOMEM', 'EMFILE']),
+  { ...started('sendmsg', ['epoll'], NOTIFY), variant: 'NOTIFY_SOCKET' },
+  sentBy('--udp', 'socket', NO_SOCKET, SET_UP),
+  sentBy('--udp', 'connect', ['ENETUNREACH', 'EAGAIN', 'EPERM', 'EINTR'], SET_UP),
+  sentBy('--udp', 'setsockopt', ['ENOMEM', 'ENOPROTOOPT'], SET_UP),
+  sentBy('--udp', 'recvfrom', ['EAGAIN', 'EINTR', 'ENOMEM', 'ECONNREFUSED', 'delay']),
+  sentBy('--udp', 'sendto', [
+    ...['EAGAIN', 'EINTR', 'ENOBUFS', 'ENETUNREACH', 'EPERM', 'ECONNREFUSED', 'delay'],
+  ]),
+  sentBy('--threads', 'socket', ['EMFILE', 'ENOBUFS'], SET_UP),
+  sentBy('--threads', 'connect', ['ECONNREFUSED', 'ETIMEDOUT', 'EADDRNOTAVAIL', 'EINTR'], SET_UP),
+  sentBy('--threads', 'recvfrom', RECEIVE),
+  sentBy('--threads', 'sendto', SEND),
+  loadedDatagrams('recvmmsg', ['EAGAIN', 'EINTR', 'ENOMEM', 'ECONNREFUSED', 'delay']),
+  loadedDatagrams('sendmmsg', [
+    ...['EAGAIN', 'EINTR', 'ENOBUFS', 'ENETUNREACH', 'EPERM', 'EINVAL', 'ECONNREFUSED', 'delay'],
+  ]),
+  loadedDatagrams('socket', ['EMFILE', 'ENOBUFS'], { times: SET_UP }),
+  loadedDatagrams('connect', ['ENETUNREACH', 'EAGAIN', 'EPERM'], { times: SET_UP }),
+  loadedDatagrams('setsockopt', ['ENOMEM', 'ENOPROTOOPT'], { times: SET_UP }),
+  loadedDatagrams('epoll_wait', ['EINTR', 'delay'], { loops: ['epoll'], gate: 'socket' }),
+  loadedDatagrams('poll', ['EINTR', 'ENOMEM'], { loops: ['poll'], gate: 'socket' }),
+  loadedDatagrams('io_uring_enter', ['EINTR', 'EAGAIN', 'EBUSY', 'ENOMEM', 'delay'], {
+    loops: ['io_uring'],
+    gate: 'socket',
+  }),
 ];

@@ -5,6 +5,7 @@ import {
   type ServeLoop,
   TIMES,
   type Times,
+  type Variant,
 } from './calls.ts';
 
 /** One fault of one call on one loop: what is run at a time. */
@@ -18,25 +19,31 @@ export interface Cell {
   /** An errno, or `delay`. */
   readonly fault: string;
   readonly times: Times;
-  /** Whether the server is one of datagrams. */
-  readonly udp: boolean;
+  /** Null for a program of streams on one thread. */
+  readonly variant: Variant | null;
 }
 
 /** What a cell is called in the output, and by the flags of the run. */
-export function nameOf({ program, loop, call, gate, fault, times, udp }: Cell): string {
-  if (udp) return `${program} --udp | ${call} | ${fault} | ${loop} | ${times}`;
-  const stage = program === 'serve' && gate !== null ? 'serve at its start' : program;
+export function nameOf({ program, loop, call, gate, fault, times, variant }: Cell): string {
+  const words = variant === null ? program : `${program} ${variant}`;
+  const isStart = program === 'serve' && gate !== null && variant !== '--udp';
+  const stage = isStart ? `${words} at its start` : words;
   return `${stage} | ${call} | ${fault} | ${loop} | ${times}`;
+}
+
+/** Whether threads beside the first one make the call that fails. */
+export function hasThreads({ program, loop, variant }: Cell): boolean {
+  return variant === '--threads' || (program === 'serve' && loop === 'threads');
 }
 
 /** Every cell. Those of a server that serves come loop by loop: they share a process. */
 export function allCells(): readonly Cell[] {
   const cells = FAULTY_CALLS.flatMap(
-    ({ program, call, loops, gate, faults, times, mode = 'echo', udp = false }) =>
+    ({ program, call, loops, gate, faults, times, mode = 'echo', variant = null }) =>
       loops.flatMap((loop) =>
         faults.flatMap((fault) =>
           (fault === 'delay' ? (['always'] as const) : times).map(
-            (one): Cell => ({ program, loop, call, gate, mode, fault, times: one, udp }),
+            (one): Cell => ({ program, loop, call, gate, mode, fault, times: one, variant }),
           ),
         ),
       ),

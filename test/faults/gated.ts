@@ -3,9 +3,12 @@ import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { Scope } from '#test/harness/command.js';
 import { sockloopOfModules } from '#test/harness/programs.js';
-import type { Cell } from './cells.ts';
+import { type Cell, hasThreads } from './cells.ts';
 import { Injection } from './injection.ts';
 import { Program } from './program.ts';
+
+/** More threads than any program has here. */
+const THREADS_MAX = 16;
 
 const GATE = fileURLToPath(new URL('gate.js', import.meta.url));
 
@@ -38,11 +41,13 @@ export async function startGated(
   runner.on('error', () => undefined);
   scope.after(() => void runner.destroy());
   const tid = await Promise.race([
-    once(runner, 'data').then(([bytes]) => Number(String(bytes))),
+    once(runner, 'data').then(([bytes]) => Number.parseInt(String(bytes), 10)),
     once(child, 'exit').then(() => null),
   ]);
   if (tid === null) return { program, injection: null };
-  const injection = await Injection.attach(scope, cell, tid, false);
-  runner.write('!');
+  const isSending = cell.program === 'send' && hasThreads(cell);
+  const injection = await Injection.attach(scope, cell, tid, isSending);
+  // Each thread that comes to the gate is let through.
+  runner.write('!'.repeat(THREADS_MAX));
   return { program, injection };
 }

@@ -9,10 +9,10 @@ export interface Result {
 }
 
 /** The part of the table that a cell belongs to. */
-function partOf({ program, gate, udp }: Cell): string {
-  if (udp) return `${program} --udp`;
-  if (program === 'serve') return gate === null ? 'serve, while it serves' : 'serve, at its start';
-  return program;
+function partOf({ program, gate, variant }: Cell): string {
+  const words = variant === null ? program : `${program} ${variant}`;
+  if (program !== 'serve' || variant === '--udp') return words;
+  return gate === null ? `${words}, while it serves` : `${words}, at its start`;
 }
 
 /** The row of a cell: its call and its fault. */

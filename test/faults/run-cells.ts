@@ -22,8 +22,7 @@ export async function runCells(
   };
   for (const cell of cells) {
     try {
-      if (cell.gate !== null || served?.last.loop !== cell.loop || served.last.mode !== cell.mode)
-        await endServed();
+      if (served === null || !sharesServer(served.last, cell)) await endServed();
       if (cell.gate === null) {
         served ??= { cells: new ServedCells(scope), last: cell };
         served.last = cell;
@@ -54,11 +53,15 @@ async function untampered(cell: Cell, run: () => Promise<CellOutcome>): Promise<
   }
 }
 
+/** Whether a server that serves is the one of the next cell as well. */
+function sharesServer(last: Cell, { gate, loop, mode, variant }: Cell): boolean {
+  return gate === null && loop === last.loop && mode === last.mode && variant === last.variant;
+}
+
 function runAlone(scope: Scope, cell: Cell) {
-  if (cell.udp) return runDatagrams(scope, cell);
   switch (cell.program) {
     case 'serve':
-      return runStart(scope, cell);
+      return cell.variant === '--udp' ? runDatagrams(scope, cell) : runStart(scope, cell);
     case 'send':
       return runSend(scope, cell);
     case 'load':

@@ -1,8 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { pattern } from '#test/conformance/environment.js';
 import type { Scope } from '#test/harness/command.js';
-import type { ServeLoop } from './calls.ts';
-import type { Cell } from './cells.ts';
+import { type Cell, hasThreads } from './cells.ts';
 import { EchoClient } from './echo-client.ts';
 import { Injection } from './injection.ts';
 import { allowed, type CellOutcome, endOf, forbidden } from './outcome.ts';
@@ -19,7 +18,7 @@ const CALLS_PER_SECOND_MAX = 1000;
 const POOL_CALLS_PER_SECOND_MAX = 6000;
 /** A spin is seen this often in a row. */
 const LOOKS_MAX = 3;
-/** The share of the time in which a thread has or wants a core: more is a loop without a call. */
+/** The share of the time in which a thread has a core that it can have: a loop without a call. */
 const BUSY_MAX = 0.95;
 /** More than the kernel takes of a client that does not read for a while. */
 const BULK_BYTES = 4_000_000;
@@ -61,13 +60,13 @@ export class ServedCells {
     return outcome;
   }
 
-  async #start({ loop, mode }: Cell): Promise<ServerProcess> {
-    const server = await ServerProcess.start(this.#scope, loop, mode);
+  async #start(cell: Cell): Promise<ServerProcess> {
+    const server = await ServerProcess.start(this.#scope, cell);
     this.#server = server;
     this.#group = '';
     // What Node sets up late is set up then.
     await isServed(server.port);
-    if (loop === 'threads') await delay(POOL_MS);
+    if (cell.loop === 'threads') await delay(POOL_MS);
     return server;
   }
 
@@ -87,8 +86,7 @@ export class ServedCells {
     const early = new EchoClient(server.port, lines(cell, 1), LINE_BYTES);
     if (cell.mode === 'echo') await early.greet(HANG_MS);
     const { program } = server;
-    const follow = cell.loop === 'threads';
-    const injection = await Injection.attach(this.#scope, cell, program.pid, follow);
+    const injection = await Injection.attach(this.#scope, cell, program.pid, hasThreads(cell));
     const bulk = new EchoClient(server.port, bulkOf(cell), BULK_BYTES);
     const clients = [early, bulk];
     for (let late = 0; late < LATE_CLIENTS; late += 1) {
@@ -156,12 +154,12 @@ function keepsOpen({ call, fault }: Cell): boolean {
 /** Waits until the clients are done, or for as long as every call is to fail. */
 async function watch(
   server: ServerProcess,
-  { times, fault, loop }: Cell,
+  cell: Cell,
   injection: Injection,
   clients: readonly EchoClient[],
   isDone: (client: EchoClient) => boolean,
 ): Promise<string | null> {
-  if (times !== 'always' || fault === 'delay') {
+  if (cell.times !== 'always' || cell.fault === 'delay') {
     const all = clients.map((client) => client.settled(HANG_MS, () => isDone(client)));
     await Promise.all(all);
     return null;
@@ -169,7 +167,7 @@ async function watch(
   let spin: string | null = null;
   for (let looks = 0; looks < LOOKS_MAX; looks += 1) {
     await delay(FAULT_MS / 2);
-    spin = await looksLikeSpin(server, loop, injection);
+    spin = await looksLikeSpin(server, cell, injection);
     if (spin === null) return null;
   }
   return spin;
@@ -178,16 +176,16 @@ async function watch(
 /** Watches for {@link FAULT_MS} / 2. A spin goes on and on, what follows a failure passes. */
 async function looksLikeSpin(
   server: ServerProcess,
-  loop: ServeLoop,
+  cell: Cell,
   injection: Injection,
 ): Promise<string | null> {
   const beganMs = performance.now();
-  const before = { count: injection.count, busyMs: server.busyMs };
+  const before = { count: injection.count, times: server.coreTimes };
   await delay(FAULT_MS / 2);
   const elapsedMs = performance.now() - beganMs;
   const calls = ((injection.count - before.count) * 1000) / elapsedMs;
-  const busy = server.busiestMs(before.busyMs) / elapsedMs;
-  const callsMax = loop === 'threads' ? POOL_CALLS_PER_SECOND_MAX : CALLS_PER_SECOND_MAX;
+  const busy = server.busiest(before.times, elapsedMs);
+  const callsMax = hasThreads(cell) ? POOL_CALLS_PER_SECOND_MAX : CALLS_PER_SECOND_MAX;
   if (calls < callsMax && busy < BUSY_MAX) return null;
   return `${Math.round(calls)} calls a second, ${Math.round(busy * 100)} % of a core`;
 }

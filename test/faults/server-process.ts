@@ -4,10 +4,11 @@ import type { Scope } from '#test/harness/command.js';
 import { openFdsOf } from '#test/harness/process-state.js';
 import { sockloop } from '#test/harness/programs.js';
 import type { ServeLoop } from './calls.ts';
+import type { Cell } from './cells.ts';
 import { Program } from './program.ts';
 
-/** The modes of `serve` that are run. */
-export type Mode = 'echo' | 'once';
+/** What kind of server a cell has. */
+type Served = Pick<Cell, 'loop' | 'mode' | 'variant'>;
 
 /** The first line of a server. */
 const LISTENING = /^listening on .*:(\d+) \(/m;
@@ -26,9 +27,10 @@ export function environmentOf(loop: ServeLoop): NodeJS.ProcessEnv {
 }
 
 /** The words of `serve`, which tells of each connection how it ended. */
-export function serveWords(loop: ServeLoop, mode: Mode): string[] {
+export function serveWords({ loop, mode, variant }: Served): string[] {
   const where = ['serve', '--port', '0', '--loop', backendOf(loop)];
-  return [...where, '--mode', mode, '--log-format', 'text'];
+  const threads = variant === '--threads' ? ['--threads', '2'] : [];
+  return [...where, ...threads, '--mode', mode, '--log-format', 'text'];
 }
 
 /** The port of a server, once it listens; null if it does not. */
@@ -36,6 +38,14 @@ export async function portOf(program: Program): Promise<number | null> {
   await program.until(() => LISTENING.test(program.out), STEP_MS);
   const [, port] = LISTENING.exec(program.out) ?? [];
   return port === undefined ? null : Number(port);
+}
+
+/** A share of a core that is too small to tell a spin by. */
+const SHARE_MIN = 0.02;
+
+interface CoreTime {
+  readonly ranMs: number;
+  readonly waitedMs: number;
 }
 
 /** How long the outputs of a server were at some time. */
@@ -54,9 +64,9 @@ export class ServerProcess {
     this.port = port;
   }
 
-  static async start(scope: Scope, loop: ServeLoop, mode: Mode): Promise<ServerProcess> {
-    const words = sockloop(...serveWords(loop, mode));
-    const program = new Program(scope, words, { env: environmentOf(loop) });
+  static async start(scope: Scope, served: Served): Promise<ServerProcess> {
+    const words = sockloop(...serveWords(served));
+    const program = new Program(scope, words, { env: environmentOf(served.loop) });
     const port = await portOf(program);
     if (port === null) throw new Error(`the server does not listen: ${program.err}`);
     return new ServerProcess(program, port);
@@ -99,25 +109,33 @@ export class ServerProcess {
     return this.sockets - count;
   }
 
-  /** How long each of its threads had a core so far, or waited for one. */
-  get busyMs(): ReadonlyMap<string, number> {
-    const busy = new Map<string, number>();
+  /** How long each of its threads had a core so far, and how long it waited for one. */
+  get coreTimes(): ReadonlyMap<string, CoreTime> {
+    const times = new Map<string, CoreTime>();
     const tasks = `/proc/${this.program.pid}/task`;
     try {
       for (const task of readdirSync(tasks)) {
         const text = readFileSync(`${tasks}/${task}/schedstat`, 'utf8');
         const [ranNs = 0, waitedNs = 0] = text.split(' ').map(Number);
-        busy.set(task, (ranNs + waitedNs) / 1e6);
+        times.set(task, { ranMs: ranNs / 1e6, waitedMs: waitedNs / 1e6 });
       }
     } catch {
       // The process or a thread has ended meanwhile.
     }
-    return busy;
+    return times;
   }
 
-  /** How long the busiest of the threads that were there then was busy since `before`. */
-  busiestMs(before: ReadonlyMap<string, number>): number {
-    const now = this.busyMs;
-    return Math.max(0, ...[...before].map(([task, ms]) => (now.get(task) ?? ms) - ms));
+  /**
+   * How much of the time in which it could have had a core the busiest of the threads has had one
+   * since `before`, `elapsedMs` ago. On a busy machine one that rests waits for a core as well.
+   */
+  busiest(before: ReadonlyMap<string, CoreTime>, elapsedMs: number): number {
+    const shares = [0];
+    for (const [task, now] of this.coreTimes) {
+      const { ranMs, waitedMs } = before.get(task) ?? now;
+      const couldMs = elapsedMs - (now.waitedMs - waitedMs);
+      if (couldMs > elapsedMs * SHARE_MIN) shares.push((now.ranMs - ranMs) / couldMs);
+    }
+    return Math.max(...shares);
   }
 }

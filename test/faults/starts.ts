@@ -5,6 +5,7 @@ import { EchoClient } from './echo-client.ts';
 import { type Gated, startGated } from './gated.ts';
 import { allowed, type CellOutcome, endAhead, endOf, forbidden } from './outcome.ts';
 import { environmentOf, portOf, serveWords } from './server-process.ts';
+import { supervisedBy } from './supervisor.ts';
 
 /** So long may a server take to answer, or to end. */
 const STEP_MS = 20_000;
@@ -20,8 +21,8 @@ const PAGE_CALLS: Readonly<Record<string, RegExp>> = {
 
 /** `serve` whose set-up meets a fault: it listens and serves all the same, or says why not. */
 export async function runStart(scope: Scope, cell: Cell): Promise<CellOutcome> {
-  const words = serveWords(cell.loop, cell.mode);
-  const gated = await startGated(scope, cell, words, environmentOf(cell.loop));
+  const env = { ...environmentOf(cell.loop), ...supervisedBy(scope, cell) };
+  const gated = await startGated(scope, cell, serveWords(cell), env);
   const outcome = await outcomeOf(gated, cell);
   const own = cell.gate === 'batching' ? PAGE_CALLS[cell.call] : undefined;
   const isOurs = own === undefined || gated.injection?.hasMet(own) === true;

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
+import { nativeSys } from 'sockloop';
 import {
   type ServeOnThreadsOptions,
   serveOnThreads,
@@ -219,3 +220,20 @@ for (const [options, expected] of [
     await assert.rejects(start({ ...wrong }), { message: expected });
   });
 }
+
+test('service: an acceptor whose socket is broken ends the service', { timeout }, async (t) => {
+  leakCheck(t);
+  const told: Error[] = [];
+  const onError = (error: Error) => told.push(error);
+  const { service } = await start({ balance: 'acceptor', threads: 1, onError });
+  const [fd = -1] = service.fds;
+  const clients = await heldClients(service.port ?? 0, 2);
+  const failed = assert.rejects(service.done, { code: 'EINVAL', syscall: 'accept' });
+  // accept(2) answers EINVAL from now on.
+  const sys = nativeSys();
+  assert.equal(sys.shutdown(fd, sys.abi.constants.SHUT_RDWR), 0);
+  await failed;
+  assert.deepEqual(told, []);
+  await until('the clients are told', () => clients.ended() === 2);
+  clients.close();
+});

@@ -46,6 +46,8 @@ export interface ServerObserver {
   closed?(address: SocketAddress | null, connection: ConnectionTotals, failure: Error | null): void;
   /** accept(2) failed; the server continues. */
   acceptFailed?(failure: Error): void;
+  /** A thread has failed, and another one takes its place. */
+  threadFailed?(failure: Error): void;
 }
 
 /** Totals of one connection. */

@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import type { Command } from 'commander';
 import type { LoopName } from 'sockloop';
 import { nativeSys, type SocketAddress } from 'sockloop/sys';
+import { counted } from '#src/base/number-format.js';
 import { backends } from '#src/loop/backends.js';
 import { addressesWithin } from '#src/net/addresses.js';
 import { type DatagramCondition, parseDatagramCondition } from '../../load/datagrams/conditions.ts';
@@ -24,7 +25,7 @@ import {
   parseRate,
   parseSize,
 } from '../../terminal/flags.ts';
-import { printOut } from '../../terminal/output.ts';
+import { printError, printOut } from '../../terminal/output.ts';
 import { onStopSignals } from '../../terminal/stop-signals.ts';
 import { unixPath } from '../unix-flag.ts';
 import type { DatagramFlags } from './datagram-flags.ts';
@@ -52,7 +53,11 @@ export async function loadDatagrams(
   const plan = { ...planOf(kind, flags, given), target: await targetOf(words, flags) };
   using run = openDatagramLoad(plan, plan.loop as LoopName, nativeSys());
   using _ = onStopSignals(() => run.stop());
-  tell(await run.run(), flags.json === true, conditions);
+  const document = await run.run();
+  for (const [code, count] of run.sendErrors) {
+    printError(`sockloop: could not send ${counted(count, 'datagram')}: ${code}`);
+  }
+  tell(document, flags.json === true, conditions);
 }
 
 function conditionOf(text: string): DatagramCondition {

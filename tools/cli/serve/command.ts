@@ -251,6 +251,7 @@ function textLog(kind: SeenPlan['log'], nowMs: () => number): ServeLog {
         logOut(`connection ${connection} closed: ${receivedBytes} bytes in, ${outWords(totals)}`);
       },
       acceptFailed: (failure) => refused.add(`sockloop: ${failure.message}`),
+      threadFailed: (failure) => printError(`sockloop: ${failure.message}`),
     },
     stopped: (totals, balance) => {
       const { connections, failed, turnedAway, receivedBytes } = totals;
@@ -311,6 +312,7 @@ function jsonLog(nowMs: () => number): ServeLog {
         event('closed', { ...end, ...(failure === null ? {} : { failure: message(failure) }) });
       },
       acceptFailed: (failure) => event('acceptFailed', { failure: message(failure) }),
+      threadFailed: (failure) => event('threadFailed', { failure: message(failure) }),
     },
     stopped: (totals, balance) =>
       event('stopped', { totals, ...(balance === null ? {} : { balance }) }),

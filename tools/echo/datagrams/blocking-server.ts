@@ -78,7 +78,7 @@ export class BlockingDatagramServer implements DatagramServer {
       return false;
     }
     try {
-      throughSignals(() => this.#socket.sendTo(this.#buffer, from, 0, length));
+      throughSignals(this.#sys, () => this.#socket.sendTo(this.#buffer, from, 0, length));
     } catch (error) {
       // A client that has left, or that does not read, is no reason to stop.
       totals.unsent += 1;
@@ -127,7 +127,7 @@ export class BlockingDatagramServer implements DatagramServer {
       this.totals.received += 1;
       this.totals.receivedBytes += length;
       this.#observer.received?.('a client', length);
-      throughSignals(() => connection.send(this.#buffer, 0, length));
+      throughSignals(this.#sys, () => connection.send(this.#buffer, 0, length));
       this.totals.sent += 1;
       this.totals.sentBytes += length;
       return 'answered';
@@ -158,13 +158,14 @@ function hasWaited({ code }: SysError): boolean {
 }
 
 /** Sends although signals come: an answer is not to be lost by one. */
-function throughSignals(send: () => void): void {
+function throughSignals(sys: Sys, send: () => void): void {
   for (;;) {
     try {
       send();
       return;
     } catch (error) {
       if (!(error instanceof SysError) || error.code !== 'EINTR') throw error;
+      restIfHurried(sys);
     }
   }
 }

@@ -1,5 +1,5 @@
 import type { LoopName, MissingLoop } from 'sockloop';
-import { serveOnThreads, type ThreadService } from 'sockloop/workers';
+import { serveOnThreads, type ThreadEnd, type ThreadService } from 'sockloop/workers';
 import { addRefusals } from '../guards/plan.ts';
 import { newTotals, type ServerObserver, type ServerTotals } from '../iterative-server.ts';
 import { DRAIN_MS, LINGER_MS } from '../limits.ts';
@@ -32,6 +32,7 @@ export async function openLoopThreads(
     // A full thread must not be given what another one has room for.
     ...(maxConnections === null ? {} : { balance: 'acceptor' }),
     onMessage: (message, index) => server.received(message as LoopThreadMessage, index),
+    onThreadEnd: (end) => server.threadEnded(end),
     onError: (error) => observer.acceptFailed?.(error),
   });
   return server.opened(service);
@@ -92,6 +93,14 @@ class LoopThreads {
       this.#failure ??= error;
       void this.#service?.shutdown({ deadlineMs: 0 });
     }
+  }
+
+  /** Of the last one, in whose place none is started, the service says why. */
+  threadEnded({ index, reason, error, restartMs }: ThreadEnd): void {
+    if (restartMs === null) return;
+    const why = error instanceof Error ? error.message : reason;
+    const words = `thread ${index} has ended, and another one takes its place: ${why}`;
+    this.#observer.threadFailed?.(new Error(words));
   }
 
   #handle(message: LoopThreadMessage, index: number): void {

@@ -1,4 +1,6 @@
+import { SysError } from 'sockloop/sys';
 import type { ServiceThread } from 'sockloop/workers';
+import { acceptErrorKind } from '#src/sys/error-kinds.js';
 import { EventServer } from '../event-server.ts';
 import { guardsOfThread } from '../guards/plan.ts';
 import type { ConnectionTotals, ServerObserver } from '../iterative-server.ts';
@@ -23,7 +25,8 @@ export function serve(thread: ServiceThread): () => Promise<void> {
     ...plan,
     maxConnections: maxConnections === null ? null : shareOf(maxConnections, thread),
     guarding: guardsOfThread(guarding, thread.threads),
-    listen: (settings) => thread.listen(settings),
+    listen: ({ onError, ...settings }) =>
+      thread.listen({ ...settings, onError: (error) => unlessFinal(error, onError) }),
     observer: observerOf(thread, tell),
     misbehaviour:
       misbehaviour === null
@@ -38,6 +41,12 @@ export function serve(thread: ServiceThread): () => Promise<void> {
   const { backendName, missing } = thread.loop;
   tell({ kind: 'listens', loop: backendName, missing });
   return async () => tell({ kind: 'ended', totals: await server.shutdown() });
+}
+
+/** A listener that is broken ends its thread, and another one takes its place. */
+function unlessFinal(error: Error, told: ((error: Error) => void) | undefined): void {
+  if (error instanceof SysError && acceptErrorKind(error.code) === 'final') throw error;
+  told?.(error);
 }
 
 /** The number in the process of the n-th connection of a thread: each has one of its own. */

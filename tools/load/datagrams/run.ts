@@ -250,6 +250,19 @@ export class DatagramLoad implements Disposable {
     return { ...sum, unsent: this.#unsent, refused, droppedHere };
   }
 
+  /** What the kernel would not send, by its reason: it counts as lost. */
+  get sendErrors(): ReadonlyMap<string, number> {
+    const sum = new Map<string, number>();
+    for (const { socket } of this.#flows) {
+      for (const [code, count] of Object.entries(socket.stats().sendErrors)) {
+        sum.set(code, (sum.get(code) ?? 0) + count);
+      }
+    }
+    // It is the network's answer, and counted as such.
+    sum.delete('ECONNREFUSED');
+    return sum;
+  }
+
   #document(startedAt: string): DatagramLoadDocument {
     const counts = this.#counts();
     const perSecond = (count: number): number => (count / this.#measuredMs) * 1000;
