@@ -54,7 +54,7 @@ bill: package ## List what the package is made of, in CycloneDX: build/package.c
 # The list is made from the sources: a compiled test whose source is gone must not run, and Node 20
 # and 22 disagree about what a directory argument means.
 test: check ## Build, check, and run every test.
-	@node --test $(TEST_FLAGS) \
+	@SOCKLOOP_CHECKS=1 node --test $(TEST_FLAGS) \
 	  $$(find test -name '*.test.ts' | sort | sed -e 's|^test/|build/test/|' -e 's|ts$$|js|')
 
 # A few of these files are part of every `make test`. What is missing is named, and skipped.
@@ -85,9 +85,9 @@ check: package ## Types, lint, format, layers, dead code, public documentation.
 	@said=$$($(PUBLINT) build/sockloop-*.tgz) || { echo "$$said"; exit 1; }
 	@said=$$($(ATTW) build/sockloop-*.tgz) || { echo "$$said"; exit 1; }
 
-# Every core, other seeds each time; SIM="--seed 1 --targets io_uring,epoll" chooses them.
+# Every core has a thread of seeds, and none is left to collect garbage. Other seeds each time; SIM="--seed 1 --targets io_uring,epoll" chooses them.
 sim: build ## Run seeds over the simulated kernels and shrink what fails: MINUTES=1.
-	@node build/test/sim/campaign/run.js --minutes $${MINUTES:-1} $(SIM)
+	@SOCKLOOP_CHECKS=1 node --single-threaded-gc build/test/sim/campaign/run.js --minutes $${MINUTES:-1} $(SIM)
 
 # The run that checks the comments writes the pages as well.
 reference: node_modules/.package-lock.json ## Write the reference of the public names: build/reference/index.html.

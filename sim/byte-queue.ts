@@ -1,3 +1,7 @@
+/** The memory of all queues that have held nothing yet. */
+const NOTHING = new Uint8Array(0);
+const BYTES_MIN = 64;
+
 /** A bounded queue of bytes between a writer and a reader. */
 export class ByteQueue {
   capacity: number;
@@ -8,7 +12,7 @@ export class ByteQueue {
   constructor(capacity: number) {
     this.capacity = capacity;
     // Most queues stay nearly empty, so the memory grows with what they hold.
-    this.#bytes = new Uint8Array(256);
+    this.#bytes = NOTHING;
   }
 
   get length(): number {
@@ -35,6 +39,7 @@ export class ByteQueue {
   /** Copies at most `length` bytes into `into` at `offset` and keeps them. Returns how many. */
   peek(into: Uint8Array, offset: number, length: number): number {
     const count = Math.min(length, this.#length);
+    if (count === 0) return 0;
     const first = Math.min(count, this.#bytes.length - this.#start);
     into.set(this.#bytes.subarray(this.#start, this.#start + first), offset);
     into.set(this.#bytes.subarray(0, count - first), offset + first);
@@ -73,7 +78,7 @@ export class ByteQueue {
 
   #reserve(size: number): void {
     if (size <= this.#bytes.length) return;
-    const grown = new Uint8Array(2 ** Math.ceil(Math.log2(size)));
+    const grown = new Uint8Array(Math.max(BYTES_MIN, 2 ** Math.ceil(Math.log2(size))));
     const length = this.peek(grown, 0, this.#length);
     this.#bytes = grown;
     this.#start = 0;

@@ -99,6 +99,8 @@ export const streamFaults = faultKinds.filter(
   (kind) => !datagramFaults.includes(kind) && !ringFaults.includes(kind),
 );
 
+const NONE = Object.fromEntries(faultKinds.map((kind) => [kind, 0])) as Record<FaultKind, number>;
+
 /** The probability of each fault: data only, so that it can be printed and reused. */
 export class FaultPlan {
   /** A plan without faults. */
@@ -114,8 +116,7 @@ export class FaultPlan {
     countMax = Number.POSITIVE_INFINITY,
   ) {
     this.countMax = countMax;
-    const entries = faultKinds.map((kind) => [kind, probabilities[kind] ?? 0] as const);
-    this.probabilities = Object.fromEntries(entries) as Record<FaultKind, number>;
+    this.probabilities = { ...NONE, ...probabilities };
   }
 
   /**
@@ -143,28 +144,25 @@ export class Faults {
   /** How often each fault has fired. */
   readonly fired: Readonly<Record<FaultKind, number>>;
   readonly #counts: Record<FaultKind, number>;
-  readonly #dice: Record<FaultKind, Random>;
+  readonly #seed: number;
+  /** Made by the first draw: most seeds have few kinds. */
+  readonly #dice: Partial<Record<FaultKind, Random>> = {};
   /** How many have fired. */
   total = 0;
   #healed = false;
 
   constructor(plan: FaultPlan, seed: number) {
     this.plan = plan;
-    this.#counts = Object.fromEntries(faultKinds.map((kind) => [kind, 0])) as Record<
-      FaultKind,
-      number
-    >;
+    this.#counts = { ...NONE };
     this.fired = this.#counts;
-    this.#dice = Object.fromEntries(
-      faultKinds.map((kind) => [kind, new Random(seed, kind)]),
-    ) as Record<FaultKind, Random>;
+    this.#seed = seed;
   }
 
   /** True if `kind` happens now. Asked only where it can: the counts are of real faults. */
   fires(kind: FaultKind): boolean {
     const probability = this.plan.probabilities[kind];
     if (probability === 0 || this.#healed) return false;
-    if (!this.#dice[kind].chance(probability)) return false;
+    if (!this.dice(kind).chance(probability)) return false;
     if (this.total >= this.plan.countMax) return false;
     this.#counts[kind] += 1;
     this.total += 1;
@@ -173,13 +171,14 @@ export class Faults {
 
   /** The generator of the extent of a fault, once `kind` has fired. */
   dice(kind: FaultKind): Random {
+    this.#dice[kind] ??= new Random(this.#seed, kind);
     return this.#dice[kind];
   }
 
   /** The events, in another order if that fault fires. */
   reordered<Item>(list: readonly Item[]): readonly Item[] {
     if (list.length < 2 || !this.fires('shuffledEvents')) return list;
-    return this.#dice.shuffledEvents.shuffled(list);
+    return this.dice('shuffledEvents').shuffled(list);
   }
 
   /** Ends all faults, so that everything must complete. */

@@ -1,3 +1,5 @@
+import { CHECKED_MAX, checking, invariant } from './invariants.ts';
+
 /** An entry of a {@link TimerHeap}. */
 export interface HeapEntry {
   /** The time at which it is due. */
@@ -28,8 +30,10 @@ export class TimerHeap<Entry extends HeapEntry> {
 
   /** Adds an entry that is in no heap. */
   push(entry: Entry): void {
+    if (checking) invariant(entry.heapIndex < 0, 'a timer is set twice');
     this.#entries.push(entry);
     this.#rise(entry, this.#entries.length - 1);
+    if (checking && this.size < CHECKED_MAX) this.#check();
   }
 
   /** Removes an entry; does nothing if it is in no heap. */
@@ -41,6 +45,17 @@ export class TimerHeap<Entry extends HeapEntry> {
     if (last === undefined || last === entry) return;
     this.#rise(last, index);
     this.#sink(last, last.heapIndex);
+    if (checking && this.size < CHECKED_MAX) this.#check();
+  }
+
+  /** Every entry knows its place, behind none that is due later. */
+  #check(): void {
+    for (const [index, entry] of this.#entries.entries()) {
+      invariant(entry.heapIndex === index, 'a timer does not know its place');
+      const parent = this.#entries[(index - 1) >> 1];
+      const isInOrder = parent === undefined || !isBefore(entry, parent);
+      invariant(isInOrder, 'timers are out of order');
+    }
   }
 
   #rise(entry: Entry, from: number): void {

@@ -1,3 +1,5 @@
+import { CHECKED_MAX, checking, invariant } from './invariants.ts';
+
 /** An item in a {@link TokenSlab}, which sets its token. */
 export interface Occupant {
   token: number;
@@ -34,6 +36,7 @@ export class TokenSlab<Kind extends Occupant> {
     this.#generations[index] = generation;
     this.#size += 1;
     occupant.token = (generation << INDEX_BITS) | index;
+    if (checking && this.#size < CHECKED_MAX) this.#check();
   }
 
   /** The occupant of a slot, undefined for a token that is not valid any more. */
@@ -51,6 +54,18 @@ export class TokenSlab<Kind extends Occupant> {
     this.#free[this.#freeCount] = index;
     this.#freeCount += 1;
     this.#size -= 1;
+    if (checking && this.#size < CHECKED_MAX) this.#check();
+  }
+
+  /** Every slot is free or in use, and an occupant has the token of its slot. */
+  #check(): void {
+    const slots = this.#occupants.length;
+    invariant(this.#size + this.#freeCount === slots, 'a slot is neither free nor in use');
+    for (const [index, occupant] of this.#occupants.entries()) {
+      if (occupant === undefined) continue;
+      const token = ((this.#generations[index] ?? 0) << INDEX_BITS) | index;
+      invariant(occupant.token === token, 'a handle has the token of another slot');
+    }
   }
 
   /** All occupants, in no particular order. */

@@ -1,4 +1,5 @@
 import { deliver, deliverCopy } from '../base/borrowed.ts';
+import { checking, invariant } from '../base/invariants.ts';
 import type { Stream, StreamSink } from './backend.ts';
 import { BaseHandle, type HandleOwner } from './base-handle.ts';
 import type { GatheredSends } from './gathered-sends.ts';
@@ -265,6 +266,7 @@ export abstract class BaseStream<Owner extends StreamOwner>
   }
 
   closed(): void {
+    if (checking) invariant(this.gone, 'a stream is closed that was not removed');
     this.#lost = this.unsentBytes;
     this.outbox = null;
     this.held = null;

@@ -1,3 +1,4 @@
+import { CHECKED_MAX, checking, invariant } from '../base/invariants.ts';
 import { noteClosing } from '../sys/thread-resources.ts';
 
 /** Makes close(2), at once or with the next flush. */
@@ -40,6 +41,10 @@ export class ClosingList {
   }
 
   add(handle: Closing): void {
+    if (checking && this.#count < CHECKED_MAX) {
+      invariant(handle.fd >= 0, 'a handle without a descriptor is to be closed');
+      invariant(!this.fds.includes(handle.fd), 'a descriptor is to be closed twice');
+    }
     this.#handles[this.#count] = handle;
     this.#count += 1;
   }

@@ -1,4 +1,5 @@
 import { isUnchangedCopy } from '../base/borrowed.ts';
+import { checking, invariant } from '../base/invariants.ts';
 import { STAGED_BYTES_MAX, STAGING_BYTES } from '../ring/limits.ts';
 
 /** The receive memory of a loop, in which each chunk has a buffer. */
@@ -45,6 +46,7 @@ export class GatheredSends {
 
   /** A sink borrows the chunk in the buffer `id` until {@link giveBack}. */
   borrow(id: number, chunk: Uint8Array): void {
+    if (checking) invariant(this.#borrowed < 0, 'a chunk is delivered inside of another one');
     this.#borrowed = id;
     this.#borrowedChunk = chunk;
   }

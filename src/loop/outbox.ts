@@ -1,3 +1,4 @@
+import { checking, invariant } from '../base/invariants.ts';
 import { QUEUE_CHUNK_BYTES } from './limits.ts';
 
 /**
@@ -34,10 +35,12 @@ export class Outbox {
       left -= size;
     }
     this.#length += length;
+    if (checking) this.#check();
   }
 
   /** Prepends a copy of `bytes`. None of the queue may have been sent. */
   prepend(bytes: Uint8Array): void {
+    if (checking) invariant(this.#start === 0, 'bytes go ahead of a queue that was sent in part');
     // More than 64 bytes in any case: V8 moves smaller arrays, and a send may be in flight.
     const memory = new ArrayBuffer(Math.max(bytes.length, STABLE_BYTES_MIN));
     const chunk = new Uint8Array(memory, 0, bytes.length);
@@ -45,6 +48,7 @@ export class Outbox {
     this.#chunks.unshift(chunk);
     if (this.#chunks.length === 1) this.#end = chunk.length;
     this.#length += chunk.length;
+    if (checking) this.#check();
   }
 
   /** Returns the first contiguous bytes; none if the queue is empty. */
@@ -56,14 +60,25 @@ export class Outbox {
 
   /** Removes `length` bytes from the front, at most what {@link peek} returned. */
   consume(length: number): void {
+    if (checking) invariant(length <= this.peek().length, 'more was sent than is there');
     this.#start += length;
     this.#length -= length;
     const first = this.#chunks[0];
     const end = this.#chunks.length === 1 ? this.#end : (first?.length ?? 0);
-    if (this.#start < end) return;
-    this.#chunks.shift();
-    this.#start = 0;
-    if (this.#chunks.length === 0) this.#end = 0;
+    if (this.#start >= end) {
+      this.#chunks.shift();
+      this.#start = 0;
+      if (this.#chunks.length === 0) this.#end = 0;
+    }
+    if (checking) this.#check();
+  }
+
+  /** The queue is as long as its parts together. */
+  #check(): void {
+    const last = this.#chunks.at(-1);
+    const room = last === undefined ? 0 : last.length - this.#end;
+    const total = this.#chunks.reduce((sum, { length }) => sum + length, 0);
+    invariant(this.#length === total - this.#start - room, 'a send queue lost count of its bytes');
   }
 }
 

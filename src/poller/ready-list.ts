@@ -1,3 +1,4 @@
+import { checking, invariant } from '../base/invariants.ts';
 import type { ReadySink } from './poller.ts';
 import { lengthened, type Registry } from './registry.ts';
 
@@ -47,8 +48,20 @@ export class ReadyList {
     this.#count += 1;
   }
 
+  /** A registration is reported once in a wait. */
+  #check(): void {
+    const seen = new Set<string>();
+    for (let at = 0; at < this.#count * ENTRY_WORDS; at += ENTRY_WORDS) {
+      const fd = this.#words[at] ?? -1;
+      invariant(fd >= 0, 'no descriptor is ready');
+      seen.add(`${fd} ${this.#words[at + 1]}`);
+    }
+    invariant(seen.size === this.#count, 'a descriptor is ready twice');
+  }
+
   /** Reports what is still registered. Returns the number of reports. */
   deliver(registry: Registry, sink: ReadySink): number {
+    if (checking) this.#check();
     let reports = 0;
     for (let entry = 0; entry < this.#count; entry += 1) {
       const words = this.#words;

@@ -1,3 +1,4 @@
+import { checking, invariant } from '../base/invariants.ts';
 import { writeInteger } from '../sys/struct.ts';
 import { sysError } from '../sys/sys-error.ts';
 import { BufferViews } from './buffer-views.ts';
@@ -22,6 +23,8 @@ export class Buffers {
   readonly #views: BufferViews;
   #count = 0;
   #tail = 0;
+  /** The buffers that the kernel has filled, and not got back: kept for {@link checking} only. */
+  readonly #taken = new Set<number>();
 
   /** Registers the ring of buffers as group 0. Throws a SysError. */
   constructor(ring: Ring) {
@@ -62,11 +65,20 @@ export class Buffers {
 
   /** Returns a view of the first `length` bytes of the buffer `id`. */
   chunk(id: number, length: number): Uint8Array {
+    if (checking) {
+      const isNew = !this.#taken.has(id) && id < this.#count;
+      invariant(isNew && length <= BUFFER_BYTES, "a receive buffer came that is not the kernel's");
+      this.#taken.add(id);
+    }
     return this.#views.chunk(id, length);
   }
 
   /** Gives a buffer to the kernel, as of the next {@link publish}. */
   give(id: number): void {
+    if (checking) {
+      const isOwn = this.#taken.delete(id) || id === this.#count;
+      invariant(isOwn, 'the kernel gets a receive buffer twice');
+    }
     const place = this.#tail & (BUFFERS_MAX - 1);
     const { address } = this.#ring.region;
     const at = address + this.offset(id);

@@ -2,12 +2,7 @@ import { receiveMemory } from '../../base/borrowed.ts';
 import { MessageVector } from '../../sys/message-vector.ts';
 import { SOCKADDR_BYTES_MAX } from '../../sys/sockaddr.ts';
 import type { Sys } from '../../sys/sys.ts';
-import {
-  DATAGRAM_BYTES,
-  DATAGRAM_CONTROL_BYTES,
-  DATAGRAM_MEMORY_BYTES,
-  DATAGRAMS_PER_CALL,
-} from '../limits.ts';
+import { DATAGRAM_CONTROL_BYTES, DATAGRAM_MEMORY_BYTES, DATAGRAMS_PER_CALL } from '../limits.ts';
 import type { MessageCalls } from './message-calls.ts';
 import { ReceivedDatagrams } from './received.ts';
 
@@ -19,8 +14,10 @@ export class ReceiveSlots {
   /** The room that the buffer of each slot has for a datagram now. */
   #roomBytes: number;
 
-  /** Each slot holds `bufferBytes`. */
-  constructor(sys: Sys, calls: MessageCalls, bufferBytes = DATAGRAM_BYTES) {
+  readonly memory: Uint8Array;
+
+  /** Each slot holds `bufferBytes`. `spare` is the memory of slots that are not used any more. */
+  constructor(sys: Sys, calls: MessageCalls, bufferBytes: number, spare: Uint8Array | null = null) {
     const fitting = Math.floor(DATAGRAM_MEMORY_BYTES / bufferBytes);
     const count = Math.max(1, Math.min(DATAGRAMS_PER_CALL, fitting));
     const sizes = {
@@ -29,7 +26,8 @@ export class ReceiveSlots {
       controlBytes: DATAGRAM_CONTROL_BYTES,
       bufferBytes,
     };
-    const memory = receiveMemory(MessageVector.memoryBytes(sys.abi, sizes));
+    const memory = spare ?? receiveMemory(MessageVector.memoryBytes(sys.abi, sizes));
+    this.memory = memory;
     this.#calls = calls;
     this.#messages = new MessageVector(sys, sizes, memory);
     this.#roomBytes = bufferBytes;

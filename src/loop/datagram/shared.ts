@@ -13,6 +13,8 @@ export class SharedDatagrams {
   readonly control: ControlReader;
   readonly sends = new DatagramSends();
   readonly sys: Sys;
+  /** The memory of the slots: null until the first receive, which uses it if it is there. */
+  memory: Uint8Array | null = null;
   #slots: ReceiveSlots | null = null;
 
   constructor(sys: Sys) {
@@ -25,7 +27,8 @@ export class SharedDatagrams {
   /** The memory to receive datagrams of `bytesMax` into: longer ones than UDP's have their own. */
   slotsFor(bytesMax: number): ReceiveSlots {
     if (bytesMax > DATAGRAM_BYTES) return new ReceiveSlots(this.sys, this.calls, bytesMax);
-    this.#slots ??= new ReceiveSlots(this.sys, this.calls);
+    this.#slots ??= new ReceiveSlots(this.sys, this.calls, DATAGRAM_BYTES, this.memory);
+    this.memory = this.#slots.memory;
     return this.#slots;
   }
 }

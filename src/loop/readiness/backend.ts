@@ -42,6 +42,8 @@ import { ReadinessWatch } from './watch.ts';
 export interface ReadinessOptions {
   /** Makes the system calls one by one, also where a list of them can be one foreign call. */
   readonly oneByOne?: boolean;
+  /** The memory of a backend that was destroyed, to be used again. */
+  readonly memory?: Uint8Array;
 }
 
 /**
@@ -84,11 +86,11 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
   /** Why a watch could not be registered, until the end of the turn. */
   #refusal: SysError | null = null;
 
-  constructor(sys: Sys, poller: LoopPoller, { oneByOne = false }: ReadinessOptions = {}) {
+  constructor(sys: Sys, poller: LoopPoller, { oneByOne = false, memory }: ReadinessOptions = {}) {
     this.sys = sys;
     this.name = poller.name;
     this.sendFlags = sendFlags(sys);
-    this.calls = new CallQueue(sys, this, oneByOne);
+    this.calls = new CallQueue(sys, this, oneByOne, memory);
     this.#receives = this.calls.receives;
     this.sends = new GatheredSends(this.calls, this.calls.stagingAt);
     this.sharedDatagrams = new SharedDatagrams(sys);

@@ -52,10 +52,16 @@ export class CallQueue implements ReceiveBuffers, RidingCalls {
   readonly #waitMemory = new LastAddress();
   readonly #secondMemory = new LastAddress();
 
-  constructor(sys: Sys, outcomes: CallOutcomes, oneByOne: boolean) {
+  /** `memory` is that of an earlier queue that is not used any more. */
+  constructor(
+    sys: Sys,
+    outcomes: CallOutcomes,
+    oneByOne: boolean,
+    memory = receiveMemory(BUFFERS_AT + RECEIVES_MAX * BUFFER_STRIDE_BYTES),
+  ) {
     this.#sys = sys;
     this.#outcomes = outcomes;
-    this.bytes = receiveMemory(BUFFERS_AT + RECEIVES_MAX * BUFFER_STRIDE_BYTES);
+    this.bytes = memory;
     this.#calls = new CallList(sys, this.bytes, CALLS_MAX, oneByOne);
     const places = { records: LIST_BYTES, buffers: BUFFERS_AT };
     this.receives = new ReceiveList(sys, this.bytes, places, oneByOne);

@@ -1,4 +1,5 @@
 import { registerReceiveMemory } from '../../base/borrowed.ts';
+import { checking, invariant } from '../../base/invariants.ts';
 import { TokenSlab } from '../../base/token-slab.ts';
 import { WatchTable } from '../../base/watch-table.ts';
 import type { Interest, WakeHandle } from '../../poller/poller.ts';
@@ -316,6 +317,10 @@ export class RingBackend implements Backend, RingHandleOwner {
   }
 
   letGo(handle: RingHandle): void {
+    if (checking) {
+      const isOver = !handle.inFlight || this.#destroyed;
+      invariant(isOver, 'a handle is let go of with an operation in flight');
+    }
     this.#handles.free(handle.token);
     if (handle.ownsFd) this.#closing.add(handle);
     else this.#unwatched -= 1;

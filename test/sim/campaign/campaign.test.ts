@@ -7,13 +7,14 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { leakCheck } from '#test/harness/leaks.js';
 import { runLoop } from '#test/sim/loop/environment.js';
+import { datagramPlay, loopPlay } from './plays.ts';
 import { shrink, told } from './story.ts';
 
 const BUG = 'overlooks a short write';
 
 /** The first seed that finds the bug. */
 function failingSeed(): number {
-  for (let seed = 1; seed <= 20; seed += 1) {
+  for (let seed = 1; seed <= 60; seed += 1) {
     if (runLoop('io_uring', seed, { bug: BUG }).violation !== null) return seed;
   }
   assert.fail('no seed finds it');
@@ -22,24 +23,36 @@ function failingSeed(): number {
 test('sim campaign: a failing seed shrinks to fewer parts and faults, and fails as before', (t) => {
   leakCheck(t);
   const seed = failingSeed();
-  const story = shrink('io_uring', seed, { bug: BUG }) ?? assert.fail('it did not fail');
-  t.diagnostic(told('io_uring', seed, story).split('\n').slice(0, 3).join('; '));
+  const play = loopPlay('io_uring', seed, BUG);
+  const story = shrink(play) ?? assert.fail('it did not fail');
+  t.diagnostic(told(play, story).split('\n').slice(0, 3).join('; '));
   const { parts, partsAtFirst, faults, faultsAtFirst } = story;
   assert.ok(partsAtFirst > 1 && parts.length < partsAtFirst, `${parts.length} parts`);
   assert.ok(faults < faultsAtFirst, `${faults} faults of ${faultsAtFirst}`);
-  const again = runLoop('io_uring', seed, story.options);
+  const again = play.run(story.options);
   assert.equal(again.violation?.split('\n')[0], story.violation);
   for (const part of parts) {
     const without = new Set([...(story.options.without ?? []), part]);
-    const { violation } = runLoop('io_uring', seed, { ...story.options, without });
+    const { violation } = play.run({ ...story.options, without });
     assert.notEqual(violation?.split('\n')[0], story.violation, `${part} is not needed`);
   }
   assert.match(story.command, /^SIM_SEED=\d+ SIM_TARGET=io_uring SIM_KINDS=/);
 });
 
+test('sim campaign: a failing seed of datagrams shrinks to few turns', (t) => {
+  leakCheck(t);
+  const play = datagramPlay('poll', 2, 'cuts one');
+  const story = shrink(play) ?? assert.fail('it did not fail');
+  t.diagnostic(told(play, story).split('\n').slice(0, 3).join('; '));
+  assert.ok(story.parts.length < story.partsAtFirst, `${story.parts.length} parts`);
+  assert.equal(story.faults, 0, 'no fault is needed');
+  assert.equal(play.run(story.options).violation?.split('\n')[0], story.violation);
+  assert.match(story.command, /^SIM_SEED=2 SIM_TARGET=poll .* build\/.*\/datagrams\.test\.js$/);
+});
+
 test('sim campaign: a seed that holds has no story', (t) => {
   leakCheck(t);
-  assert.equal(shrink('io_uring', 1), null);
+  assert.equal(shrink(loopPlay('io_uring', 1)), null);
 });
 
 test('sim campaign: it runs seeds on every core and counts the faults', (t) => {

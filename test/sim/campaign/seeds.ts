@@ -1,9 +1,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { runDatagrams } from '#test/sim/loop/datagram-game.js';
-import { runLoop } from '#test/sim/loop/environment.js';
 import type { TargetName } from '#test/sim/loop/targets.js';
-import { shrink, told } from './story.ts';
-import type { Counted } from './tally.ts';
+import { datagramPlay, loopPlay } from './plays.ts';
+import { type Play, shrink, told } from './story.ts';
+import { type Sums, Tally } from './tally.ts';
 
 // A thread of a campaign: every `step`th seed from `first` on, over one target after the other,
 // until it is told to stop or has run `most` of them.
@@ -18,45 +17,59 @@ export interface SeedsTask {
   readonly stop: Int32Array;
 }
 
-/** What a thread says of a seed. */
-export interface SeedReport {
-  readonly game: string;
-  readonly counted: Counted;
-  /** Null if it holds. */
-  readonly failure: string | null;
+/** What a thread says of some seeds. */
+export interface SeedsReport {
+  readonly sums: Sums;
+  /** The stories of those that failed. */
+  readonly failures: readonly string[];
 }
 
 /** Datagrams are played with every so many seeds. */
-const DATAGRAMS_EVERY = 10;
+const DATAGRAMS_EVERY = 9;
 
-function loopReport(target: TargetName, seed: number): SeedReport {
-  const { violation, virtualMs, fired } = runLoop(target, seed);
-  const story = violation === null ? null : shrink(target, seed);
-  const failure = story === null ? violation : told(target, seed, story);
-  return { game: target, counted: { virtualMs, fired }, failure };
-}
+/** A message of a thread is about so many seeds: one for each would cost more than some seeds. */
+const SEEDS_PER_REPORT = 100;
 
-function datagramReport(target: TargetName, seed: number): SeedReport {
-  const game = `datagrams on ${target}`;
-  try {
-    const { fired, virtualMs } = runDatagrams(target, seed);
-    return { game, counted: { virtualMs, fired }, failure: null };
-  } catch (error) {
-    const variables = `SIM_SEED=${seed} SIM_TARGET=${target}`;
-    const command = `${variables} node --test build/test/sim/loop/datagrams.test.js`;
-    const words = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    const failure = `${game}, seed ${seed}: ${words}\n  repeat: ${command}`;
-    return { game, counted: { virtualMs: 0, fired: {} }, failure };
+/** The frames of an error that is shown. The kernel refuses much, and each error would have some. */
+const FRAMES_SHOWN = 20;
+
+class Seeds {
+  #tally = new Tally();
+  #failures: string[] = [];
+
+  run({ first, step, most, targets, stop }: SeedsTask): void {
+    Error.stackTraceLimit = 0;
+    for (let count = 0; count < most && Atomics.load(stop, 0) === 0; count += 1) {
+      const seed = first + Math.floor(count / targets.length) * step;
+      const target = targets[count % targets.length] as TargetName;
+      this.#play(loopPlay(target, seed));
+      if (count % DATAGRAMS_EVERY === 0) this.#play(datagramPlay(target, seed));
+    }
+    this.#post();
+  }
+
+  #play(play: Play): void {
+    const run = play.run({});
+    this.#tally.count(play.game, run);
+    if (run.violation !== null) this.#failures.push(storyOf(play, run.violation));
+    if (this.#failures.length > 0 || this.#tally.seeds >= SEEDS_PER_REPORT) this.#post();
+  }
+
+  #post(): void {
+    const { seeds, virtualMs, fired, games } = this.#tally;
+    const sums = { seeds, virtualMs, fired, games };
+    const report: SeedsReport = { sums, failures: this.#failures };
+    parentPort?.postMessage(report);
+    this.#tally = new Tally();
+    this.#failures = [];
   }
 }
 
-function run({ first, step, most, targets, stop }: SeedsTask): void {
-  for (let count = 0; count < most && Atomics.load(stop, 0) === 0; count += 1) {
-    const seed = first + Math.floor(count / targets.length) * step;
-    const target = targets[count % targets.length] as TargetName;
-    parentPort?.postMessage(loopReport(target, seed));
-    if (count % DATAGRAMS_EVERY === 0) parentPort?.postMessage(datagramReport(target, seed));
-  }
+function storyOf(play: Play, violation: string): string {
+  Error.stackTraceLimit = FRAMES_SHOWN;
+  const story = shrink(play);
+  Error.stackTraceLimit = 0;
+  return story === null ? violation : told(play, story);
 }
 
-run(workerData as SeedsTask);
+new Seeds().run(workerData as SeedsTask);

@@ -1,9 +1,18 @@
 import type { FaultKind } from '#sim/faults.js';
-import { runLoop } from '#test/sim/loop/environment.js';
-import type { RunOptions } from '#test/sim/loop/run-options.js';
-import type { TargetName } from '#test/sim/loop/targets.js';
+import type { PlayOptions, SeedRun } from '#test/sim/loop/run-options.js';
 
 const TRACE_LINES = 60;
+
+/** A seed, to be played again and again. */
+export interface Play {
+  /** `io_uring`, `datagrams on epoll`. */
+  readonly game: string;
+  readonly seed: number;
+  /** What repeats it: `SIM_TARGET=epoll`, and the compiled test. */
+  readonly variables: string;
+  readonly test: string;
+  run(options: PlayOptions): SeedRun;
+}
 
 /** A failing seed, with as little in it as still fails. */
 export interface Story {
@@ -15,8 +24,8 @@ export interface Story {
   readonly kinds: readonly FaultKind[];
   readonly faults: number;
   readonly faultsAtFirst: number;
-  /** What {@link runLoop} takes for it. */
-  readonly options: RunOptions;
+  /** What {@link Play.run} takes for it. */
+  readonly options: PlayOptions;
   /** The command that repeats it. */
   readonly command: string;
   /** The whole report, with the last calls. */
@@ -54,22 +63,21 @@ function kindOf(violation: string | null): string | null {
 }
 
 /** Shrinks a seed that fails. Null if it does not. */
-export function shrink(target: TargetName, seed: number, given: RunOptions = {}): Story | null {
-  const first = runLoop(target, seed, given);
+export function shrink(play: Play): Story | null {
+  const first = play.run({});
   const kind = kindOf(first.violation);
   if (kind === null) return null;
-  const fails = (options: RunOptions): boolean =>
-    kindOf(runLoop(target, seed, { ...given, ...options }).violation) === kind;
+  const fails = (options: PlayOptions): boolean => kindOf(play.run(options).violation) === kind;
   const fired = (Object.keys(first.fired) as FaultKind[]).filter((one) => first.fired[one] > 0);
   const without = (kept: readonly string[]): ReadonlySet<string> =>
     new Set(first.parts.filter((part) => !kept.includes(part)));
   const parts = fewest(first.parts, (kept) => fails({ without: without(kept) }));
   const who = { without: without(parts) };
   const kinds = fewest(fired, (kept) => fails({ ...who, kinds: kept }));
-  const total = sum(runLoop(target, seed, { ...given, ...who, kinds }).fired);
+  const total = sum(play.run({ ...who, kinds }).fired);
   const faultsMax = least(total, (count) => fails({ ...who, kinds, faultsMax: count }));
-  const options = { ...given, ...who, kinds, faultsMax };
-  const { violation } = runLoop(target, seed, { ...options, traceLines: TRACE_LINES });
+  const options = { ...who, kinds, faultsMax };
+  const { violation } = play.run({ ...options, traceLines: TRACE_LINES });
   return {
     violation: violation?.split('\n')[0] ?? 'it does not fail again',
     parts,
@@ -78,7 +86,7 @@ export function shrink(target: TargetName, seed: number, given: RunOptions = {})
     faults: faultsMax,
     faultsAtFirst: sum(first.fired),
     options,
-    command: commandOf(target, seed, options),
+    command: commandOf(play, options),
     report: violation ?? '',
   };
 }
@@ -87,20 +95,19 @@ function sum(fired: Readonly<Record<FaultKind, number>>): number {
   return Object.values(fired).reduce((total, count) => total + count, 0);
 }
 
-function commandOf(target: TargetName, seed: number, options: RunOptions): string {
+function commandOf({ seed, variables, test }: Play, options: PlayOptions): string {
   const { kinds = [], faultsMax = 0, without = new Set() } = options;
   const left = without.size === 0 ? '' : ` SIM_WITHOUT='${[...without].join(',')}'`;
   const faults = `SIM_KINDS=${kinds.join(',')} SIM_FAULTS=${faultsMax}`;
-  const variables = `SIM_SEED=${seed} SIM_TARGET=${target} ${faults}${left}`;
-  return `${variables} node --test build/test/sim/loop/loop.test.js`;
+  return `SIM_SEED=${seed} ${variables} ${faults}${left} node --test build/test/sim/loop/${test}`;
 }
 
 /** A story as lines. */
-export function told(target: TargetName, seed: number, story: Story): string {
+export function told({ game, seed }: Play, story: Story): string {
   const { parts, kinds, faults, partsAtFirst, faultsAtFirst } = story;
   return [
-    `${target}, seed ${seed}: ${story.violation}`,
-    `  with ${parts.join(', ') || 'the server alone'} (${parts.length} parts of ${partsAtFirst})`,
+    `${game}, seed ${seed}: ${story.violation}`,
+    `  with ${parts.join(', ') || 'no part'} (${parts.length} parts of ${partsAtFirst})`,
     `  faults: ${kinds.join(', ') || 'none'} (${faults} of ${faultsAtFirst} that fired)`,
     `  ${story.report.split('\n').slice(1).join('\n  ')}`,
     `  repeat: ${story.command}`,

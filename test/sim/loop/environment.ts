@@ -1,8 +1,6 @@
 import { FaultPlan } from '#sim/faults.js';
-import type { SimLimits } from '#sim/kernel.js';
 import { Random } from '#src/base/random.js';
 import type { Backend } from '#src/loop/backend.js';
-import { Operation } from '#src/loop/ring/handle.js';
 import { SysError } from '#src/sys/sys-error.js';
 import { EventServer } from '#tools/echo/event-server.js';
 import { AnswerHost } from './answer-host.ts';
@@ -11,12 +9,15 @@ import { Oracle, RingOracle } from './oracle.ts';
 import { Outward, type PendingLookup, type Target } from './outward.ts';
 import { PipedWatch } from './piped-watch.ts';
 import { HastyLoop, type MisreadSys } from './planted-bugs.ts';
+import { judgeRings } from './ring-judge.ts';
 import type { LoopRun, RunOptions } from './run-options.ts';
+import { giveSpareMemory } from './spare-memory.ts';
 import { createSys, createTarget, faultsOf, isRing, type TargetName } from './targets.ts';
 import { TimerGames } from './timer-games.ts';
 import { UnrulyListener } from './unruly-listener.ts';
 import { WatchedBackend } from './watched-backend.ts';
 import { WatchedLoop } from './watched-loop.ts';
+import { limitsOf, pace, sizeOf, type WorldLimits } from './world-size.ts';
 
 /** The faults end at this time, so that everything must complete. */
 const HEAL_AFTER_MS = 300;
@@ -31,10 +32,6 @@ const WAIT_MS = 600_000;
 const IDLE_TURNS_MAX = 40;
 const NO_TIME_MS = 0.02;
 const SETUP_TRIES_MAX = 1000;
-/** As long as a fault lasts. */
-const FAULT_MS = 50;
-/** The turns in which a ring gets all of its buffers back. */
-const RING_TURNS = 4;
 
 const SERVER_PORT = 7001;
 const UNRULY_PORT = 7002;
@@ -50,6 +47,8 @@ class LoopEnvironment {
   readonly oracle: Oracle;
   readonly sys: MisreadSys;
   readonly #random: Random;
+  readonly #limits: WorldLimits;
+  readonly #inner: Backend;
   readonly #backend: Backend;
   readonly #loop: WatchedLoop;
   readonly #ownDescriptors: number;
@@ -77,6 +76,9 @@ class LoopEnvironment {
     const { bug, kinds, traceLines = 0, faultsMax, without = new Set() } = options;
     this.#without = without;
     const random = new Random(seed, 'loop environment');
+    const size = options.size ?? sizeOf(seed);
+    this.#limits = limitsOf(size);
+    const bufferBytesMax = this.#limits.socketBufferBytesMax;
     this.oracle = isRing(target) ? new RingOracle() : new Oracle();
     this.#random = random;
     this.#isScarce = random.chance(0.25);
@@ -87,8 +89,8 @@ class LoopEnvironment {
       traceLines,
       limits: {
         descriptorsMax: this.#isScarce ? random.between(8, 11) : 1024,
-        sendBufferBytes: random.between(16, 4096),
-        receiveBufferBytes: random.between(16, 4096),
+        sendBufferBytes: random.between(16, bufferBytesMax),
+        receiveBufferBytes: random.between(16, bufferBytesMax),
         latencyMs: [0, latencyMs],
         ...pace(seed),
       },
@@ -98,6 +100,7 @@ class LoopEnvironment {
     this.#startMs = sys.monotonicMs();
     sys.kernel.after(HEAL_AFTER_MS, () => sys.kernel.heal());
     const inner = this.#insist(() => createTarget(target, sys, bug ?? null));
+    this.#inner = inner;
     this.#backend = new WatchedBackend(inner, sys, oracle);
     this.#ownDescriptors = sys.openDescriptors().length;
     const isHasty = bug === 'counts timers from the beginning of the turn';
@@ -146,17 +149,18 @@ class LoopEnvironment {
       });
     });
     const mayLinger = !isLimited && !this.#isScarce;
+    const { unrulyChance, outwardChance, watchChance } = this.#limits;
     this.#addClients('client', SERVER_PORT, answer, lineBytesMax, mayLinger, this.#clients);
-    if (!this.#isScarce && random.chance(0.5) && this.#has('unruly')) {
+    if (!this.#isScarce && random.chance(unrulyChance) && this.#has('unruly')) {
       this.#unruly = this.#insist(() => new UnrulyListener(this.sys, this.#loop, UNRULY_PORT));
       const calm = mayLinger && !this.#unruly.limited;
       this.#addClients('guest', UNRULY_PORT, 'echo', 1, calm, this.#rudeClients);
     }
-    if (random.chance(0.6)) this.#addOutward(answer);
+    if (random.chance(outwardChance)) this.#addOutward(answer);
     if (random.chance(0.5) && this.#has('timers')) {
       this.#games = new TimerGames(this.sys, this.#loop, this.oracle);
     }
-    if (!this.#isScarce && random.chance(0.4) && this.#has('watch')) {
+    if (!this.#isScarce && random.chance(watchChance) && this.#has('watch')) {
       this.#watch = new PipedWatch(this.sys, this.#loop, this.oracle);
     }
     // A signal handler stops it between two turns, a handler of the program's within one.
@@ -181,12 +185,15 @@ class LoopEnvironment {
     list: ClientPeer[],
   ): void {
     const address = { family: 'IPv4', address: '127.0.0.1', port } as const;
-    for (let index = this.#random.between(1, this.#isScarce ? 9 : 5); index > 0; index -= 1) {
+    const { clientsMax, scarceClientsMax, bytesUsual, bytesMax } = this.#limits;
+    const most = this.#isScarce ? scarceClientsMax : clientsMax;
+    for (let index = this.#random.between(1, most); index > 0; index -= 1) {
       const name = `${kind} ${index}`;
       if (!this.#has(name)) continue;
       const { oracle } = this;
       const left = (): void => this.#backend.wake();
-      const options = { name, address, answer, lineBytesMax, mayLinger, oracle, left };
+      const sizes = { lineBytesMax, bytesUsual, bytesMax };
+      const options = { name, address, answer, mayLinger, oracle, left, ...sizes };
       list.push(new ClientPeer(this.sys, options));
     }
   }
@@ -198,7 +205,7 @@ class LoopEnvironment {
     const ports = [HOST_PORT, HOST_PORT, DEAF_PORT];
     // Both ends of such a connection are on this loop.
     if (answer === 'echo') ports.push(SERVER_PORT);
-    for (let index = random.between(1, 4); index > 0; index -= 1) {
+    for (let index = random.between(1, this.#limits.outwardMax); index > 0; index -= 1) {
       const port = ports[random.below(ports.length)] ?? HOST_PORT;
       // Refused at once, silent for ever, and the right one.
       const named = random.shuffled(['::1', '192.0.2.1', '127.0.0.1']);
@@ -214,6 +221,7 @@ class LoopEnvironment {
     const outward = new Outward(this.sys, this.#loop, this.oracle, {
       name,
       target,
+      bytesMax: this.#limits.outwardBytesMax,
       startsAtOnce: isAgain,
       lookups: this.#lookups,
       left: () => this.#backend.wake(),
@@ -234,8 +242,8 @@ class LoopEnvironment {
       if (this.#stopped && !this.#loop.alive) return;
       oracle.expect(this.#loop.alive, 'the server has given up');
       const passedMs = nowMs - this.#startMs;
-      oracle.expect(this.turns < this.#turnsMax, `not over after ${this.turns} turns`);
-      oracle.expect(passedMs < WORLD_MS_MAX, `not over after ${passedMs} ms`);
+      if (this.turns >= this.#turnsMax) oracle.broken(`not over after ${this.turns} turns`);
+      if (passedMs >= WORLD_MS_MAX) oracle.broken(`not over after ${passedMs} ms`);
       this.#turn();
     }
   }
@@ -313,7 +321,7 @@ class LoopEnvironment {
     oracle.expect(active === 0, `${active} subscriptions are left`);
     const left = sys.openDescriptors().length - this.#ownDescriptors;
     oracle.expect(left === 0, `${left} descriptors are left`);
-    this.#judgeRings();
+    judgeRings(sys, this.#loop, oracle);
     this.#loop.close();
     oracle.expect(sys.kernel.complaints.length === 0, sys.kernel.complaints.join('; '));
     const open = sys.openDescriptors();
@@ -323,22 +331,9 @@ class LoopEnvironment {
     this.#judgeConnections();
   }
 
-  /** Every buffer is back, and only the loop's own operations are in flight. */
-  #judgeRings(): void {
-    const { sys, oracle } = this;
-    if (sys.rings.length === 0) return;
-    sys.kernel.heal();
-    for (let turn = 0; turn < RING_TURNS; turn += 1) {
-      sys.poll(new Uint8Array(sys.abi.structs.pollfd.size), 0, FAULT_MS);
-      this.#loop.turn(0);
-    }
-    for (const { inFlight, groups } of sys.rings) {
-      const others = inFlight.filter(({ entry }) => entry.dataHigh < Operation.wake);
-      oracle.expect(others.length === 0, `${others.length} operations are left`);
-      for (const { lent } of groups.values()) {
-        oracle.expect(lent === 0, `${lent} buffers are left`);
-      }
-    }
+  /** Its memory goes to the next one. */
+  release(): void {
+    giveSpareMemory(this.#inner, this.sys.kernel.limits.receiveBufferBytes);
   }
 
   #judgeConnections(): void {
@@ -361,14 +356,6 @@ class LoopEnvironment {
   }
 }
 
-/** Some seeds have slow calls or a coarse clock: several things happen in one turn. */
-function pace(seed: number): Partial<SimLimits> {
-  const random = new Random(seed, 'pace');
-  if (random.chance(0.6)) return {};
-  const callCostUs = random.chance(0.5) ? 1 : random.between(20, 400);
-  return { callCostUs, tickUs: 1000 * random.between(1, 25) };
-}
-
 /** Runs a loop over `target` in the environment of `seed`. */
 export function runLoop(target: TargetName, seed: number, options: RunOptions = {}): LoopRun {
   const environment = new LoopEnvironment(target, seed, options);
@@ -383,6 +370,7 @@ export function runLoop(target: TargetName, seed: number, options: RunOptions = 
     oracle.broken(`it threw: ${error.stack ?? error.message}`);
   }
   const { violation } = oracle;
+  environment.release();
   sys.end();
   return {
     violation: violation === null ? null : [violation, ...sys.kernel.report()].join('\n  '),

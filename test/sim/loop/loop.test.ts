@@ -2,7 +2,7 @@
 // Method: servers, clients and outward connections over the simulated kernel, faults by seed.
 // SIM_SEEDS is the number of seeds of each target. SIM_SEED runs one seed, SIM_TARGET one target,
 // SIM_KINDS with these faults only, SIM_FAULTS with so many at most, SIM_WITHOUT without these
-// parts. A failure shows the last calls.
+// parts, SIM_SIZE a small or a large world. A failure shows the last calls.
 
 import assert from 'node:assert/strict';
 import { execFileSync, type StdioOptions } from 'node:child_process';
@@ -10,7 +10,7 @@ import { test } from 'node:test';
 import type { FaultKind } from '#sim/faults.js';
 import { runLoop } from './environment.ts';
 import type { PlantedBug } from './planted-bugs.ts';
-import type { LoopRun, RunOptions } from './run-options.ts';
+import { type LoopRun, type RunOptions, replayed } from './run-options.ts';
 import { faultsOf, type TargetName, targetNames } from './targets.ts';
 
 /** For each target: every fault happens in several of them. */
@@ -18,6 +18,8 @@ const SMOKE_SEEDS = 80;
 const SEEDS = Number(process.env['SIM_SEEDS'] ?? SMOKE_SEEDS);
 const ONE_SEED = process.env['SIM_SEED'];
 const ONE_TARGET = process.env['SIM_TARGET'];
+/** Every so many seeds have a large world. */
+const LARGE_EVERY = 10;
 const HASHED_SEEDS = 10;
 const TRACE_LINES = 120;
 
@@ -37,26 +39,17 @@ const regressions: readonly (readonly [seed: number, target: TargetName, bug: st
   [77, 'poll', 'a look-up started by a timer waited for the whole turn'],
 ];
 
-/** What a replay leaves out. */
-function replayed(): RunOptions {
-  const { SIM_KINDS: kinds, SIM_FAULTS: faultsMax, SIM_WITHOUT: without } = process.env;
-  return {
-    ...(kinds === undefined ? {} : { kinds: kinds.split(',') as FaultKind[] }),
-    ...(faultsMax === undefined ? {} : { faultsMax: Number(faultsMax) }),
-    ...(without === undefined ? {} : { without: new Set(without.split(',')) }),
-  };
-}
-
 /** Runs a seed again and returns its failure with the last calls. */
 function story(target: TargetName, seed: number, options: RunOptions = {}): string {
   const { violation } = runLoop(target, seed, { ...options, traceLines: TRACE_LINES });
-  const variables = `SIM_SEED=${seed} SIM_TARGET=${target}`;
+  const size = options.size === undefined ? '' : ` SIM_SIZE=${options.size}`;
+  const variables = `SIM_SEED=${seed} SIM_TARGET=${target}${size}`;
   return `${violation}\nreplay: ${variables} node --test build/test/sim/loop/loop.test.js`;
 }
 
 /** Runs one seed, and fails if it has a violation. */
-function survive(target: TargetName, seed: number): LoopRun {
-  const options = ONE_SEED === undefined ? {} : replayed();
+function survive(target: TargetName, seed: number, given: RunOptions = {}): LoopRun {
+  const options = ONE_SEED === undefined ? given : replayed();
   const run = runLoop(target, seed, options);
   if (run.violation === null) return run;
   assert.fail(`${target}, seed ${seed}: ${story(target, seed, options)}`);
@@ -76,7 +69,7 @@ for (const target of targets) {
     let turns = 0;
     let virtualMs = 0;
     for (const seed of seeds) {
-      const run = survive(target, seed);
+      const run = survive(target, seed, seed % LARGE_EVERY === 0 ? { size: 'large' } : {});
       turns += run.turns;
       virtualMs += run.virtualMs;
       for (const kind of kinds) {
@@ -108,7 +101,7 @@ for (const target of targets) {
 }
 
 testAlso('sim loop: seeds that found a bug', () => {
-  for (const [seed, target] of regressions) survive(target, seed);
+  for (const [seed, target] of regressions) survive(target, seed, { size: 'large' });
 });
 
 testAlso('sim loop: without faults nothing breaks', () => {

@@ -21,6 +21,7 @@ export type PendingLookup = () => void;
 export interface OutwardOptions {
   readonly name: string;
   readonly target: Target;
+  readonly bytesMax: number;
   /** True if it connects inside of the call, false if later. */
   readonly startsAtOnce: boolean;
   readonly lookups: PendingLookup[];
@@ -63,7 +64,7 @@ export class Outward {
     const random = new Random(sys.kernel.seed, name);
     this.#random = random;
     const { sendBufferBytes, receiveBufferBytes } = sys.kernel.limits;
-    const most = Math.min(20_000, 40 * Math.min(sendBufferBytes, receiveBufferBytes));
+    const most = Math.min(options.bytesMax, 40 * Math.min(sendBufferBytes, receiveBufferBytes));
     this.#bytes = new Uint8Array(random.below(most));
     for (let at = 0; at < this.#bytes.length; at += 1) this.#bytes[at] = random.word() & 0xff;
     this.#heedsDrain = random.chance(0.7);

@@ -7,7 +7,7 @@ import type {
   Stream,
   StreamSink,
 } from '#src/loop/backend.js';
-import { ReadinessBackend } from '#src/loop/readiness/backend.js';
+import { ReadinessBackend, type ReadinessOptions } from '#src/loop/readiness/backend.js';
 import { RingBackend } from '#src/loop/ring/backend.js';
 import { Operation, type RingHandle } from '#src/loop/ring/handle.js';
 import type { Timer } from '#src/loop/timers.js';
@@ -91,8 +91,9 @@ export class BuggyBackend extends ReadinessBackend {
   readonly #bug: PlantedBug;
   readonly #calls: MisreadSys;
 
-  constructor(sys: MisreadSys, poller: LoopPoller, bug: PlantedBug) {
-    super(sys, bug === 'forgets to wait for writing' ? new ForgetfulPoller(poller) : poller);
+  constructor(sys: MisreadSys, poller: LoopPoller, bug: PlantedBug, options: ReadinessOptions) {
+    const isForgetful = bug === 'forgets to wait for writing';
+    super(sys, isForgetful ? new ForgetfulPoller(poller) : poller, options);
     this.#bug = bug;
     this.#calls = sys;
   }

@@ -5,7 +5,6 @@ import { SimBackend } from '#sim/sim-backend.js';
 import type { SimSys } from '#sim/sim-sys.js';
 import { Random } from '#src/base/random.js';
 import type { Backend } from '#src/loop/backend.js';
-import { createBackend } from '#src/loop/backends.js';
 import { ReadinessBackend } from '#src/loop/readiness/backend.js';
 import { RingBackend } from '#src/loop/ring/backend.js';
 import { loopPollers } from '#src/poller/pollers.js';
@@ -18,6 +17,7 @@ import {
   MisreadSys,
   type PlantedBug,
 } from './planted-bugs.ts';
+import { takeSpareMemory } from './spare-memory.ts';
 
 /** The platform and the backend of a simulated loop. */
 interface LoopTarget {
@@ -91,7 +91,7 @@ export function platformOf(name: TargetName): Abi {
 export function createBackendOf(name: TargetName, sys: SimSys): Backend {
   const { poller }: LoopTarget = table[name];
   if (poller === 'io_uring') return new RingBackend(sys);
-  if (poller !== null) return createBackend(poller, sys);
+  if (poller !== null) return createReadiness(poller, sys, null);
   const pass = (timeMs: number): void => {
     sys.poll(new Uint8Array(sys.abi.structs.pollfd.size), 0, timeMs);
   };
@@ -114,8 +114,20 @@ export function createTarget(name: TargetName, sys: MisreadSys, bug: PlantedBug 
     const hasty = bug === 'closes before the ring has let go';
     return hasty ? new HastyRingBackend(sys) : new RingBackend(sys);
   }
+  return createReadiness(poller, sys, bug === null ? null : { sys, bug });
+}
+
+function createReadiness(
+  poller: string,
+  sys: SimSys,
+  planted: { readonly sys: MisreadSys; readonly bug: PlantedBug } | null,
+): Backend {
   const entry = loopPollers.find((one) => one.name === poller);
   if (entry === undefined) throw new Error(`there is no poller ${poller}`);
   const made = entry.create(sys);
-  return bug === null ? new ReadinessBackend(sys, made) : new BuggyBackend(sys, made, bug);
+  const memory = takeSpareMemory();
+  const options = memory === undefined ? {} : { memory };
+  return planted === null
+    ? new ReadinessBackend(sys, made, options)
+    : new BuggyBackend(planted.sys, made, planted.bug, options);
 }

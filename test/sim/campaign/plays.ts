@@ -1,0 +1,29 @@
+import { type DatagramBug, runDatagrams } from '#test/sim/loop/datagram-game.js';
+import { runLoop } from '#test/sim/loop/environment.js';
+import type { PlantedBug } from '#test/sim/loop/planted-bugs.js';
+import type { TargetName } from '#test/sim/loop/targets.js';
+import type { Play } from './story.ts';
+
+/** A seed of a loop with its server, clients and connects. */
+export function loopPlay(target: TargetName, seed: number, bug?: PlantedBug): Play {
+  const planted = bug === undefined ? {} : { bug };
+  return {
+    game: target,
+    seed,
+    variables: `SIM_TARGET=${target}`,
+    test: 'loop.test.js',
+    run: (options) => runLoop(target, seed, { ...options, ...planted }),
+  };
+}
+
+/** A seed of datagrams. */
+export function datagramPlay(target: TargetName, seed: number, bug?: DatagramBug): Play {
+  const planted = bug === undefined ? {} : { bug };
+  return {
+    game: `datagrams on ${target}`,
+    seed,
+    variables: `SIM_TARGET=${target}`,
+    test: 'datagrams.test.js',
+    run: (options) => runDatagrams(target, seed, { ...options, ...planted }),
+  };
+}
