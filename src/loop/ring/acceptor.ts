@@ -161,9 +161,20 @@ export class RingAcceptor extends BaseHandle<RingHandleOwner> implements Accepta
         this.#endIfRetired();
         return;
       }
-      this.#accepted(fd);
+      this.#tell(fd);
     }
     this.owner.reportLater(this);
+  }
+
+  /** A handler that throws ends the turn; the other held ones are told in the next one. */
+  #tell(fd: number): void {
+    let told = false;
+    try {
+      this.#accepted(fd);
+      told = true;
+    } finally {
+      if (!told) this.owner.reportLater(this);
+    }
   }
 
   closed(): void {

@@ -188,6 +188,25 @@ test('listener: resumed amid a burst, it tells the rest behind what it holds', (
   assert.deepEqual(told, words(fds));
 });
 
+test('listener: a handler that throws delays the held ones by a turn', (t) => {
+  const fds = come(8);
+  const one = listening(t, {
+    accepted: (fd) => {
+      if (fd === fds[1]) one.acceptance.pause();
+      if (fd === fds[3]) throw new Error('a handler');
+    },
+  });
+  for (let full = 0; full < 12; full += 1) one.turn(...come(8));
+  one.told.length = 0;
+  one.turn(...fds);
+  one.acceptance.resume();
+  assert.throws(() => one.kernel.turn(), /a handler/);
+  one.kernel.turn();
+  assert.deepEqual(one.told, words(fds));
+  one.kernel.turn();
+  assert.equal(one.turn(...come(8)), 8, 'and it accepts again');
+});
+
 test('listener: closed, it closes what it holds', (t) => {
   const fds = come(8);
   const { kernel, acceptance, fd, told, turn } = burstOf8(t, (one) => one === fds[1]);

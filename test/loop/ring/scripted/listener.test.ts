@@ -217,6 +217,21 @@ test('ring listener: a handler that pauses stops those that are held', { skip },
   assert.deepEqual(told, words(numbers(5)));
 });
 
+test('ring listener: a handler that throws delays the held ones by a turn', { skip }, (t) => {
+  const { kernel, acceptance, operation, told } = listening(t, {
+    accepted: () => {
+      if (told.length === 1) throw new Error('a handler');
+    },
+  });
+  acceptance.pause();
+  come(kernel, operation, numbers(3));
+  kernel.turn();
+  acceptance.resume();
+  assert.throws(() => kernel.turn(), /a handler/);
+  kernel.turn();
+  assert.deepEqual(told, words(numbers(3)));
+});
+
 test('ring listener: closed, it closes what it holds and what still comes', { skip }, (t) => {
   const { kernel, acceptance, operation, told, fd } = listening(t);
   acceptance.pause();
