@@ -97,7 +97,7 @@ export async function runLoad(scope: Scope, cell: Cell): Promise<CellOutcome> {
   const words = [
     ...['load', '127.0.0.1', await peerPort(scope, cell), '--loop', backendOf(cell.loop)],
     ...['--json', '--rate', '200', '--duration', '0.6', '--warmup', '0'],
-    ...(isUdp ? ['--udp', '--timeout', '0.5'] : ['--connections', '4', '--timeout', '2']),
+    ...(isUdp ? ['--udp', '--timeout', '0.5'] : ['--connections', '4', '--timeout', '8']),
   ];
   const gated = await startGated(scope, cell, words, environmentOf(cell.loop));
   const outcome = await ended(gated, cell);
