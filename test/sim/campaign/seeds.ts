@@ -30,7 +30,7 @@ const DATAGRAMS_EVERY = 9;
 /** A message of a thread is about so many seeds: one for each would cost more than some seeds. */
 const SEEDS_PER_REPORT = 100;
 
-/** The frames of an error that is shown. The kernel refuses much, and each error would have some. */
+/** The frames of an error that is shown. Refused calls would cost as many each. */
 const FRAMES_SHOWN = 20;
 
 class Seeds {
