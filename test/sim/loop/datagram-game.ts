@@ -286,7 +286,8 @@ class Game {
     const client = this.#clients.at(-1);
     if (client === undefined) return;
     const isLast = (): boolean => this.#got.at(-1) === `${this.#next - 1}`;
-    for (let tries = 0; tries < 10 && !isLast(); tries += 1) {
+    // At least one: the last that was sent may have overtaken others.
+    for (let tries = 0; tries < 10 && (tries === 0 || !isLast()); tries += 1) {
       this.#settleDown();
       this.#send(client);
       this.#settleDown();
