@@ -24,6 +24,7 @@ export class Memory {
   /** By address, as each is above those before. */
   #regions: Region[] = [];
   #next = MEMORY_START;
+  #ended = false;
 
   /** Maps memory of the kernel, or anonymous memory of `length` bytes. Returns its address. */
   map(length: number, of?: Uint8Array): number {
@@ -36,8 +37,9 @@ export class Memory {
     return address;
   }
 
-  /** Whether there was a mapping. */
+  /** Whether there was a mapping. A thread that ends may know one of a process that has. */
   unmap(address: number): boolean {
+    if (this.#ended) return true;
     const region = this.#mapped.get(address);
     if (region === undefined) return false;
     this.#mapped.delete(address);
@@ -110,6 +112,7 @@ export class Memory {
     }
     this.#mapped.clear();
     this.#regions = [];
+    this.#ended = true;
   }
 }
 

@@ -184,6 +184,7 @@ const buffers = withRing((ring, arm) => {
     const completions = ring.ring.completions();
     completions.rewind();
     if (!completions.next() || completions.result !== 1) arm.note('a receive failed', taken);
+    else ring.buffers.chunk(completions.buffer, 1);
     completions.release();
   }
   ring.submission.receive(left, 1, kind('receive'), false);
