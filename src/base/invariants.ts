@@ -5,7 +5,7 @@
 export const checking = process.env['SOCKLOOP_CHECKS'] === '1';
 
 /** Lists up to this length are checked as a whole, at each change. */
-export const CHECKED_MAX = 512;
+export const CHECKED_MAX = 128;
 
 /** The state of the library is not what it must be: a bug of its own, never one of its caller. */
 class InvariantError extends Error {
