@@ -33,6 +33,7 @@ import { ReadinessConnectOperation } from './connect-operation.ts';
 import { ReadinessDatagrams } from './datagrams.ts';
 import type { ReadinessHandle, ReadinessOwner } from './handle.ts';
 import type { ReceiveList } from './receive-list.ts';
+import { Refusals } from './refusals.ts';
 import { SharedFd } from './shared-fd.ts';
 import { ReadinessStream } from './stream.ts';
 import { openWakeTimer } from './wake-timer.ts';
@@ -83,8 +84,7 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
   readonly #closing: ClosingList;
   /** Ends long waits. Edge triggering makes it free, so that only epoll has it. */
   readonly #wakeTimer: PeriodicWakeTimer | null;
-  /** Why a watch could not be registered, until the end of the turn. */
-  #refusal: SysError | null = null;
+  readonly #refusals = new Refusals();
 
   constructor(sys: Sys, poller: LoopPoller, { oneByOne = false, memory }: ReadinessOptions = {}) {
     this.sys = sys;
@@ -182,9 +182,7 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
   poll(timeoutMs: number | null): void {
     if (this.#stalled.length > 0) this.#pollStalled(timeoutMs);
     else this.#poll(timeoutMs);
-    const refusal = this.#refusal;
-    this.#refusal = null;
-    if (refusal !== null) throw refusal;
+    this.#refusals.end(this);
   }
 
   #poll(timeoutMs: number | null): void {
@@ -284,7 +282,7 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
     // Out of memory, or of watches (ENOSPC): that fails one handle, not the loop.
     handle.registered = false;
     handle.installed = Interest.none;
-    if (!handle.refused(-error.errno)) this.#refusal ??= error;
+    if (!handle.refused(-error.errno)) this.#refusals.add(handle, error);
   }
 
   /** A descriptor is ready. The poller calls it from its wait. */

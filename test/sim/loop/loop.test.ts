@@ -36,6 +36,7 @@ const regressions: readonly (readonly [seed: number, target: TargetName, bug: st
   [525, 'kqueue-macos', 'a stream failed after its reset, in the handler where a write had failed'],
   [158, 'completions', 'a simulated accept that completed after its listener closed stayed open'],
   [15, 'epoll', 'a timer that epoll had no room for (ENOSPC) was left open, and the loop with it'],
+  [17958815293159, 'epoll', 'a watch that epoll had no room for was never tried again'],
   [77, 'poll', 'a look-up started by a timer waited for the whole turn'],
 ];
 
