@@ -66,7 +66,7 @@ faults: build ## Let each system call of the programs fail, by strace, into buil
 	@node build/test/faults/faults.js
 
 # One server at a time. HOSTILE="never reading;| poll |" takes the cells with these words.
-hostile: package ## Attack the servers on every loop, good clients beside, into build/hostile/hostile.md: many minutes, Linux.
+hostile: package ## Attack the servers on every loop, good clients beside, into build/hostile/hostile.md: ten minutes, Linux.
 	@node build/test/hostile/hostile.js
 
 # A short form is a part of make test. SOAK=epoll takes the servers whose names have the word.
