@@ -29,13 +29,20 @@ export class ReportList {
     let reported = 0;
     try {
       for (const handle of reporting) {
-        reported += 1;
         handle.reporting = false;
         if (!handle.gone) handle.report();
+        reported += 1;
       }
     } finally {
-      // A callback that throws ends the turn; the rest is reported in the next one.
-      if (reported < reporting.length) this.#waiting.unshift(...reporting.slice(reported));
+      if (reported < reporting.length) this.#keepFrom(reported, reporting);
     }
+  }
+
+  /** A throw ends the turn: what its handle still owes, and the rest, waits for the next one. */
+  #keepFrom(reported: number, reporting: readonly Reporter[]): void {
+    const thrower = reporting[reported] as Reporter;
+    const rest = reporting.slice(thrower.reporting ? reported + 1 : reported);
+    thrower.reporting = true;
+    this.#waiting = rest.concat(this.#waiting);
   }
 }

@@ -149,6 +149,7 @@ export const rooms: readonly Room[] = [
     paths: ['dist/src/loop'],
     suites: [
       ...suites(
+        'loop/report-list.test.js',
         'loop/turns.test.js',
         'loop/readiness/scripted/sends.test.js',
         'loop/readiness/scripted/ends.test.js',

@@ -49,6 +49,11 @@ export const turns: readonly PlantedFile[] = [
       ['handle.reporting = false; if (!handle.gone)', 'if (!handle.gone)'],
       ['if (!handle.gone) handle.report();', 'handle.report();'],
       ['this.#waiting = []; let reported', 'let reported'],
+      ['rest.concat(this.#waiting)', 'this.#waiting.concat(rest)'],
+      ['rest.concat(this.#waiting)', 'rest'],
+      ['thrower.reporting ? reported + 1 : reported', 'reported + 1'],
+      ['thrower.reporting ? reported + 1 : reported', 'reported'],
+      ['thrower.reporting = true;', ''],
     ],
   },
   {
