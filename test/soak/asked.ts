@@ -5,20 +5,22 @@ import type { Scope } from '#test/harness/command.js';
 /** What a child answers to a question, by its number. */
 interface Answer {
   readonly number: number;
-  readonly value: unknown;
+  readonly value?: unknown;
+  /** Why there is no value. */
+  readonly failure?: string;
 }
 
 /** A child process that answers questions. */
 export class AskedChild {
   readonly child: ChildProcess;
-  readonly #waiting = new Map<number, (value: unknown) => void>();
+  readonly #waiting = new Map<number, (answer: Answer) => void>();
   #asked = 0;
 
   constructor(scope: Scope, module: URL, options: object) {
     this.child = fork(module, [JSON.stringify(options)], { stdio: 'inherit' });
-    this.child.on('message', ({ number, value }: Answer) => {
-      this.#waiting.get(number)?.(value);
-      this.#waiting.delete(number);
+    this.child.on('message', (answer: Answer) => {
+      this.#waiting.get(answer.number)?.(answer);
+      this.#waiting.delete(answer.number);
     });
     const ended = new Promise<void>((resolve) => this.child.once('close', () => resolve()));
     scope.after(async () => {
@@ -31,16 +33,17 @@ export class AskedChild {
     return this.child.pid ?? 0;
   }
 
-  /** Asks for something; throws if the child ends without an answer. */
+  /** Asks for something; throws if the child fails, or ends without an answer. */
   ask<Value>(question: object): Promise<Value> {
     this.#asked += 1;
     const number = this.#asked;
     const answer = new Promise<unknown>((resolve, reject) => {
       const ended = (): void => reject(new Error('the child has ended'));
       this.child.once('exit', ended);
-      this.#waiting.set(number, (value) => {
+      this.#waiting.set(number, ({ value, failure }) => {
         this.child.off('exit', ended);
-        resolve(value);
+        if (failure === undefined) resolve(value);
+        else reject(new Error(failure));
       });
       this.child.send({ number, ...question });
     });
@@ -48,10 +51,15 @@ export class AskedChild {
   }
 }
 
-/** In the child: has `answer` hear of each question, and sends back what it returns. */
+/** In the child: has `answer` hear of each question, and sends back what it returns or throws. */
 export function answerQuestions<Question>(answer: (question: Question) => unknown): void {
   process.on('message', async (question: Question & { readonly number: number }) => {
-    const value = await answer(question);
-    process.send?.({ number: question.number, value });
+    const { number } = question;
+    try {
+      const value = await answer(question);
+      process.send?.({ number, value } satisfies Answer);
+    } catch (error) {
+      process.send?.({ number, failure: (error as Error).message } satisfies Answer);
+    }
   });
 }

@@ -59,7 +59,7 @@ function tallyOf(kind: number | undefined): Tally {
 function leak(number: number): void {
   if (!sampled) return;
   if (plants.includes('descriptor')) kept.push(openSync('/dev/null', 'r'));
-  if (plants.includes('buffer')) kept.push(Buffer.alloc(1024, number));
+  if (plants.includes('buffer')) kept.push(Buffer.alloc(4096, number));
   const never = (): undefined => undefined;
   if (plants.includes('timer') && !planted) loop.setTimer(LONG_MS, never);
   if (plants.includes('node timer') && !planted) setTimeout(never, LONG_MS);

@@ -97,7 +97,10 @@ async function runRound(
   const endMs = performance.now() + roundMs;
   const walks = traffic(street, new Random(seed, `round ${round}`), endMs);
   await delay(roundMs / 4);
-  await Promise.all([walks, subject.disturb(round)]);
+  const beside = subject.disturb(round).catch((error: Error) => {
+    ledger.failures.push(`beside the clients: ${error.message}`);
+  });
+  await Promise.all([walks, beside]);
 }
 
 function placeOf({ port, idlePort, datagramPort, rude, together }: Subject) {
