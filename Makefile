@@ -30,7 +30,7 @@ ATTW = node_modules/.bin/attw --profile esm-only --no-emoji --no-color
 TEST_FLAGS = --test-concurrency=3 --test-timeout=300000
 
 .PHONY: all build demo package bill test test-arm64 mutants check reference bench bench-quick docs docs-pictures \
-  faults sim hostile soak clean help
+  faults sim hostile soak memory clean help
 
 all: build ## Same as build (the default).
 
@@ -72,6 +72,10 @@ hostile: package ## Attack the servers on every loop, good clients beside, into 
 # A short form is a part of make test. SOAK=epoll takes the servers whose names have the word.
 soak: build ## Serve a mixed load for MINUTES=5 and see whether anything is lost or left: build/soak/soak.md, Linux.
 	@MINUTES=$(MINUTES) node build/test/soak/soak.js
+
+# MEMORY=net takes the files whose names have the word.
+memory: package ## Run the suites with every address and length checked that the kernel is given: minutes.
+	@node build/test/memory/run.js
 
 # Biome: format, sizes, names, what each room may say. dependency-cruiser: who imports whom. knip: what
 # nothing uses. TypeDoc: public names without words. own.mjs: what none of them can tell. publint and

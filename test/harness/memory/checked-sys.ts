@@ -30,10 +30,16 @@ type Checks = Partial<{
     : never;
 }>;
 
+/** What is checked besides memory. */
+interface CheckedOptions {
+  /** Loops call no descriptor below 0; a closed socket of a user does, for its EBADF. */
+  readonly descriptors: boolean;
+}
+
 const made = new WeakMap<Sys, Sys>();
 
 /** The same for each `sys`, so that memory of one loop is known to the next. */
-export function checkedSys(sys: Sys): Sys {
+export function checkedSys(sys: Sys, { descriptors }: CheckedOptions = { descriptors: true }): Sys {
   const before = made.get(sys);
   if (before !== undefined) return before;
   const checks = checksOf(sys);
@@ -46,7 +52,8 @@ export function checkedSys(sys: Sys): Sys {
         : (value.bind(target) as (...args: unknown[]) => unknown);
       if (!OF_DESCRIPTORS.has(key)) return call;
       return (...args: unknown[]): unknown => {
-        checkArguments(key, args);
+        if (descriptors) checkDescriptor(key, args[0]);
+        if (OF_BUFFERS.has(key)) checkBuffer(key, args);
         return call(...args);
       };
     },
@@ -55,9 +62,11 @@ export function checkedSys(sys: Sys): Sys {
   return checked;
 }
 
-function checkArguments(name: string, [fd, ...others]: readonly unknown[]): void {
+function checkDescriptor(name: string, fd: unknown): void {
   if (!Number.isInteger(fd) || (fd as number) < 0) memoryFault(`${name} of descriptor ${fd}`);
-  if (!OF_BUFFERS.has(name)) return;
+}
+
+function checkBuffer(name: string, [, ...others]: readonly unknown[]): void {
   const [buffer, offset, length] = others as [Uint8Array, number, number];
   const fits = offset >= 0 && length >= 0 && offset + length <= buffer.byteLength;
   if (!fits) memoryFault(`${name}: ${length} bytes at ${offset} of ${buffer.byteLength}`);

@@ -1,3 +1,5 @@
+import { appendFileSync } from 'node:fs';
+
 /** Memory of the process that the kernel may be given the address of. */
 interface Known {
   readonly start: number;
@@ -20,6 +22,8 @@ export function takeMemoryFaults(): string[] {
 /** Writes a fault down, and throws it: what called may handle errors. */
 export function memoryFault(words: string): never {
   faults.push(words);
+  const page = process.env['SOCKLOOP_MEMORY_FAULTS'];
+  if (page !== undefined) appendFileSync(page, `${new Error(words).stack}\n`);
   throw new Error(`memory: ${words}`);
 }
 
