@@ -137,16 +137,10 @@ export abstract class BaseSocket extends SocketDescriptor {
   connect(address: AddressInput): void {
     const on = addressOf(this.family, address, this.sys);
     const length = encodeSockaddr(this.sys.abi, on, name);
-    const { interruptible } = this;
-    const result = connectWithin(
-      this.sys,
-      this.fileno(),
-      name,
-      length,
-      this.timeoutMs,
-      interruptible,
-    );
-    if (result < 0) throw connectError(this.sys, result, this.timeoutMs, on);
+    const { sys, timeoutMs, interruptible } = this;
+    const startMs = sys.monotonicMs();
+    const result = connectWithin(sys, this.fileno(), name, length, timeoutMs, interruptible);
+    if (result < 0) throw connectError(sys, result, { timeoutMs, startMs }, on);
     this.peer = on;
   }
 

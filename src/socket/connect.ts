@@ -48,14 +48,20 @@ export function connectWithin(
   }
 }
 
-/** The error of a connect(2) to `on` that returned `result`, with a timeout of `timeoutMs`. */
+/**
+ * The error of a connect(2) to `on` that returned `result`, with a timeout of `timeoutMs` from
+ * `startMs` on. The kernel gives up with ETIMEDOUT as well, and then it was no timeout of ours.
+ */
 export function connectError(
   sys: Sys,
   result: number,
-  timeoutMs: number | null,
+  { timeoutMs, startMs }: { readonly timeoutMs: number | null; readonly startMs: number },
   on: SocketAddress,
 ): SysError {
-  const isLate = result === -sys.abi.errno.ETIMEDOUT && timeoutMs !== null;
+  const isLate =
+    result === -sys.abi.errno.ETIMEDOUT &&
+    timeoutMs !== null &&
+    sys.monotonicMs() - startMs + TICK_MS >= timeoutMs;
   const reason = isLate ? `no answer within ${timeoutMs} ms` : undefined;
   return sysError(sys, result, 'connect', 'connect to', on, reason);
 }

@@ -326,3 +326,15 @@ describe('socket: failures halfway', () => {
     });
   });
 });
+
+it('socket: a connect that the kernel gives up names no timeout of ours', (t) => {
+  leakCheck(t);
+  const { ETIMEDOUT } = native.abi.errno;
+  const sys = standIn(native, { connect: () => -ETIMEDOUT });
+  for (const timeoutMs of [null, 5000]) {
+    const socket = closing(t, new Socket('IPv4', { sys }));
+    socket.setTimeout(timeoutMs);
+    const { message } = failureOf(() => socket.connect({ address: '127.0.0.1', port: 7 }));
+    assert.match(message, /^cannot connect to 127\.0\.0\.1:7: ETIMEDOUT \((?!no answer).*\)$/);
+  }
+});
