@@ -45,5 +45,5 @@ export type LoopThreadMessage =
   | { readonly kind: 'acceptFailed'; readonly failure: Failure }
   /** The answer to a {@link FiguresRequest}. */
   | { readonly kind: 'figures'; readonly request: number; readonly figures: ServerFigures }
-  /** Its totals, when it has ended in order. */
+  /** Its totals, when it has ended in order, or fails. */
   | { readonly kind: 'ended'; readonly totals: ServerTotals };

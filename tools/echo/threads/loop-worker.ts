@@ -3,7 +3,7 @@ import type { ServiceThread } from 'sockloop/workers';
 import { acceptErrorKind } from '#src/sys/error-kinds.js';
 import { EventServer } from '../event-server.ts';
 import { guardsOfThread } from '../guards/plan.ts';
-import type { ConnectionTotals, ServerObserver } from '../iterative-server.ts';
+import type { ConnectionTotals, ServerObserver, ServerTotals } from '../iterative-server.ts';
 import { EventMisbehaviour } from '../misbehaviour/event-misbehaviour.ts';
 import type { FiguresRequest, LoopThreadMessage, LoopThreadPlan } from './loop-shared.ts';
 import { failureOf } from './server-shared.ts';
@@ -40,7 +40,21 @@ export function serve(thread: ServiceThread): () => Promise<void> {
   });
   const { backendName, missing } = thread.loop;
   tell({ kind: 'listens', loop: backendName, missing });
-  return async () => tell({ kind: 'ended', totals: await server.shutdown() });
+  // Its connections break without their close(), and it is asked for nothing any more.
+  const failing = (): void => tell({ kind: 'ended', totals: brokenOff(server) });
+  process.once('uncaughtExceptionMonitor', failing);
+  return async () => {
+    const totals = await server.shutdown();
+    process.off('uncaughtExceptionMonitor', failing);
+    tell({ kind: 'ended', totals });
+  };
+}
+
+/** The totals of a thread that fails now: what is open breaks. */
+function brokenOff(server: EventServer): ServerTotals {
+  const { open, shed: turnedAway, receivedBytes, sentBytes } = server.figures();
+  const failed = server.totals.failed + open;
+  return { ...server.totals, failed, turnedAway, receivedBytes, sentBytes };
 }
 
 /** A listener that is broken ends its thread, and another one takes its place. */

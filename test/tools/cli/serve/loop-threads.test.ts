@@ -2,16 +2,16 @@
 // Method: the real program on several loops, with clients of Node's own net.
 
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { nativeSys } from 'sockloop';
 import { backends } from '#src/loop/backends.js';
 import { dial, dismissed, heard, talk } from '#test/harness/clients.js';
-import { start } from '#test/harness/command.js';
+import { eventually, start } from '#test/harness/command.js';
 import { sockloopHere } from '#test/harness/in-process.js';
 import { leakCheck } from '#test/harness/leaks.js';
-import { scratch } from '#test/harness/other-programs.js';
+import { reasonWithout, scratch } from '#test/harness/other-programs.js';
 import { serve, sockloop } from '#test/harness/programs.js';
 
 const timeout = 60_000;
@@ -40,6 +40,36 @@ for (const { name } of available) {
     assert.equal(Number(counts[0]) + Number(counts[1]), 22);
   });
 }
+
+test('serve --threads: the totals have what a thread that fails has served', {
+  timeout,
+  skip: reasonWithout('strace'),
+}, async (t) => {
+  leakCheck(t);
+  const { command, port } = await serve(t, '--threads', '2', '--loop', 'poll', '--mode', 'line');
+  const open = await Promise.all(Array.from({ length: 8 }, () => dial({ port })));
+  for (const client of open) client.write('a line\n');
+  for (const client of open) assert.equal(`${await heard(client)}`, 'a line\n');
+  // Without -f: the threads that take the place of these are not traced.
+  const threads = readdirSync(`/proc/${command.pid}/task`).flatMap((tid) => ['-p', tid]);
+  const fails = ['-e', 'trace=accept4', '-e', 'inject=accept4:error=EINVAL:when=1'];
+  const tracer = start(t, ['strace', ...fails, ...threads]);
+  await eventually(() => assert.match(tracer.err, /strace: Process \d+ attached/));
+  let served = open.length;
+  for (let tries = 0; !/takes its place: .*EINVAL/.test(command.err); tries += 1) {
+    assert.ok(tries < 1000, command.err);
+    // Whom the failing thread had in its queue is not accepted.
+    const answer = await talk({ port }, 'later\n').then(String, () => '');
+    if (answer === 'later\n') served += 1;
+  }
+  for (const client of open) client.destroy();
+  const { status, out } = await command.stop('SIGTERM');
+  assert.equal(status, 0);
+  const [, connections, received, sent] =
+    /served (\d+) connections.*?: (\d+) bytes in, (\d+) out/.exec(out) ?? [];
+  const bytes = open.length * 7 + (served - open.length) * 6;
+  assert.deepEqual([connections, received, sent].map(Number), [served, bytes, bytes]);
+});
 
 test('serve --threads: --max-connections is that of all threads', { timeout }, async (t) => {
   leakCheck(t);
