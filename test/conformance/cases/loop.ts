@@ -24,9 +24,10 @@ export const loopCases: readonly Case[] = [
     laws: [10],
     run: inEnvironment((environment) => {
       const ran: string[] = [];
-      environment.loop.setTimer(80, () => ran.push('d'));
-      environment.loop.setTimer(10, () => ran.push('b'));
-      environment.loop.setTimer(10, () => ran.push('c'));
+      // A machine that is starved may take its time between two of these.
+      environment.loop.setTimer(250, () => ran.push('d'));
+      environment.loop.setTimer(100, () => ran.push('b'));
+      environment.loop.setTimer(100, () => ran.push('c'));
       environment.loop.setTimer(0, () => ran.push('a'));
       until(environment, () => ran.length === 4, 'all have run');
       assert.deepEqual(ran, ['a', 'b', 'c', 'd']);
