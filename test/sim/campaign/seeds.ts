@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { TargetName } from '#test/sim/loop/targets.js';
-import { datagramPlay, loopPlay } from './plays.ts';
+import { datagramPlay, loadPlay, loopPlay } from './plays.ts';
 import { type Play, shrink, told } from './story.ts';
 import { type Sums, Tally } from './tally.ts';
 
@@ -26,6 +26,8 @@ export interface SeedsReport {
 
 /** Datagrams are played with every so many seeds. */
 const DATAGRAMS_EVERY = 9;
+/** And the load client with every so many: no divisor of the targets' number, nor of the other. */
+const LOAD_EVERY = 13;
 
 /** A message of a thread is about so many seeds: one for each would cost more than some seeds. */
 const SEEDS_PER_REPORT = 100;
@@ -44,6 +46,7 @@ class Seeds {
       const target = targets[count % targets.length] as TargetName;
       this.#play(loopPlay(target, seed));
       if (count % DATAGRAMS_EVERY === 0) this.#play(datagramPlay(target, seed));
+      if (count % LOAD_EVERY === 0) this.#play(loadPlay(target, seed));
     }
     this.#post();
   }
