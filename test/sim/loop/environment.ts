@@ -11,7 +11,7 @@ import { PipedWatch } from './piped-watch.ts';
 import { HastyLoop, type MisreadSys } from './planted-bugs.ts';
 import { judgeRings } from './ring-judge.ts';
 import type { LoopRun, RunOptions } from './run-options.ts';
-import { giveSpareMemory } from './spare-memory.ts';
+import { endProcess, giveSpareMemory } from './spare-memory.ts';
 import { createSys, createTarget, faultsOf, isRing, type TargetName } from './targets.ts';
 import { TimerGames } from './timer-games.ts';
 import { UnrulyListener } from './unruly-listener.ts';
@@ -383,7 +383,7 @@ export function runLoop(target: TargetName, seed: number, options: RunOptions = 
   const { violation } = oracle;
   const report = violation === null ? null : [violation, ...sys.kernel.report()].join('\n  ');
   environment.release();
-  sys.end();
+  endProcess(sys);
   return {
     violation: report,
     traceHash: sys.traceHash,

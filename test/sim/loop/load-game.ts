@@ -17,7 +17,7 @@ import { LoadServer } from './load-server.ts';
 import { Oracle, RingOracle } from './oracle.ts';
 import type { MisreadSys } from './planted-bugs.ts';
 import type { PlayOptions, SeedRun } from './run-options.ts';
-import { giveSpareMemory } from './spare-memory.ts';
+import { endProcess, giveSpareMemory } from './spare-memory.ts';
 import { createSys, createTarget, faultsOf, isRing, type TargetName } from './targets.ts';
 import { WatchedBackend } from './watched-backend.ts';
 import { limitsOf, sizeOf } from './world-size.ts';
@@ -272,7 +272,7 @@ export function runLoad(target: TargetName, seed: number, options: LoadOptions =
   const { violation } = oracle;
   const report = violation === null ? null : [violation, ...sys.kernel.report()].join('\n  ');
   world.release();
-  sys.end();
+  endProcess(sys);
   return {
     violation: report,
     traceHash: sys.traceHash,

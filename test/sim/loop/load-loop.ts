@@ -44,6 +44,7 @@ export class LoadLoop extends WatchedLoop {
   readonly #oracle: Oracle;
   readonly #pass: () => void;
   readonly #open = new Set<object>();
+  readonly #lines = new WeakMap<object, Line>();
 
   /** `pass` lets a little time pass. */
   constructor(options: EventLoopOptions, oracle: Oracle, pass: () => void) {
@@ -102,8 +103,6 @@ export class LoadLoop extends WatchedLoop {
       },
     });
   }
-
-  readonly #lines = new WeakMap<object, Line>();
 
   /** Writes down what the connection sends. */
   #follow<Data>(connection: Connection<Data>): void {
