@@ -7,8 +7,9 @@ import { SharedState } from '#tools/load/engine/shared-state.js';
 import { LoadThread } from '#tools/load/engine/thread.js';
 import type { LoadPlan } from '#tools/load/plan.js';
 import type { ThreadMessage, ThreadResult } from '#tools/load/record/thread-messages.js';
-import { type LoadBug, plantLoadBug } from './load-bugs.ts';
+import { type LoadBug, misreadPlan, plantLoadBug } from './load-bugs.ts';
 import { judgeCauses } from './load-causes.ts';
+import { judgeDocument } from './load-document.ts';
 import { LoadLedger } from './load-ledger.ts';
 import { LoadLoop, RunOver } from './load-loop.ts';
 import { Places } from './load-places.ts';
@@ -62,6 +63,7 @@ class LoadWorld {
   readonly #server: LoadServer;
   readonly #offsetMs: number;
   readonly #wakes: boolean;
+  readonly #isLarge: boolean;
   #stopped = false;
   result: ThreadResult | null = null;
 
@@ -69,6 +71,7 @@ class LoadWorld {
     const { bug, kinds = faultsOf(target), faultsMax, traceLines = 0 } = options;
     this.#without = options.without ?? new Set();
     const size = options.size ?? sizeOf(seed);
+    this.#isLarge = size === 'large';
     const random = new Random(seed, 'load game');
     this.#random = random;
     this.oracle = isRing(target) ? new RingOracle() : new Oracle();
@@ -97,7 +100,7 @@ class LoadWorld {
       () => sys.kernel.enter(),
     );
     this.#shared = new SharedState(this.#plan.threads);
-    this.thread = this.#makeThread(drawn.thread);
+    this.thread = this.#makeThread(drawn.thread, misreadPlan(this.#plan, bug));
     if (bug !== undefined) plantLoadBug(this.thread, bug);
     const { model } = this.#plan;
     this.#places = model.kind === 'open' ? new Places(this.#plan, model, drawn.thread) : null;
@@ -135,10 +138,10 @@ class LoadWorld {
     }
   }
 
-  #makeThread(number: number): LoadThread {
-    const { endpoint } = this.#plan;
+  #makeThread(number: number, plan: LoadPlan): LoadThread {
+    const { endpoint } = plan;
     const target = 'path' in endpoint ? endpoint : SERVER;
-    const task = { memory: this.#shared.memory, plan: this.#plan, thread: number, target };
+    const task = { memory: this.#shared.memory, plan, thread: number, target };
     const cpu = new CpuWatch({ threadTimes: () => null, quota: null });
     const host = { loop: this.loop, cpu, sharedOffsetMs: () => this.#offsetMs };
     return new LoadThread(task, (message) => this.#heard(message), host);
@@ -234,8 +237,20 @@ class LoadWorld {
     oracle.expect(startMs >= 0 && durationMs >= 0, 'a silence outside of the measured time');
     oracle.expect(durationMs <= result.measuredMs + 1e-6, 'a silence longer than the run');
     this.#judgeDue(result);
-    const calm = !this.#stopped && this.#plan.timeoutMs >= 1000;
+    const { intervals, sent: sentMax } = ledger;
+    const told = { plan: this.#plan, result, intervals, stopped: this.#stopped, sentMax };
+    // The histograms of a document take as long as a small world.
+    if (this.#isLarge) judgeDocument(told, oracle);
+    const calm = !this.#stopped && this.#plan.timeoutMs >= 1000 && !this.#isSlow;
     judgeCauses(this, { result, calm, scarce: this.sys.kernel.limits.descriptorsMax < 100 });
+  }
+
+  /** Whether messages that are due may have to wait for those before them, until they time out. */
+  get #isSlow(): boolean {
+    const { messagesPerConnection, pool } = this.thread;
+    const { sendBufferBytes, receiveBufferBytes, tickUs } = this.sys.kernel.limits;
+    const roomBytes = 2 * Math.min(sendBufferBytes, receiveBufferBytes);
+    return Number.isFinite(messagesPerConnection) || tickUs > 1 || pool.messageBytes > roomBytes;
   }
 
   /** What was due, by the schedule and the time that was measured. */

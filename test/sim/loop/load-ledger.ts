@@ -194,6 +194,11 @@ export class LoadLedger {
     return second;
   }
 
+  /** The seconds that the client has reported. */
+  get intervals(): IntervalCounts[] {
+    return [...this.#told.values()];
+  }
+
   /** The client reports a second. */
   told(counts: IntervalCounts): void {
     this.#oracle.expect(!this.#told.has(counts.index), `second ${counts.index} is told twice`);
@@ -242,7 +247,7 @@ export class LoadLedger {
   }
 
   #judgeTimes(): void {
-    const told = [...this.#told.values()];
+    const told = this.intervals;
     this.#judgeTime('response', told, this.#response, ({ response }) => response);
     if (!this.#isOpen) return;
     this.#judgeTime('service', told, this.#service, ({ service }) => service);

@@ -9,10 +9,12 @@ import { test } from 'node:test';
 import { leakCheck } from '#test/harness/leaks.js';
 import type { LoadBug } from './load-bugs.ts';
 import { type LoadRun, runLoad } from './load-game.ts';
-import { replayed } from './run-options.ts';
+import { type PlayOptions, replayed } from './run-options.ts';
 import { type TargetName, targetNames } from './targets.ts';
 
 const SMOKE_SEEDS = 25;
+/** Every so many seeds have a large world, with a document at its end. */
+const LARGE_EVERY = 8;
 const TRACE_LINES = 120;
 const ONE_SEED = process.env['SIM_SEED'];
 const ONE_TARGET = process.env['SIM_TARGET'];
@@ -30,12 +32,13 @@ const regressions: readonly (readonly [seed: number, target: TargetName, bug: st
 ];
 
 /** Runs one seed, and fails if it has a violation. */
-function survive(target: TargetName, seed: number): LoadRun {
-  const options = ONE_SEED === undefined ? {} : replayed();
+function survive(target: TargetName, seed: number, given: PlayOptions = {}): LoadRun {
+  const options = ONE_SEED === undefined ? given : replayed();
   const run = runLoad(target, seed, options);
   if (run.violation === null) return run;
   const { violation } = runLoad(target, seed, { ...options, traceLines: TRACE_LINES });
-  const variables = `SIM_SEED=${seed} SIM_TARGET=${target}`;
+  const size = options.size === undefined ? '' : ` SIM_SIZE=${options.size}`;
+  const variables = `SIM_SEED=${seed} SIM_TARGET=${target}${size}`;
   const replay = `replay: ${variables} node --test build/test/sim/loop/load.test.js`;
   assert.fail(`${target}, seed ${seed}: ${violation}\n${replay}`);
 }
@@ -46,7 +49,7 @@ for (const target of targets) {
     let answered = 0;
     let failed = 0;
     for (const seed of seeds) {
-      const run = survive(target, seed);
+      const run = survive(target, seed, seed % LARGE_EVERY === 0 ? { size: 'large' } : {});
       answered += run.answered;
       failed += run.failed;
     }
@@ -81,6 +84,8 @@ const canaries: readonly (readonly [bug: LoadBug, target: TargetName, seeds: num
   ['counts what is lost twice', 'poll', 30],
   ['counts the warm-up', 'select', 30],
   ['leaves out slow replies', 'kqueue-macos', 30],
+  ['sends another byte', 'kqueue-freebsd', 30],
+  ['gives up too early', 'epoll', 30],
 ];
 
 for (const [bug, target, seedsMax] of canaries) {
