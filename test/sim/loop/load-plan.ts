@@ -37,6 +37,8 @@ const limits: Readonly<Record<WorldSize, PlanLimits>> = {
 const THREADS_MAX = 3;
 const PIPELINE_MAX = 6;
 const STAGES_MAX = 3;
+/** A run that ends with a second: replies behind its end belong to that second. */
+const SECOND_MS = 1000;
 
 /** The parts of a plan that a story may leave out. */
 type Has = (part: string) => boolean;
@@ -100,8 +102,10 @@ function drawModel(
     return { model: { kind: 'closed', pipeline }, stages: [{ durationMs, ratePerSecond: 1 }] };
   }
   const count = random.chance(0.7) ? 1 : random.between(2, STAGES_MAX);
+  const endsWhole = count === 1 && random.chance(0.3);
   const stages = Array.from({ length: count }, (): Stage => {
-    const durationMs = random.between(5, Math.ceil(most.openMsMax / count));
+    const drawnMs = random.between(5, Math.ceil(most.openMsMax / count));
+    const durationMs = endsWhole ? SECOND_MS : drawnMs;
     const messages = random.between(1, Math.ceil(most.messagesMax / count));
     return { durationMs, ratePerSecond: (messages * 1000) / durationMs };
   });
