@@ -64,7 +64,7 @@ export function giveRegionBack(sys: Sys, region: Arena): void {
 
 /** Unmaps the regions of closed rings, because nothing of this thread runs any more. */
 export function unmapUnusedRegions(): void {
-  for (const owner of owners) {
+  for (const owner of owners.splice(0)) {
     const sys = owner.deref();
     const regions = sys === undefined ? undefined : unused.get(sys);
     for (const region of regions?.splice(0) ?? []) {

@@ -127,7 +127,8 @@ export class RingAcceptor extends BaseHandle<RingHandleOwner> implements Accepta
   #failed(errno: number): void {
     const { sys, stats } = this.owner;
     const { EINTR, EAGAIN, ECANCELED } = sys.abi.errno;
-    if (errno === EINTR || errno === EAGAIN || errno === ECANCELED) return;
+    // Those of a burst that come behind a pause: the accept of the resume meets them again.
+    if (this.paused || errno === EINTR || errno === EAGAIN || errno === ECANCELED) return;
     const kind = acceptErrnoKind(sys.abi, errno);
     this.#failures += 1;
     if (kind === 'passing' && this.#failures < ACCEPTS_PER_TURN) return;

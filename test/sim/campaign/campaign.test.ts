@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { leakCheck } from '#test/harness/leaks.js';
 import { runLoop } from '#test/sim/loop/environment.js';
-import { datagramPlay, loopPlay } from './plays.ts';
+import { datagramPlay, loadPlay, loopPlay } from './plays.ts';
 import { shrink, told } from './story.ts';
 
 const BUG = 'overlooks a short write';
@@ -48,6 +48,16 @@ test('sim campaign: a failing seed of datagrams shrinks to few turns', (t) => {
   assert.equal(story.faults, 0, 'no fault is needed');
   assert.equal(play.run(story.options).violation?.split('\n')[0], story.violation);
   assert.match(story.command, /^SIM_SEED=2 SIM_TARGET=poll .* build\/.*\/datagrams\.test\.js$/);
+});
+
+test('sim campaign: a failing seed of the load client shrinks to few parts', (t) => {
+  leakCheck(t);
+  const play = loadPlay('epoll', 2, 'leaves out slow replies');
+  const story = shrink(play) ?? assert.fail('it did not fail');
+  t.diagnostic(told(play, story).split('\n').slice(0, 3).join('; '));
+  assert.ok(story.parts.length < story.partsAtFirst, `${story.parts.length} parts`);
+  assert.equal(play.run(story.options).violation?.split('\n')[0], story.violation);
+  assert.match(story.command, /^SIM_SEED=2 SIM_TARGET=epoll .* build\/.*\/load\.test\.js$/);
 });
 
 test('sim campaign: a seed that holds has no story', (t) => {

@@ -1,5 +1,7 @@
 import { type DatagramBug, runDatagrams } from '#test/sim/loop/datagram-game.js';
 import { runLoop } from '#test/sim/loop/environment.js';
+import type { LoadBug } from '#test/sim/loop/load-bugs.js';
+import { runLoad } from '#test/sim/loop/load-game.js';
 import type { PlantedBug } from '#test/sim/loop/planted-bugs.js';
 import type { TargetName } from '#test/sim/loop/targets.js';
 import type { Play } from './story.ts';
@@ -25,5 +27,17 @@ export function datagramPlay(target: TargetName, seed: number, bug?: DatagramBug
     variables: `SIM_TARGET=${target}`,
     test: 'datagrams.test.js',
     run: (options) => runDatagrams(target, seed, { ...options, ...planted }),
+  };
+}
+
+/** A seed of the load client. */
+export function loadPlay(target: TargetName, seed: number, bug?: LoadBug): Play {
+  const planted = bug === undefined ? {} : { bug };
+  return {
+    game: `load on ${target}`,
+    seed,
+    variables: `SIM_TARGET=${target}`,
+    test: 'load.test.js',
+    run: (options) => runLoad(target, seed, { ...options, ...planted }),
   };
 }

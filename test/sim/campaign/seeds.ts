@@ -1,6 +1,7 @@
+import { setImmediate } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { TargetName } from '#test/sim/loop/targets.js';
-import { datagramPlay, loopPlay } from './plays.ts';
+import { datagramPlay, loadPlay, loopPlay } from './plays.ts';
 import { type Play, shrink, told } from './story.ts';
 import { type Sums, Tally } from './tally.ts';
 
@@ -26,9 +27,14 @@ export interface SeedsReport {
 
 /** Datagrams are played with every so many seeds. */
 const DATAGRAMS_EVERY = 9;
+/** And the load client with every so many: no divisor of the targets' number, nor of the other. */
+const LOAD_EVERY = 13;
 
 /** A message of a thread is about so many seeds: one for each would cost more than some seeds. */
 const SEEDS_PER_REPORT = 100;
+
+/** So many seeds are a job: V8 keeps the targets of weak references until the end of one. */
+const SEEDS_PER_JOB = 50;
 
 /** Frames of an error that is shown: the kernel refuses much, and each error would have some. */
 const FRAMES_SHOWN = 20;
@@ -37,13 +43,15 @@ class Seeds {
   #tally = new Tally();
   #failures: string[] = [];
 
-  run({ first, step, most, targets, stop }: SeedsTask): void {
+  async run({ first, step, most, targets, stop }: SeedsTask): Promise<void> {
     Error.stackTraceLimit = 0;
     for (let count = 0; count < most && Atomics.load(stop, 0) === 0; count += 1) {
+      if (count % SEEDS_PER_JOB === 0) await setImmediate();
       const seed = first + Math.floor(count / targets.length) * step;
       const target = targets[count % targets.length] as TargetName;
       this.#play(loopPlay(target, seed));
       if (count % DATAGRAMS_EVERY === 0) this.#play(datagramPlay(target, seed));
+      if (count % LOAD_EVERY === 0) this.#play(loadPlay(target, seed));
     }
     this.#post();
   }
@@ -72,4 +80,4 @@ function storyOf(play: Play, violation: string): string {
   return story === null ? violation : told(play, story);
 }
 
-new Seeds().run(workerData as SeedsTask);
+await new Seeds().run(workerData as SeedsTask);

@@ -8,7 +8,7 @@ import { EventLoop } from '#src/net/event-loop.js';
 import { SysError } from '#src/sys/sys-error.js';
 import { RecordingSys } from './recording-sys.ts';
 import type { PlayOptions, SeedRun } from './run-options.ts';
-import { giveSlots, giveSpareMemory, lendSlots } from './spare-memory.ts';
+import { endProcess, giveSlots, giveSpareMemory, lendSlots } from './spare-memory.ts';
 import { createBackendOf, platformOf, type TargetName } from './targets.ts';
 import { sizeOf, type WorldSize } from './world-size.ts';
 
@@ -102,7 +102,7 @@ export function runDatagrams(
     loop.close();
     giveSpareMemory(backend, size.lengthMax);
     giveSlots(backend, size.lengthMax);
-    sys.end();
+    endProcess(sys);
   }
   return {
     violation,

@@ -11,7 +11,7 @@ import { PipedWatch } from './piped-watch.ts';
 import { HastyLoop, type MisreadSys } from './planted-bugs.ts';
 import { judgeRings } from './ring-judge.ts';
 import type { LoopRun, RunOptions } from './run-options.ts';
-import { giveSpareMemory } from './spare-memory.ts';
+import { endProcess, giveSpareMemory } from './spare-memory.ts';
 import { createSys, createTarget, faultsOf, isRing, type TargetName } from './targets.ts';
 import { TimerGames } from './timer-games.ts';
 import { UnrulyListener } from './unruly-listener.ts';
@@ -331,9 +331,20 @@ class LoopEnvironment {
     this.#judgeConnections();
   }
 
-  /** Its memory goes to the next one. */
+  /** Ends what a violation has left. Its memory goes to the next one. */
   release(): void {
+    // A thread closes the loops that are left at its end, when this kernel is no more.
+    if (this.oracle.violation !== null) this.#closeBroken();
     giveSpareMemory(this.#inner, this.sys.kernel.limits.receiveBufferBytes);
+  }
+
+  #closeBroken(): void {
+    try {
+      this.#loop.close();
+    } catch (error) {
+      // What is broken may not close either: the violation is told, and this is its consequence.
+      this.oracle.broken(`it did not close: ${error}`);
+    }
   }
 
   #judgeConnections(): void {
@@ -370,10 +381,11 @@ export function runLoop(target: TargetName, seed: number, options: RunOptions = 
     oracle.broken(`it threw: ${error.stack ?? error.message}`);
   }
   const { violation } = oracle;
+  const report = violation === null ? null : [violation, ...sys.kernel.report()].join('\n  ');
   environment.release();
-  sys.end();
+  endProcess(sys);
   return {
-    violation: violation === null ? null : [violation, ...sys.kernel.report()].join('\n  '),
+    violation: report,
     traceHash: sys.traceHash,
     turns: environment.turns,
     virtualMs: sys.monotonicMs() - startMs,

@@ -1,9 +1,11 @@
+import type { SimSys } from '#sim/sim-sys.js';
 import type { Backend } from '#src/loop/backend.js';
 import type { SharedDatagrams } from '#src/loop/datagram/shared.js';
 import { DATAGRAMS_PER_CALL, RECEIVES_MAX } from '#src/loop/limits.js';
 import { ReadinessBackend } from '#src/loop/readiness/backend.js';
 import { RingBackend } from '#src/loop/ring/backend.js';
 import { BUFFER_STRIDE_BYTES } from '#src/ring/limits.js';
+import { unmapUnusedRegions } from '#src/ring/region.js';
 
 // The memory of a loop takes longer to allocate than a small world lives, so that the next one gets
 // it. It is poisoned: who reads what it did not write finds the rubbish.
@@ -50,6 +52,12 @@ export function giveSlots(backend: Backend, usedBytes: number): void {
   const buffersAt = poison(memory, DATAGRAMS_PER_CALL, usedBytes);
   memory.fill(0, 0, buffersAt);
   spareSlots.set(shared.abi.platform, memory);
+}
+
+/** Ends the process of a world, of which no ring of this thread has to know any more. */
+export function endProcess(sys: SimSys): void {
+  sys.end();
+  unmapUnusedRegions();
 }
 
 /** Poisons the buffers at the end of `memory`. Returns where they begin. */

@@ -1,6 +1,5 @@
-import { EventLoop, nativeSys } from 'sockloop';
+import type { EventLoop } from 'sockloop';
 import type { Sys } from 'sockloop/sys';
-import { sharedClockOffsetMs } from '#src/sys/thread-clock.js';
 import {
   IN_FLIGHT_BYTES_MAX,
   OPEN_PIPELINE_MAX,
@@ -16,10 +15,11 @@ import type { ThreadMessage, ThreadResult, ThreadTask } from '../record/thread-m
 import { MessagePool } from '../traffic/message-pool.ts';
 import { Pacer } from '../traffic/pacer.ts';
 import { ConnectionSlot, type SlotOwner } from './connection-slot.ts';
-import { CpuWatch } from './cpu-watch.ts';
+import type { CpuWatch } from './cpu-watch.ts';
 import { InFlightTimes } from './in-flight.ts';
 import { SharedState } from './shared-state.ts';
 import { SlotConnects } from './slot-connects.ts';
+import { type ThreadHost, thisMachine } from './thread-host.ts';
 import { TurnWatch } from './turn-watch.ts';
 
 /**
@@ -48,7 +48,8 @@ export class LoadThread implements SlotOwner {
   readonly #connects: SlotConnects;
   readonly #pacer: Pacer | null;
   readonly #watch = new TurnWatch();
-  readonly #cpu = new CpuWatch();
+  readonly #cpu: CpuWatch;
+  readonly #sharedOffsetMs: () => number;
   /** Connects that the start waits for and that have neither succeeded nor failed yet. */
   #unsettled = 0;
   #ready = false;
@@ -56,12 +57,19 @@ export class LoadThread implements SlotOwner {
   #drainEndMs = Number.POSITIVE_INFINITY;
   #stopped = false;
 
-  constructor(task: ThreadTask, tell: (message: ThreadMessage) => void) {
+  constructor(
+    task: ThreadTask,
+    tell: (message: ThreadMessage) => void,
+    host: ThreadHost = thisMachine(task.plan.loop),
+  ) {
     const { plan, thread, memory } = task;
     const { model, mode } = plan;
     this.#task = task;
     this.#tell = tell;
-    this.#sys = nativeSys();
+    this.#loop = host.loop;
+    this.#sys = host.loop.sys;
+    this.#cpu = host.cpu;
+    this.#sharedOffsetMs = host.sharedOffsetMs;
     this.#shared = new SharedState(plan.threads, memory);
     this.pool = new MessagePool(plan.message, mode, plan.seed);
     this.isOpen = model.kind === 'open';
@@ -78,7 +86,6 @@ export class LoadThread implements SlotOwner {
     this.serverCloses = mode === 'once';
     this.messagesPerConnection =
       mode === 'once' ? 1 : (plan.messagesPerConnection ?? Number.POSITIVE_INFINITY);
-    this.#loop = new EventLoop({ backend: plan.loop, sys: this.#sys });
     this.#slots = shareOf(
       plan.connections,
       task,
@@ -172,7 +179,7 @@ export class LoadThread implements SlotOwner {
    * Returns when the warm-up begins, on the clock of this thread; null if the run is stopped first.
    */
   #awaitStart(): number | null {
-    const offsetMs = sharedClockOffsetMs();
+    const offsetMs = this.#sharedOffsetMs();
     for (;;) {
       const startMs = this.#shared.startMs;
       const nowMs = this.#sys.monotonicMs();
@@ -189,6 +196,8 @@ export class LoadThread implements SlotOwner {
     const nowMs = this.#sys.monotonicMs();
     this.recorder.setWindow(nowMs, nowMs);
     this.#watch.setWindow(nowMs, nowMs);
+    // Its messages lie behind the end. Counted from another beginning, some would be due by now.
+    this.#pacer?.begin(nowMs);
     this.#stop(nowMs);
   }
 

@@ -142,6 +142,26 @@ test('ring listener: a lack of descriptors is told once a connection waits', { s
   assert.deepEqual(told.slice(1), [`exhausted ${EMFILE}, 0 shed`]);
 });
 
+test('ring listener: a lack of descriptors behind a pause is not told', { skip }, (t) => {
+  const { kernel, acceptance, operation, told } = listening(t, {
+    accepted: () => acceptance.pause(),
+  });
+  kernel.asked();
+  kernel.accepts.push(7002);
+  kernel.complete(operation, 7001, { more: true });
+  kernel.complete(operation, -EMFILE);
+  kernel.turn();
+  kernel.turn();
+  assert.deepEqual([told, kernel.asked()], [['7001'], []]);
+  assert.deepEqual(kernel.accepts, [7002], 'nobody is turned away');
+  acceptance.resume();
+  kernel.turn();
+  assert.deepEqual(kernel.asked(), [`${operation} multishot`]);
+  kernel.complete(operation, -EMFILE);
+  kernel.turn();
+  assert.deepEqual(told, ['7001', `exhausted ${EMFILE}, 1 shed`]);
+});
+
 test('ring listener: it turns away 32 in a turn, and opens its reserve again', { skip }, (t) => {
   const { kernel, acceptance, operation, told, fd } = listening(t);
   const exhaust = (): void => {

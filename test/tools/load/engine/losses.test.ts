@@ -161,7 +161,12 @@ test('a run that is stopped before it was to begin sends nothing', (t) => {
       if (message.kind === 'ready') shared.stop();
       if (message.kind === 'ended') results.push(message.result);
     });
+    let sent = 0;
+    thread.recorder.sent = () => {
+      sent += 1;
+    };
     thread.run();
+    assert.equal(sent, 0, 'not even what does not count');
     const [result] = results;
     assert.equal(result?.connections, 4);
     assert.deepEqual([result.messages, result.sentBytes, result.due], [0, 0, 0]);
