@@ -1,5 +1,6 @@
 import { requireFunction, wrongValue } from '../../base/arguments.ts';
 import { ArrivalList } from '../../base/arrival-list.ts';
+import { checking, invariant } from '../../base/invariants.ts';
 import type { Acceptance, AcceptSink } from '../../loop/backend.ts';
 import { ACCEPT_PAUSE_MS } from '../../loop/limits.ts';
 import type { Loop } from '../../loop/loop.ts';
@@ -418,6 +419,7 @@ export class Listener<Data = undefined>
   #admit(connection: StreamConnection<Data>): void {
     this.stats.accepted += 1;
     this.#connections.add(connection);
+    if (checking) this.#check();
     publishOpen(connection, this);
     connection.opened();
   }
@@ -429,8 +431,18 @@ export class Listener<Data = undefined>
     stats.bytesReceived += connection.bytesReceived;
     stats.bytesSent += connection.bytesSent;
     this.#connections.delete(connection);
+    if (checking) this.#check();
     if (this.#connectionsMax !== Number.POSITIVE_INFINITY) this.#update();
     this.#shutdown?.removed();
+  }
+
+  #check(): void {
+    const { accepted, closed } = this.stats;
+    const isSum = this.#connections.size === accepted - closed;
+    invariant(isSum, 'a listener lost count of its connections');
+    // What was accepted before another process took over comes in any case.
+    const isBounded = this.#count <= this.#connectionsMax || this.#handOver !== null;
+    invariant(isBounded, 'a listener has more connections than it may');
   }
 
   #exhausted(errno: number, shed: number): void {
