@@ -249,8 +249,9 @@ export class RingCalls {
     for (const ring of this.open) {
       for (const operation of ring.inFlight) {
         if (!(operation instanceof SocketOperation)) continue;
-        if (operation.file !== file && ring !== file) continue;
         const { opcode, fd: of } = operation.entry;
+        // Another ring may have an operation on a duplicate.
+        if ((operation.file !== file || of !== fd) && ring !== file) continue;
         complaints.push(`descriptor ${fd} was closed, and operation ${opcode} of ${of} in flight`);
       }
     }

@@ -1,6 +1,8 @@
 import { type DatagramBug, runDatagrams } from '#test/sim/loop/datagram-game.js';
 import { runLoop } from '#test/sim/loop/environment.js';
 import type { PlantedBug } from '#test/sim/loop/planted-bugs.js';
+import { runRestarts } from '#test/sim/loop/restart-game.js';
+import type { RestartBug } from '#test/sim/loop/restart-servers.js';
 import type { TargetName } from '#test/sim/loop/targets.js';
 import type { Play } from './story.ts';
 
@@ -25,5 +27,17 @@ export function datagramPlay(target: TargetName, seed: number, bug?: DatagramBug
     variables: `SIM_TARGET=${target}`,
     test: 'datagrams.test.js',
     run: (options) => runDatagrams(target, seed, { ...options, ...planted }),
+  };
+}
+
+/** A seed of servers that are stopped and restarted. Played where no promise job is running. */
+export function restartPlay(target: TargetName, seed: number, bug?: RestartBug): Play {
+  const planted = bug === undefined ? {} : { bug };
+  return {
+    game: `restarts on ${target}`,
+    seed,
+    variables: `SIM_TARGET=${target}`,
+    test: 'restart.test.js',
+    run: (options) => runRestarts(target, seed, { ...options, ...planted }),
   };
 }

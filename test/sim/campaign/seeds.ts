@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { TargetName } from '#test/sim/loop/targets.js';
-import { datagramPlay, loopPlay } from './plays.ts';
+import { datagramPlay, loopPlay, restartPlay } from './plays.ts';
 import { type Play, shrink, told } from './story.ts';
 import { type Sums, Tally } from './tally.ts';
 
@@ -27,6 +27,9 @@ export interface SeedsReport {
 /** Datagrams are played with every so many seeds. */
 const DATAGRAMS_EVERY = 9;
 
+/** Servers are restarted with every so many seeds. */
+const RESTARTS_EVERY = 7;
+
 /** A message of a thread is about so many seeds: one for each would cost more than some seeds. */
 const SEEDS_PER_REPORT = 100;
 
@@ -44,6 +47,7 @@ class Seeds {
       const target = targets[count % targets.length] as TargetName;
       this.#play(loopPlay(target, seed));
       if (count % DATAGRAMS_EVERY === 0) this.#play(datagramPlay(target, seed));
+      if (count % RESTARTS_EVERY === 0) this.#play(restartPlay(target, seed));
     }
     this.#post();
   }
@@ -72,4 +76,5 @@ function storyOf(play: Play, violation: string): string {
   return story === null ? violation : told(play, story);
 }
 
-new Seeds().run(workerData as SeedsTask);
+// Out of promise jobs, which the games run themselves.
+setImmediate(() => new Seeds().run(workerData as SeedsTask));
