@@ -411,8 +411,11 @@ export class Listener<Data = undefined>
       return;
     }
     const gate = this.#gate;
-    if (gate === null) this.#admit(new StreamConnection(this.#group, fd, null));
-    else gate.arrived(fd);
+    if (gate === null) {
+      this.#admit(new StreamConnection(this.#group, fd, null));
+      return;
+    }
+    gate.arrived(fd);
     if (this.#count >= this.#connectionsMax) this.#update();
   }
 
@@ -421,6 +424,8 @@ export class Listener<Data = undefined>
     this.#connections.add(connection);
     if (checking) this.#check();
     publishOpen(connection, this);
+    // Before the handler, which may throw.
+    if (this.#count >= this.#connectionsMax) this.#update();
     connection.opened();
   }
 
