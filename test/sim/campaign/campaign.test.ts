@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { leakCheck } from '#test/harness/leaks.js';
 import { runLoop } from '#test/sim/loop/environment.js';
 import { outOfJobs } from '#test/sim/loop/promise-jobs.js';
-import { datagramPlay, loopPlay, restartPlay } from './plays.ts';
+import { datagramPlay, loopPlay, restartPlay, threadsPlay } from './plays.ts';
 import { shrink, told } from './story.ts';
 
 const BUG = 'overlooks a short write';
@@ -63,6 +63,17 @@ test('sim campaign: a failing seed of restarts shrinks to few clients and restar
   assert.match(story.command, /^SIM_SEED=1 SIM_TARGET=poll .* build\/.*\/restart\.test\.js$/);
 });
 
+test('sim campaign: a failing seed of threads shrinks to few clients', async (t) => {
+  leakCheck(t);
+  const play = threadsPlay('epoll', 3, 'hands over twice');
+  const story = (await outOfJobs(() => shrink(play))) ?? assert.fail('it did not fail');
+  t.diagnostic(told(play, story).split('\n').slice(0, 3).join('; '));
+  assert.ok(story.parts.length < story.partsAtFirst, `${story.parts.length} parts`);
+  const again = await outOfJobs(() => play.run(story.options));
+  assert.equal(again.violation?.split('\n')[0], story.violation);
+  assert.match(story.command, /^SIM_SEED=3 SIM_TARGET=epoll .* build\/.*\/threads\.test\.js$/);
+});
+
 test('sim campaign: a seed that holds has no story', (t) => {
   leakCheck(t);
   assert.equal(shrink(loopPlay('io_uring', 1)), null);
@@ -82,6 +93,7 @@ test('sim campaign: it runs seeds on every core and counts the faults', (t) => {
   );
   assert.match(stdout, /^seeds: .*io_uring \d+/m);
   assert.match(stdout, /^seeds: .*restarts on io_uring \d+/m);
+  assert.match(stdout, /^seeds: .*threads on epoll \d+/m);
   assert.match(stdout, /^ {2}shortReceive +\d+$/m);
   const wrong = spawnSync(process.execPath, [run, '--targets', 'aio'], { encoding: 'utf8' });
   assert.notEqual(wrong.status, 0);

@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { TargetName } from '#test/sim/loop/targets.js';
-import { datagramPlay, loopPlay, restartPlay } from './plays.ts';
+import { datagramPlay, loopPlay, restartPlay, threadsPlay } from './plays.ts';
 import { type Play, shrink, told } from './story.ts';
 import { type Sums, Tally } from './tally.ts';
 
@@ -30,6 +30,9 @@ const DATAGRAMS_EVERY = 9;
 /** Servers are restarted with every so many seeds. */
 const RESTARTS_EVERY = 7;
 
+/** Threads are handed connections with every so many seeds. */
+const THREADS_EVERY = 7;
+
 /** A message of a thread is about so many seeds: one for each would cost more than some seeds. */
 const SEEDS_PER_REPORT = 100;
 
@@ -48,6 +51,7 @@ class Seeds {
       this.#play(loopPlay(target, seed));
       if (count % DATAGRAMS_EVERY === 0) this.#play(datagramPlay(target, seed));
       if (count % RESTARTS_EVERY === 0) this.#play(restartPlay(target, seed));
+      if (count % THREADS_EVERY === 3) this.#play(threadsPlay(target, seed));
     }
     this.#post();
   }

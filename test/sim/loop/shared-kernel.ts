@@ -88,6 +88,11 @@ export class SharedKernel {
     return this.sys.monotonicMs();
   }
 
+  /** The choices of one who takes part. */
+  randomOf(name: string): Random {
+    return new Random(this.sys.kernel.seed, name);
+  }
+
   /** Whether a part takes part. */
   has(name: string): boolean {
     if (this.#without.has(name)) return false;
@@ -120,18 +125,21 @@ export class SharedKernel {
   /** A loop over a backend of the target. */
   openLoop(): WatchedLoop {
     const { sys, oracle } = this;
-    const inner = this.insist(() => createBackendOf(this.#target, sys));
-    const loop = new WatchedLoop({ sys, backend: new WatchedBackend(inner, sys, oracle) }, oracle);
-    this.#inner.push(inner);
+    const loop = new WatchedLoop({ sys, backend: this.openBackend() }, oracle);
     this.#loops.push(loop);
     return loop;
   }
 
-  /** A backend that no loop of this class has. */
+  /** A backend for a loop of another class, which its owner closes. */
   openBackend(): Backend {
     const inner = this.insist(() => createBackendOf(this.#target, this.sys));
     this.#inner.push(inner);
     return new WatchedBackend(inner, this.sys, this.oracle);
+  }
+
+  /** The thread of a loop was terminated: nobody may touch what the loop believes to have. */
+  forget(loop: WatchedLoop): void {
+    this.#loops.splice(this.#loops.indexOf(loop), 1);
   }
 
   /** A client that comes after `delayMs`, if it takes part. */
@@ -214,20 +222,23 @@ export class SharedKernel {
   /** The outcome of a seed, which `play` plays. */
   outcome(play: () => void): LoopRun {
     const { oracle, sys } = this;
-    try {
-      play();
-    } catch (error) {
-      if (!(error instanceof Error)) throw error;
-      oracle.broken(`it threw: ${error.stack ?? error.message}`);
-    }
-    const { violation } = oracle;
-    const report = violation === null ? null : [violation, ...sys.kernel.report()].join('\n  ');
-    for (const loop of this.#loops) if (!loop.closed) this.attempt(() => loop.close());
+    const guarded = (act: () => void): void => {
+      try {
+        act();
+      } catch (error) {
+        if (!(error instanceof Error)) throw error;
+        oracle.broken(`it threw: ${error.stack ?? error.message}`);
+      }
+    };
+    guarded(play);
+    const state = oracle.violation === null ? [] : sys.kernel.report();
+    for (const loop of this.#loops) guarded(() => loop.close());
     for (const inner of this.#inner) giveSpareMemory(inner, sys.kernel.limits.receiveBufferBytes);
     runPromiseJobs();
     sys.end();
+    const { violation } = oracle;
     return {
-      violation: report,
+      violation: violation === null ? null : [violation, ...state].join('\n  '),
       traceHash: sys.traceHash,
       turns: this.turns,
       virtualMs: sys.monotonicMs() - this.startMs,
