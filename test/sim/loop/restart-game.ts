@@ -203,7 +203,8 @@ class RestartGame {
     const { name, brokenBy, receivedBytes } = client;
     if (served === undefined) {
       const isRefusable = client.doneMs >= Math.min(this.#deafMs, this.#stopAtMs);
-      if (isRefusable || isDisturbed || !client.patient) return;
+      const wasCut = this.runs.some((run) => run.wasCut);
+      if (isRefusable || wasCut || isDisturbed || !client.patient) return;
       oracle.broken(`${name} was never accepted, though somebody always listened: ${brokenBy}`);
       return;
     }

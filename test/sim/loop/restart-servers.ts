@@ -73,6 +73,8 @@ export class ServerRun {
   /** Whether it was told to stop or drain, and by when all of its connections are closed. */
   stopped = false;
   endMs = Number.POSITIVE_INFINITY;
+  /** Whether it had to stop before it had delivered all that it has accepted. */
+  wasCut = false;
   /** Of a shutdown of the library. */
   #counts: { readonly ended: number; readonly reset: number } | null = null;
   #openThen = 0;
@@ -156,14 +158,19 @@ export class ServerRun {
   handOver(drainMs: number, deadlineMs: number): void {
     this.#isDraining = true;
     const { nowMs } = this.loop;
+    const noted = (): void => {
+      this.wasCut = this.loop.nowMs >= nowMs + drainMs;
+    };
     if (this.#event !== null) {
       this.#event.handOver(drainMs);
       this.endMs = nowMs + drainMs + DRAIN_MS;
+      void this.listener.handOver().then(noted);
       return;
     }
     this.endMs = nowMs + drainMs + deadlineMs;
     this.#drainEnd = this.loop.setTimer(drainMs, () => this.stop(deadlineMs));
     void this.listener.handOver().then(() => {
+      noted();
       this.#lastAccepted = true;
       this.#stopIfIdle();
     });
