@@ -6,7 +6,7 @@ const ON_HEAP_BYTES_MAX = 64;
 
 /** Mappings from this size on are kept for later simulations: V8 is slow to make them. */
 const SPARE_BYTES_MIN = 2 ** 20;
-const SPARES_MAX = 4;
+const SPARES_MAX = 8;
 const spares: ArrayBuffer[] = [];
 
 /** Memory that has an address: a mapping, or memory of JavaScript for as long as that holds it. */

@@ -77,6 +77,11 @@ export class SimSys extends SocketSys implements Sys {
     return this.#rings.open;
   }
 
+  /** A thread has ended that had `fds`, which stay open. */
+  threadEnded(fds: readonly number[]): void {
+    this.#rings.threadEnded(fds);
+  }
+
   /** The process has ended: its memory may go to another simulation. */
   end(): void {
     this.kernel.memory.end();

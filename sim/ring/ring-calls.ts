@@ -227,6 +227,19 @@ export class RingCalls {
     return 1;
   }
 
+  /** The thread of some of `fds` has ended: so has what its rings had in flight, and registered. */
+  threadEnded(fds: readonly number[]): void {
+    for (const fd of fds) {
+      const ring = this.#at(fd);
+      if (typeof ring === 'number') continue;
+      ring.close();
+      const index = this.#registered.indexOf(ring);
+      if (index < 0) continue;
+      this.#registered[index] = undefined;
+      ring.release();
+    }
+  }
+
   #registerBuffers(ring: RingFile, arg: number): number {
     const { size, fields } = this.#abi.structs.io_uring_buf_reg;
     const view = this.#viewAt(arg, size);
@@ -249,8 +262,9 @@ export class RingCalls {
     for (const ring of this.open) {
       for (const operation of ring.inFlight) {
         if (!(operation instanceof SocketOperation)) continue;
-        if (operation.file !== file && ring !== file) continue;
         const { opcode, fd: of } = operation.entry;
+        // Another ring may have an operation on a duplicate.
+        if ((operation.file !== file || of !== fd) && ring !== file) continue;
         complaints.push(`descriptor ${fd} was closed, and operation ${opcode} of ${of} in flight`);
       }
     }

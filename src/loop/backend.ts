@@ -104,6 +104,8 @@ export interface Backend {
   flush?(): void;
   /** Closes what was marked for closing, and reports it. */
   closePhase(): void;
+  /** Looks at its own state at the end of a turn: where the code checks itself only. */
+  check?(): void;
   /** Ends a wait. From another thread, call the function `wake` with {@link wakeHandle}. */
   wake(): void;
   /**
@@ -236,6 +238,8 @@ export interface StreamSink {
    * also called inside of `send`: it may take note, and act in a task of the loop.
    */
   queued?(bytes: number): void;
+  /** Looks at its own state at the end of a turn: where the code checks itself only. */
+  check?(): void;
   /** The descriptor is closed. */
   closed(): void;
 }

@@ -265,6 +265,11 @@ export abstract class BaseStream<Owner extends StreamOwner>
     this.sink.failed(this.errno);
   }
 
+  /** Its sink looks at its own state. */
+  check(): void {
+    if (!this.gone) this.sink.check?.();
+  }
+
   closed(): void {
     if (checking) invariant(this.gone, 'a stream is closed that was not removed');
     this.#lost = this.unsentBytes;

@@ -1,4 +1,5 @@
 import { requireCallback, wrongValue } from '../base/arguments.ts';
+import { checking } from '../base/invariants.ts';
 import { Interest, type WakeHandle } from '../poller/poller.ts';
 import type { Sys } from '../sys/sys.ts';
 import { noteClosing, noteOpened } from '../sys/thread-resources.ts';
@@ -333,10 +334,18 @@ export class Loop implements DrivenLoop {
       this.#nowIsOld = true;
       if (this.#tasks.length > 0) this.#runTasks();
       this.backend.closePhase();
+      if (checking) this.#check();
     } finally {
       this.#turning = false;
       this.#nowIsOld = true;
     }
+  }
+
+  /** At the end of a turn, unless tasks that it could not run are left. */
+  #check(): void {
+    if (this.#closed || this.#tasks.length > 0) return;
+    this.#timers.check();
+    this.backend.check?.();
   }
 
   /**

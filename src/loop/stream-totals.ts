@@ -1,4 +1,7 @@
+import { CHECKED_MAX } from '../base/invariants.ts';
+import type { TokenSlab } from '../base/token-slab.ts';
 import type { StreamTotals } from './backend.ts';
+import type { BaseHandle } from './base-handle.ts';
 import { BaseStream } from './base-stream.ts';
 
 /** Counts the streams among the handles of a backend, and what they have queued. */
@@ -11,4 +14,10 @@ export function streamTotalsOf(handles: Iterable<object>): StreamTotals {
     queuedBytes += handle.queuedBytesAtMost;
   }
   return { streams, queuedBytes };
+}
+
+/** The streams among the handles of a backend look at their own state. */
+export function checkStreams(handles: TokenSlab<BaseHandle>): void {
+  if (handles.size >= CHECKED_MAX) return;
+  for (const handle of handles.values()) if (handle instanceof BaseStream) handle.check();
 }

@@ -1,3 +1,4 @@
+import { invariant } from '../base/invariants.ts';
 import { type HeapEntry, TimerHeap } from '../base/timer-heap.ts';
 import type { Callbacks } from './callbacks.ts';
 
@@ -56,6 +57,8 @@ export class Timers {
   readonly #heap = new TimerHeap<HeapTimer>();
   readonly #due: HeapTimer[] = [];
   #sequence = 0;
+  /** The time up to which all have run. */
+  #ranMs = Number.NEGATIVE_INFINITY;
 
   get size(): number {
     return this.#heap.size;
@@ -83,6 +86,7 @@ export class Timers {
    * itself again waits for the next turn. Returns whether any was due.
    */
   run(nowMs: number, callbacks: Callbacks): boolean {
+    this.#ranMs = nowMs;
     for (
       let next = this.#heap.peek();
       next !== undefined && next.deadlineMs <= nowMs;
@@ -109,6 +113,14 @@ export class Timers {
       this.#due.length = 0;
     }
     return true;
+  }
+
+  /** At the end of a turn: none is left that was due at its beginning. */
+  check(): void {
+    const next = this.#heap.peek();
+    if (next === undefined) return;
+    invariant(next.deadlineMs >= this.#ranMs, 'a timer is late by more than a turn');
+    invariant(!next.over, 'a timer that is over is set');
   }
 
   /** Cancels all timers, including those that are due and have not run. */

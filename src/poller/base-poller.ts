@@ -3,7 +3,7 @@ import { waitErrnoKind } from '../sys/error-kinds.ts';
 import type { Sys } from '../sys/sys.ts';
 import { type SysError, sysError } from '../sys/sys-error.ts';
 import { Interest, type PollerName, type ReadySink, type WakeHandle } from './poller.ts';
-import { Registry } from './registry.ts';
+import { type Registration, Registry } from './registry.ts';
 import type { LoopPoller, RidingCalls, WaitCalls } from './riding-calls.ts';
 import { wake } from './wakers.ts';
 
@@ -94,6 +94,10 @@ export abstract class BasePoller implements LoopPoller {
     if (result >= 0) return null;
     this.registry.remove(fd);
     return this.#cannotWatch(fd, result, this.installCall);
+  }
+
+  registrations(): Iterable<Registration> {
+    return this.registry.values();
   }
 
   wake(): void {

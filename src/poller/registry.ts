@@ -1,5 +1,12 @@
 import { Interest, type ReadySink } from './poller.ts';
 
+/** What a poller has registered of a descriptor. */
+export interface Registration {
+  readonly fd: number;
+  readonly token: number;
+  readonly interest: Interest;
+}
+
 /** A bit next to those of the interest: registered, even with no interest. */
 const REGISTERED = 4;
 
@@ -83,6 +90,14 @@ export class Registry {
   /** Forgets `fd`. */
   remove(fd: number): void {
     if (fd < this.fdEnd) this.#words[fd * WORDS] = 0;
+  }
+
+  /** All registrations, in no particular order. */
+  *values(): Generator<Registration> {
+    for (let fd = 0; fd < this.fdEnd; fd += 1) {
+      if (!this.has(fd)) continue;
+      yield { fd, token: this.#words[fd * WORDS + TOKEN] ?? 0, interest: this.interestOf(fd) };
+    }
   }
 
   /**

@@ -1,6 +1,7 @@
 import type { Sys } from '../sys/sys.ts';
 import type { SysError } from '../sys/sys-error.ts';
 import type { Poller } from './poller.ts';
+import type { Registration } from './registry.ts';
 
 /** The waits of pollers, as a {@link Sys} has them. */
 export type WaitCalls = Pick<Sys, 'epoll_wait' | 'poll' | 'select' | 'kevent'>;
@@ -30,4 +31,6 @@ export interface LoopPoller extends Poller {
    * refuses again; the descriptor is no longer registered then.
    */
   installAgain(fd: number): SysError | null;
+  /** What is registered now: where the code checks itself. */
+  registrations(): Iterable<Registration>;
 }

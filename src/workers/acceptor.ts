@@ -1,9 +1,7 @@
 import type { Acceptance } from '../loop/backend.ts';
-import { chooseBackend } from '../loop/backends.ts';
 import { ACCEPT_PAUSE_MS } from '../loop/limits.ts';
-import { Loop } from '../loop/loop.ts';
+import type { Loop } from '../loop/loop.ts';
 import type { SocketAddress } from '../sys/sockaddr.ts';
-import type { Sys } from '../sys/sys.ts';
 import { type SysError, sysError } from '../sys/sys-error.ts';
 
 /** A thread that takes connections. */
@@ -30,9 +28,12 @@ export class Acceptor {
   #open = 0;
   #retired: (() => void) | null = null;
 
-  /** `failed` hears of errors of accept(2) that pass; one of a broken socket goes to `broken`. */
+  /**
+   * Takes ownership of a loop that somebody turns, and of the listening sockets `fds`. `failed`
+   * hears of errors of accept(2) that pass; one of a broken socket goes to `broken`.
+   */
   constructor(
-    sys: Sys,
+    loop: Loop,
     fds: readonly number[],
     address: SocketAddress,
     takers: readonly Taker[],
@@ -40,8 +41,8 @@ export class Acceptor {
     broken: (error: SysError) => void,
   ) {
     this.#takers = takers;
-    this.#loop = new Loop(sys, chooseBackend('auto', sys).backend);
-    this.#loop.attach();
+    this.#loop = loop;
+    const { sys } = loop;
     const errorOf = (errno: number): SysError =>
       sysError(sys, -errno, 'accept', 'accept a connection on', address);
     const sink = {
@@ -99,7 +100,7 @@ export class Acceptor {
     retired?.();
   }
 
-  /** Stops accepting; the descriptor of the listener is closed. */
+  /** Stops accepting, closes the loop, and with it the listening sockets. */
   close(): void {
     const { sys } = this.#loop;
     for (const fd of this.#waiting) sys.close(fd);

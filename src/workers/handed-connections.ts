@@ -134,8 +134,23 @@ class Subscriber implements Acceptance {
         if (this.#retiring) this.#retired();
         return;
       }
-      this.#sink.accepted(fd);
+      this.#tell(fd);
     }
+    this.#deliverOn();
+  }
+
+  /** A handler that throws ends the turn; the others are told in the next one. */
+  #tell(fd: number): void {
+    let told = false;
+    try {
+      this.#sink.accepted(fd);
+      told = true;
+    } finally {
+      if (!told) this.#deliverOn();
+    }
+  }
+
+  #deliverOn(): void {
     if (this.#retiring) this.retire();
     else this.deliverSoon();
   }

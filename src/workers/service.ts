@@ -1,4 +1,6 @@
 import { requireWhole, wrongValue } from '../base/arguments.ts';
+import { chooseBackend } from '../loop/backends.ts';
+import { Loop } from '../loop/loop.ts';
 import { deadlineError, type ShutdownCounts, type ShutdownOptions } from '../net/async/shutdown.ts';
 import { SHUTDOWN_DEADLINE_MS, TIMEOUT_MS_MAX } from '../net/limits.ts';
 import { nativeSys } from '../sys/native.ts';
@@ -165,17 +167,21 @@ export class ThreadService implements AsyncDisposable {
   }
 
   #openAcceptor(): Acceptor {
-    // The acceptor's loop closes its descriptor.
+    // The acceptor's loop closes its descriptors.
     const fds = this.#sockets.fds.map((fd) => this.#sys.dup(fd));
-    const failed = fds.find((fd) => fd < 0);
-    if (failed !== undefined) {
+    try {
+      const failed = fds.find((fd) => fd < 0);
+      if (failed !== undefined) throw sysError(this.#sys, failed, 'dup', 'listen', this.address);
+      const loop = new Loop(this.#sys, chooseBackend('auto', this.#sys).backend);
+      loop.attach();
+      const told = (error: SysError): void => this.#options.onError?.(error);
+      const broken = (error: SysError): void => this.#fail(error);
+      return new Acceptor(loop, fds, this.address, this.#slots, told, broken);
+    } catch (error) {
       for (const fd of fds) if (fd >= 0) this.#sys.close(fd);
       this.#sockets.close();
-      throw sysError(this.#sys, failed, 'dup', 'listen', this.address);
+      throw error;
     }
-    const told = (error: SysError): void => this.#options.onError?.(error);
-    const broken = (error: SysError): void => this.#fail(error);
-    return new Acceptor(this.#sys, fds, this.address, this.#slots, told, broken);
   }
 
   /** The port on which it listens; null for a UNIX socket. */

@@ -69,7 +69,7 @@ export class SharedLedger implements ThreadLedger {
    * run in their thread only (IORING_SETUP_DEFER_TASKRUN), and this one runs no more. No
    * shutdown(2): a listening socket is shared with the owner.
    */
-  closeAll(sys: Sys): void {
+  closeAll(sys: Pick<Sys, 'close' | 'munmap'>): void {
     for (let place = 0; place < this.#mappings.length; place += MAPPING_NUMBERS) {
       const [address = 0, length = 0] = this.#mappings.subarray(place, place + 2);
       if (address !== 0) sys.munmap(address, length);

@@ -1,6 +1,7 @@
 import { type ResourceLimits, SHARE_ENV, Worker } from 'node:worker_threads';
 import type { ShutdownCounts } from '../net/async/shutdown.ts';
 import type { Sys } from '../sys/sys.ts';
+import { HandedOut } from './handed-out.ts';
 import { END_GRACE_MS, LEDGER_FDS_MAX } from './limits.ts';
 import type { OwnerMessage, ThreadMessage, ThreadTask } from './messages.ts';
 import { SharedLedger } from './shared-ledger.ts';
@@ -65,11 +66,7 @@ export class ThreadSlot {
   #beats = 0;
   #beatMs = 0;
   #deadlineMs = Number.POSITIVE_INFINITY;
-  /** Connections handed over that were not taken when last looked, and those taken then. */
-  readonly #untaken: number[] = [];
-  #taken = 0;
-  /** Connections handed to this thread so far. */
-  #handed = 0;
+  readonly #handed: HandedOut;
   /** Accepted by threads of this slot that have ended. */
   #acceptedBefore = 0;
   #starts = 0;
@@ -83,6 +80,7 @@ export class ThreadSlot {
   ) {
     this.index = task.index;
     this.state = new ThreadState(task.counters.length);
+    this.#handed = new HandedOut(this.state);
     this.#ledger = new SharedLedger(Math.min(fdLimit, LEDGER_FDS_MAX));
     this.#task = { ...task, state: this.state.memory, ledger: this.#ledger.memory };
     this.#settings = settings;
@@ -111,16 +109,13 @@ export class ThreadSlot {
   }
 
   get load(): number {
-    // What it has closed is known a little late, what it was handed at once.
-    return this.#handed - (this.state.accepted - this.state.open);
+    return this.#handed.load;
   }
 
   /** Starts a thread. Throws what `new Worker` does. */
   start(nowMs: number): void {
     this.state.reset();
     this.#ledger.clear();
-    this.#taken = 0;
-    this.#handed = 0;
     this.#reason = null;
     this.#error = null;
     const { resourceLimits } = this.#settings;
@@ -173,16 +168,8 @@ export class ThreadSlot {
 
   /** Hands a connection over. */
   hand(fd: number): void {
-    this.#forgetTaken();
-    this.#untaken.push(fd);
-    this.#handed += 1;
+    this.#handed.hand(fd);
     this.tell({ kind: 'connections', fds: [fd] });
-  }
-
-  #forgetTaken(): void {
-    const { taken } = this.state;
-    this.#untaken.splice(0, taken - this.#taken);
-    this.#taken = taken;
   }
 
   /** Tells it to end its connections by then, and to end. */
@@ -220,8 +207,7 @@ export class ThreadSlot {
   #exited(): void {
     this.#worker = null;
     this.#phase = 'ended';
-    this.#forgetTaken();
-    const untaken = this.#untaken.splice(0);
+    const untaken = this.#handed.end();
     this.#ledger.closeAll(this.#sys);
     this.#acceptedBefore += this.state.accepted;
     this.state.reset();

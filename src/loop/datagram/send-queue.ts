@@ -1,3 +1,4 @@
+import { CHECKED_MAX, checking, invariant } from '../../base/invariants.ts';
 import { MessageVector } from '../../sys/message-vector.ts';
 import { SOCKADDR_BYTES_MAX } from '../../sys/sockaddr.ts';
 import type { Sys } from '../../sys/sys.ts';
@@ -82,6 +83,7 @@ export class SendQueue {
     control: SendControl | null,
     segmentBytes: number,
   ): boolean {
+    if (checking) this.#check();
     if (this.bytes + length > this.#bytesMax) return false;
     if (segmentBytes > 0 && length > segmentBytes) {
       return this.#pushCut(bytes, offset, length, to, control, segmentBytes);
@@ -294,6 +296,25 @@ export class SendQueue {
     if ((this.#segmentBytes[slot] ?? 0) > 0) this.runs -= 1;
     this.count -= 1;
     this.first = slot + 1 < this.messages.count ? slot + 1 : 0;
+    if (checking) this.#check();
+  }
+
+  /** Between calls: the sums are those of the messages, and within the limits. */
+  #check(): void {
+    if (this.count >= CHECKED_MAX) return;
+    const { messages } = this;
+    const sums = { bytes: 0, datagrams: 0, runs: 0 };
+    for (let index = 0; index < this.count; index++) {
+      const slot = this.#slot(index);
+      sums.bytes += messages.bufferLength(slot);
+      sums.datagrams += this.#datagrams[slot] ?? 0;
+      if ((this.#segmentBytes[slot] ?? 0) > 0) sums.runs += 1;
+    }
+    invariant(sums.bytes === this.bytes, 'a queue of datagrams lost count of its bytes');
+    invariant(sums.datagrams === this.datagrams, 'a queue lost count of its datagrams');
+    invariant(sums.runs === this.runs, 'a queue lost count of what is to be cut');
+    const isBounded = this.count <= messages.count && this.bytes <= this.#bytesMax;
+    invariant(isBounded, 'a queue of datagrams is longer than its limit');
   }
 
   /** Removes all messages. */

@@ -29,6 +29,7 @@ import { ReportList } from '../report-list.ts';
 import { streamTotalsOf } from '../stream-totals.ts';
 import { ReadinessAcceptor } from './acceptor.ts';
 import { CallQueue } from './call-queue.ts';
+import { checkHandles } from './check-handles.ts';
 import { ReadinessConnectOperation } from './connect-operation.ts';
 import { ReadinessDatagrams } from './datagrams.ts';
 import type { ReadinessHandle, ReadinessOwner } from './handle.ts';
@@ -70,6 +71,7 @@ export class ReadinessBackend implements Backend, ReadySink, ReadinessOwner {
   readonly #poller: LoopPoller;
   readonly #handles = new TokenSlab<ReadinessHandle>();
   readonly streamTotals = () => streamTotalsOf(this.#handles.values());
+  readonly check = () => checkHandles(this.#poller, this.#handles);
   /** By descriptor: the handle that is registered for it, or will be. */
   readonly #byFd: (ReadinessHandle | undefined)[] = [];
   /** How many of the handles are a SharedFd. */

@@ -30,7 +30,7 @@ import { SharedDatagrams } from '../datagram/shared.ts';
 import { GatheredSends } from '../gathered-sends.ts';
 import { DESTROY_MS_MAX, OVERFLOW_ROUNDS_MAX } from '../limits.ts';
 import { ReportList } from '../report-list.ts';
-import { streamTotalsOf } from '../stream-totals.ts';
+import { checkStreams, streamTotalsOf } from '../stream-totals.ts';
 import { RingAcceptor } from './acceptor.ts';
 import { RingConnectOperation } from './connect-operation.ts';
 import { RingDatagrams } from './datagrams.ts';
@@ -64,6 +64,7 @@ export class RingBackend implements Backend, RingHandleOwner {
   readonly #waker: RingWaker;
   readonly #handles = new TokenSlab<RingHandle>();
   readonly streamTotals = () => streamTotalsOf(this.#handles.values());
+  readonly check = () => checkStreams(this.#handles);
   readonly #watches = new WatchTable();
   /** How many of the handles are watches that have ended, with a poll in flight. */
   #unwatched = 0;

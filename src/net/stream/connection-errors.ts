@@ -23,9 +23,10 @@ export function writeAfterEnd(): Error {
   return Object.assign(new Error(message), { code: 'ERR_STREAM_WRITE_AFTER_END' });
 }
 
-/** The error of a write that `queueBytesMax` does not allow. */
-export function queueTooLong(neededBytes: number, queueBytesMax: number): RangeError {
-  return new RangeError(
+/** Throws if `queueBytesMax` does not allow a write with which so many bytes are queued. */
+export function requireRoom(neededBytes: number, queueBytesMax: number): void {
+  if (neededBytes <= queueBytesMax) return;
+  throw new RangeError(
     `cannot write: ${neededBytes} bytes would be queued, above queueBytesMax (${queueBytesMax})`,
   );
 }

@@ -1,5 +1,6 @@
 import { requireFunction, wrongValue } from '../../base/arguments.ts';
 import { ArrivalList } from '../../base/arrival-list.ts';
+import { checking, invariant } from '../../base/invariants.ts';
 import type { Acceptance, AcceptSink } from '../../loop/backend.ts';
 import { ACCEPT_PAUSE_MS } from '../../loop/limits.ts';
 import type { Loop } from '../../loop/loop.ts';
@@ -410,15 +411,21 @@ export class Listener<Data = undefined>
       return;
     }
     const gate = this.#gate;
-    if (gate === null) this.#admit(new StreamConnection(this.#group, fd, null));
-    else gate.arrived(fd);
+    if (gate === null) {
+      this.#admit(new StreamConnection(this.#group, fd, null));
+      return;
+    }
+    gate.arrived(fd);
     if (this.#count >= this.#connectionsMax) this.#update();
   }
 
   #admit(connection: StreamConnection<Data>): void {
     this.stats.accepted += 1;
     this.#connections.add(connection);
+    if (checking) this.#check();
     publishOpen(connection, this);
+    // Before the handler, which may throw.
+    if (this.#count >= this.#connectionsMax) this.#update();
     connection.opened();
   }
 
@@ -429,8 +436,18 @@ export class Listener<Data = undefined>
     stats.bytesReceived += connection.bytesReceived;
     stats.bytesSent += connection.bytesSent;
     this.#connections.delete(connection);
+    if (checking) this.#check();
     if (this.#connectionsMax !== Number.POSITIVE_INFINITY) this.#update();
     this.#shutdown?.removed();
+  }
+
+  #check(): void {
+    const { accepted, closed } = this.stats;
+    const isSum = this.#connections.size === accepted - closed;
+    invariant(isSum, 'a listener lost count of its connections');
+    // What was accepted before another process took over comes in any case.
+    const isBounded = this.#count <= this.#connectionsMax || this.#handOver !== null;
+    invariant(isBounded, 'a listener has more connections than it may');
   }
 
   #exhausted(errno: number, shed: number): void {

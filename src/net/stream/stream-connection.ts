@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { ownedCopy } from '../../base/borrowed.ts';
 import { type Bytes, bytesOf, sendableLength } from '../../base/bytes.ts';
+import { checking } from '../../base/invariants.ts';
 import type { Stream, StreamSink } from '../../loop/backend.ts';
 import type { Loop } from '../../loop/loop.ts';
 import type { Timer } from '../../loop/timers.ts';
@@ -14,8 +15,9 @@ import type {
   ConnectionHandlers,
   ToDuplexOptions,
 } from './connection.ts';
+import { checkConnection, checkExpired, checkQueue } from './connection-checks.ts';
 import { ConnectionDuplex, DuplexHandlers } from './connection-duplex.ts';
-import { brokenBy, queueTooLong, writeAfterEnd } from './connection-errors.ts';
+import { brokenBy, requireRoom, writeAfterEnd } from './connection-errors.ts';
 import { type ConnectionGroup, checkedTimeout } from './connection-group.ts';
 import { SocketFacts } from './socket-facts.ts';
 
@@ -138,20 +140,15 @@ export class StreamConnection<Data> extends SocketFacts implements Connection<Da
     if (this.#ending || this.#closing || this.#group.loop.closed) return false;
     const { queueBytesHigh, queueBytesMax } = this.#group;
     const stream = this.#stream;
-    if (stream.queuedBytesAtMost + length > queueBytesMax) this.#refuseIfTooLong(length);
+    const mostBytes = stream.queuedBytesAtMost + length;
+    if (mostBytes > queueBytesMax) requireRoom(stream.queuedBytes + length, queueBytesMax);
     const queued = length === 0 ? stream.queuedBytes : stream.send(bytes, offset, length);
     this.#written += length;
+    if (checking) checkQueue(stream, length, queueBytesMax);
     if (this.#idleMs > 0) this.#activeMs = this.#group.loop.nowMs;
     if (queued <= queueBytesHigh) return true;
     this.#drainOwed = true;
     return false;
-  }
-
-  #refuseIfTooLong(length: number): void {
-    const { queueBytesMax } = this.#group;
-    const needed = this.#stream.queuedBytes + length;
-    if (needed <= queueBytesMax) return;
-    throw queueTooLong(needed, queueBytesMax);
   }
 
   end(data?: Bytes): void {
@@ -271,6 +268,7 @@ export class StreamConnection<Data> extends SocketFacts implements Connection<Da
   #checkIdle(): void {
     const { loop } = this.#group;
     const timer = this.#idleTimer;
+    if (checking) checkExpired(timer);
     if (timer === null || this.#rearmed()) return;
     // Timers run before deliveries: after a long turn, bytes that arrived in time may still be in
     // the socket.
@@ -374,6 +372,11 @@ export class StreamConnection<Data> extends SocketFacts implements Connection<Da
     this.#closeIfOver();
   }
 
+  check(): void {
+    const isTimed = !this.#closing && (this.#idleMs > 0 || this.#lingering);
+    checkConnection(this.#stream, this.#written, isTimed, this.#idleTimer);
+  }
+
   failed(errno: number): void {
     this.#error = this.#brokenBy(errno);
     this.#unacknowledged = this.unacknowledgedBytes;
@@ -382,6 +385,7 @@ export class StreamConnection<Data> extends SocketFacts implements Connection<Da
 
   closed(): void {
     this.#closed = true;
+    if (checking) this.check();
     this.#group.closed(this, this.#error);
     try {
       this.#group.returned(this.#group.handlers.close?.(this, this.#error), this);

@@ -4,7 +4,7 @@ import { type Bytes, bytesOf, sendableLength } from '../../base/bytes.ts';
 import type { Timer } from '../../loop/timers.ts';
 import type { CloseOptions, Connection, ToDuplexOptions } from '../stream/connection.ts';
 import { ConnectionDuplex, DuplexHandlers } from '../stream/connection-duplex.ts';
-import { queueTooLong, writeAfterEnd } from '../stream/connection-errors.ts';
+import { requireRoom, writeAfterEnd } from '../stream/connection-errors.ts';
 import { checkedTimeout } from '../stream/connection-group.ts';
 import { ALERT_LINGER_MS } from './limits.ts';
 import type { TlsConnection, TlsConnectionHandlers } from './tls-connection.ts';
@@ -301,9 +301,7 @@ export class TlsStreamConnection<Data> extends TlsFacts implements TlsConnection
   #refuseIfTooLong(length: number): void {
     const { queueBytesMax } = this.#group;
     if (length <= queueBytesMax && this.#transport.taken && this.#transport.heldBytes === 0) return;
-    const needed = this.queuedBytes + length;
-    if (needed <= queueBytesMax) return;
-    throw queueTooLong(needed, queueBytesMax);
+    requireRoom(this.queuedBytes + length, queueBytesMax);
   }
 
   end(data?: Bytes): void {

@@ -9,6 +9,7 @@ import { ReadyList } from '#src/poller/ready-list.js';
 import { Registry } from '#src/poller/registry.js';
 import { openRing } from '#src/ring/open-ring.js';
 import { HastyRingBackend } from '#test/sim/loop/planted-bugs.js';
+import { netBreaks } from './net-breaks.ts';
 
 // Run by invariants.test.ts: breaks a state in each way that is looked for, and prints what came
 // of it. SOCKLOOP_CHECKS is read at the start, so that this is a process of its own.
@@ -18,6 +19,7 @@ const nothing = (): void => undefined;
 const handle = (fd: number) => ({ fd, extraFds: [], dispose: nothing, closed: nothing });
 
 const breaks: Readonly<Record<string, () => void>> = {
+  ...netBreaks,
   'a queue sends more than it has': () => {
     const outbox = new Outbox();
     outbox.append(new Uint8Array(10), 0, 10);

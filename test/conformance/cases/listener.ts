@@ -146,6 +146,43 @@ export const listenerCases: readonly Case[] = [
     }),
   },
   {
+    name: 'maxConnections: it holds where the handler of open throws',
+    laws: [1],
+    run: inEnvironment((environment) => {
+      const opened: Connection[] = [];
+      const clients: Connection[] = [];
+      let most = 0;
+      const listener = environment.loop.listen({
+        host: '127.0.0.1',
+        port: 0,
+        maxConnections: 1,
+        handlers: {
+          open: (connection) => {
+            opened.push(connection);
+            most = Math.max(most, listener.connections);
+            if (opened.length === 1) throw new Error('the first');
+          },
+        },
+      });
+      for (let i = 0; i < 3; i++) {
+        environment.loop.connect({
+          host: '127.0.0.1',
+          port: portOf(listener),
+          handlers: { open: (connection) => clients.push(connection) },
+          onError: (error) => assert.fail(String(error)),
+        });
+      }
+      const first = (): void => until(environment, () => false, 'the handler throws');
+      assert.throws(first, /the first/);
+      until(environment, () => opened.length === 2 && clients.length === 3, 'the next comes');
+      turnOn(environment);
+      assert.deepEqual([opened.length, most], [2, 1]);
+      for (const connection of [...opened, ...clients]) connection.close();
+      listener.close();
+      until(environment, () => environment.openDescriptors() === 0, 'everything is closed');
+    }),
+  },
+  {
     name: 'a listener that is closed leaves its connections alone',
     laws: [6],
     run: inEnvironment((environment) => {

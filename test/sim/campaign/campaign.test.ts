@@ -7,7 +7,8 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { leakCheck } from '#test/harness/leaks.js';
 import { runLoop } from '#test/sim/loop/environment.js';
-import { datagramPlay, loadPlay, loopPlay } from './plays.ts';
+import { outOfJobs } from '#test/sim/loop/promise-jobs.js';
+import { datagramPlay, loadPlay, loopPlay, restartPlay, threadsPlay } from './plays.ts';
 import { shrink, told } from './story.ts';
 
 const BUG = 'overlooks a short write';
@@ -60,6 +61,29 @@ test('sim campaign: a failing seed of the load client shrinks to few parts', (t)
   assert.match(story.command, /^SIM_SEED=2 SIM_TARGET=epoll .* build\/.*\/load\.test\.js$/);
 });
 
+test('sim campaign: a failing seed of restarts shrinks to few clients and restarts', async (t) => {
+  leakCheck(t);
+  const play = restartPlay('poll', 1, 'hands nothing over');
+  const story = (await outOfJobs(() => shrink(play))) ?? assert.fail('it did not fail');
+  t.diagnostic(told(play, story).split('\n').slice(0, 3).join('; '));
+  assert.ok(story.parts.length < story.partsAtFirst, `${story.parts.length} parts`);
+  assert.equal(story.faults, 0, 'no fault is needed');
+  const again = await outOfJobs(() => play.run(story.options));
+  assert.equal(again.violation?.split('\n')[0], story.violation);
+  assert.match(story.command, /^SIM_SEED=1 SIM_TARGET=poll .* build\/.*\/restart\.test\.js$/);
+});
+
+test('sim campaign: a failing seed of threads shrinks to few clients', async (t) => {
+  leakCheck(t);
+  const play = threadsPlay('epoll', 3, 'hands over twice');
+  const story = (await outOfJobs(() => shrink(play))) ?? assert.fail('it did not fail');
+  t.diagnostic(told(play, story).split('\n').slice(0, 3).join('; '));
+  assert.ok(story.parts.length < story.partsAtFirst, `${story.parts.length} parts`);
+  const again = await outOfJobs(() => play.run(story.options));
+  assert.equal(again.violation?.split('\n')[0], story.violation);
+  assert.match(story.command, /^SIM_SEED=3 SIM_TARGET=epoll .* build\/.*\/threads\.test\.js$/);
+});
+
 test('sim campaign: a seed that holds has no story', (t) => {
   leakCheck(t);
   assert.equal(shrink(loopPlay('io_uring', 1)), null);
@@ -78,6 +102,8 @@ test('sim campaign: it runs seeds on every core and counts the faults', (t) => {
     /^\d+ seeds, \d+ a second, .* virtual hours, [1-9]\d* faults, 0 failures$/,
   );
   assert.match(stdout, /^seeds: .*io_uring \d+/m);
+  assert.match(stdout, /^seeds: .*restarts on io_uring \d+/m);
+  assert.match(stdout, /^seeds: .*threads on epoll \d+/m);
   assert.match(stdout, /^ {2}shortReceive +\d+$/m);
   const wrong = spawnSync(process.execPath, [run, '--targets', 'aio'], { encoding: 'utf8' });
   assert.notEqual(wrong.status, 0);

@@ -1,7 +1,6 @@
-import { setImmediate } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { TargetName } from '#test/sim/loop/targets.js';
-import { datagramPlay, loadPlay, loopPlay } from './plays.ts';
+import { datagramPlay, loadPlay, loopPlay, restartPlay, threadsPlay } from './plays.ts';
 import { type Play, shrink, told } from './story.ts';
 import { type Sums, Tally } from './tally.ts';
 
@@ -27,8 +26,15 @@ export interface SeedsReport {
 
 /** Datagrams are played with every so many seeds. */
 const DATAGRAMS_EVERY = 9;
-/** And the load client with every so many: no divisor of the targets' number, nor of the other. */
+
+/** The load client plays with every so many: no divisor of the targets' number, nor of the other. */
 const LOAD_EVERY = 13;
+
+/** Servers are restarted with every so many seeds. */
+const RESTARTS_EVERY = 7;
+
+/** Threads are handed connections with every so many seeds. */
+const THREADS_EVERY = 7;
 
 /** A message of a thread is about so many seeds: one for each would cost more than some seeds. */
 const SEEDS_PER_REPORT = 100;
@@ -40,20 +46,29 @@ const SEEDS_PER_JOB = 50;
 const FRAMES_SHOWN = 20;
 
 class Seeds {
+  #count = 0;
   #tally = new Tally();
   #failures: string[] = [];
 
-  async run({ first, step, most, targets, stop }: SeedsTask): Promise<void> {
+  /** Runs seeds out of promise jobs, which some games run themselves. */
+  run(task: SeedsTask): void {
     Error.stackTraceLimit = 0;
-    for (let count = 0; count < most && Atomics.load(stop, 0) === 0; count += 1) {
-      if (count % SEEDS_PER_JOB === 0) await setImmediate();
-      const seed = first + Math.floor(count / targets.length) * step;
-      const target = targets[count % targets.length] as TargetName;
-      this.#play(loopPlay(target, seed));
-      if (count % DATAGRAMS_EVERY === 0) this.#play(datagramPlay(target, seed));
-      if (count % LOAD_EVERY === 0) this.#play(loadPlay(target, seed));
-    }
-    this.#post();
+    const { most, stop } = task;
+    const end = Math.min(this.#count + SEEDS_PER_JOB, most);
+    for (; this.#count < end && Atomics.load(stop, 0) === 0; this.#count += 1) this.#seed(task);
+    if (this.#count < most && Atomics.load(stop, 0) === 0) setImmediate(() => this.run(task));
+    else this.#post();
+  }
+
+  #seed({ first, step, targets }: SeedsTask): void {
+    const count = this.#count;
+    const seed = first + Math.floor(count / targets.length) * step;
+    const target = targets[count % targets.length] as TargetName;
+    this.#play(loopPlay(target, seed));
+    if (count % DATAGRAMS_EVERY === 0) this.#play(datagramPlay(target, seed));
+    if (count % LOAD_EVERY === 0) this.#play(loadPlay(target, seed));
+    if (count % RESTARTS_EVERY === 0) this.#play(restartPlay(target, seed));
+    if (count % THREADS_EVERY === 3) this.#play(threadsPlay(target, seed));
   }
 
   #play(play: Play): void {
@@ -80,4 +95,5 @@ function storyOf(play: Play, violation: string): string {
   return story === null ? violation : told(play, story);
 }
 
-await new Seeds().run(workerData as SeedsTask);
+const seeds = new Seeds();
+setImmediate(() => seeds.run(workerData as SeedsTask));

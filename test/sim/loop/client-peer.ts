@@ -67,6 +67,18 @@ export class ClientPeer {
     this.#peer.sleep(random.between(0, 60));
   }
 
+  /** Its own port, 0 before it connects; and when it was done. */
+  port = 0;
+  doneMs = Number.POSITIVE_INFINITY;
+
+  get sentBytes(): number {
+    return this.#sent;
+  }
+
+  get receivedBytes(): number {
+    return this.#received;
+  }
+
   /** True if it ends without a stop of the server. */
   get patient(): boolean {
     return this.manner === 'patient';
@@ -92,6 +104,8 @@ export class ClientPeer {
   #begin(): void {
     this.#begun = true;
     const result = this.#peer.connect(this.#options.address);
+    const { address } = this.#peer;
+    this.port = address?.family === 'IPv4' ? address.port : 0;
     if (result < 0 && result !== -this.#sys.abi.errno.EINPROGRESS) this.#finish('no connection');
   }
 
@@ -167,6 +181,7 @@ export class ClientPeer {
   #finish(brokenBy: string | null): void {
     this.brokenBy = brokenBy;
     this.done = true;
+    this.doneMs = this.#peer.nowMs;
     this.#peer.close();
     this.#options.left();
   }

@@ -321,7 +321,7 @@ class LoopEnvironment {
     oracle.expect(active === 0, `${active} subscriptions are left`);
     const left = sys.openDescriptors().length - this.#ownDescriptors;
     oracle.expect(left === 0, `${left} descriptors are left`);
-    judgeRings(sys, this.#loop, oracle);
+    judgeRings(sys, [this.#loop], oracle);
     this.#loop.close();
     oracle.expect(sys.kernel.complaints.length === 0, sys.kernel.complaints.join('; '));
     const open = sys.openDescriptors();

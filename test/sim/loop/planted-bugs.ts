@@ -222,6 +222,10 @@ class ForgetfulPoller implements LoopPoller {
     return this.#inner.installAgain(fd);
   }
 
+  registrations(): ReturnType<LoopPoller['registrations']> {
+    return this.#inner.registrations();
+  }
+
   close(): void {
     this.#inner.close();
   }

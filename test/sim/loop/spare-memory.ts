@@ -12,15 +12,15 @@ import { unmapUnusedRegions } from '#src/ring/region.js';
 
 const POISON = 0xdb;
 
-let spare: Uint8Array | null = null;
+/** As many as a world with several loops has. */
+const SPARES_MAX = 8;
+const spares: Uint8Array[] = [];
 /** That of datagrams, by the platform, whose layout it has. */
 const spareSlots = new Map<string, Uint8Array>();
 
 /** The memory of an earlier loop, undefined if there is none. */
 export function takeSpareMemory(): Uint8Array | undefined {
-  const memory = spare ?? undefined;
-  spare = null;
-  return memory;
+  return spares.pop();
 }
 
 /**
@@ -28,10 +28,10 @@ export function takeSpareMemory(): Uint8Array | undefined {
  * `usedBytes` of a buffer.
  */
 export function giveSpareMemory(backend: Backend, usedBytes: number): void {
-  if (!(backend instanceof ReadinessBackend)) return;
+  if (!(backend instanceof ReadinessBackend) || spares.length === SPARES_MAX) return;
   const memory = backend.calls.bytes;
   poison(memory, RECEIVES_MAX, usedBytes);
-  spare = memory;
+  spares.push(memory);
 }
 
 /** Gives a backend the memory of an earlier one, for datagrams. */

@@ -118,6 +118,7 @@ export class WatchedBackend implements Backend {
         heard.queued = false;
         sink.drained();
       },
+      check: () => sink.check?.(),
       closed: () => this.#closes(heard, () => sink.closed()),
     };
     const begun = this.#call(() => this.#inner.open(fd, watched));
@@ -166,6 +167,10 @@ export class WatchedBackend implements Backend {
 
   fds(): number[] {
     return this.#inner.fds();
+  }
+
+  check(): void {
+    this.#inner.check?.();
   }
 
   streamTotals(): StreamTotals {

@@ -57,7 +57,8 @@ class WatchedSubscription<Inner extends Subscription = Subscription>
   implements Subscription
 {
   pause(): void {
-    this.heard.paused = true;
+    // What a listener that retires has accepted is delivered all the same.
+    this.heard.paused = !this.heard.retiring;
     this.call(() => this.inner.pause());
   }
 

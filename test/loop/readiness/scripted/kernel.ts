@@ -124,6 +124,7 @@ export class ScriptedKernel {
         this.#riding = calls;
       },
       installAgain: () => null,
+      registrations: () => [...this.#registered].map(([fd, known]) => ({ ...known, fd })),
     };
   }
 
