@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { AcceptSink, Backend, StreamSink } from '#src/loop/backend.js';
+import { CALLS_MAX } from '#src/loop/limits.js';
 import { ReadinessBackend } from '#src/loop/readiness/backend.js';
 import { Interest } from '#src/poller/poller.js';
 import { loopPollers } from '#src/poller/pollers.js';
@@ -115,6 +116,63 @@ for (const subject of subjects) {
     stream.send(new Uint8Array(10), 0, 10);
     assert.ok(tookMs(() => backend.poll(LONG_MS)) < SOON_MS, 'the wait ended');
     assert.equal(came, 7);
+  });
+
+  test(`${name}: a send that fails ends the wait, which nothing else would`, {
+    skip,
+    timeout,
+  }, (t) => {
+    const backend = openBackend(t, subject);
+    const [ours, peer] = Socket.pair();
+    ours.setBlocking(false);
+    let failed = 0;
+    const sink = {
+      ...silent,
+      failed: (errno: number) => {
+        failed = errno;
+      },
+    };
+    const stream = backend.open(ours.detach(), sink);
+    // The poller hears nothing of it.
+    stream.pause();
+    backend.poll(0);
+    peer.close();
+    stream.send(new Uint8Array(10), 0, 10);
+    assert.ok(tookMs(() => backend.poll(LONG_MS)) < SOON_MS, 'the wait ended');
+    assert.equal(failed, sys.abi.errno.EPIPE);
+  });
+
+  test(`${name}: as many sends as the list holds, and then a wait`, { skip, timeout }, (t) => {
+    const backend = openBackend(t, subject);
+    const streams = [0, 1].map(() => {
+      const [ours, peer] = Socket.pair();
+      t.after(() => peer.close());
+      ours.setBlocking(false);
+      return { stream: backend.open(ours.detach(), silent), peer };
+    });
+    const [watched, other] = Socket.pair();
+    t.after(() => other.close());
+    t.after(() => watched.close());
+    let isTold = false;
+    const watch = backend.watch(watched.fileno(), Interest.read, {
+      ready: () => {
+        isTold = true;
+      },
+    });
+    backend.poll(0);
+    other.sendAll(new Uint8Array(1));
+    // In turns, so that none is a part of the one before it.
+    for (let call = 0; call < CALLS_MAX; call++) {
+      streams[call % 2]?.stream.send(new Uint8Array([call >> 1]), 0, 1);
+    }
+    backend.poll(0);
+    assert.ok(isTold, 'the wait was made');
+    watch.unwatch();
+    for (const { peer } of streams) {
+      const bytes = new Uint8Array(CALLS_MAX);
+      assert.equal(peer.recv(bytes), CALLS_MAX / 2);
+      assert.ok(bytes.subarray(0, CALLS_MAX / 2).every((byte, index) => byte === index));
+    }
   });
 
   test(`${name}: a short write in a callback of the wait repeats none`, { skip, timeout }, (t) => {

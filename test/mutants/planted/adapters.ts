@@ -1,0 +1,195 @@
+import type { PlantedFile } from './planted-file.ts';
+
+/** Sockets of node:net's and node:dgram's make, and web streams. */
+export const adapters: readonly PlantedFile[] = [
+  {
+    kind: 'a socket as of node:net',
+    path: 'dist/src/adapters/thread-loop.js',
+    changes: [
+      ['this.loop.unref(); this.loop.attach();', 'this.loop.attach();'],
+      ['current === null || current.loop.closed', 'current === null'],
+      ['if (this.#holds === 0) this.loop.unref();', ''],
+    ],
+  },
+  {
+    kind: 'a socket as of node:net',
+    path: 'dist/src/adapters/net/socket.js',
+    changes: [
+      ['if (!this.push(bytes)) this.#pause();', 'this.push(bytes);'],
+      ['this.#paused = false; this.connection?.resume();', 'this.connection?.resume();'],
+      ['if (this.writableEnded) this.peerName();', ''],
+      ["this.off('close', closed); write();", 'write();'],
+      [
+        'this.#dispatched + this.writableLength - inFlight',
+        'this.#dispatched + this.writableLength',
+      ],
+      ['this.stopTimer(); this.#operation?.cancel();', 'this.#operation?.cancel();'],
+      [
+        'this.#operation?.cancel(); this.#operation = null; this.hasHandle',
+        'this.#operation = null; this.hasHandle',
+      ],
+      ['this.#acceptor?.left(); this.#acceptor = null;', 'this.#acceptor = null;'],
+      ['this.hold(false); this.emit', 'this.emit'],
+      ['this.#resetting = true; this.destroy();', 'this.destroy();'],
+      ['this.#isClosed = false; this.#resetting = false;', 'this.#isClosed = false;'],
+      ['if (this.destroyed) return; if (!this.isPaused())', 'if (!this.isPaused())'],
+      ['if (!this.#isAsked) this.#pause();', ''],
+      ['this.forgetPeer();', ''],
+      ['this.touch(); this.#writes?.drained();', 'this.#writes?.drained();'],
+      ['this.#hadError = error !== null;', ''],
+    ],
+  },
+  {
+    kind: 'a socket as of node:net',
+    path: 'dist/src/adapters/net/socket-base.js',
+    changes: [
+      ['queued > 0 && queued !== this.#queuedThen', 'queued > 0'],
+      ['ms).unref()', 'ms)'],
+      ['this.stopTimer(); checkFunction', 'checkFunction'],
+      ["this.off('timeout', callback);", ''],
+      ['this.#held = isHeld; if (isHeld)', 'if (isHeld)'],
+    ],
+  },
+  {
+    kind: 'a socket as of node:net',
+    path: 'dist/src/adapters/net/server.js',
+    changes: [
+      ['this.#connections >= this.maxConnections', 'this.#connections > this.maxConnections'],
+      ['this.#listener !== null || this.#connections > 0', 'this.#listener !== null'],
+      ['this.#closing = false; this.#hold();', 'this.#closing = false;'],
+      ['if (attempt !== this.#attempts) return;', ''],
+      ['this.#listener !== null || this.#closing', 'this.#listener !== null'],
+      ['this.#listener !== null && attempt === this.#attempts', 'this.#listener !== null'],
+      ["remoteAddress.family === 'IPv6' ? 'ipv6' : 'ipv4'", "'ipv4'"],
+    ],
+  },
+  {
+    kind: 'a socket as of node:net',
+    path: 'dist/src/adapters/net/connect-operation.js',
+    changes: [
+      ['clearTimeout(this.#timer); const { address, family }', 'const { address, family }'],
+      ['this.#over = true; clearTimeout(this.#timer);', 'this.#over = true;'],
+      ['this.#connector?.cancel(); const error', 'const error'],
+      ['if (rest.length === 0) return;', ''],
+      ['usable.length > 1', 'usable.length > 0'],
+      ['Math.max(same.length, other.length)', 'same.length'],
+      ["family === 6 ? 'ipv6' : 'ipv4'", "'ipv4'"],
+    ],
+  },
+  {
+    kind: 'a socket as of node:dgram',
+    path: 'dist/src/adapters/dgram/sends.js',
+    changes: [
+      ['this.#waitingBytes += bytes.length;', ''],
+      [
+        'this.#waiting.push({ bytes: new Uint8Array(bytes), to })',
+        'this.#waiting.push({ bytes, to })',
+      ],
+      ['this.#waiting.length > 0 || !this.#handle()', '!this.#handle()'],
+      ['this.#callLate(); this.#call(next);', 'this.#call(next); this.#callLate();'],
+      ['?? 0) < number', '?? 0) <= number'],
+      ['failure.first <= number', 'failure.first < number'],
+      ['this.#waitingBytes -= bytes.length;', ''],
+      ['this.#owed -= 1;', ''],
+      ['if (this.#settled < number && !this.#isOver) this.#handle().flush();', ''],
+      ['bytes.length > BYTES_MAX', 'bytes.length >= BYTES_MAX'],
+      ['AsyncResource.bind(callback)', 'callback'],
+    ],
+  },
+  {
+    kind: 'a socket as of node:dgram',
+    path: 'dist/src/adapters/dgram/bound-socket.js',
+    changes: [
+      ['this.#keep(received, index + 1);', 'this.#keep(received, index);'],
+      ['if (this.#late.length > 0) this.#loop.defer(() => this.#deliverLate()); throw', 'throw'],
+      ['this.#keep(received, 0); this.#deliverLate(); return;', 'this.#deliverLate();'],
+      ['this.#timer?.cancel(); this.#timer = null; this.sends', 'this.sends'],
+      ['index < received.length && !this.#isClosed', 'index < received.length'],
+      ['if (this.#isClosed) return;', ''],
+    ],
+  },
+  {
+    kind: 'a socket as of node:dgram',
+    path: 'dist/src/adapters/dgram/hosts.js',
+    changes: [
+      ['this.#pending.delete(host);', ''],
+      ['this.#answers.size >= NAMES_MAX', 'this.#answers.size > NAMES_MAX'],
+      ['this.#nowMs() + ANSWER_MS', 'ANSWER_MS'],
+      ['AsyncResource.bind(found)', 'found'],
+    ],
+  },
+  {
+    kind: 'a socket as of node:dgram',
+    path: 'dist/src/adapters/dgram/socket.js',
+    changes: [
+      ['const copy = new Uint8Array(bytes); this.enqueue', 'const copy = bytes; this.enqueue'],
+      ['const copy = new Uint8Array(bytes); this.hosts', 'const copy = bytes; this.hosts'],
+      ['else if (this.isOpen) this.#sendToAddress', 'else this.#sendToAddress'],
+    ],
+  },
+  {
+    kind: 'a socket as of node:dgram',
+    path: 'dist/src/adapters/dgram/socket-states.js',
+    changes: [
+      ["this.#binding = 'unbound'; this.emit", 'this.emit'],
+      ["this.removeListener('error', remove);", ''],
+      ['bound.flush(); const result = connectSocket', 'const result = connectSocket'],
+      ['this.bound.flush(); const result = disconnectSocket', 'const result = disconnectSocket'],
+      ["error === null ? 'connected' : 'none'", "'connected'"],
+      ["this.removeListener('connect', callback); callback(error);", 'callback(error);'],
+      ['this.removeListener(EventEmitter.errorMonitor, failed);', ''],
+    ],
+  },
+  {
+    kind: 'a socket as web streams',
+    path: 'dist/src/adapters/web/socket-streams.js',
+    changes: [
+      ['this.on.release();', ''],
+      ['this.#timer?.cancel(); unregister', 'unregister'],
+      ['byReset || connection.queuedBytes > 0', 'byReset'],
+      ["this.#heir?.failed(cause ?? new SocketError('the socket was closed before TLS'));", ''],
+      ['this.#isDisposed = true;', ''],
+      ['if (this.#isCancelled) this.#readerEnded();', ''],
+      [
+        '!this.#isCancelled || !this.#isFinished || this.isOver',
+        '!this.#isCancelled || this.isOver',
+      ],
+      ['this.#timer?.cancel(); this.#timer = this.on.loop', 'this.#timer = this.on.loop'],
+      [
+        'const isCut = this.writable.isBusy; this.writable.fail(why);',
+        'this.writable.fail(why); const isCut = this.writable.isBusy;',
+      ],
+    ],
+  },
+  {
+    kind: 'a socket as web streams',
+    path: 'dist/src/adapters/web/readable-side.js',
+    changes: [
+      ['controller?.byobRequest?.respond(0);', ''],
+      ['copyOf(chunk.subarray(given))', 'chunk.subarray(given)'],
+      ['received.bound();', ''],
+      ['controller.enqueue(copyOf(chunk));', 'controller.enqueue(chunk);'],
+      ['this.#received?.drop();', ''],
+    ],
+  },
+  {
+    kind: 'a socket as web streams',
+    path: 'dist/src/adapters/web/writable-side.js',
+    changes: [
+      ['this.#next = null; this.#settle()?.resolve();', 'this.#settle()?.resolve();'],
+      ['this.#early = null; this.#owner.aborted(reason);', 'this.#owner.aborted(reason);'],
+      ['if (!error) this.#owner.finished();', ''],
+    ],
+  },
+  {
+    kind: 'a socket as web streams',
+    path: 'dist/src/adapters/web/listener.js',
+    changes: [
+      ['this.#queue.closeWaiting();', ''],
+      ['if (this.#listener.isOpen) return;', ''],
+      ['else void value?.close();', ''],
+      ['void clients.return();', ''],
+      ['this.#abort?.end();', ''],
+    ],
+  },
+];

@@ -1,0 +1,198 @@
+import type { PlantedFile } from './planted-file.ts';
+
+/** Listeners and connects; connections as they close; their guards. */
+export const listeners: readonly PlantedFile[] = [
+  {
+    kind: 'a listener',
+    path: 'dist/src/net/stream/listener.js',
+    changes: [
+      [
+        'const full = this.#count >= this.#connectionsMax',
+        'const full = this.#count > this.#connectionsMax',
+      ],
+      ['this.#closed || this.#handOver !== null', 'this.#closed'],
+      ['this.#exhaustion?.cancel();', ''],
+      ['this.#exhaustion = null; this.#update();', 'this.#update();'],
+      ['this.#exhaustion = null; this.#update();', 'this.#exhaustion = null;'],
+      ['this.stats.shed += shed;', 'this.stats.shed += 1;'],
+      ['if (this.#toldOfLimit) return;', ''],
+      ['sys.close(fd); this.stats.shed += 1;', 'this.stats.shed += 1;'],
+      ['stats.bytesSent += connection.bytesSent;', 'stats.bytesSent += connection.bytesReceived;'],
+      [
+        'this.#connections.delete(connection); if (this.#connectionsMax !==' +
+          ' Number.POSITIVE_INFINITY) this.#update();',
+        'if (this.#connectionsMax !== Number.POSITIVE_INFINITY) this.#update();' +
+          ' this.#connections.delete(connection);',
+      ],
+      ['this.#abort?.end();', ''],
+      ['this.#gate?.close();', ''],
+      ['if (this.#handOver === null) this.removeFile();', 'this.removeFile();'],
+      ['this.#queue?.forget();', ''],
+      ['this.#connections.size + (this.#gate?.waiting ?? 0)', 'this.#connections.size'],
+      ['this.#over(); this.#handOver.closed();', 'this.#handOver.closed();'],
+      ['this.#tell(error, !isHeard);', 'this.#tell(error, true);'],
+      ['this.#handOver ??= new HandOver', 'this.#handOver = new HandOver'],
+    ],
+  },
+  {
+    kind: 'a connect',
+    path: 'dist/src/net/stream/connector.js',
+    changes: [
+      ['if (this.#looking) this.#loop.releaseNodeLoop();', ''],
+      ['this.#next?.cancel(); this.#deadline?.cancel();', 'this.#deadline?.cancel();'],
+      ['this.#deadline?.cancel(); this.#retry?.cancel();', 'this.#retry?.cancel();'],
+      ['this.#deadline?.cancel(); this.#retry?.cancel();', 'this.#deadline?.cancel();'],
+      ['this.#abort?.end();', ''],
+      ['for (const attempt of this.#attempts) attempt.cancel();', ''],
+      ['this.#loop.releaseNodeLoop(); if (!this.#over)', 'if (!this.#over)'],
+      ['this.#next?.cancel(); this.#next = null;', 'this.#next = null;'],
+      ['sys.close(fd); this.#errors.push(tooHigh', 'this.#errors.push(tooHigh'],
+      ['sys.close(fd); this.#errors.push(unbound);', 'this.#errors.push(unbound);'],
+      ['this.#retry = null; this.#found([address]);', 'this.#found([address]);'],
+      ['dropAtClose(sys, fd); sys.close(fd);', 'sys.close(fd);'],
+      [
+        'sys.close(fd); this.#errors.push(selfConnectionError',
+        'this.#errors.push(selfConnectionError',
+      ],
+      ['this.#errors.at(-1)', 'this.#errors.at(0)'],
+      ['!this.#looking || this.#over || this.#loop.closed', 'this.#over || this.#loop.closed'],
+      ['this.cancel(); return this.#tell(error);', 'return this.#tell(error);'],
+    ],
+  },
+  {
+    kind: 'a connection',
+    path: 'dist/src/net/stream/connection-group.js',
+    changes: [
+      ['group.isOther = true;', ''],
+      ['connection.close(); if (this.#onHandlerError', 'if (this.#onHandlerError'],
+      ['Math.min(QUEUE_BYTES_HIGH, this.queueBytesMax)', 'QUEUE_BYTES_HIGH'],
+      ['onHandlerError === undefined ? {} : { onHandlerError }', '{}'],
+      [
+        'new ConnectionGroup(loop, settings, tcp, this.#onClosed)',
+        'new ConnectionGroup(loop, settings, tcp, null)',
+      ],
+    ],
+  },
+  {
+    kind: 'a connection',
+    path: 'dist/src/net/stream/stream-connection.js',
+    changes: [
+      ['queued <= queueBytesHigh', 'queued < queueBytesHigh'],
+      ['needed <= queueBytesMax', 'needed < queueBytesMax'],
+      ['this.#written - this.#stream.unsentBytes', 'this.#written - this.#stream.queuedBytes'],
+      ['this.#peerEnded && this.#stream.queuedBytes === 0', 'this.#peerEnded'],
+      [
+        'if (this.#stream.broken) this.#group.loop.defer(() => this.#closeNow());' +
+          ' else this.#closeNow();',
+        'this.#closeNow();',
+      ],
+      ['if (this.#lingering) this.#unacknowledged = this.unacknowledgedBytes;', ''],
+      [
+        'this.#unacknowledged = this.unacknowledgedBytes; this.#leave(); this.#stream.reset();',
+        'this.#leave(); this.#unacknowledged = this.unacknowledgedBytes; this.#stream.reset();',
+      ],
+      ['this.#stream.resume(); this.#idleTimer =', 'this.#idleTimer ='],
+      ['this.#closing || this.#stream.broken', 'this.#closing'],
+      ['if (left === 0) this.#closeNow(); else', ''],
+      ['this.#drainOwed && !this.#lingering', 'this.#drainOwed'],
+      [
+        "this.#drainOwed = false; this.#call('drain');",
+        "this.#call('drain'); this.#drainOwed = false;",
+      ],
+      [
+        "else this.#call('end'); } if (this.#ending) this.#closeIfOver();",
+        "else this.#call('end'); }",
+      ],
+      ['if (queued > this.#group.queueBytesHigh) this.#drainOwed = true;', ''],
+      ['if (this.#lingering) return; this.#stream.pause();', 'this.#stream.pause();'],
+      ['this.#ending && this.#stream.queuedBytes === 0', 'this.#ending'],
+    ],
+  },
+  {
+    kind: 'a guard',
+    path: 'dist/src/net/guards/gate.js',
+    changes: [
+      [
+        'this.#owner.connections + this.waiting >= this.plan.connectionsMax',
+        'this.#owner.connections + this.waiting > this.plan.connectionsMax',
+      ],
+      ['this.#owner.connections + this.waiting', 'this.#owner.connections'],
+      ['resetOnClose(sys, fd);', ''],
+      ['connection.setTimeout(this.#group.idleTimeoutMs);', ''],
+      ['kind === null ? this.#counted(remote) : null', 'this.#counted(remote)'],
+      [
+        'this.#addressRefusal(remote) ?? this.#loadRefusal()',
+        'this.#loadRefusal() ?? this.#addressRefusal(remote)',
+      ],
+      ['if (isProxied) return this.#loadRefusal();', 'if (isProxied) return null;'],
+      ['this.#table.remove(key);', ''],
+      ['gone: () => owner.gone(),', 'gone: () => undefined,'],
+      ['this.#serial += 1;', ''],
+    ],
+  },
+  {
+    kind: 'a guard',
+    path: 'dist/src/net/guards/proxy-phase.js',
+    changes: [
+      ['this.#waiting.get(connection)?.timer.cancel();', ''],
+      ['if (!this.#waiting.has(connection)) return;', ''],
+      ['before === 0 ? chunk.slice() : bytes', 'bytes'],
+      ['header.byteLength - before', 'header.byteLength'],
+      ['header === null ? bytes : chunk', 'header === null ? chunk : chunk'],
+      ['this.#leave(connection); this.#outcome.gone();', 'this.#outcome.gone();'],
+      ['this.#leave(connection); this.#outcome.gone();', 'this.#leave(connection);'],
+      ["error.code === 'ERR_PROXY_HEADER_ABSENT' && !this.#plan.required", '!this.#plan.required'],
+    ],
+  },
+  {
+    kind: 'a guard',
+    path: 'dist/src/net/guards/guarded-connection.js',
+    changes: [
+      ['this.#headerBytes = super.bytesReceived;', ''],
+      ['this.bytesReceived > 0 || this.#rest !== null', 'this.bytesReceived > 0'],
+      ['loop.setTimer(delayMs, () => loop.defer(act))', 'loop.setTimer(delayMs, act)'],
+      [
+        'if (this.abandon(error)) this.#guard.count(kind);',
+        'this.abandon(error); this.#guard.count(kind);',
+      ],
+      ['this.#rest = bytes.slice();', 'this.#rest = bytes;'],
+      ['else if (!this.#isHeld) super.resume();', 'else super.resume();'],
+      ['if (!this.#isPaused && !this.#isHeld)', 'if (!this.#isPaused)'],
+      [
+        'this.#isHeld = false; if (!this.#isPaused) super.resume();',
+        'this.#isHeld = false; super.resume();',
+      ],
+      ['this.#leaveBacklog(); this.release();', 'this.release();'],
+      ['this.#leaveBacklog(); this.release();', 'this.#leaveBacklog();'],
+      ['this.#firstByte?.cancel();', ''],
+      ['this.#lifetime?.cancel();', ''],
+      ['if (this.#key !== null) this.#guard.forget(this.#key);', ''],
+      ['this.#look?.cancel(); this.#look = null;', 'this.#look = null;'],
+      ['this.#rest = null; this.received(rest);', 'this.received(rest);'],
+    ],
+  },
+  {
+    kind: 'a guard',
+    path: 'dist/src/net/guards/backlog.js',
+    changes: [
+      ['this.#bytes += bytes - member.countedBytes;', 'this.#bytes += bytes;'],
+      ['member.countedBytes = 0; const last', 'const last'],
+      ['last.backlogIndex = index;', ''],
+      ['this.#begun.length = 0;', ''],
+      ['this.#bytes = sum;', ''],
+      ['if (this.#isHolding && this.#bytes <= this.#bytesMax / 2) this.#act();', ''],
+      ['this.#isHolding = false; for', 'for'],
+      ['one.progressMs < other.progressMs', 'one.progressMs > other.progressMs'],
+      ['this.left(chosen); chosen.shed();', 'chosen.shed();'],
+      ["if (this.#policy === 'closeSlowest')", 'if (false)'],
+    ],
+  },
+  {
+    kind: 'a guard',
+    path: 'dist/src/net/guards/address-ranges.js',
+    changes: [
+      ['prefix >= 32 ? 0', 'prefix > 32 ? 0'],
+      ['prefix < 0 || prefix > bits', 'prefix < 0 || prefix >= bits'],
+    ],
+  },
+];
