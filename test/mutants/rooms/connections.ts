@@ -55,6 +55,7 @@ export const connectionRooms: readonly Room[] = [
     name: 'tls',
     paths: ['dist/src/net/tls'],
     suites: suites(
+      'net/tls/leftovers.test.js',
       'net/tls/tls-connection.test.js',
       'net/tls/start-tls.test.js',
       'net/tls/bad-input.test.js',
@@ -93,6 +94,7 @@ export const connectionRooms: readonly Room[] = [
     name: 'web',
     paths: ['dist/src/adapters/web'],
     suites: suites(
+      'adapters/web/leftovers.test.js',
       'adapters/web/streams.test.js',
       'adapters/web/socket.test.js',
       'adapters/web/listener.test.js',
@@ -114,6 +116,7 @@ export const connectionRooms: readonly Room[] = [
     name: 'workers',
     paths: ['dist/src/workers'],
     suites: suites(
+      'workers/parts.test.js',
       'workers/service.test.js',
       'workers/hand-over.test.js',
       'tools/cli/serve/loop-threads.test.js',
