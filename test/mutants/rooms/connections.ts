@@ -67,6 +67,7 @@ export const connectionRooms: readonly Room[] = [
     name: 'adapters',
     paths: ['dist/src/adapters/net', 'dist/src/adapters/thread-loop.js'],
     suites: suites(
+      'adapters/net/leftovers.test.js',
       'adapters/net/options.test.js',
       'adapters/net/connect.test.js',
       'adapters/net/server.test.js',

@@ -109,6 +109,8 @@ export const loopRooms: readonly Room[] = [
     ],
     suites: [
       ...suites(
+        'loop/runtime/driver.test.js',
+        'loop/runtime/parts.test.js',
         'loop/runtime/other-runtime.test.js',
         'loop/runtime/several.test.js',
         'loop/turns.test.js',
