@@ -40,10 +40,11 @@ export const connectionRooms: readonly Room[] = [
     paths: ['dist/src/net/async', 'dist/src/net/lag-probe.js', 'dist/src/net/event-loop.js'],
     suites: [
       ...suites(
+        'net/async/bounds.test.js',
+        'net/async/leftovers.test.js',
         'net/async/connection.test.js',
         'net/async/listener.test.js',
         'net/async/abort.test.js',
-        'net/async/bounds.test.js',
         'net/async/descriptors.test.js',
         'net/observing.test.js',
       ),
