@@ -23,7 +23,9 @@ const GOOD = `
   const sockets = listenFds();
   const loop = new EventLoop();
   const handlers = {
-    open: (client) => client.end(sockets.map((one) => one.name) + ' ' + process.env.COLOUR),
+    open: (client) => client.end(
+      sockets.map((one) => one.name) + ' ' + process.env.COLOUR +
+        (process.env.WATCHDOG_PID === undefined ? '' : ', watched')),
     close: () => listeners.map((one) => one.close()),
   };
   const listeners = sockets.map(({ fd }) => loop.listen({ fd, handlers }));
@@ -48,6 +50,9 @@ test('a successor serves on the sockets, with their names and its environment', 
   const { sockets, port } = socketsOf(t, 3);
   const named = sockets.map((socket, index) => ({ ...socket, name: `web${index}` }));
   const environment = { COLOUR: 'blue' };
+  // That of this process, whose watchdog is not for another.
+  process.env['WATCHDOG_PID'] = String(process.pid);
+  t.after(() => delete process.env['WATCHDOG_PID']);
   const { pid } = await startSuccessor({ sockets: named, command: program(GOOD), environment });
   assert.equal(String(await talk({ port }, '')), 'web0,web1,web2 blue');
   await eventually(gone(pid));
