@@ -160,3 +160,26 @@ test('notify: what is no notification tells no predecessor that this process ser
   assert.equal(sys.read(reader, bytes, 0, bytes.length), 0, 'and closed');
   sys.close(reader);
 });
+
+test('watchdog: it is for this process unless another is named, and keeps none alive', (t) => {
+  leakCheck(t);
+  process.env['WATCHDOG_USEC'] = '60000000';
+  t.after(() => {
+    delete process.env['WATCHDOG_USEC'];
+    delete process.env['WATCHDOG_PID'];
+  });
+  const timers = (): number =>
+    process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+  const before = timers();
+  for (const [meant, isHere] of [
+    [undefined, true],
+    [String(process.pid), true],
+    ['1', false],
+  ] as const) {
+    if (meant === undefined) delete process.env['WATCHDOG_PID'];
+    else process.env['WATCHDOG_PID'] = meant;
+    using watchdog = startWatchdog();
+    assert.equal(watchdog !== null, isHere);
+    assert.equal(timers(), before);
+  }
+});
