@@ -15,7 +15,11 @@ export const connectionRooms: readonly Room[] = [
     name: 'net',
     paths: ['dist/src/net/stream', 'dist/src/net/guards'],
     suites: [
-      ...suites('net/stream/idle.test.js'),
+      ...suites(
+        'net/stream/leftovers.test.js',
+        'net/guards/backlog.test.js',
+        'net/stream/idle.test.js',
+      ),
       conformance('sim epoll'),
       conformance('epoll'),
       ...suites(
