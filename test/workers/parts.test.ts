@@ -144,6 +144,30 @@ test('acceptor: the thread with the fewest connections that can take one gets it
   assert.deepEqual([first.taken.length, busy.taken.length, last.taken.length], [1, 0, 2]);
 });
 
+test('acceptor: once nobody can take one, the next wait in the queue of listen(2)', async (t) => {
+  const taker = new Taker();
+  let accepted = 0;
+  const counting = (fd: number): number => {
+    if (fd >= 0) accepted += 1;
+    return fd;
+  };
+  const { connect } = accepting(t, [taker], {
+    accept4: (...args) => counting(native.accept4(...args)),
+    accept: (...args) => counting(native.accept(...args)),
+  });
+  const { hand } = taker;
+  taker.hand = (fd) => {
+    hand.call(taker, fd);
+    taker.isHungry = false;
+  };
+  connect();
+  await until(() => taker.taken.length === 1, 'the first is handed over');
+  connect();
+  connect();
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(accepted, 1);
+});
+
 test('acceptor: what nobody can take waits, and goes out when one can', async (t) => {
   const taker = new Taker(false);
   const { acceptor, connect } = accepting(t, [taker]);
@@ -291,6 +315,7 @@ for (const count of [0, 1, ACCEPTS_PER_TURN, ACCEPTS_PER_TURN + 1]) {
     subscription.pause();
     log.length = 0;
     connections.push(Array.from({ length: count }, (_, index) => index));
+    assert.equal(turn(), 0);
     subscription.retire();
     for (let left = 0; left < 4; left++) turn();
     assert.equal(log.length, count + 1);

@@ -93,6 +93,8 @@ test('node runtime: it keeps the process alive as it was told last', async (t) =
   runtime.rest();
   assert.equal(held()[0], 0);
   runtime.close();
+  await immediates(2);
+  assert.deepEqual(held(), [0, 0]);
   runtime.enter(take, true);
   assert.deepEqual(held(), [1, 1], 'opened anew');
 });

@@ -89,6 +89,7 @@ export const connectionRooms: readonly Room[] = [
     name: 'dgram',
     paths: ['dist/src/adapters/dgram'],
     suites: suites(
+      'adapters/dgram/leftovers.test.js',
       'adapters/dgram/sends.test.js',
       'adapters/dgram/edges.test.js',
       'adapters/dgram/own.test.js',
@@ -123,6 +124,7 @@ export const connectionRooms: readonly Room[] = [
     paths: ['dist/src/workers'],
     suites: suites(
       'workers/parts.test.js',
+      'workers/thread-slot.test.js',
       'workers/service.test.js',
       'workers/hand-over.test.js',
       'tools/cli/serve/loop-threads.test.js',
