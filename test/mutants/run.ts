@@ -129,5 +129,5 @@ const survivors = all.flatMap((tally) => tally.survivors.map((name) => `- ${name
 const heading = values.planted ? words : `${words}, seed ${values.seed}`;
 mkdirSync(dirname(values.out), { recursive: true });
 writeFileSync(values.out, [heading, table, survivors.join('\n'), ''].join('\n\n'));
-printOut(`${table}\n${words}; ${values.out}`);
+printOut(`${table}\n${words} in ${Math.ceil(process.uptime() / 60)} minutes; ${values.out}`);
 process.exitCode = found / tried >= FOUND_SHARE_MIN ? 0 : 1;

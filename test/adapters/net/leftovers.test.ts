@@ -192,3 +192,19 @@ test('net: a write before the connection is done once', async (t) => {
   server.close();
   await closed(server);
 });
+
+test('net: a socket that connects anew forgets its earlier peer', async (t) => {
+  looped(t);
+  const [first, second] = [await listening(), await listening()];
+  const socket = connect(first.port, '127.0.0.1');
+  await once(socket, 'connect');
+  assert.equal(socket.remotePort, first.port);
+  socket.destroy();
+  await closed(socket);
+  socket.connect(second.port, '127.0.0.1');
+  await once(socket, 'connect');
+  assert.equal(socket.remotePort, second.port);
+  socket.destroy();
+  for (const { server } of [first, second]) server.close();
+  await closed(socket, first.server, second.server);
+});
