@@ -66,6 +66,26 @@ test('select: a descriptor beyond its sets is refused, the last of them is not',
   poller.close();
 });
 
+test('select: what is not watched any more is not looked at', () => {
+  const looked: number[] = [];
+  const calm = new SimSys({ seed: 1, abi: linux });
+  const select = calm.select.bind(calm);
+  const sys = Object.assign(calm, {
+    fcntl: () => 0,
+    select: (...args: Parameters<Sys['select']>) => {
+      looked.push(args[0]);
+      return select(20, args[1], args[2], args[3]);
+    },
+  });
+  const poller = createPoller('select', { sys });
+  poller.register(900, Interest.read, 1);
+  poller.deregister(900);
+  looked.length = 0;
+  assert.equal(poller.wait(1, silent), 0);
+  assert.ok((looked[0] ?? 900) < 20, `${looked} numbers`);
+  poller.close();
+});
+
 test('select: EBADF takes closed descriptors out, the lowest too, and ends no wait', () => {
   for (const isOpenAgain of [false, true]) {
     const calm = new SimSys({ seed: 1, abi: linux });

@@ -213,7 +213,7 @@ test('acceptor: it is retired once, behind the last connection', async (t) => {
   assert.deepEqual(taker.taken, [fd]);
 });
 
-test('acceptor: without descriptors it rests, though a thread is hungry, and goes on', async (t) => {
+test('acceptor: without descriptors it rests, hungry threads or not, and goes on', async (t) => {
   let refused = 0;
   let accepts = 0;
   const refusing =

@@ -1,5 +1,6 @@
-// Goal: the owner of a thread knows what it holds, replaces it with nothing left of it, and takes it
-// for stuck after the time that it was told. Method: one thread, looked at on a clock of the test's.
+// Goal: the owner of a thread knows what it holds, replaces it with nothing left of it, and takes
+// it for stuck after the time that it was told.
+// Method: one thread, looked at on a clock of the test's own.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -1,5 +1,5 @@
-// Goal: what a socket of sockloop/dgram was told before is done as it was told then, and what it has
-// given up leaves no timer, no listener and no state behind.
+// Goal: what a socket of sockloop/dgram was told before is done as it was told then, and what it
+// has given up leaves no timer, no listener and no state behind.
 // Method: its parts over handles and lookups that are made up; sockets on the loopback.
 
 import assert from 'node:assert/strict';

@@ -93,7 +93,7 @@ async function driving(...loops: readonly MadeUpLoop[]) {
   return { runtime, driver };
 }
 
-test('driver: a loop waits in place of the runtime, as long as that has nothing to do', async () => {
+test('driver: a loop waits in place of the runtime, while that has nothing to do', async () => {
   const loop = new MadeUpLoop();
   const { runtime } = await driving(loop);
   runtime.waits = [70, 30, 0];

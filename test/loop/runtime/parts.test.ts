@@ -1,5 +1,5 @@
-// Goal: the runtime calls once for each time it is asked to, and is kept alive as it was told; errors
-// of callbacks reach somebody; what a thread ends with is flushed once.
+// Goal: the runtime calls once for each time it is asked to, and is kept alive as it was told;
+// errors of callbacks reach somebody; what a thread ends with is flushed once.
 // Method: the parts alone, with a clock, a libuv and a kernel that are made up.
 
 import assert from 'node:assert/strict';
@@ -38,7 +38,7 @@ function nodeRuntime(t: TestContext) {
   return { runtime, clock, uv };
 }
 
-test('node runtime: a wait is as long as that of libuv, from the beginning of the turns on', (t) => {
+test('node runtime: a wait is as long as that of libuv, from where the turns began', (t) => {
   const { runtime, clock, uv } = nodeRuntime(t);
   runtime.begin();
   assert.equal(runtime.waitMs(), WAIT_MS_MAX);
@@ -155,7 +155,7 @@ const jobs = async (): Promise<void> => {
   for (let job = 0; job < 5; job++) await Promise.resolve();
 };
 
-test('callbacks: an error goes to the handler of the loop, as a method of its options', async () => {
+test('callbacks: an error goes to the handler of the loop, a method of its options', async () => {
   const heard: unknown[] = [];
   const options = {
     name: 'options',
@@ -204,7 +204,7 @@ test('callbacks: without a handler an error ends the next turn, or goes to Node'
   callbacks.throwRaised();
 });
 
-test('thread exit: one listener flushes the loops that are open, behind those of the program', (t) => {
+test('thread exit: one listener flushes the open loops, behind those of the program', (t) => {
   const log: string[] = [];
   const loop = (name: string) => ({
     flushAtExit: () => void log.push(`${name} flushed`),

@@ -1,4 +1,5 @@
-// Goal: what is over is forgotten, tells its error once and leaves no timer, though its loop goes on.
+// Goal: what is over is forgotten, tells its error once and leaves no timer, though its loop goes
+// on.
 // Method: references that are let go of, a queue over no listener, and deadlines of milliseconds.
 
 import assert from 'node:assert/strict';
@@ -69,7 +70,7 @@ test('async: of several iterators one throws the error that has ended accepting'
   assert.deepEqual(states, ['rejected broken', 'resolved {"done":true}']);
 });
 
-test("async: a part of a line is nobody's once the program has closed the connection", async (t) => {
+test("async: a part of a line is nobody's once the program has closed it", async (t) => {
   leakCheck(t);
   using loop = new EventLoop();
   const { server, client } = await pairOn(loop);

@@ -100,7 +100,7 @@ test('nothing at all is a distribution of nothing', () => {
   assert.equal(decodeFromCompressedBase64(histogram, 64).totalCount, 0);
 });
 
-test('latency counts: a time below zero or none at all counts as zero, one beyond as the longest', () => {
+test('latency counts: a time below zero or none counts as zero, one beyond as the longest', () => {
   const counts = countsOf([-1, Number.NaN, 1e12]);
   const { buckets, counts: each, total, minNs, maxNs } = counts.take();
   assert.deepEqual([[...buckets], [...each], total], [[0, BUCKETS - 1], [2, 1], 3]);
