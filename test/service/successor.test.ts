@@ -139,10 +139,12 @@ test('a successor is heard in pieces, and the first reason to end it counts', as
   await eventually(gone(pid));
   const controller = new AbortController();
   process.once('SIGWINCH', () => controller.abort());
-  const ending = `${TELLS} tell('READY=1\\n'); process.once('SIGTERM', () => {
+  const ending = `${TELLS} process.once('SIGTERM', () => {
     process.kill(process.ppid, 'SIGWINCH');
     setTimeout(() => process.exit(), 50);
-  }); setInterval(() => 0, 1000);`;
+  });
+  setInterval(() => 0, 1000);
+  tell('READY=1\\n');`;
   const starting = startSuccessor({
     sockets,
     command: program(ending),
