@@ -125,6 +125,7 @@ export const connectionRooms: readonly Room[] = [
     suites: suites(
       'workers/parts.test.js',
       'workers/thread-slot.test.js',
+      'workers/leftovers.test.js',
       'workers/service.test.js',
       'workers/hand-over.test.js',
       'tools/cli/serve/loop-threads.test.js',
