@@ -18,6 +18,7 @@ export const connectionRooms: readonly Room[] = [
       ...suites(
         'net/stream/leftovers.test.js',
         'net/guards/backlog.test.js',
+        'net/guards/order.test.js',
         'net/stream/idle.test.js',
       ),
       conformance('sim epoll'),
