@@ -81,14 +81,14 @@ test('backlog: it holds above its limit, and lets go once, at half of it', () =>
   );
   // What grows while it holds counts once.
   grow(one, 45);
-  settle();
   leave(other);
   settle();
   assert.deepEqual(one.log.slice(-2), ['hold', 'release']);
-  grow(one, 46);
+  const third = members[2] as Member;
+  grow(third, 10);
   leave(one);
   settle();
-  assert.equal(one.log.filter((what) => what === 'release').length, 1);
+  assert.deepEqual(third.log, ['began'], 'it holds nobody any more');
 });
 
 test('backlog: members leave in any order, and the others are still counted', () => {
@@ -109,6 +109,13 @@ test('backlog: members leave in any order, and the others are still counted', ()
     grow(last, 100);
     settle();
     assert.deepEqual(last.log, ['began']);
+    grow(last, 101);
+    settle();
+    assert.deepEqual(
+      members.map(({ log }) => log.includes('hold')),
+      [false, false, false, true],
+      'those that have left are held no more',
+    );
   }
 });
 
