@@ -101,7 +101,8 @@ docs: build ## Write the pages of docs/ that are made from a run: the matrix of 
 	@CONFORMANCE_PAGE=docs/conformance.md node --test --test-reporter=dot \
 	  build/test/conformance/conformance.test.js
 
-# Twenty minutes of CPU time for the 160 of the default; MUTANTS="--rooms ring --count 50 --seed 7".
+# Two at a time; the last line tells how long it took. MUTANTS="--rooms ring --count 50 --seed 7" draws others, and
+# MUTANTS=--planted takes the bugs of test/mutants/planted.
 mutants: build ## Change one place of the library at a time, and see which changes no test notices.
 	@node build/test/mutants/run.js $(MUTANTS)
 

@@ -138,10 +138,8 @@ export abstract class BasePoller implements LoopPoller {
     this.wasInterrupted = result < 0 && result === -this.sys.abi.errno.EINTR;
     if (this.wasInterrupted) restIfHurried(this.sys);
     if (result >= 0 || this.wasInterrupted) return;
-    const kind = waitErrnoKind(this.sys.abi, -result);
-    if (kind === 'passing') return;
     this.requireOpen();
-    if (kind === 'shortage') {
+    if (waitErrnoKind(this.sys.abi, -result) === 'shortage') {
       rest(this.sys);
       return;
     }

@@ -162,3 +162,12 @@ test('tcp: the prefix of a frame', () => {
   assert.throws(() => new LineBuffer(0), RangeError);
   assert.throws(() => new LineBuffer(1).commit(5000), /were not reserved/);
 });
+
+test('frames: the longest one, with its prefix, takes no more memory than it has bytes', () => {
+  const frames = new FrameBuffer(4, 10_000);
+  const frame = encodeFrame(new Uint8Array(10_000), 4);
+  frames.append(frame.subarray(0, -1));
+  frames.append(frame.subarray(-1));
+  assert.equal(frames.bytes.length, frame.length + 1, 'and what it was short of');
+  assert.equal(frames.takeFrame()?.length, 10_000);
+});

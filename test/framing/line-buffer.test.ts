@@ -252,3 +252,14 @@ describe('line buffer', () => {
     }
   });
 });
+
+it('line buffer: what is taken as the rest is no overlong line any more', () => {
+  const lines = new LineBuffer(4);
+  lines.append('abcdefgh');
+  assert.equal(lines.takeLine(), null);
+  assert.equal(lines.overlong, true);
+  assert.equal(Buffer.from(lines.takeRest()).toString(), 'abcdefgh');
+  assert.equal(lines.overlong, false);
+  lines.append('ij\n');
+  assert.equal(Buffer.from(lines.takeLine() ?? []).toString(), 'ij\n');
+});

@@ -300,3 +300,46 @@ test('crc32c: the check values of RFC 3720', (t) => {
   assert.equal(crc32c(new Uint8Array(32).fill(0xff)), 0x62a8ab43);
   assert.equal(crc32c(Buffer.from('56789'), crc32c(Buffer.from('1234'))), 0xe3069283);
 });
+
+test('proxy: UNIX paths have up to 108 bytes, which end at no NUL then', () => {
+  for (const length of [107, 108]) {
+    const source = { family: 'UNIX', path: `/${'s'.repeat(length - 1)}` } as const;
+    const destination = { family: 'UNIX', path: `/${'d'.repeat(length - 1)}` } as const;
+    const header = parseProxyHeader(encodeProxyHeader({ source, destination }));
+    assert.deepEqual([header?.source, header?.destination], [source, destination]);
+  }
+  const long = { family: 'UNIX', path: `/${'s'.repeat(108)}` } as const;
+  assert.throws(() => encodeProxyHeader({ source: long, destination: long }), RangeError);
+});
+
+test('proxy: fields without addresses are read, for the proxy speaks for a client', () => {
+  const value = new Uint8Array([1]);
+  const header = parseProxyHeader(encodeProxyHeader({ tlvs: [{ type: 1, value }] }));
+  assert.deepEqual(
+    [header?.command, header?.source, header?.tlvs],
+    ['PROXY', null, [{ type: 1, value }]],
+  );
+  assert.equal(parseProxyHeader(encodeProxyHeader({}))?.command, 'LOCAL');
+});
+
+test('proxy: a checksum has four bytes', () => {
+  for (const length of [3, 5]) {
+    const bytes = encodeProxyHeader({ tlvs: [{ type: 3, value: new Uint8Array(length) }] });
+    assert.throws(() => parseProxyHeader(bytes), { code: 'ERR_PROXY_HEADER_INVALID' });
+  }
+});
+
+test('proxy: a certificate was shown on this connection, or in its session', () => {
+  for (const [flags, onConnection, inSession] of [
+    [0x01, false, false],
+    [0x03, true, false],
+    [0x05, false, true],
+  ] as const) {
+    const value = new Uint8Array([flags, 0, 0, 0, 0]);
+    const tls = parseProxyHeader(encodeProxyHeader({ tlvs: [{ type: 0x20, value }] }))?.tls;
+    assert.deepEqual(
+      [tls?.certificateOnConnection, tls?.certificateInSession, tls?.isVerified],
+      [onConnection, inSession, flags > 0x01],
+    );
+  }
+});

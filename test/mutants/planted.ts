@@ -1,15 +1,24 @@
 import type { Mutant } from './operators.ts';
+import { adapters } from './planted/adapters.ts';
+import { asynchronous } from './planted/async.ts';
 import { budgets } from './planted/budgets.ts';
 import { calls } from './planted/calls.ts';
 import { datagrams } from './planted/datagrams.ts';
+import { framing } from './planted/framing.ts';
+import { listeners } from './planted/listeners.ts';
 import { load } from './planted/load.ts';
 import { loadClient } from './planted/load-client.ts';
+import { loadRecords } from './planted/load-records.ts';
 import { pollers } from './planted/pollers.ts';
 import { ring } from './planted/ring.ts';
+import { runtime } from './planted/runtime.ts';
 import { sends } from './planted/sends.ts';
+import { service } from './planted/service.ts';
 import { streams } from './planted/streams.ts';
 import { tables } from './planted/tables.ts';
+import { tls } from './planted/tls.ts';
 import { turns } from './planted/turns.ts';
+import { workers } from './planted/workers.ts';
 
 /** Bugs of the kinds that the suites once missed. */
 const files = [
@@ -24,6 +33,15 @@ const files = [
   ...datagrams,
   ...ring,
   ...turns,
+  ...runtime,
+  ...service,
+  ...workers,
+  ...listeners,
+  ...asynchronous,
+  ...framing,
+  ...adapters,
+  ...tls,
+  ...loadRecords,
 ];
 
 /** One of them. */

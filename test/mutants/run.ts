@@ -2,87 +2,55 @@
 // test notices. `make mutants`, or
 //
 //   node build/test/mutants/run.js [--rooms ring,poller] [--count 150] [--seed 1] [--out FILE]
-//     [--planted] [--only words]
+//     [--planted] [--only words] [--workers 2]
 //
 // The mutants are drawn by the seed, in each room alike; with --planted they are the bugs of
 // planted.ts instead. Exit status 1 if fewer than 90 % are found.
 
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Random } from '#src/base/random.js';
 import { root } from '#test/harness/programs.js';
 import { printOut } from '#tools/terminal/output.js';
 import { EQUIVALENT } from './equivalent.ts';
-import { type Mutant, mutantsOf } from './operators.ts';
+import { Hunt, type Prey } from './hunt.ts';
+import { mutantsOf } from './operators.ts';
 import { plantedBugs } from './planted.ts';
-import { type Room, rooms, type Suite } from './rooms.ts';
-import { runSuite } from './trial.ts';
+import { type Room, rooms } from './rooms.ts';
 import { Workspace } from './workspace.ts';
 
 const FOUND_SHARE_MIN = 0.9;
 
-/** A mutant may make a suite slower, and one that hangs is found as well. */
-const SLOWER = 4;
-const LATE_MS = 10_000;
-const FIRST_MS_MAX = 300_000;
+/** The suites of two at a time do not disturb each other; more of them wait for a core. */
+const WORKERS = Math.min(2, availableParallelism());
 
-interface Drawn {
-  readonly path: string;
-  readonly mutant: Mutant;
+/** All mutants of a room by the operators, without those that do the same. */
+function mutated(workspace: Workspace, room: Room): Prey[] {
+  return filesOf(workspace, room)
+    .flatMap((path) => mutantsOf(workspace.read(path)).map((mutant) => ({ room, path, mutant })))
+    .filter((prey) => !EQUIVALENT.has(nameOf(prey)));
 }
 
 /** The planted bugs whose file belongs to no room before this one. */
-function plantedIn(workspace: Workspace, room: Room): Drawn[] {
-  const own = room.paths
-    .flatMap((path) => workspace.files(path))
-    .flatMap((path) => plantedBugs(path, workspace.read(path)));
-  const taken = own.filter(({ path, mutant }) => !planted.has(nameOf(path, mutant)));
-  for (const { path, mutant } of taken) planted.add(nameOf(path, mutant));
-  return taken;
+function plantedIn(workspace: Workspace, room: Room, taken: Set<string>): Prey[] {
+  return filesOf(workspace, room).flatMap((path) => {
+    if (taken.has(path)) return [];
+    taken.add(path);
+    return plantedBugs(path, workspace.read(path))
+      .map(({ mutant }) => ({ room, path, mutant }))
+      .filter((prey) => !EQUIVALENT.has(nameOf(prey)));
+  });
 }
-const planted = new Set<string>();
 
-function drawn(workspace: Workspace, room: Room, count: number, random: Random): Drawn[] {
-  const all = room.paths
-    .flatMap((path) => workspace.files(path))
-    .flatMap((path) => mutantsOf(workspace.read(path)).map((mutant) => ({ path, mutant })))
-    .filter(({ path, mutant }) => !EQUIVALENT.has(nameOf(path, mutant)));
-  return random.shuffled(all).slice(0, count);
+function filesOf(workspace: Workspace, room: Room): string[] {
+  return room.paths.flatMap((path) => workspace.files(path));
 }
 
 /** `dist/src/ring/ring.js: a < b -> a <= b`: the same after lines moved. */
-function nameOf(path: string, { what }: Mutant): string {
-  return `${path}: ${what}`;
-}
-
-/** Runs the suites as they are: how long each takes. Throws if one fails. */
-async function boundsOf(workspace: Workspace, room: Room): Promise<Map<Suite, number>> {
-  const bounds = new Map<Suite, number>();
-  for (const suite of room.suites) {
-    const { passed, ms } = await runSuite(workspace.folder, suite, FIRST_MS_MAX);
-    if (!passed) throw new Error(`${suite.file} fails without a mutant`);
-    bounds.set(suite, ms * SLOWER + LATE_MS);
-  }
-  return bounds;
-}
-
-async function foundBy(
-  workspace: Workspace,
-  { path, mutant }: Drawn,
-  bounds: ReadonlyMap<Suite, number>,
-): Promise<string | null> {
-  const source = workspace.read(path);
-  workspace.put(path, source.slice(0, mutant.start) + mutant.text + source.slice(mutant.end));
-  try {
-    for (const [suite, boundMs] of bounds) {
-      const { passed, late, failed } = await runSuite(workspace.folder, suite, boundMs);
-      if (!passed) return late ? `${suite.file}, by its time` : `${suite.file}: ${failed}`;
-    }
-    return null;
-  } finally {
-    workspace.put(path, null);
-  }
+function nameOf({ path, mutant }: Pick<Prey, 'path' | 'mutant'>): string {
+  return `${path}: ${mutant.what}`;
 }
 
 const { values } = parseArgs({
@@ -92,42 +60,74 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     planted: { type: 'boolean', default: false },
     only: { type: 'string', default: '' },
+    workers: { type: 'string', default: String(WORKERS) },
     out: { type: 'string', default: join(root, 'build/mutants/mutants.md') },
   },
 });
-const names = values.rooms.split(',');
-const chosen = rooms.filter(({ name }) => names.includes(name));
-if (chosen.length !== names.length)
-  throw new Error(`--rooms takes ${rooms.map(({ name }) => name)}`);
-const each = Math.ceil(Number(values.count) / chosen.length);
-using workspace = new Workspace(join(root, 'build/mutants/workspace'));
-const lines: string[] = [];
-let found = 0;
-let tried = 0;
-for (const room of chosen) {
-  const random = new Random(Number(values.seed));
-  let foundHere = 0;
-  const all = values.planted ? plantedIn(workspace, room) : drawn(workspace, room, each, random);
-  const drawnHere = all.filter(({ path, mutant }) => nameOf(path, mutant).includes(values.only));
-  if (drawnHere.length === 0) continue;
-  const bounds = await boundsOf(workspace, room);
-  for (const one of drawnHere) {
-    const by = await foundBy(workspace, one, bounds);
-    if (by !== null) foundHere += 1;
-    const outcome = by === null ? 'SURVIVED' : `found by ${by}`;
-    const line = `${nameOf(one.path, one.mutant)} (line ${one.mutant.line}): ${outcome}`;
-    lines.push(line);
-    printOut(line);
+
+/** What is to be found. A bug belongs to the first of all rooms that has its file. */
+function chosenPrey(workspace: Workspace): Prey[] {
+  const names = values.rooms.split(',');
+  const chosen = rooms.filter(({ name }) => names.includes(name));
+  if (chosen.length !== names.length) {
+    throw new Error(`--rooms takes ${rooms.map(({ name }) => name)}`);
   }
-  printOut(`${room.name}: ${foundHere} of ${drawnHere.length} found`);
-  found += foundHere;
-  tried += drawnHere.length;
+  const each = Math.ceil(Number(values.count) / chosen.length);
+  const taken = new Set<string>();
+  const all = values.planted
+    ? rooms.flatMap((room) => plantedIn(workspace, room, taken))
+    : chosen.flatMap((room) =>
+        new Random(Number(values.seed)).shuffled(mutated(workspace, room)).slice(0, each),
+      );
+  return all.filter((prey) => chosen.includes(prey.room) && nameOf(prey).includes(values.only));
 }
-mkdirSync(dirname(values.out), { recursive: true });
-const share = ((100 * found) / tried).toFixed(1);
-writeFileSync(
-  values.out,
-  `${found} of ${tried} mutants found (${share} %), seed ${values.seed}\n\n${lines.join('\n')}\n`,
+
+interface Tally {
+  tried: number;
+  readonly survivors: string[];
+}
+
+/** Takes mutants of the list until none is left. */
+async function work(hunt: Hunt, workspace: Workspace, left: Prey[], tallies: Map<Room, Tally>) {
+  for (let prey = left.shift(); prey !== undefined; prey = left.shift()) {
+    const { room, mutant } = prey;
+    const by = await hunt.foundBy(workspace, prey);
+    const tally = tallies.get(room) ?? { tried: 0, survivors: [] };
+    tallies.set(room, tally);
+    tally.tried += 1;
+    const name = `${nameOf(prey)} (line ${mutant.line})`;
+    if (by === null) tally.survivors.push(name);
+    printOut(`${name}: ${by === null ? 'SURVIVED' : `found by ${by}`}`);
+  }
+}
+
+const workspaces = Array.from(
+  { length: Number(values.workers) },
+  (_, index) => new Workspace(join(root, `build/mutants/workspace-${index}`)),
 );
-printOut(`${found} of ${tried} found (${share} %); ${values.out}`);
+const tallies = new Map<Room, Tally>();
+try {
+  const [first] = workspaces;
+  if (first === undefined) throw new Error('--workers is 1 at least');
+  const left = chosenPrey(first);
+  const hunt = new Hunt();
+  await Promise.all(workspaces.map((workspace) => work(hunt, workspace, left, tallies)));
+} finally {
+  for (const workspace of workspaces) workspace[Symbol.dispose]();
+}
+
+const sum = (numbers: number[]): number => numbers.reduce((total, number) => total + number, 0);
+const all = [...tallies.values()];
+const tried = sum(all.map((tally) => tally.tried));
+const found = tried - sum(all.map(({ survivors }) => survivors.length));
+const words = `${found} of ${tried} mutants found (${((100 * found) / tried).toFixed(1)} %)`;
+const rows = [...tallies].map(
+  ([{ name }, tally]) => `| ${name} | ${tally.tried} | ${tally.tried - tally.survivors.length} |`,
+);
+const table = ['| room | mutants | found |', '| --- | ---: | ---: |', ...rows].join('\n');
+const survivors = all.flatMap((tally) => tally.survivors.map((name) => `- ${name}`));
+const heading = values.planted ? words : `${words}, seed ${values.seed}`;
+mkdirSync(dirname(values.out), { recursive: true });
+writeFileSync(values.out, [heading, table, survivors.join('\n'), ''].join('\n\n'));
+printOut(`${table}\n${words} in ${Math.ceil(process.uptime() / 60)} minutes; ${values.out}`);
 process.exitCode = found / tried >= FOUND_SHARE_MIN ? 0 : 1;

@@ -23,7 +23,8 @@ export async function runSuite(folder: string, suite: Suite, boundMs: number): P
   // Its own group, so that what it started goes with it.
   const child = spawn(process.execPath, words, {
     cwd: folder,
-    env: { ...process.env, ...suite.environment },
+    // As by `make test`: the code looks at its own state.
+    env: { ...process.env, SOCKLOOP_CHECKS: '1', ...suite.environment },
     // With /dev/null as its input Node opens it once more, which the leak checks would see.
     stdio: 'pipe',
     detached: true,

@@ -142,3 +142,44 @@ test('a watchdog gets two signs of life in its time, from the loop', async (t) =
     assert.throws(() => startWatchdog({ loop }), RangeError);
   }
 });
+
+test('notify: what is no notification tells no predecessor that this process serves', (t) => {
+  leakCheck(t);
+  const pair = new Int32Array(2);
+  assert.equal(sys.pipe(pair), 0);
+  const [reader = -1, writer = -1] = pair;
+  process.env['SOCKLOOP_READY_FD'] = String(writer);
+  t.after(() => delete process.env['SOCKLOOP_READY_FD']);
+  assert.throws(() => notify({ ready: true, status: 'two\nlines' }), TypeError);
+  assert.equal(process.env['SOCKLOOP_READY_FD'], String(writer));
+  assert.equal(notify({ ready: true }), false);
+  const bytes = new Uint8Array(32);
+  const length = sys.read(reader, bytes, 0, bytes.length);
+  assert.equal(Buffer.from(bytes.subarray(0, length)).toString(), 'READY=0\n');
+  assert.equal(process.env['SOCKLOOP_READY_FD'], undefined, 'told once');
+  assert.equal(sys.read(reader, bytes, 0, bytes.length), 0, 'and closed');
+  sys.close(reader);
+});
+
+test('watchdog: it is for this process unless another is named, and keeps none alive', (t) => {
+  leakCheck(t);
+  process.env['WATCHDOG_USEC'] = '60000000';
+  t.after(() => {
+    delete process.env['WATCHDOG_USEC'];
+    delete process.env['WATCHDOG_PID'];
+  });
+  const timers = (): number =>
+    process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+  const before = timers();
+  for (const [meant, isHere] of [
+    [undefined, true],
+    [String(process.pid), true],
+    ['1', false],
+  ] as const) {
+    if (meant === undefined) delete process.env['WATCHDOG_PID'];
+    else process.env['WATCHDOG_PID'] = meant;
+    using watchdog = startWatchdog();
+    assert.equal(watchdog !== null, isHere);
+    assert.equal(timers(), before);
+  }
+});

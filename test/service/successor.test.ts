@@ -23,7 +23,9 @@ const GOOD = `
   const sockets = listenFds();
   const loop = new EventLoop();
   const handlers = {
-    open: (client) => client.end(sockets.map((one) => one.name) + ' ' + process.env.COLOUR),
+    open: (client) => client.end(
+      sockets.map((one) => one.name) + ' ' + process.env.COLOUR +
+        (process.env.WATCHDOG_PID === undefined ? '' : ', watched')),
     close: () => listeners.map((one) => one.close()),
   };
   const listeners = sockets.map(({ fd }) => loop.listen({ fd, handlers }));
@@ -48,10 +50,19 @@ test('a successor serves on the sockets, with their names and its environment', 
   const { sockets, port } = socketsOf(t, 3);
   const named = sockets.map((socket, index) => ({ ...socket, name: `web${index}` }));
   const environment = { COLOUR: 'blue' };
+  // That of this process, whose watchdog is not for another.
+  process.env['WATCHDOG_PID'] = String(process.pid);
+  t.after(() => delete process.env['WATCHDOG_PID']);
   const { pid } = await startSuccessor({ sockets: named, command: program(GOOD), environment });
   assert.equal(String(await talk({ port }, '')), 'web0,web1,web2 blue');
   await eventually(gone(pid));
 });
+
+/** Says by itself how many sockets it has taken. */
+const TELLS = `
+  const { writeSync } = await import('node:fs');
+  const tell = (words) => writeSync(Number(process.env.SOCKLOOP_READY_FD), words);
+`;
 
 const FAILURES: readonly (readonly [what: string, text: string, RegExp])[] = [
   ['ends at once', 'process.exitCode = 3;', /^the successor \(process \d+\) ended with status 3 /],
@@ -60,6 +71,11 @@ const FAILURES: readonly (readonly [what: string, text: string, RegExp])[] = [
     'listens elsewhere',
     'notify({ ready: true }); setInterval(() => 0, 1000);',
     /has taken 0 of 2 sockets: it listens elsewhere$/,
+  ],
+  [
+    'takes one of two',
+    `${TELLS} tell('READY=1\\n'); setInterval(() => 0, 1000);`,
+    /has taken 1 of 2 sockets: it listens elsewhere$/,
   ],
   [
     'hangs, and ends only if it is killed',
@@ -112,4 +128,29 @@ test('what cannot be started, or is not wanted any more', async (t) => {
   ]) {
     await assert.rejects(startSuccessor(wrong as never), /RangeError|TypeError/);
   }
+});
+
+test('a successor is heard in pieces, and the first reason to end it counts', async (t) => {
+  leakCheck(t);
+  const { sockets } = socketsOf(t, 2);
+  const inPieces = `${TELLS} tell('REA');
+    setTimeout(() => tell('DY=2\\n'), 20); setTimeout(() => 0, 40);`;
+  const { pid } = await startSuccessor({ sockets, command: program(inPieces) });
+  await eventually(gone(pid));
+  const controller = new AbortController();
+  process.once('SIGWINCH', () => controller.abort());
+  const ending = `${TELLS} process.once('SIGTERM', () => {
+    process.kill(process.ppid, 'SIGWINCH');
+    setTimeout(() => process.exit(), 50);
+  });
+  setInterval(() => 0, 1000);
+  tell('READY=1\\n');`;
+  const starting = startSuccessor({
+    sockets,
+    command: program(ending),
+    signal: controller.signal,
+  });
+  await assert.rejects(starting, /has taken 1 of 2 sockets/);
+  // It was aborted meanwhile.
+  await eventually(() => assert.equal(controller.signal.aborted, true));
 });

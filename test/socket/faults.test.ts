@@ -74,6 +74,33 @@ describe('socket: interrupted calls', () => {
     });
   }
 
+  it('recvMsg() that is interrupted has all its room again', (t) => {
+    leakCheck(t);
+    let count = 0;
+    const sys = standIn(native, {
+      recvmsg: (fd, header, flags) => {
+        count += 1;
+        if (count > 1) return native.recvmsg(fd, header, flags);
+        // As of a kernel that has written to the header by then.
+        Object.assign(header, { nameLength: 0, controlLength: 0, flags: -1 });
+        return -EINTR;
+      },
+    });
+    const receiver = closing(t, new Socket('IPv6', { type: 'SOCK_DGRAM', sys }));
+    receiver.bind({ address: '::1', port: 0 });
+    receiver.setSockOpt('IPV6_RECVPKTINFO', true);
+    const sender = closing(t, new Socket('IPv6', { type: 'SOCK_DGRAM' }));
+    sender.bind({ address: '::1', port: 0 });
+    sender.sendTo(bytesOf('x'), receiver.getSockName());
+    const { address, control, controlTruncated, truncated } = receiver.recvMsg(new Uint8Array(8));
+    assert.deepEqual(address, sender.getSockName());
+    assert.deepEqual([controlTruncated, truncated], [false, false]);
+    assert.deepEqual(
+      control.map(({ kind }) => kind),
+      ['IPV6_PKTINFO'],
+    );
+  });
+
   it('accept() and connect() of an interruptible socket are EINTR too', (t) => {
     leakCheck(t);
     const { sys } = interrupting(['accept', 'accept4', 'connect']);

@@ -1,3 +1,4 @@
+import { checking, invariant } from '../../base/invariants.ts';
 import { acceptStream } from '../descriptors.ts';
 import { SOCKADDR_BYTES_MAX } from '../sockaddr.ts';
 import type { Sys } from '../sys.ts';
@@ -15,6 +16,7 @@ const length = new Int32Array(1);
  */
 export function makeCalls(sys: Sys, calls: CallList, from: number): number {
   const { count, address } = calls;
+  if (checking) invariant(count <= calls.room, 'a list holds more calls than it has room for');
   if (address === 0) return makeOneByOne(sys, calls, from);
   return count - sys.batch(address + from * RECORD_BYTES, count - from);
 }

@@ -12,6 +12,24 @@ import { leakCheck } from '#test/harness/leaks.js';
 
 const LIMIT_MS = 30_000;
 
+/** Below the five seconds that a socket lingers. */
+const LEFT_MS = 4000;
+
+/** Counts what keeps the process alive. */
+class CountedLoop extends ThreadLoop {
+  holds = 0;
+
+  override hold(): void {
+    this.holds += 1;
+    super.hold();
+  }
+
+  override release(): void {
+    this.holds -= 1;
+    super.release();
+  }
+}
+
 /** One test on each loop; sockets use it as that of the thread. */
 export function overLoops(
   title: string,
@@ -22,7 +40,7 @@ export function overLoops(
     const skip = answer === true ? false : (answer?.reason ?? 'no such loop');
     test(`web: ${title} (${name})`, { skip, timeout: LIMIT_MS }, async (t) => {
       leakCheck(t);
-      const thread = new ThreadLoop({ backend: name });
+      const thread = new CountedLoop({ backend: name });
       useThreadLoop(thread);
       t.after(() => {
         useThreadLoop(null);
@@ -30,8 +48,9 @@ export function overLoops(
       });
       await body(t, thread);
       if (thread.loop.closed) return;
-      // Nothing may stay open behind the test's back.
-      await until(() => !thread.loop.alive, 'every socket is closed');
+      // Nothing may stay open behind the test's back, nor a timer of some seconds.
+      await until(() => !thread.loop.alive, 'every socket is closed', LEFT_MS);
+      assert.equal(thread.holds, 0, 'and none keeps the process alive');
     });
   }
 }
@@ -76,8 +95,12 @@ export function portOf(server: nodeNet.Server): number {
 }
 
 /** Waits until `done`, in turns of the process. */
-export async function until(done: () => boolean, what: string | (() => string)): Promise<void> {
-  const endMs = process.uptime() * 1000 + LIMIT_MS / 3;
+export async function until(
+  done: () => boolean,
+  what: string | (() => string),
+  limitMs = LIMIT_MS / 3,
+): Promise<void> {
+  const endMs = process.uptime() * 1000 + limitMs;
   while (!done()) {
     if (process.uptime() * 1000 > endMs) {
       assert.fail(`waited in vain until ${typeof what === 'string' ? what : what()}`);

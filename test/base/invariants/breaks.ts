@@ -8,6 +8,8 @@ import { Outbox } from '#src/loop/outbox.js';
 import { ReadyList } from '#src/poller/ready-list.js';
 import { Registry } from '#src/poller/registry.js';
 import { openRing } from '#src/ring/open-ring.js';
+import { CallList, listBytes } from '#src/sys/batch/call-list.js';
+import { makeCalls } from '#src/sys/batch/make-calls.js';
 import { HastyRingBackend } from '#test/sim/loop/planted-bugs.js';
 import { netBreaks } from './net-breaks.ts';
 
@@ -95,6 +97,12 @@ const breaks: Readonly<Record<string, () => void>> = {
     const sends = new GatheredSends(memory, 0);
     sends.borrow(0, memory.bytes);
     sends.borrow(0, memory.bytes);
+  },
+  'a list of calls is longer than its memory': () => {
+    const sys = new SimSys({ seed: 1 });
+    const calls = new CallList(sys, new Uint8Array(listBytes(1)), 1, true);
+    for (const fd of [1000, 1001]) calls.close(fd);
+    makeCalls(sys, calls, 0);
   },
   'a stream is closed that nobody removed': () => {
     const backend = new HastyRingBackend(new SimSys({ seed: 1 }));

@@ -246,6 +246,24 @@ test('send queue: bytes to be cut are messages of as many segments as the kernel
   assert.deepEqual(sizesOf(120_000, 40_000), [1, 1, 1]);
 });
 
+test('send queue: a ring of bytes is never quite full, or its end would be its start', () => {
+  for (const spare of [0, 10]) {
+    const queue = new SendQueue(sys, BYTES_MAX, false);
+    const model: Datagram[] = [];
+    const { bytes, bufferAt } = queue.messages;
+    const half = Math.floor((bytes.length - bufferAt.call(queue.messages, 0)) / 6) - spare;
+    const put = (length: number): void => {
+      const step = { kind: 'push', times: 1, length, to: 1, control: 0, segment: 0 } as const;
+      pushOne(queue, model, step, false);
+      checkSame(queue, model);
+    };
+    for (let piece = 0; piece < 6; piece += 1) put(half);
+    takeOne(queue, model, 'shift');
+    // As much as was taken out, in one piece or in two, and then a byte more.
+    for (const length of spare === 0 ? [half, 1] : [half - spare, spare, 1]) put(length);
+  }
+});
+
 test('send queue: its bound is exact, in bytes and in messages', () => {
   const queue = new SendQueue(sys, 1000, false);
   const put = (length: number): boolean => queue.push(fresh(length), 0, length, null, null, 0);

@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { AcceptSink, Backend, StreamSink } from '#src/loop/backend.js';
+import { CALLS_MAX } from '#src/loop/limits.js';
 import { ReadinessBackend } from '#src/loop/readiness/backend.js';
 import { Interest } from '#src/poller/poller.js';
 import { loopPollers } from '#src/poller/pollers.js';
@@ -115,6 +116,66 @@ for (const subject of subjects) {
     stream.send(new Uint8Array(10), 0, 10);
     assert.ok(tookMs(() => backend.poll(LONG_MS)) < SOON_MS, 'the wait ended');
     assert.equal(came, 7);
+  });
+
+  test(`${name}: a send that fails ends the wait, which nothing else would`, {
+    skip,
+    timeout,
+  }, (t) => {
+    const backend = openBackend(t, subject);
+    const [ours, peer] = Socket.pair();
+    ours.setBlocking(false);
+    let failed = 0;
+    const sink = {
+      ...silent,
+      failed: (errno: number) => {
+        failed = errno;
+      },
+    };
+    const stream = backend.open(ours.detach(), sink);
+    // The poller hears nothing of it.
+    stream.pause();
+    backend.poll(0);
+    peer.close();
+    stream.send(new Uint8Array(10), 0, 10);
+    assert.ok(tookMs(() => backend.poll(LONG_MS)) < SOON_MS, 'the wait ended');
+    assert.equal(failed, sys.abi.errno.EPIPE);
+  });
+
+  test(`${name}: as many sends as the list holds, and then a wait`, { skip, timeout }, (t) => {
+    const backend = openBackend(t, subject);
+    // One send of each: two of one stream are joined.
+    const streams = Array.from({ length: CALLS_MAX }, () => {
+      const [ours, peer] = Socket.pair();
+      t.after(() => peer.close());
+      ours.setBlocking(false);
+      return { stream: backend.open(ours.detach(), silent), peer };
+    });
+    const [watched, other] = Socket.pair();
+    t.after(() => other.close());
+    t.after(() => watched.close());
+    let told = 0;
+    const watch = backend.watch(watched.fileno(), Interest.read, {
+      ready: () => {
+        told += 1;
+        if (told > 1) return;
+        // The next wait makes them.
+        for (const [call, { stream }] of streams.entries()) {
+          stream.send(new Uint8Array([call]), 0, 1);
+        }
+      },
+    });
+    backend.poll(0);
+    other.sendAll(new Uint8Array(1));
+    backend.poll(0);
+    assert.equal(told, 1);
+    backend.poll(0);
+    assert.equal(told, 2, 'the wait was made');
+    watch.unwatch();
+    const bytes = new Uint8Array(2);
+    for (const [call, { peer }] of streams.entries()) {
+      assert.deepEqual([peer.recv(bytes), bytes[0]], [1, call]);
+    }
   });
 
   test(`${name}: a short write in a callback of the wait repeats none`, { skip, timeout }, (t) => {

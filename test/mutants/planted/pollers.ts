@@ -63,7 +63,7 @@ export const pollers: readonly PlantedFile[] = [
       ['if (before !== Interest.none) this.install(fd, before, Interest.none, 0);', ''],
       ['if (fd >= this.fdLimit)', 'if (fd > this.fdLimit)'],
       ['this.registry.change(fd, interest, token);', ''],
-      ["if (kind === 'passing') return;", ''],
+      ["waitErrnoKind(this.sys.abi, -result) === 'shortage'", 'false'],
     ],
   },
   {

@@ -32,8 +32,9 @@ for (const [what, count, bytes] of [
     for (let pushed = 1; pushed < count; pushed++) push();
     assert.deepEqual(calls, []);
     push();
-    push();
     assert.deepEqual(calls, ['paused']);
+    push();
+    assert.deepEqual(calls, ['paused'], 'once');
     for (let left = count + 1; left > count / 2 + 1; left--) chunks.take();
     assert.deepEqual(calls, ['paused']);
     chunks.take();

@@ -23,13 +23,16 @@ function upgrading({ loop }: Scenario, heard: Heard): { port: number; close: () 
       data: (connection, chunk) => {
         assert.equal(Buffer.from(chunk.subarray(0, COMMAND.length)).toString(), COMMAND);
         connection.write('go ahead\r\n');
+        const head = Buffer.from(chunk.subarray(COMMAND.length));
         startTls(connection, {
           isServer: true,
           tls: options,
-          head: chunk.subarray(COMMAND.length),
+          head,
           handlers: heard.handlers(),
           onError: (error) => heard.failed(error),
         });
+        // It is the caller's again.
+        head.fill(0);
         assert.throws(() => connection.toDuplex(), /a stream or TLS has it/);
       },
       close: () => assert.fail('its handlers are called no more'),

@@ -5,9 +5,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { Collection } from '#tools/load/record/collection.js';
+import { hdrLog } from '#tools/load/record/hdr-log.js';
+import { HeatCounts } from '#tools/load/record/heat.js';
 import { LatencyCounts, percentileNs } from '#tools/load/record/latency-counts.js';
 import { openLoop, planFixture } from '../document-fixture.ts';
 
+const STARTED_AT = '2026-11-28T12:00:00.000Z';
 const THREADS = 3;
 const SECONDS = 5;
 
@@ -66,4 +69,45 @@ test('collection: every second is the sum of its threads, whoever is ahead', () 
     }),
     { numRuns: 60 },
   );
+});
+
+test('collection: a last second that is short, or without a reply, is one of the run', () => {
+  const plan = planFixture({ threads: 1, durationMs: 3000 });
+  const stages = [10, 20, 30].map((ratePerSecond) => ({ ratePerSecond, durationMs: 1000 }));
+  const collection = new Collection({
+    ...plan,
+    model: { kind: 'open', arrivals: 'uniform', stages },
+  });
+  const none = countsOf([]);
+  collection.add(0, { index: 0, messages: 1, errors: 0, response: countsOf([5]), service: null });
+  collection.add(0, { index: 1, messages: 0, errors: 2, response: none, service: null });
+  const intervals = collection.intervals(2500);
+  assert.deepEqual(
+    intervals.map(({ startMs, durationMs, messages, errors, askedPerSecond }) => {
+      return [startMs, durationMs, messages, errors, askedPerSecond];
+    }),
+    [
+      [0, 1000, 1, 0, 10],
+      [1000, 1000, 0, 2, 20],
+      [2000, 500, 0, 0, 30],
+    ],
+  );
+  const histograms = collection.histograms;
+  assert.deepEqual(
+    histograms.map(({ startMs }) => startMs),
+    [0],
+    'a second without a reply has no times',
+  );
+  const log = hdrLog([{ ...(histograms[0] as (typeof histograms)[0]), startMs: 4000 }], STARTED_AT);
+  assert.match(log, /^4\.000,1\.000,/m);
+});
+
+test('heat: a time at an edge lies above it', () => {
+  const heat = new HeatCounts(1000);
+  // In microseconds: the first edge is 1.
+  heat.add(0, countsOf([0.000_999]));
+  heat.add(0, countsOf([0.001]));
+  const { edgesUs, counts } = heat.map;
+  assert.equal(edgesUs[0], 1);
+  assert.deepEqual(counts[0]?.slice(0, 2), [1, 1]);
 });

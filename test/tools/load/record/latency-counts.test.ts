@@ -99,3 +99,10 @@ test('nothing at all is a distribution of nothing', () => {
   assert.equal(maxUs, 0);
   assert.equal(decodeFromCompressedBase64(histogram, 64).totalCount, 0);
 });
+
+test('latency counts: a time below zero or none counts as zero, one beyond as the longest', () => {
+  const counts = countsOf([-1, Number.NaN, 1e12]);
+  const { buckets, counts: each, total, minNs, maxNs } = counts.take();
+  assert.deepEqual([[...buckets], [...each], total], [[0, BUCKETS - 1], [2, 1], 3]);
+  assert.deepEqual([minNs, maxNs], [0, TIME_NS_MAX]);
+});
