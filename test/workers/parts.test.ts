@@ -5,8 +5,9 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { AcceptSink } from '#src/loop/backend.js';
+import { chooseBackend } from '#src/loop/backends.js';
 import { ACCEPTS_PER_TURN } from '#src/loop/limits.js';
-import type { Loop } from '#src/loop/loop.js';
+import { Loop } from '#src/loop/loop.js';
 import { Socket } from '#src/socket/index.js';
 import { nativeSys } from '#src/sys/native.js';
 import type { SocketAddress } from '#src/sys/sockaddr.js';
@@ -94,8 +95,10 @@ function accepting(t: TestContext, takers: readonly Taker[], own: Partial<Sys> =
   listener.setBlocking(false);
   const address = listener.getSockName();
   const failures: string[] = [];
+  const loop = new Loop(sys, chooseBackend('auto', sys).backend);
+  loop.attach();
   const acceptor = new Acceptor(
-    sys,
+    loop,
     [listener.detach()],
     address,
     takers,

@@ -51,9 +51,14 @@ export const listeners: readonly PlantedFile[] = [
   },
   {
     kind: 'a connection',
+    path: 'dist/src/net/stream/connection-errors.js',
+    changes: [['neededBytes <= queueBytesMax', 'neededBytes < queueBytesMax']],
+  },
+  {
+    kind: 'a connection',
     path: 'dist/src/net/stream/stream-connection.js',
     changes: [
-      ['needed <= queueBytesMax', 'needed < queueBytesMax'],
+      ['stream.queuedBytes + length, queueBytesMax', 'length, queueBytesMax'],
       ['this.#peerEnded && this.#stream.queuedBytes === 0', 'this.#peerEnded'],
       ['if (this.#lingering) this.#unacknowledged = this.unacknowledgedBytes;', ''],
       ['this.#stream.resume(); this.#idleTimer =', 'this.#idleTimer ='],

@@ -28,7 +28,7 @@ export const tls: readonly PlantedFile[] = [
         'this.connection.close({ lingerMs: ALERT_LINGER_MS }); this.#sink.failed',
         'this.connection.close(); this.#sink.failed',
       ],
-      ['needed <= queueBytesMax', 'needed < queueBytesMax'],
+      ['this.queuedBytes + length, queueBytesMax', 'length, queueBytesMax'],
       ['if (this.#wasOpen) this.#call', 'this.#call'],
       ['this.#transport.taken = true;', ''],
       ['if (queued > this.#queueBytesHigh) this.#drainOwed = true;', ''],

@@ -75,16 +75,22 @@ export const workers: readonly PlantedFile[] = [
   },
   {
     kind: 'a thread of a service',
-    path: 'dist/src/workers/thread-slot.js',
+    path: 'dist/src/workers/handed-out.js',
     changes: [
       [
-        'this.#handed - (this.state.accepted - this.state.open)',
-        'this.#handed - this.state.accepted',
+        'this.#count - (this.#state.accepted - this.#state.open)',
+        'this.#count - this.#state.accepted',
       ],
-      ['this.#taken = 0; this.#handed = 0;', 'this.#taken = 0;'],
+      ['this.#taken = 0; this.#count = 0;', 'this.#taken = 0;'],
+      ['this.#forgetTaken(); this.#taken = 0;', 'this.#taken = 0;'],
+    ],
+  },
+  {
+    kind: 'a thread of a service',
+    path: 'dist/src/workers/thread-slot.js',
+    changes: [
       ['this.#reason = null; this.#error = null;', 'this.#reason = null;'],
       ["this.#reason ??= 'shutdown';", "this.#reason = 'shutdown';"],
-      ['this.#forgetTaken(); const untaken', 'const untaken'],
       ['this.#acceptedBefore += this.state.accepted;', ''],
       ['this.#beats = beats; this.#beatMs = 0;', 'this.#beats = beats;'],
       ['stallMs !== null && this.#beatMs >= stallMs', 'this.#beatMs >= stallMs'],
