@@ -27,7 +27,7 @@ export interface SeedsReport {
 /** Datagrams are played with every so many seeds. */
 const DATAGRAMS_EVERY = 9;
 
-/** The load client plays with every so many: no divisor of the targets' number, nor of the other. */
+/** The load client plays with every so many: no divisor of the number of targets, nor of these. */
 const LOAD_EVERY = 13;
 
 /** Servers are restarted with every so many seeds. */
