@@ -7,7 +7,7 @@ import {
   serverPlan,
 } from './restart-servers.ts';
 import type { LoopRun, PlayOptions } from './run-options.ts';
-import { SharedKernel } from './shared-kernel.ts';
+import { type ClientWords, SharedKernel } from './shared-kernel.ts';
 import type { TargetName } from './targets.ts';
 import type { WatchedLoop } from './watched-loop.ts';
 
@@ -53,6 +53,8 @@ class RestartGame {
   readonly #loops: WatchedLoop[] = [];
   readonly #served = new Map<number, Served>();
   readonly #restarts: Restart[] = [];
+  /** Clients, counted from when somebody listens. */
+  readonly #comers: { readonly words: ClientWords; readonly delayMs: number }[] = [];
   /** When the last server is stopped although clients are under way. */
   readonly #stopAtMs: number;
   readonly #stopDeadlineMs: number;
@@ -70,7 +72,7 @@ class RestartGame {
     const mayLinger = this.#plan.maxConnections === null;
     for (let index = random.between(1, CLIENTS_MAX); index > 0; index -= 1) {
       const words = { name: `client ${index}`, answer, lineBytesMax, mayLinger };
-      this.kernel.addClient(words, PORT, random.below(COMING_MS));
+      this.#comers.push({ words, delayMs: random.below(COMING_MS) });
     }
     for (let index = random.between(1, RESTARTS_MAX); index > 0; index -= 1) {
       const restart = {
@@ -118,6 +120,7 @@ class RestartGame {
     const { oracle } = this.kernel;
     const first = this.#openLoop();
     while (!this.#listen(first, { host: '127.0.0.1', port: PORT }));
+    for (const { words, delayMs } of this.#comers) this.kernel.addClient(words, PORT, delayMs);
     while (oracle.violation === null) {
       this.#restartIfDue();
       if (this.#anew === null && !this.#last.isOver && this.#isToStop()) {
