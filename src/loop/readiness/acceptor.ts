@@ -63,10 +63,14 @@ export class ReadinessAcceptor extends LevelHandle implements Acceptance {
 
   override completed(result: number): void {
     this.#asked -= 1;
-    if (result >= 0) this.#connected(result);
-    else this.#failed(-result);
-    if (this.#asked === 0) this.#adapt();
-    this.#endIfRetired();
+    try {
+      if (result >= 0) this.#connected(result);
+      else this.#failed(-result);
+    } finally {
+      // Also behind a handler that throws: nobody else ends what is retired.
+      if (this.#asked === 0) this.#adapt();
+      this.#endIfRetired();
+    }
   }
 
   retire(): void {

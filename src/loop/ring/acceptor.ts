@@ -68,6 +68,9 @@ export class RingAcceptor extends BaseHandle<RingHandleOwner> implements Accepta
       this.#cancelling = false;
       this.owner.markDirty(this);
     }
+    // In the reports of this turn, so that those of one turn are no more than 32: law 8. Before the
+    // handler, which may throw.
+    if (this.#retiring) this.owner.reportLater(this);
     const polled = operation === Operation.poll;
     if (this.gone) {
       if (result >= 0 && !polled) this.owner.sys.close(result);
@@ -82,8 +85,6 @@ export class RingAcceptor extends BaseHandle<RingHandleOwner> implements Accepta
     } else {
       this.#accepted(result);
     }
-    // In the reports of this turn, so that those of one turn are no more than 32: law 8.
-    if (this.#retiring) this.owner.reportLater(this);
   }
 
   retire(): void {

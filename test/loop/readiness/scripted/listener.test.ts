@@ -270,6 +270,22 @@ test('listener: retired in a handler, it tells the rest of the burst', (t) => {
   assert.deepEqual(one.told, [...words(fds.slice(0, 6)), 'closed']);
 });
 
+test('listener: retired in a handler, it ends although the last of the burst throws', (t) => {
+  const fds = come(6);
+  const one = listening(t, {
+    accepted: (fd) => {
+      if (fd === fds[2]) one.acceptance.retire();
+      if (fd === fds[5]) throw new Error('from a handler');
+    },
+  });
+  for (let full = 0; full < 12; full += 1) one.turn(...come(8));
+  one.told.length = 0;
+  const results = [...fds.slice(0, 5), -EMFILE, -ECONNABORTED, fds[5] ?? 0];
+  assert.throws(() => one.turn(...results), /from a handler/);
+  one.kernel.turn();
+  assert.deepEqual(one.told, [...words(fds), 'closed']);
+});
+
 test('listener: a lack of descriptors pauses it, once, and turns clients away', (t) => {
   const { kernel, acceptance, fd, told, turn } = listening(t);
   const [first, second] = come(2);

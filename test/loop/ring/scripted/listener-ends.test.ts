@@ -60,6 +60,26 @@ test('ring listener: retired, it tells what it holds and what waits, and ends', 
   assert.equal(told.length, 7);
 });
 
+test('ring listener: retired, it ends although a handler of the last throws', { skip }, (t) => {
+  for (const [last, waiting] of [
+    [7001, []],
+    [-ECANCELED, [7001]],
+  ] as const) {
+    const { kernel, acceptance, operation, told } = listening(t, {
+      accepted: () => {
+        throw new Error('from a handler');
+      },
+    });
+    acceptance.retire();
+    kernel.turn();
+    kernel.accepts.push(...waiting);
+    kernel.complete(operation, last);
+    assert.throws(() => kernel.turn(), /from a handler/);
+    for (let turn = 0; turn < 3; turn += 1) kernel.turn();
+    assert.deepEqual(told, ['7001', 'closed']);
+  }
+});
+
 test('ring listener: retired with nothing in flight, it ends in the next turn', { skip }, (t) => {
   for (const held of [[], [7001]]) {
     const { kernel, acceptance, operation, told } = listening(t);
