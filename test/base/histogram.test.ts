@@ -37,3 +37,12 @@ test('histogram: what exceeds the highest bucket is counted in it', () => {
   assert.equal(histogram.countAtMost(2 ** 31), 1);
   assert.equal(new Histogram().quantile(0.5), 0);
 });
+
+test('histogram: a value alone is its own quantile, at each edge of a bucket', () => {
+  for (let value = 0; value < 600; value += 1) {
+    const histogram = new Histogram();
+    histogram.record(value);
+    assert.equal(histogram.quantile(0.5), value);
+    assert.equal(histogram.countAtMost(value + value / 16), 1);
+  }
+});

@@ -195,3 +195,33 @@ test('kqueue: an event that is an error is reported with its errno', () => {
   poller.close();
   for (const fd of [reader, writer]) sys.close(fd);
 });
+
+test('a wait that fails for lack of memory ends behind a rest, and any other one throws', () => {
+  const { ENOMEM, EINVAL = 22 } = linux.errno;
+  for (const [name, call] of [
+    ['epoll', 'epoll_wait'],
+    ['poll', 'poll'],
+    ['select', 'select'],
+  ] as const) {
+    const sys = new SimSys({ seed: 1, abi: linux });
+    const poller = createPoller(name, { sys });
+    const inner = sys[call].bind(sys) as (...args: unknown[]) => number;
+    let errno: number = ENOMEM;
+    // The rest is a wait of its own.
+    const failing = (...args: unknown[]): number => {
+      if (errno === 0) return inner(...args);
+      const result = -errno;
+      errno = 0;
+      return result;
+    };
+    Object.assign(sys, { [call]: failing });
+    const startMs = sys.monotonicMs();
+    assert.equal(poller.wait(1000, silent), 0, name);
+    const tookMs = sys.monotonicMs() - startMs;
+    assert.ok(tookMs >= 1 && tookMs < 1000, `${name}: ${tookMs} ms`);
+    errno = EINVAL;
+    assert.throws(() => poller.wait(1000, silent), { code: 'EINVAL' });
+    poller.close();
+    assert.deepEqual(sys.openDescriptors(), []);
+  }
+});

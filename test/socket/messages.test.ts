@@ -198,6 +198,7 @@ test('control messages that do not fit are lost, and that is said', (t) => {
   sender.sendTo('x', to);
   const message = receiver.recvMsg(buffer);
   assert.equal(message.controlTruncated, false);
+  assert.equal(message.flags, 0, 'not what was asked for: MSG_CMSG_CLOEXEC');
   one(message.control, 'IPV6_PKTINFO');
 });
 

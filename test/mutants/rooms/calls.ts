@@ -9,6 +9,7 @@ export const callRooms: readonly Room[] = [
       ...suites(
         'base/arrival-list.test.js',
         'base/deque.test.js',
+        'base/token-slab.test.js',
         'base/histogram.test.js',
         'base/ip-address.test.js',
         'base/number-format.test.js',
@@ -58,6 +59,7 @@ export const callRooms: readonly Room[] = [
       'sys/io-uring.test.js',
       'sys/message-vector.test.js',
       'sys/control/kinds.test.js',
+      'sys/control/reader.test.js',
       'sys/trace/literals.test.js',
       'sys/trace/poll.test.js',
       'sys/trace/ring-operations.test.js',
