@@ -32,6 +32,9 @@ const CLOSE_MS = 5000;
 /** A server whose clients are all refused is about to end. */
 const END_MS = 3000;
 const WORDS_MS = 2500;
+/** What a server says of a thread that has ended, as by ENOSYS where strace detached in its wait. */
+const REPLACED = 'another one takes its place';
+
 /** A pool starts threads when its first clients have come. */
 const POOL_MS = 800;
 
@@ -57,7 +60,10 @@ export class ServedCells {
     const { program } = server;
     if (!program.isOver && outcome.forbidden) program.command.child.kill('SIGKILL');
     if (program.isOver || outcome.forbidden) this.#server = null;
-    return outcome;
+    if (!program.err.includes(REPLACED)) return outcome;
+    // The next thread comes later each time, and until then the server has fewer sockets.
+    const end = await this.end();
+    return end.forbidden ? end : outcome;
   }
 
   async #start(cell: Cell): Promise<ServerProcess> {
