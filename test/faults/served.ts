@@ -32,7 +32,7 @@ const CLOSE_MS = 5000;
 /** A server whose clients are all refused is about to end. */
 const END_MS = 3000;
 const WORDS_MS = 2500;
-/** What a server says of a thread that has ended, as by ENOSYS where strace detached in its wait. */
+/** What a server says of a thread that ended, as by ENOSYS where strace detached in its wait. */
 const REPLACED = 'another one takes its place';
 
 /** A pool starts threads when its first clients have come. */
