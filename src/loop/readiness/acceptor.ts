@@ -182,18 +182,7 @@ export class ReadinessAcceptor extends LevelHandle implements Acceptance {
         this.#endIfRetired();
         return;
       }
-      this.#tell(fd);
-    }
-  }
-
-  /** A handler that throws ends the turn; the other held ones are told in the next one. */
-  #tell(fd: number): void {
-    let told = false;
-    try {
       this.#accepted(fd);
-      told = true;
-    } finally {
-      if (!told) this.owner.reportLater(this);
     }
   }
 

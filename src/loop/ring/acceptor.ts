@@ -163,20 +163,9 @@ export class RingAcceptor extends BaseHandle<RingHandleOwner> implements Accepta
         this.#endIfRetired();
         return;
       }
-      this.#tell(fd);
+      this.#accepted(fd);
     }
     this.owner.reportLater(this);
-  }
-
-  /** A handler that throws ends the turn; the other held ones are told in the next one. */
-  #tell(fd: number): void {
-    let told = false;
-    try {
-      this.#accepted(fd);
-      told = true;
-    } finally {
-      if (!told) this.owner.reportLater(this);
-    }
   }
 
   closed(): void {

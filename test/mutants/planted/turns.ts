@@ -151,7 +151,6 @@ export const turns: readonly PlantedFile[] = [
       ['this.#refusal = 0; if', 'if'],
       ['if (this.paused && !this.#retiring) return; if', 'if'],
       ['[...this.#held, ...this.#reserve.fds]', 'this.#reserve.fds'],
-      ['if (!told) this.owner.reportLater(this);', ''],
       [
         'if (this.#held.size > 0) this.owner.reportLater(this); this.#endIfRetired',
         'this.#endIfRetired',
