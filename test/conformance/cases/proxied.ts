@@ -150,14 +150,21 @@ export const proxyCases: readonly Case[] = [
       const proxied = serve(environment, TRUSTED);
       const version1 = encodeProxyHeader({ version: 1, source: SOURCE, destination: DESTINATION });
       for (const header of [HEADER, version1]) {
-        proxied.text = '';
-        const pieces = [...header].map((byte) => Uint8Array.of(byte));
-        const client = send(environment, proxied.listener, [...pieces, 'hel', 'lo']);
-        until(environment, () => proxied.text === 'hello', 'the client is heard');
-        assert.deepEqual(proxied.opened.at(-1)?.remoteAddress, SOURCE);
-        client.connection?.close();
+        const bytes = [...header].map((byte) => Uint8Array.of(byte));
+        const half = header.length >> 1;
+        const rest = Buffer.concat([header.subarray(half), Buffer.from('hel')]);
+        for (const pieces of [
+          [...bytes, 'hel', 'lo'],
+          [header.subarray(0, half), rest, 'lo'],
+        ]) {
+          proxied.text = '';
+          const client = send(environment, proxied.listener, pieces);
+          until(environment, () => proxied.text === 'hello', 'the client is heard');
+          assert.deepEqual(proxied.opened.at(-1)?.remoteAddress, SOURCE);
+          client.connection?.close();
+        }
       }
-      until(environment, () => proxied.closed === 2, 'both have gone');
+      until(environment, () => proxied.closed === 4, 'all have gone');
       finish(environment, proxied);
     }),
   },
