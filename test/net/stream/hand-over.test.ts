@@ -112,6 +112,28 @@ overPollers('iterators get what was accepted, and end', async (_, loop) => {
   await listener.handOver();
 });
 
+overPollers(
+  'close() in a hand-over, and behind it, leaves the file to the other process',
+  async (t, loop) => {
+    for (const waits of [false, true]) {
+      const path = unixPath(t);
+      const listener = loop.listen({ path, handlers: {} });
+      const fd = again(listener);
+      loop.attach();
+      const over = listener.handOver();
+      if (waits) await over;
+      listener.close();
+      await over;
+      loop.detach();
+      assert.ok(existsSync(path), waits ? 'behind it' : 'in it');
+      // Its last owner removes it.
+      const heir = loop.listen({ fd, handlers: {} });
+      heir.close();
+      await loop.turn(0);
+    }
+  },
+);
+
 overPollers('a loop that is closed ends the hand-over', async (_, loop) => {
   const listener = loop.listen({ host: '127.0.0.1', port: 0, handlers: {} });
   const over = listener.handOver();
