@@ -19,6 +19,7 @@ export const connectionRooms: readonly Room[] = [
         'net/stream/leftovers.test.js',
         'net/guards/backlog.test.js',
         'net/guards/order.test.js',
+        'net/guards/pauses.test.js',
         'net/stream/idle.test.js',
       ),
       conformance('sim epoll'),
