@@ -62,7 +62,7 @@ test-arm64: build ## Run the tests of the library on arm64 under qemu-user: many
 	@ARM64_TESTS=all node --test --test-reporter=spec build/test/arm64/emulated.test.js
 
 # One process at a time, and mostly waits. FAULTS="accept4;| poll |" takes the cells with these words.
-faults: build ## Let each system call of the programs fail, by strace, into build/faults/faults.md: half an hour, Linux.
+faults: build ## Let each system call of the programs fail, by strace, into build/faults/faults.md: twenty minutes, Linux.
 	@node build/test/faults/faults.js
 
 # One server at a time. HOSTILE="never reading;| poll |" takes the cells with these words.
