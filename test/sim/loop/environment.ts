@@ -23,6 +23,8 @@ import { limitsOf, pace, sizeOf, type WorldLimits } from './world-size.ts';
 const HEAL_AFTER_MS = 300;
 /** The longest run: the server waits 5 s for a stuck client, a connect is retried for 63 s. */
 const WORLD_MS_MAX = 200_000;
+/** A world with few descriptors is stopped then. */
+const SCARCE_MS_MAX = 100_000;
 const TURNS_MAX = 50_000;
 /** A completion backend advances time by a millisecond per turn. */
 const COMPLETION_TURNS_MAX = 300_000;
@@ -237,7 +239,9 @@ class LoopEnvironment {
     const { oracle } = this;
     while (oracle.violation === null) {
       const nowMs = this.sys.monotonicMs();
-      if (nowMs >= this.#stopAtMs) this.#stopEarly();
+      // Where the last descriptor has one end of a connection, its other end is never accepted.
+      const isStuck = this.#isScarce && nowMs - this.#startMs >= SCARCE_MS_MAX;
+      if (nowMs >= this.#stopAtMs || isStuck) this.#stopEarly();
       else if (!this.#stopped && this.#isDone()) this.#stop();
       if (this.#stopped && !this.#loop.alive) return;
       oracle.expect(this.#loop.alive, 'the server has given up');
