@@ -6,30 +6,21 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { datagramFaults, type FaultKind } from '#sim/faults.js';
+import { askedOptions, askedSeeds, askedTargets, isReplay } from './asked-seeds.ts';
 import { type DatagramBug, runDatagrams } from './datagram-game.ts';
-import { replayed } from './run-options.ts';
-import { targetNames } from './targets.ts';
 
 const SMOKE_SEEDS = 20;
 /** A bug is found by one of these. */
 const SEEDS_WITH_BUG = [1, 2, 3];
-const TRACE_LINES = 120;
-const replay = { ...replayed(), traceLines: TRACE_LINES };
-const ONE_SEED = process.env['SIM_SEED'];
-const seeds =
-  ONE_SEED === undefined
-    ? Array.from({ length: Number(process.env['SIM_SEEDS'] ?? SMOKE_SEEDS) }, (_, at) => at + 1)
-    : [Number(ONE_SEED)];
-const ONE_TARGET = process.env['SIM_TARGET'];
-const targets = targetNames.filter((name) => ONE_TARGET === undefined || name === ONE_TARGET);
+const seeds = askedSeeds(SMOKE_SEEDS);
 
-for (const target of targets) {
+for (const target of askedTargets) {
   test(`sim datagrams: ${target} keeps the laws whatever the network does`, (t) => {
     const seedsWith = new Map<FaultKind, number>(datagramFaults.map((kind) => [kind, 0]));
     let received = 0;
     let dropped = 0;
     for (const seed of seeds) {
-      const run = runDatagrams(target, seed, ONE_SEED === undefined ? {} : replay);
+      const run = runDatagrams(target, seed, askedOptions());
       const { violation } = run;
       assert.equal(violation, null, `seed ${seed}: SIM_SEED=${seed} SIM_TARGET=${target}`);
       received += run.received;
@@ -40,7 +31,7 @@ for (const target of targets) {
     }
     t.diagnostic(`${received} received, ${dropped} dropped`);
     t.diagnostic([...seedsWith].map(([kind, count]) => `${kind} ${count}`).join(', '));
-    if (ONE_SEED !== undefined) return;
+    if (isReplay) return;
     const asked = datagramFaults.filter((kind) => kind !== 'controlCut');
     const silent = asked.filter((kind) => seedsWith.get(kind) === 0);
     assert.deepEqual(silent, [], 'every fault happens');
@@ -54,7 +45,7 @@ test('sim datagrams: a seed is one run', () => {
 
 for (const bug of ['loses one', 'cuts one', 'gives one twice'] as const satisfies DatagramBug[]) {
   test(`sim datagrams: a kernel side that ${bug} is found`, () => {
-    for (const target of targets) {
+    for (const target of askedTargets) {
       const found = SEEDS_WITH_BUG.some((seed) => runDatagrams(target, seed, { bug }).violation);
       assert.ok(found, target);
     }

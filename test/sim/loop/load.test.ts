@@ -7,24 +7,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { leakCheck } from '#test/harness/leaks.js';
+import { askedSeeds, askedTargets, isReplay, TRACE_LINES, testAlso } from './asked-seeds.ts';
 import type { LoadBug } from './load-bugs.ts';
 import { type LoadRun, runLoad } from './load-game.ts';
 import { type PlayOptions, replayed } from './run-options.ts';
-import { type TargetName, targetNames } from './targets.ts';
+import type { TargetName } from './targets.ts';
 
 const SMOKE_SEEDS = 25;
 /** Every so many seeds have a large world, with a document at its end. */
 const LARGE_EVERY = 8;
-const TRACE_LINES = 120;
-const ONE_SEED = process.env['SIM_SEED'];
-const ONE_TARGET = process.env['SIM_TARGET'];
-const seeds =
-  ONE_SEED === undefined
-    ? Array.from({ length: Number(process.env['SIM_SEEDS'] ?? SMOKE_SEEDS) }, (_, at) => at + 1)
-    : [Number(ONE_SEED)];
-const targets = targetNames.filter((name) => ONE_TARGET === undefined || name === ONE_TARGET);
-/** A replay runs one seed and nothing else. */
-const testAlso: typeof test | (() => void) = ONE_SEED === undefined ? test : () => undefined;
+const seeds = askedSeeds(SMOKE_SEEDS);
 
 /** Seeds that found a bug, each with that bug. */
 const regressions: readonly (readonly [seed: number, target: TargetName, bug: string])[] = [
@@ -33,7 +25,7 @@ const regressions: readonly (readonly [seed: number, target: TargetName, bug: st
 
 /** Runs one seed, and fails if it has a violation. */
 function survive(target: TargetName, seed: number, given: PlayOptions = {}): LoadRun {
-  const options = ONE_SEED === undefined ? given : replayed();
+  const options = isReplay ? replayed() : given;
   const run = runLoad(target, seed, options);
   if (run.violation === null) return run;
   const { violation } = runLoad(target, seed, { ...options, traceLines: TRACE_LINES });
@@ -43,7 +35,7 @@ function survive(target: TargetName, seed: number, given: PlayOptions = {}): Loa
   assert.fail(`${target}, seed ${seed}: ${violation}\n${replay}`);
 }
 
-for (const target of targets) {
+for (const target of askedTargets) {
   test(`sim load: on ${target} the books agree whatever goes wrong`, (t) => {
     leakCheck(t);
     let answered = 0;
@@ -54,7 +46,7 @@ for (const target of targets) {
       failed += run.failed;
     }
     t.diagnostic(`${answered} answered, ${failed} failed`);
-    if (ONE_SEED !== undefined) return;
+    if (isReplay) return;
     assert.ok(answered > 0 && failed > 0, 'some are answered, and some fail');
   });
 }
@@ -62,14 +54,14 @@ for (const target of targets) {
 testAlso('sim load: the same seed is the same run', (t) => {
   leakCheck(t);
   const hashes = new Set<string>();
-  for (const target of targets) {
+  for (const target of askedTargets) {
     for (let seed = 1; seed <= 3; seed += 1) {
       const first = runLoad(target, seed);
       assert.deepEqual(runLoad(target, seed, { traceLines: TRACE_LINES }), first);
       hashes.add(first.traceHash);
     }
   }
-  assert.equal(hashes.size, 3 * targets.length, 'and another seed is another run');
+  assert.equal(hashes.size, 3 * askedTargets.length, 'and another seed is another run');
 });
 
 testAlso('sim load: seeds that found a bug', (t) => {

@@ -8,25 +8,17 @@ import assert from 'node:assert/strict';
 import { execFileSync, type StdioOptions } from 'node:child_process';
 import { test } from 'node:test';
 import type { FaultKind } from '#sim/faults.js';
+import { askedSeeds, askedTargets, isReplay, TRACE_LINES, testAlso } from './asked-seeds.ts';
 import { runLoop } from './environment.ts';
 import type { PlantedBug } from './planted-bugs.ts';
 import { type LoopRun, type RunOptions, replayed } from './run-options.ts';
-import { faultsOf, type TargetName, targetNames } from './targets.ts';
+import { faultsOf, type TargetName } from './targets.ts';
 
 /** For each target: every fault happens in several of them. */
 const SMOKE_SEEDS = 80;
-const SEEDS = Number(process.env['SIM_SEEDS'] ?? SMOKE_SEEDS);
-const ONE_SEED = process.env['SIM_SEED'];
-const ONE_TARGET = process.env['SIM_TARGET'];
 /** Every so many seeds have a large world. */
 const LARGE_EVERY = 10;
 const HASHED_SEEDS = 10;
-const TRACE_LINES = 120;
-
-/** A replay runs one seed and nothing else. */
-const testAlso: typeof test | (() => void) = ONE_SEED === undefined ? test : () => undefined;
-
-const targets = targetNames.filter((name) => ONE_TARGET === undefined || name === ONE_TARGET);
 
 /** Seeds that found a bug, each with that bug. They always run. */
 const regressions: readonly (readonly [seed: number, target: TargetName, bug: string])[] = [
@@ -51,20 +43,15 @@ function story(target: TargetName, seed: number, options: RunOptions = {}): stri
 
 /** Runs one seed, and fails if it has a violation. */
 function survive(target: TargetName, seed: number, given: RunOptions = {}): LoopRun {
-  const options = ONE_SEED === undefined ? given : replayed();
+  const options = isReplay ? replayed() : given;
   const run = runLoop(target, seed, options);
   if (run.violation === null) return run;
   assert.fail(`${target}, seed ${seed}: ${story(target, seed, options)}`);
 }
 
-function seedsToRun(): number[] {
-  if (ONE_SEED !== undefined) return [Number(ONE_SEED)];
-  return Array.from({ length: SEEDS }, (_, index) => index + 1);
-}
-
-for (const target of targets) {
+for (const target of askedTargets) {
   test(`sim loop: ${target} survives whatever goes wrong`, (t) => {
-    const seeds = seedsToRun();
+    const seeds = askedSeeds(SMOKE_SEEDS);
     const kinds = faultsOf(target);
     const seedsWith = new Map<FaultKind, number>(kinds.map((kind) => [kind, 0]));
     const begin = performance.now();
@@ -110,7 +97,7 @@ testAlso('sim loop: seeds that found a bug', () => {
 });
 
 testAlso('sim loop: without faults nothing breaks', () => {
-  for (const target of targets) {
+  for (const target of askedTargets) {
     for (let seed = 1; seed <= HASHED_SEEDS; seed += 1) {
       const { violation, fired } = runLoop(target, seed, { kinds: [] });
       assert.equal(violation, null, `${target}, seed ${seed}`);
@@ -130,7 +117,7 @@ testAlso('sim loop: the seed of this commit', (t) => {
   }
   const seed = Number.parseInt(hash.slice(0, 12), 16);
   t.diagnostic(`seed ${seed}`);
-  for (const target of targets) survive(target, seed);
+  for (const target of askedTargets) survive(target, seed);
 });
 
 /** Each bug with its target and the number of seeds that find it. */

@@ -7,44 +7,42 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { leakCheck } from '#test/harness/leaks.js';
+import {
+  askedOptions,
+  askedSeeds,
+  askedTargets,
+  isReplay,
+  TRACE_LINES,
+  testAlso,
+} from './asked-seeds.ts';
 import { outOfJobs } from './promise-jobs.ts';
 import { runRestarts } from './restart-game.ts';
 import type { RestartBug } from './restart-servers.ts';
-import { replayed } from './run-options.ts';
-import { type TargetName, targetNames } from './targets.ts';
+import type { TargetName } from './targets.ts';
 
 const SMOKE_SEEDS = 8;
-const TRACE_LINES = 120;
-const ONE_SEED = process.env['SIM_SEED'];
-const seeds =
-  ONE_SEED === undefined
-    ? Array.from({ length: Number(process.env['SIM_SEEDS'] ?? SMOKE_SEEDS) }, (_, at) => at + 1)
-    : [Number(ONE_SEED)];
-const ONE_TARGET = process.env['SIM_TARGET'];
-const targets = targetNames.filter((name) => ONE_TARGET === undefined || name === ONE_TARGET);
-/** A replay runs one seed and nothing else. */
-const testAlso: typeof test | (() => void) = ONE_SEED === undefined ? test : () => undefined;
+const seeds = askedSeeds(SMOKE_SEEDS);
 
-for (const target of targets) {
+for (const target of askedTargets) {
   test(`sim restarts: ${target} drains, stops and hands over`, async (t) => {
     leakCheck(t);
     let servers = 0;
     let handedOver = 0;
     for (const seed of seeds) {
-      const options = ONE_SEED === undefined ? {} : { ...replayed(), traceLines: TRACE_LINES };
+      const options = askedOptions();
       const run = await outOfJobs(() => runRestarts(target, seed, options));
       assert.equal(run.violation, null, `seed ${seed}: SIM_SEED=${seed} SIM_TARGET=${target}`);
       servers += run.servers;
       handedOver += run.handedOver;
     }
     t.diagnostic(`${seeds.length} seeds: ${servers} servers, ${handedOver} took a socket over`);
-    if (ONE_SEED === undefined) assert.ok(handedOver > 0 && servers > seeds.length + handedOver);
+    if (!isReplay) assert.ok(handedOver > 0 && servers > seeds.length + handedOver);
   });
 }
 
 testAlso('sim restarts: the same seed is the same run', async (t) => {
   leakCheck(t);
-  for (const target of targets) {
+  for (const target of askedTargets) {
     const first = await outOfJobs(() => runRestarts(target, 3));
     const again = await outOfJobs(() => runRestarts(target, 3, { traceLines: TRACE_LINES }));
     assert.deepEqual(again, first, target);

@@ -7,29 +7,27 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { leakCheck } from '#test/harness/leaks.js';
+import {
+  askedOptions,
+  askedSeeds,
+  askedTargets,
+  isReplay,
+  TRACE_LINES,
+  testAlso,
+} from './asked-seeds.ts';
 import { outOfJobs } from './promise-jobs.ts';
-import { replayed } from './run-options.ts';
-import { type TargetName, targetNames } from './targets.ts';
+import type { TargetName } from './targets.ts';
 import { runThreads, type ThreadBug } from './thread-game.ts';
 
 const SMOKE_SEEDS = 8;
-const TRACE_LINES = 120;
-const ONE_SEED = process.env['SIM_SEED'];
-const seeds =
-  ONE_SEED === undefined
-    ? Array.from({ length: Number(process.env['SIM_SEEDS'] ?? SMOKE_SEEDS) }, (_, at) => at + 1)
-    : [Number(ONE_SEED)];
-const ONE_TARGET = process.env['SIM_TARGET'];
-const targets = targetNames.filter((name) => ONE_TARGET === undefined || name === ONE_TARGET);
-/** A replay runs one seed and nothing else. */
-const testAlso: typeof test | (() => void) = ONE_SEED === undefined ? test : () => undefined;
+const seeds = askedSeeds(SMOKE_SEEDS);
 
-for (const target of targets) {
+for (const target of askedTargets) {
   test(`sim threads: ${target} hands each connection to one thread`, async (t) => {
     leakCheck(t);
     const seen = { served: 0, handedBack: 0, ends: 0 };
     for (const seed of seeds) {
-      const options = ONE_SEED === undefined ? {} : { ...replayed(), traceLines: TRACE_LINES };
+      const options = askedOptions();
       const run = await outOfJobs(() => runThreads(target, seed, options));
       assert.equal(run.violation, null, `seed ${seed}: SIM_SEED=${seed} SIM_TARGET=${target}`);
       seen.served += run.served;
@@ -38,7 +36,7 @@ for (const target of targets) {
     }
     const { served, handedBack, ends } = seen;
     t.diagnostic(`${served} served, ${handedBack} of them handed back by ${ends} that ended`);
-    if (ONE_SEED !== undefined) return;
+    if (isReplay) return;
     assert.ok(served > seeds.length && (target === 'completions') === (ends === 0));
   });
 }
@@ -58,7 +56,7 @@ testAlso('sim threads: seeds that found a bug', async (t) => {
 
 testAlso('sim threads: the same seed is the same run', async (t) => {
   leakCheck(t);
-  for (const target of targets) {
+  for (const target of askedTargets) {
     const first = await outOfJobs(() => runThreads(target, 3));
     const again = await outOfJobs(() => runThreads(target, 3, { traceLines: TRACE_LINES }));
     assert.deepEqual(again, first, target);
