@@ -11,23 +11,12 @@ import { ReadyList } from '#src/poller/ready-list.js';
 import { Registry } from '#src/poller/registry.js';
 import { startOf, timeLeftMs } from '#src/poller/timeouts.js';
 import { wake } from '#src/poller/wakers.js';
-import type { Abi } from '#src/sys/abi/abi.js';
-import { abis } from '#src/sys/abi/index.js';
 import type { Sys } from '#src/sys/index.js';
-
-function abiOf(platform: string): Abi {
-  const abi = abis.find((one) => one.platform === platform);
-  assert.ok(abi !== undefined);
-  return abi;
-}
+import { abiOf } from '#test/sys/stand-in.js';
+import { sysWith } from './simulated-sys.ts';
 
 const linux = abiOf('linux-x64');
 const darwin = abiOf('darwin-arm64');
-
-/** A simulated kernel with some calls replaced. */
-function sysWith(abi: Abi, calls: Partial<Sys>): SimSys {
-  return Object.assign(new SimSys({ seed: 1, abi }), calls);
-}
 
 test('ready list: notes of two registrations of one number are two', () => {
   const registry = new Registry();

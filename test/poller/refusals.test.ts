@@ -7,21 +7,12 @@ import { SimSys } from '#sim/sim-sys.js';
 import { EpollPoller } from '#src/poller/epoll.js';
 import { Interest } from '#src/poller/poller.js';
 import { createPoller } from '#src/poller/pollers.js';
-import { type Abi, abiFor, type Sys } from '#src/sys/index.js';
+import type { Sys } from '#src/sys/index.js';
+import { abiOf } from '#test/sys/stand-in.js';
+import { sysWith } from './simulated-sys.ts';
 
-function abiOf(platform: string, arch: string): Abi {
-  const abi = abiFor(platform, arch);
-  assert.ok(abi !== null);
-  return abi;
-}
-
-/** A simulated kernel with some calls replaced. */
-function sysWith(abi: Abi, calls: Partial<Sys>): SimSys {
-  return Object.assign(new SimSys({ seed: 1, abi }), calls);
-}
-
-const linux = abiOf('linux', 'x64');
-const freebsd = abiOf('freebsd', 'arm64');
+const linux = abiOf('linux-x64');
+const freebsd = abiOf('freebsd-arm64');
 const silent = { ready: () => assert.fail('nothing is ready') };
 
 test('epoll: a descriptor that was forgotten hides no later one that cannot be removed', () => {

@@ -10,24 +10,15 @@ import { ReadyList } from '#src/poller/ready-list.js';
 import { Registry } from '#src/poller/registry.js';
 import { TimeStruct, wholeMs } from '#src/poller/timeouts.js';
 import { wake } from '#src/poller/wakers.js';
-import { type Abi, abiFor, nativeSys, type Sys } from '#src/sys/index.js';
+import { nativeSys, type Sys } from '#src/sys/index.js';
 import { leakCheck } from '#test/harness/leaks.js';
+import { abiOf } from '#test/sys/stand-in.js';
+import { sysWith } from './simulated-sys.ts';
 import { formatMatrix } from './suite.ts';
 
-function abiOf(platform: string, arch: string): Abi {
-  const abi = abiFor(platform, arch);
-  assert.ok(abi !== null);
-  return abi;
-}
-
-/** A simulated kernel with some calls replaced. */
-function sysWith(abi: Abi, calls: Partial<Sys>): SimSys {
-  return Object.assign(new SimSys({ seed: 1, abi }), calls);
-}
-
-const linux = abiOf('linux', 'x64');
-const darwin = abiOf('darwin', 'arm64');
-const freebsd = abiOf('freebsd', 'arm64');
+const linux = abiOf('linux-x64');
+const darwin = abiOf('darwin-arm64');
+const freebsd = abiOf('freebsd-arm64');
 const silent = { ready: () => assert.fail('nothing is ready') };
 
 test('timeouts: whole milliseconds are rounded up and bounded', () => {

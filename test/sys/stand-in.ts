@@ -1,6 +1,7 @@
 /** A Sys with some calls of its own; the others go to another Sys. */
 
 import type { Abi } from '#src/sys/abi/abi.js';
+import { abis } from '#src/sys/abi/index.js';
 import type { Sys } from '#src/sys/sys.js';
 
 export function standIn(sys: Sys, own: Partial<Sys>): Sys {
@@ -13,6 +14,13 @@ export function standIn(sys: Sys, own: Partial<Sys>): Sys {
       return typeof value === 'function' ? value.bind(target) : value;
     },
   });
+}
+
+/** The table of a platform, such as `linux-x64`. */
+export function abiOf(platform: string): Abi {
+  const abi = abis.find((one) => one.platform === platform);
+  if (abi === undefined) throw new Error(`there is no table of ${platform}`);
+  return abi;
 }
 
 /** The table of this machine without what a BSD lacks. */
